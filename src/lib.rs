@@ -1,0 +1,1 @@
+//! Administer the IP virtual servers (IPVS) of the Linux kernel.
