@@ -1,0 +1,62 @@
+//! What was asked: one value for each thing this program can do.
+
+use crate::model::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    AddService(Service),
+    EditService(Service),
+    DeleteService(ServiceId),
+    AddServer(ServiceId, Server),
+    EditServer(ServiceId, Server),
+    DeleteServer(ServiceId, ServerId),
+    Flush,
+    /// Zeroes the counters of one service, or all of them.
+    Zero(Option<ServiceId>),
+    List(Listing),
+    Save {
+        numeric: bool,
+    },
+    Restore,
+    SetTimeouts(Timeouts),
+    StartDaemon(Daemon),
+    StopDaemon(DaemonRole),
+    Help,
+    Version,
+}
+
+/// What to list, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub subject: Subject,
+    pub numeric: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Services(View),
+    Service(ServiceId, View),
+    Connections { engines: bool },
+    Timeouts,
+    Daemons,
+}
+
+/// How services and servers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    pub columns: Columns,
+    /// Counters whole, not in thousands or millions.
+    pub exact: bool,
+    pub sorted: bool,
+}
+
+/// Which columns follow the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    Plain,
+    Stats,
+    Rates,
+    Thresholds,
+    PersistentConnections,
+    Tunnels,
+}

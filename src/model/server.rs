@@ -1,0 +1,91 @@
+//! A real server: where a service's connections go.
+
+use std::net::IpAddr;
+
+use super::{Family, Stats};
+
+/// What makes a server that server within its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServerId {
+    pub address: IpAddr,
+    pub port: u16,
+}
+
+impl ServerId {
+    pub fn family(&self) -> Family {
+        Family::of(self.address)
+    }
+}
+
+/// How packets reach a server. The kernel checks nothing and may report any three bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Forwarding {
+    Masquerade,
+    Local,
+    Tunnel,
+    DirectRouting,
+    Bypass,
+    Unknown(u8),
+}
+
+/// The kind of a tunnel to a server. The kernel stores whatever byte it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    Ipip,
+    Gue,
+    Gre,
+    Unknown(u8),
+}
+
+/// The checksum modes of a tunnel, as the kernel's bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Checksum(pub u16);
+
+impl Checksum {
+    pub const NONE: Self = Self(0);
+    pub const PLAIN: Self = Self(1);
+    pub const REMOTE: Self = Self(2);
+
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tunnel {
+    pub kind: TunnelKind,
+    pub port: u16,
+    pub checksum: Checksum,
+}
+
+impl Tunnel {
+    pub const IPIP: Self = Self {
+        kind: TunnelKind::Ipip,
+        port: 0,
+        checksum: Checksum::NONE,
+    };
+}
+
+/// A real server as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub id: ServerId,
+    pub forwarding: Forwarding,
+    pub tunnel: Tunnel,
+    pub weight: i32,
+    /// Connections above which the server gets no new ones; 0 for no limit.
+    pub upper_threshold: u32,
+    /// Connections below which it gets new ones again.
+    pub lower_threshold: u32,
+}
+
+/// A real server as the kernel reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerState {
+    pub server: Server,
+    pub active: u32,
+    pub inactive: u32,
+    pub persistent: u32,
+    pub stats: Stats,
+}
