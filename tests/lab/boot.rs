@@ -1,0 +1,173 @@
+//! Starts a user-mode kernel whose process 1 is this executable in another role.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use super::kernels::Kernel;
+use super::supervise::{self, ROLE, Supervised};
+use super::{fetch, guest};
+
+/// What guests are started with: one folder per run of this program, removed at its end.
+pub struct Kit {
+    folder: PathBuf,
+}
+
+impl Kit {
+    /// A folder with copies of this executable and of the programs under test in `ours`, which
+    /// may then change while guests run.
+    pub fn new(ours: &[PathBuf]) -> Result<Self> {
+        let cache = fetch::cache()?;
+        remove_leftovers(&cache)?;
+        let kit = Kit {
+            folder: cache.join(format!("run-{}", process::id())),
+        };
+        let programs = kit.folder.join("ours");
+        fs::create_dir_all(&programs)?;
+        fs::copy(std::env::current_exe()?, kit.runner())?;
+        for program in ours {
+            let name = program.file_name().context("a program without a name")?;
+            fs::copy(program, programs.join(name))
+                .with_context(|| format!("copying {}", program.display()))?;
+        }
+        Ok(kit)
+    }
+
+    pub fn runner(&self) -> PathBuf {
+        self.folder.join("runner")
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Kit {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Removes the folders of runs that were killed.
+fn remove_leftovers(cache: &Path) -> Result<()> {
+    for entry in fs::read_dir(cache)?.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("run-"));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A running kernel; dropping it ends the kernel and every process of it.
+pub struct Guest {
+    supervised: Supervised,
+    console: Console,
+}
+
+impl Guest {
+    /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
+    pub fn boot(kernel: Kernel, kit: &Kit, role: &str, variables: &[(&str, &str)]) -> Result<Self> {
+        let folder = fetch::kernel(kernel)?;
+        let libraries = folder.join(fetch::LIBRARIES);
+        let modules = fetch::modules(&folder)?;
+        let tools = fetch::tools()?;
+        let mut command = supervise::command("env")?;
+        command
+            .arg(format!("LD_LIBRARY_PATH={}", libraries.display()))
+            .args(["./linux", "rootfstype=hostfs", "ro", "mem=512M", "quiet"])
+            .args(["con=null", "con0=null,fd:1", "con1=fd:0,fd:0", "panic=-1"])
+            .arg(format!("init={}", kit.runner().display()))
+            .arg(format!("{ROLE}={role}"))
+            .arg(format!("{}={}", guest::KIT, kit.path().display()))
+            .arg(format!("{}={}", guest::TOOLS, tools.display()))
+            .arg(format!("{}={}", guest::MODULES, modules.display()))
+            .args(
+                variables
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            )
+            .current_dir(&folder);
+        Self::start(command).with_context(|| format!("starting the kernel {kernel}"))
+    }
+
+    /// Starts the runner on this machine's own kernel, speaking as a guest's does.
+    pub fn here(kit: &Kit, variables: &[(&str, &str)]) -> Result<Self> {
+        let tools = fetch::tools()?;
+        let mut command = supervise::command("env")?;
+        command
+            .arg(format!("{ROLE}={}", guest::HOST_ROLE))
+            .arg(format!("{}={}", guest::KIT, kit.path().display()))
+            .arg(format!("{}={}", guest::TOOLS, tools.display()))
+            .args(
+                variables
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            )
+            .arg(kit.runner());
+        Self::start(command)
+    }
+
+    fn start(mut command: process::Command) -> Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let output = OwnedFd::from(theirs);
+        command.stdout(output.try_clone()?).stderr(output);
+        let supervised = supervise::start(&mut command)?;
+        Ok(Guest {
+            supervised,
+            console: Console::collect(ours),
+        })
+    }
+
+    /// The channel to the guest's process 1.
+    pub fn link(&self) -> &UnixStream {
+        &self.supervised.link
+    }
+
+    /// The last lines of what the console said, for messages.
+    pub fn console_tail(&self) -> String {
+        self.console.tail()
+    }
+
+    /// Waits until the kernel has powered off.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.supervised.child.wait()?)
+    }
+}
+
+/// What a guest wrote to its console, collected as it comes: a full pipe would stop the guest.
+struct Console {
+    text: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Console {
+    fn collect(mut source: UnixStream) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&text);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = source.read(&mut buffer) {
+                sink.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        Console { text }
+    }
+
+    fn tail(&self) -> String {
+        let text = self.text.lock().unwrap();
+        let text = String::from_utf8_lossy(&text).replace('\r', "");
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(25)..];
+        tail.iter()
+            .map(|line| format!("  console: {line}\n"))
+            .collect()
+    }
+}

@@ -1,0 +1,350 @@
+//! Fetches the kernels, the reference and the guest's tools from Debian's packages into the cache.
+//!
+//! `apt-get` does the work, with sources, lists and folders of its own and without root; the
+//! archive's address and key are those of the machine's own apt configuration.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::kernels::Kernel;
+use super::{supervise, sys};
+
+/// The reference with its libraries, and what a guest needs and a slim Debian 12 lacks.
+const TOOLS: &[&str] = &[
+    "ipvsadm",
+    "libpopt0",
+    "libnl-3-200",
+    "libnl-genl-3-200",
+    "kmod",
+    "libkmod2",
+    "netbase",
+    "iproute2",
+    "libbpf1",
+    "libbsd0",
+    "libcap2",
+    "libdb5.3",
+    "libelf1",
+    "libmd0",
+    "libmnl0",
+    "libtirpc3",
+    "libgssapi-krb5-2",
+    "libkrb5-3",
+    "libkrb5support0",
+    "libk5crypto3",
+    "libkeyutils1",
+    "libcom-err2",
+    "libxtables12",
+    "iptables",
+    "libip4tc2",
+    "libip6tc2",
+    "libnetfilter-conntrack3",
+    "libnfnetlink0",
+    "libnftnl11",
+];
+
+/// Where a kernel's folder has the C library of its suite.
+pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
+/// The interpreter of every program of Debian on this architecture.
+const INTERPRETER: &[u8] = b"/lib64/ld-linux-x86-64.so.2\0";
+
+/// The folder that holds everything the lab fetches and makes.
+pub fn cache() -> Result<PathBuf> {
+    let from_env = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let folder = if let Some(folder) = from_env("LAB_CACHE") {
+        PathBuf::from(folder)
+    } else if let Some(folder) = from_env("XDG_CACHE_HOME") {
+        Path::new(&folder).join("ipvsadm-lab")
+    } else {
+        let home = from_env("HOME").context("neither LAB_CACHE nor HOME is set")?;
+        Path::new(&home).join(".cache/ipvsadm-lab")
+    };
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folder = folder.canonicalize()?;
+    let text = folder.to_str().unwrap_or(" ");
+    ensure!(
+        !text.contains([' ', ',', ':', '"', '\\']),
+        "the path of the lab's cache, {text:?}, goes on a kernel's command line: \
+         set LAB_CACHE to one of plain letters"
+    );
+    Ok(folder)
+}
+
+/// The folder of a kernel: its program `linux`, to be run in that folder, and its modules.
+pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
+    let unit = format!("kernel-{kernel}-1");
+    obtain(
+        &unit,
+        kernel.suite(),
+        &["user-mode-linux", "libc6"],
+        |folder| {
+            symlink(
+                format!("{LIBRARIES}/ld-linux-x86-64.so.2"),
+                folder.join("ld.so"),
+            )?;
+            let program = fs::read(folder.join("usr/bin/linux.uml"))?;
+            let linux = folder.join("linux");
+            fs::write(&linux, with_own_interpreter(program)?)?;
+            fs::set_permissions(&linux, fs::Permissions::from_mode(0o755))?;
+            Ok(())
+        },
+    )
+}
+
+/// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
+pub fn tools() -> Result<PathBuf> {
+    obtain("tools-1", "bookworm", TOOLS, |folder| {
+        let reference = folder.join("opt/reference");
+        fs::create_dir_all(&reference)?;
+        fs::create_dir_all(folder.join("opt/ours"))?;
+        for program in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
+            fs::rename(
+                folder.join("usr/sbin").join(program),
+                reference.join(program),
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// The modules of the kernel in `folder`, in a folder named by its release.
+pub fn modules(folder: &Path) -> Result<PathBuf> {
+    let mut entries = fs::read_dir(folder.join("usr/lib/uml/modules"))?;
+    Ok(entries.next().context("a kernel without modules")??.path())
+}
+
+/// A kernel program that finds the C library of its own suite, whatever this machine has.
+///
+/// The path of its interpreter becomes a shorter one, relative to the kernel's folder.
+fn with_own_interpreter(mut program: Vec<u8>) -> Result<Vec<u8>> {
+    let mut own = b"ld.so\0".to_vec();
+    own.resize(INTERPRETER.len(), 0);
+    let place = program
+        .windows(INTERPRETER.len())
+        .position(|bytes| bytes == INTERPRETER)
+        .context("the kernel program names no interpreter that the lab knows")?;
+    program[place..place + own.len()].copy_from_slice(&own);
+    Ok(program)
+}
+
+/// The folder `unit` of the cache; where it is missing, the packages are fetched and unpacked
+/// and `finish` completes them. It appears all at once, so being interrupted does no harm.
+fn obtain(
+    unit: &str,
+    suite: &str,
+    packages: &[&str],
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "Debian packages user-mode kernels for x86-64 only: use LAB_KERNEL=host as root"
+    );
+    let cache = cache()?;
+    let folder = cache.join(unit);
+    if folder.exists() {
+        return Ok(folder);
+    }
+    let lock = File::create(cache.join(format!("{unit}.lock")))?;
+    sys::lock(&lock)?;
+    if folder.exists() {
+        return Ok(folder);
+    }
+    eprintln!("lab: fetching {unit} from Debian {suite}");
+    let work = cache.join(format!("{unit}.partial"));
+    if work.exists() {
+        fs::remove_dir_all(&work)?;
+    }
+    fs::create_dir_all(&work)?;
+    let unpacked = work.join("unpacked");
+    Apt::new(&work, suite)?
+        .download(packages)
+        .and_then(|packages| unpack(&packages, &unpacked))
+        .and_then(|()| finish(&unpacked))
+        .with_context(|| format!("cannot get {} of Debian {suite}", packages.join(", ")))?;
+    fs::rename(&unpacked, &folder)?;
+    fs::remove_dir_all(&work)?;
+    Ok(folder)
+}
+
+/// An apt of our own: one suite, and all its files in one folder.
+struct Apt {
+    folder: PathBuf,
+    suite: String,
+}
+
+impl Apt {
+    fn new(folder: &Path, suite: &str) -> Result<Self> {
+        for part in ["lists/partial", "cache/archives/partial", "packages"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        let at = folder.display();
+        let configuration = format!(
+            "Dir::Etc::sourcelist \"{at}/sources.list\";\n\
+             Dir::Etc::sourceparts \"/dev/null\";\n\
+             Dir::Etc::preferences \"/dev/null\";\n\
+             Dir::Etc::preferencesparts \"/dev/null\";\n\
+             Dir::State \"{at}\";\n\
+             Dir::State::lists \"{at}/lists\";\n\
+             Dir::State::status \"{at}/status\";\n\
+             Dir::Cache \"{at}/cache\";\n\
+             APT::Architecture \"amd64\";\n\
+             APT::Sandbox::User \"\";\n\
+             Acquire::Languages \"none\";\n\
+             Acquire::Retries \"3\";\n\
+             #clear Acquire::IndexTargets::deb::DEP-11;\n\
+             #clear APT::Update::Pre-Invoke;\n\
+             #clear APT::Update::Post-Invoke;\n\
+             #clear APT::Update::Post-Invoke-Success;\n"
+        );
+        fs::write(folder.join("apt.conf"), configuration)?;
+        fs::write(folder.join("status"), "")?;
+        fs::write(
+            folder.join("sources.list"),
+            Archive::of_this_machine()?.source(suite),
+        )?;
+        Ok(Apt {
+            folder: folder.to_owned(),
+            suite: suite.to_owned(),
+        })
+    }
+
+    fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        self.run(&["update", "-q"]).with_context(|| {
+            format!(
+                "the archive in this machine's apt configuration gives no suite {}: check the \
+                 network; if the suite is gone, configure a mirror that has it, or leave its \
+                 kernel out with LAB_KERNELS",
+                self.suite
+            )
+        })?;
+        let mut words = vec!["download", "-q"];
+        words.extend(packages);
+        self.run(&words)?;
+        let folder = fs::read_dir(self.folder.join("packages"))?;
+        Ok(folder.flatten().map(|entry| entry.path()).collect())
+    }
+
+    fn run(&self, words: &[&str]) -> Result<()> {
+        let log = File::create(self.folder.join("log"))?;
+        let status = supervise::output(
+            supervise::command("apt-get")?
+                .arg("-c")
+                .arg(self.folder.join("apt.conf"))
+                .args(words)
+                .current_dir(self.folder.join("packages"))
+                .env("LC_ALL", "C")
+                .stdout(log.try_clone()?)
+                .stderr(log),
+        )?
+        .status;
+        // A suite that cannot be had is only a warning to apt-get where old lists serve.
+        let said = fs::read_to_string(self.folder.join("log"))?;
+        let complaint = said.lines().any(|line| line.starts_with("W: Failed"));
+        ensure!(
+            status.success() && !complaint,
+            "apt-get {}: {status}\n{said}",
+            words.join(" ")
+        );
+        Ok(())
+    }
+}
+
+/// Where this machine gets Debian's packages from.
+struct Archive {
+    address: String,
+    key: Option<String>,
+}
+
+impl Archive {
+    /// The archive with the suites, as this machine's apt configuration has it.
+    fn of_this_machine() -> Result<Self> {
+        let format = "$(COMPONENT)|$(RELEASE)|$(REPO_URI)|$(SOURCESENTRY)";
+        let targets = Command::new("apt-get")
+            .args(["indextargets", "--format", format, "Created-By: Packages"])
+            .stdin(Stdio::null())
+            .output()
+            .context("the lab needs apt-get, which this machine does not have")?;
+        String::from_utf8_lossy(&targets.stdout)
+            .lines()
+            .find_map(Self::from_target)
+            .context(
+                "this machine's apt configuration names no Debian archive (component main): \
+                 `apt-get indextargets` shows what it names",
+            )
+    }
+
+    /// The archive of one index, unless that is of updates, of another vendor and the like.
+    fn from_target(target: &str) -> Option<Self> {
+        let mut fields = target.split('|');
+        let (component, release) = (fields.next()?, fields.next()?);
+        let (address, entry) = (fields.next()?, fields.next()?);
+        let suites = [
+            "bullseye",
+            "bookworm",
+            "trixie",
+            "forky",
+            "oldstable",
+            "stable",
+            "sid",
+        ];
+        if component != "main" || !suites.contains(&release) {
+            return None;
+        }
+        let file = entry.rsplit_once(':').map_or(entry, |(file, _)| file);
+        Some(Archive {
+            address: address.to_owned(),
+            key: fs::read_to_string(file)
+                .ok()
+                .and_then(|text| key_file(&text)),
+        })
+    }
+
+    /// The line of a sources.list for one suite of this archive.
+    fn source(&self, suite: &str) -> String {
+        let key = match &self.key {
+            Some(key) => format!("[signed-by={key}] "),
+            None => String::new(),
+        };
+        format!("deb {key}{} {suite} main\n", self.address)
+    }
+}
+
+/// The key file that a list of sources, in either of apt's two forms, names first.
+fn key_file(sources: &str) -> Option<String> {
+    let place = sources.to_ascii_lowercase().find("signed-by")?;
+    let value = sources[place + "signed-by".len()..].trim_start_matches([':', '=', ' ', '\t']);
+    let path = value.split([' ', ']', '\n', ',']).next()?;
+    path.starts_with('/').then(|| path.to_owned())
+}
+
+/// Unpacks packages into a tree whose `/bin`, `/lib`, … are links into `/usr`, as in a guest.
+fn unpack(packages: &[PathBuf], folder: &Path) -> Result<()> {
+    for name in ["bin", "lib", "lib64", "sbin"] {
+        fs::create_dir_all(folder.join("usr").join(name))?;
+        symlink(format!("usr/{name}"), folder.join(name))?;
+    }
+    for package in packages {
+        let mut reader = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(package)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the lab needs dpkg-deb, which this machine does not have")?;
+        let stdout = reader.stdout.take().context("dpkg-deb has no output")?;
+        let tar = Command::new("tar")
+            .args(["-x", "--keep-directory-symlink", "--no-same-owner", "-C"])
+            .arg(folder)
+            .args(["--exclude=./usr/share/doc", "--exclude=./usr/share/man"])
+            .stdin(stdout)
+            .status()?;
+        if !(tar.success() && reader.wait()?.success()) {
+            bail!("unpacking {} failed", package.display());
+        }
+    }
+    Ok(())
+}

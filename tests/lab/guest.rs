@@ -1,0 +1,245 @@
+//! Makes the world inside: a root that is the host's to read and nobody's to write, and IPVS.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::fs::{chroot, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::sys;
+
+/// The variables that tell where the folders of the lab are outside.
+pub const KIT: &str = "LAB_KIT";
+pub const TOOLS: &str = "LAB_TOOLS";
+pub const MODULES: &str = "LAB_MODULES";
+
+/// The role of process 1 of a guest that runs tests.
+pub const GUEST_ROLE: &str = "guest";
+/// The role of the runner on this machine's own kernel.
+pub const HOST_ROLE: &str = "host";
+
+/// IPVS with everything that a service can name, and the devices and filters of traffic tests,
+/// so that no test waits for a module. Not every kernel has every one.
+const IPVS: &[&str] = &[
+    "ip_vs",
+    "ip_vs_rr",
+    "ip_vs_wrr",
+    "ip_vs_lc",
+    "ip_vs_wlc",
+    "ip_vs_fo",
+    "ip_vs_ovf",
+    "ip_vs_lblc",
+    "ip_vs_lblcr",
+    "ip_vs_dh",
+    "ip_vs_sh",
+    "ip_vs_mh",
+    "ip_vs_sed",
+    "ip_vs_nq",
+    "ip_vs_pe_sip",
+];
+
+/// The files of `/etc` that decide what names mean, the same on every machine.
+const ETC: &[(&str, &str)] = &[
+    (
+        "hosts",
+        "127.0.0.1 localhost\n\
+         ::1 localhost6\n",
+    ),
+    (
+        "nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+    ),
+    ("resolv.conf", ""),
+];
+
+/// Where the outside is mounted while the root is made, and the new root itself.
+const LAB: &str = "/run/lab";
+
+/// Process 1's first steps: a root of our own, with the modules of its kernel.
+pub fn enter_guest() -> Result<()> {
+    mount_new("proc", "/proc")?;
+    mount_new("tmpfs", "/run")?;
+    let release = release()?;
+    let layers = attach_all(hostfs)?;
+    let modules = attach("modules", &outside(MODULES)?, hostfs)?;
+
+    // An overlay over hostfs cannot run programs before 6.1: links make the same tree there.
+    let root = if release.starts_with("5.") {
+        linked_root(&layers)?
+    } else {
+        let file = File::open(modules.join("kernel/fs/overlayfs/overlay.ko"))?;
+        sys::load_module(&file).context("loading overlay.ko")?;
+        overlay_root(&layers)?
+    };
+    let inside = own_folder(&root.join("usr/lib/modules"))?.join(release);
+    fs::create_dir_all(&inside)?;
+    bind(&modules, &inside)?;
+    enter_root(&root)
+}
+
+/// The same on this machine's own kernel, in a mount namespace that leaves nothing behind.
+pub fn enter_host() -> Result<()> {
+    sys::unshare(libc::CLONE_NEWNS).context("LAB_KERNEL=host needs root")?;
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    sys::mount(Path::new("none"), Path::new("/"), "", private, "")?;
+    mount_new("tmpfs", LAB)?;
+    let root = overlay_root(&attach_all(bind)?)?;
+    enter_root(&root)
+}
+
+/// Mounts what the lab has outside; returns the layers of the new root.
+fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
+    attach("kit", &outside(KIT)?, how)?;
+    let tools = attach("tools", &outside(TOOLS)?, how)?;
+    let host = attach("host", Path::new("/"), how)?;
+    Ok([tools, host])
+}
+
+fn outside(variable: &str) -> Result<PathBuf> {
+    let value = env::var_os(variable).with_context(|| format!("{variable} is not set"))?;
+    Ok(PathBuf::from(value))
+}
+
+/// The release of the running kernel, as `uname -r` prints it.
+pub fn release() -> Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/osrelease")?
+        .trim_end()
+        .to_owned())
+}
+
+fn mount_new(kind: &str, target: impl AsRef<Path>) -> Result<()> {
+    let target = target.as_ref();
+    fs::create_dir_all(target).with_context(|| format!("making {}", target.display()))?;
+    sys::mount(Path::new("none"), target, kind, 0, "")
+}
+
+/// Mounts a folder of the outside as `name` in our own.
+fn attach(name: &str, source: &Path, how: fn(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
+    let target = Path::new(LAB).join(name);
+    fs::create_dir_all(&target)?;
+    how(source, &target).with_context(|| format!("mounting {}", source.display()))?;
+    Ok(target)
+}
+
+fn hostfs(source: &Path, target: &Path) -> Result<()> {
+    let source = source.to_str().context("a path that is not UTF-8")?;
+    sys::mount(Path::new("none"), target, "hostfs", libc::MS_RDONLY, source)
+}
+
+fn bind(source: &Path, target: &Path) -> Result<()> {
+    sys::mount(source, target, "", libc::MS_BIND | libc::MS_REC, "")
+}
+
+/// A root in which the first of `layers` wins, and what is written goes to memory.
+fn overlay_root(layers: &[PathBuf]) -> Result<PathBuf> {
+    let root = Path::new(LAB).join("root");
+    let memory = Path::new(LAB).join("memory");
+    mount_new("tmpfs", &memory)?;
+    let (upper, work) = (memory.join("upper"), memory.join("work"));
+    for folder in [&root, &upper, &work] {
+        fs::create_dir_all(folder)?;
+    }
+    let lower: Vec<String> = layers
+        .iter()
+        .map(|layer| layer.display().to_string())
+        .collect();
+    let data = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        upper.display(),
+        work.display()
+    );
+    sys::mount(Path::new("none"), &root, "overlay", 0, &data)?;
+    Ok(root)
+}
+
+/// The same tree without an overlay: folders in memory, whose entries are links into the layers.
+fn linked_root(layers: &[PathBuf]) -> Result<PathBuf> {
+    let root = Path::new(LAB).join("root");
+    mount_new("tmpfs", &root)?;
+    link_entries(layers, &root)?;
+    Ok(root)
+}
+
+/// Fills `target` with links to the entries of `layers`, the first layer winning; what is a
+/// folder in several layers becomes a folder here.
+fn link_entries(layers: &[PathBuf], target: &Path) -> Result<()> {
+    for layer in layers {
+        for entry in fs::read_dir(layer)? {
+            let entry = entry?;
+            let (source, link) = (entry.path(), target.join(entry.file_name()));
+            if link.symlink_metadata().is_ok() {
+                continue;
+            }
+            if entry.file_type()?.is_symlink() {
+                symlink(fs::read_link(source)?, link)?;
+                continue;
+            }
+            let mut folders: Vec<PathBuf> = layers
+                .iter()
+                .map(|layer| layer.join(entry.file_name()))
+                .collect();
+            folders.retain(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir()));
+            if folders.len() > 1 {
+                fs::create_dir(&link)?;
+                link_entries(&folders, &link)?;
+            } else {
+                symlink(source, link)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that `path`, in a new root, is a folder of that root and no link out of it.
+fn own_folder(path: &Path) -> Result<&Path> {
+    if path.is_symlink() {
+        fs::remove_file(path)?;
+    }
+    fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
+    Ok(path)
+}
+
+/// Completes the new root and makes it this process's.
+fn enter_root(root: &Path) -> Result<()> {
+    mount_new("proc", own_folder(&root.join("proc"))?)?;
+    mount_new("sysfs", own_folder(&root.join("sys"))?)?;
+    mount_new("tmpfs", own_folder(&root.join("run"))?)?;
+    mount_new("tmpfs", own_folder(&root.join("tmp"))?)?;
+    bind(Path::new("/dev"), own_folder(&root.join("dev"))?)?;
+    fs::create_dir_all(root.join("run/netns"))?;
+    for name in ["kit", "tools", "host"] {
+        let (source, target) = (Path::new(LAB).join(name), root.join("run/lab").join(name));
+        fs::create_dir_all(&target)?;
+        sys::mount(&source, &target, "", libc::MS_MOVE, "")?;
+    }
+    for (name, text) in ETC {
+        let path = root.join("etc").join(name);
+        // It may be a link to the outside, which cannot be written through.
+        let _ = fs::remove_file(&path);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let program = root.join("usr/sbin/ipvsadm");
+    let _ = fs::remove_file(&program);
+    symlink("/run/lab/kit/ours/ipvsadm", program)?;
+
+    env::set_current_dir(root)?;
+    chroot(".").context("entering the new root")?;
+    env::set_current_dir("/")?;
+    load_modules()
+}
+
+/// Has modprobe load every module that tests may want, so that none waits for one.
+fn load_modules() -> Result<()> {
+    let modprobe = Command::new("/sbin/modprobe")
+        .args(["-a", "-q"])
+        .args(IPVS)
+        .status()?;
+    ensure!(
+        Path::new("/proc/net/ip_vs").exists(),
+        "modprobe could not load ip_vs ({modprobe})"
+    );
+    Ok(())
+}

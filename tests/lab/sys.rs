@@ -1,0 +1,189 @@
+//! The raw system calls of the lab: the only unsafe code under `tests/`.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}
+
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_encoded_bytes()).expect("a path has no NUL byte")
+}
+
+/// Mounts `source` on `target`; `flags` are the `MS_` constants.
+pub fn mount(
+    source: &Path,
+    target: &Path,
+    kind: &str,
+    flags: libc::c_ulong,
+    data: &str,
+) -> Result<()> {
+    let (from, to) = (c_path(source), c_path(target));
+    let kind_text = CString::new(kind)?;
+    let data_text = CString::new(data)?;
+    // SAFETY: all four texts end in a NUL byte and outlive the call.
+    let result = unsafe {
+        libc::mount(
+            from.as_ptr(),
+            to.as_ptr(),
+            kind_text.as_ptr(),
+            flags,
+            data_text.as_ptr().cast(),
+        )
+    };
+    check(result.into()).with_context(|| format!("mounting {kind} on {}", target.display()))?;
+    Ok(())
+}
+
+/// Takes away what is mounted on `target`, at once or when its last user goes.
+pub fn unmount(target: &Path) -> io::Result<()> {
+    let target = c_path(target);
+    // SAFETY: the path ends in a NUL byte and outlives the call.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }.into())?;
+    Ok(())
+}
+
+/// Moves the calling thread to new namespaces; `kinds` are `CLONE_NEW` constants.
+pub fn unshare(kinds: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes a number and touches no memory of ours.
+    check(unsafe { libc::unshare(kinds) }.into())?;
+    Ok(())
+}
+
+/// Moves the calling thread into the network namespace behind `namespace`.
+pub fn enter_network(namespace: &impl AsFd) -> io::Result<()> {
+    let fd = namespace.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open for the whole call.
+    check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }.into())?;
+    Ok(())
+}
+
+/// Sets the loopback device of the calling thread's network namespace up.
+pub fn loopback_up() -> io::Result<()> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    // SAFETY: an all-zero `ifreq` is a valid value of that C structure.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which lives on this stack frame.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) }.into())?;
+    Ok(())
+}
+
+/// Loads one kernel module from its file.
+pub fn load_module(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open and the parameter text is a literal with its NUL byte.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_finit_module,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            0 as libc::c_int,
+        )
+    })?;
+    Ok(())
+}
+
+/// Ends the kernel that this process is process 1 of.
+pub fn power_off() -> io::Error {
+    // SAFETY: takes a number; on success it does not return.
+    unsafe {
+        libc::sync();
+        libc::reboot(libc::RB_POWER_OFF);
+    }
+    io::Error::last_os_error()
+}
+
+/// Has the kernel end this process when the thread that started it ends.
+pub fn die_with_parent() {
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// Makes this process the parent of every descendant whose own parent ends.
+pub fn adopt_orphans() {
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+}
+
+/// Waits for any child to end; `None` when there is none left.
+pub fn wait_any_child() -> Option<i32> {
+    // SAFETY: a null status pointer is allowed and asks for no status.
+    let pid = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+    (pid > 0).then_some(pid)
+}
+
+/// True while this process has a child, ended or not.
+pub fn has_children() -> bool {
+    // SAFETY: `info` is a plain C structure for the call to fill in.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        libc::waitid(libc::P_ALL, 0, &mut info, flags) == 0
+    }
+}
+
+/// Kills one process; one that has just ended is no error.
+pub fn kill(pid: i32) {
+    assert!(pid > 1, "only single processes are killed");
+    // SAFETY: takes numbers only.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+/// A descriptor that becomes readable when the process `pid` ends.
+pub fn process_descriptor(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the call succeeded, so the descriptor is open and ours alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
+}
+
+/// What to wait for at a descriptor.
+#[derive(Clone, Copy)]
+pub enum Event {
+    /// There is something to read, or the end.
+    Readable,
+    /// The other side is gone.
+    HungUp,
+}
+
+/// Waits for one of the events and returns its index; `None` when `limit` passes first.
+pub fn wait_first(
+    wanted: &[(BorrowedFd, Event)],
+    limit: Option<Duration>,
+) -> io::Result<Option<usize>> {
+    let mut fds: Vec<libc::pollfd> = wanted
+        .iter()
+        .map(|(fd, event)| libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: match event {
+                Event::Readable => libc::POLLIN,
+                Event::HungUp => 0,
+            },
+            revents: 0,
+        })
+        .collect();
+    let limit = limit.map_or(-1, |limit| limit.as_millis() as libc::c_int);
+    // SAFETY: the pointer and the count describe one vector that outlives the call.
+    let result = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, limit) };
+    check(result.into())?;
+    Ok(fds.iter().position(|fd| fd.revents != 0))
+}
+
+/// Waits until no other process holds the lock on `file`, and takes it; closing the file frees it.
+pub fn lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the whole call.
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }.into())?;
+    Ok(())
+}
