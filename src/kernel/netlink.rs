@@ -1,0 +1,244 @@
+//! The conversation with the kernel over netlink: requests, answers, and what belongs to what.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
+
+use super::abi::{self, command};
+use super::error::{Error, Result};
+use super::reply::{self, Body, Malformed};
+use super::request::{self, Change, Query, Request};
+use super::transport::{Inbox, Transport};
+
+/// How long an answer may take from its first datagram to its last. A list of 100,000 services
+/// takes slow machines ten seconds.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The port that the kernel's messages come from.
+const KERNEL: u32 = 0;
+
+pub struct Netlink {
+    transport: Box<dyn Transport>,
+    /// The number that the family has in this kernel.
+    family: u16,
+    /// The number of the last request.
+    sequence: u32,
+    outbox: Vec<u8>,
+    inbox: Inbox,
+    time_limit: Duration,
+}
+
+impl Netlink {
+    /// Finds the family: `Error::Absent` where the kernel has none.
+    pub fn new(transport: Box<dyn Transport>) -> Result<Self> {
+        let mut netlink = Self {
+            transport,
+            family: 0,
+            sequence: 0,
+            outbox: Vec::new(),
+            inbox: Inbox::default(),
+            time_limit: TIME_LIMIT,
+        };
+        let sequence = netlink.next_sequence();
+        let request = GenlCtrl {
+            cmd: GenlCtrlCmd::GetFamily,
+            nlas: vec![GenlCtrlAttrs::FamilyName(abi::FAMILY.to_owned())],
+        };
+        netlink.outbox.clear();
+        request::write(&mut netlink.outbox, 0, 0, sequence, request);
+        netlink.send()?;
+        netlink.family =
+            match netlink.answer(sequence, |_, attributes| reply::family_id(attributes)) {
+                Err(Error::Refused(libc::ENOENT)) => return Err(Error::Absent),
+                family => family?,
+            };
+        Ok(netlink)
+    }
+
+    pub fn set_time_limit(&mut self, limit: Duration) {
+        self.time_limit = limit;
+    }
+
+    /// Does one thing, and waits for the kernel's verdict.
+    pub fn change(&mut self, change: &Change) -> Result<()> {
+        let sequence = self.request(NLM_F_ACK, Request::Change(change))?;
+        let mut verdict = 0;
+        self.listen(|about, body| match body {
+            Body::Verdict(errno) if about == sequence => {
+                verdict = errno;
+                Ok(ControlFlow::Break(()))
+            }
+            _ => Ok(ControlFlow::Continue(())),
+        })?;
+        match verdict {
+            0 => Ok(()),
+            errno => Err(Error::Refused(errno)),
+        }
+    }
+
+    /// Asks what has one answer.
+    pub fn get<T>(
+        &mut self,
+        query: Query,
+        read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
+    ) -> Result<T> {
+        let sequence = self.request(0, Request::Query(query))?;
+        let expected = answer_to(query);
+        self.answer(sequence, |command, attributes| {
+            if command != expected {
+                return Err(Malformed("it answers another question"));
+            }
+            read(attributes)
+        })
+    }
+
+    /// Asks what has any number of answers.
+    pub fn list<T>(
+        &mut self,
+        query: Query,
+        read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
+    ) -> Result<Vec<T>> {
+        let sequence = self.request(NLM_F_DUMP, Request::Query(query))?;
+        let expected = answer_to(query);
+        let mut items = Vec::new();
+        let mut outcome = Ok(());
+        // A dump is heard to its end whatever is in it: the kernel begins no other before.
+        let lost = self.listen(|about, body| {
+            if about != sequence {
+                return Ok(ControlFlow::Continue(()));
+            }
+            match body {
+                Body::Data {
+                    command,
+                    attributes,
+                } if command == expected => match read(attributes) {
+                    Ok(item) => items.push(item),
+                    Err(Malformed(what)) => outcome = Err(Error::Malformed(what)),
+                },
+                Body::Data { .. } => {
+                    outcome = Err(Error::Malformed("it answers another question"));
+                }
+                Body::Verdict(0) | Body::Nothing => {}
+                Body::Done(0) => return Ok(ControlFlow::Break(())),
+                Body::Verdict(errno) | Body::Done(errno) => {
+                    outcome = Err(Error::Refused(errno));
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        outcome?;
+        match lost {
+            false => Ok(items),
+            true => Err(Error::Lost),
+        }
+    }
+
+    /// Sends one request and returns its number.
+    fn request(&mut self, flags: u16, request: Request) -> Result<u32> {
+        let sequence = self.next_sequence();
+        self.outbox.clear();
+        request::write(&mut self.outbox, self.family, flags, sequence, request);
+        self.send()?;
+        Ok(sequence)
+    }
+
+    /// The one answer to a request.
+    fn answer<T>(
+        &mut self,
+        sequence: u32,
+        read: impl Fn(u8, &[u8]) -> std::result::Result<T, Malformed>,
+    ) -> Result<T> {
+        let mut answer = None;
+        self.listen(|about, body| {
+            answer = match body {
+                _ if about != sequence => return Ok(ControlFlow::Continue(())),
+                Body::Data {
+                    command,
+                    attributes,
+                } => Some(read(command, attributes)?),
+                Body::Verdict(errno) if errno != 0 => return Err(Error::Refused(errno)),
+                _ => return Ok(ControlFlow::Continue(())),
+            };
+            Ok(ControlFlow::Break(()))
+        })?;
+        answer.ok_or(Error::NoAnswer)
+    }
+
+    /// Hands on what the kernel says until `hear` has heard enough. Answers to earlier requests
+    /// are among it. Says whether anything was lost on the way.
+    fn listen(
+        &mut self,
+        mut hear: impl FnMut(u32, Body<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<bool> {
+        let mut lost = false;
+        let mut deadline = None;
+        loop {
+            match self.receive() {
+                Ok(()) => {}
+                // What the socket still holds comes after this, and nothing new until all
+                // of that is taken.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(if lost { Error::Lost } else { Error::NoAnswer });
+                }
+                Err(error) => return Err(error.into()),
+            }
+            for datagram in self.inbox.datagrams() {
+                if datagram.sender != KERNEL {
+                    continue;
+                }
+                if datagram.truncated {
+                    return Err(Error::Malformed("it is too long"));
+                }
+                for message in reply::messages(datagram.bytes) {
+                    let message = message?;
+                    if hear(message.sequence, message.body)?.is_break() {
+                        return Ok(lost);
+                    }
+                }
+            }
+            let now = Instant::now();
+            if now > *deadline.get_or_insert(now + self.time_limit) {
+                return Err(Error::NoAnswer);
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        uninterrupted(|| self.transport.send(&self.outbox)).map_err(Error::Io)
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        self.inbox.clear();
+        uninterrupted(|| self.transport.receive(&mut self.inbox))
+    }
+
+    fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+}
+
+/// The number that the answer to a query carries: that of the command that would set it.
+fn answer_to(query: Query) -> u8 {
+    match query {
+        Query::Service(_) | Query::Services => command::NEW_SERVICE,
+        Query::Servers(_) => command::NEW_DEST,
+        Query::Daemons => command::NEW_DAEMON,
+        Query::Timeouts => command::SET_CONFIG,
+        Query::Info => command::SET_INFO,
+    }
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}

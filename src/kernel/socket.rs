@@ -1,0 +1,188 @@
+//! The sockets: netlink, and the plain one that takes the old options.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{self, size_of};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use libc::{c_int, c_void, socklen_t};
+use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
+
+use super::transport::{Inbox, Room, Transport};
+
+/// How long to wait for an answer. The kernel has answered before a send returns, so this
+/// passes only when an answer was lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Buffer sizes for many messages at once; the kernel doubles them.
+const SEND_BUFFER: c_int = 512 * 1024;
+const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
+
+pub struct Socket {
+    netlink: netlink_sys::Socket,
+    /// Opened when an old option is first used.
+    plain: Option<OwnedFd>,
+}
+
+impl Socket {
+    pub fn open() -> io::Result<Self> {
+        let netlink = netlink_sys::Socket::new(NETLINK_GENERIC)?;
+        // Connected to the kernel: nobody else's messages are let in.
+        netlink.connect(&SocketAddr::new(0, 0))?;
+        netlink.set_cap_ack(true)?;
+        let patience = libc::timeval {
+            tv_sec: PATIENCE.as_secs() as _,
+            tv_usec: PATIENCE.subsec_micros() as _,
+        };
+        set(
+            netlink.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVTIMEO,
+            // SAFETY: a timeval is plain numbers, readable as bytes for as long as it lives.
+            unsafe {
+                std::slice::from_raw_parts((&raw const patience).cast(), size_of::<libc::timeval>())
+            },
+        )?;
+        Ok(Self {
+            netlink,
+            plain: None,
+        })
+    }
+
+    fn plain(&mut self) -> io::Result<RawFd> {
+        let socket = match self.plain.take() {
+            Some(socket) => socket,
+            None => {
+                // SAFETY: the call takes numbers only.
+                let socket = unsafe {
+                    libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)
+                };
+                if socket < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                // SAFETY: the descriptor was just opened, and nobody else has it.
+                unsafe { OwnedFd::from_raw_fd(socket) }
+            }
+        };
+        Ok(self.plain.insert(socket).as_raw_fd())
+    }
+
+    /// Sets the size of a buffer beyond the limit for users, or within it where that is refused.
+    fn resize(&self, beyond: c_int, within: c_int, size: c_int) -> io::Result<()> {
+        let socket = self.netlink.as_raw_fd();
+        let size = size.to_ne_bytes();
+        set(socket, libc::SOL_SOCKET, beyond, &size)
+            .or_else(|_| set(socket, libc::SOL_SOCKET, within, &size))
+    }
+
+    fn size(&self, option: c_int) -> io::Result<usize> {
+        let mut size = [0; size_of::<c_int>()];
+        get(
+            self.netlink.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            &mut size,
+        )?;
+        Ok(usize::try_from(c_int::from_ne_bytes(size)).unwrap_or(0))
+    }
+}
+
+impl Transport for Socket {
+    fn send(&mut self, messages: &[u8]) -> io::Result<()> {
+        self.netlink.send(messages, 0).map(drop)
+    }
+
+    fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        // SAFETY: zeros are a valid address, to be written by the kernel.
+        let zero: libc::sockaddr_nl = unsafe { mem::zeroed() };
+        let slots = inbox.empty_slots();
+        let mut senders = slots.each_ref().map(|_| zero);
+        let mut parts = slots.map(|slot| libc::iovec {
+            iov_base: slot.as_mut_ptr().cast(),
+            iov_len: slot.len(),
+        });
+        let mut sender = senders.iter_mut();
+        let mut headers = parts.each_mut().map(|part| {
+            // SAFETY: zeros are a valid header, one without an address or control data.
+            let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+            if let Some(sender) = sender.next() {
+                header.msg_hdr.msg_name = (&raw mut *sender).cast();
+                header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as socklen_t;
+            }
+            header
+        });
+        // SAFETY: each header points to a slot and an address of its own, which outlive the
+        // call and are not looked at during it.
+        let count = unsafe {
+            libc::recvmmsg(
+                self.netlink.as_raw_fd(),
+                headers.as_mut_ptr(),
+                headers.len() as u32,
+                (libc::MSG_WAITFORONE | libc::MSG_TRUNC) as _,
+                ptr::null_mut(),
+            )
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (header, sender) in headers.iter().zip(&senders).take(count) {
+            inbox.filled(header.msg_len as usize, sender.nl_pid);
+        }
+        Ok(())
+    }
+
+    fn enlarge(&mut self) -> io::Result<Room> {
+        self.resize(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)?;
+        self.resize(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_BUFFER)?;
+        Ok(Room {
+            send: self.size(libc::SO_SNDBUF)?,
+            receive: self.size(libc::SO_RCVBUF)?,
+        })
+    }
+
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+        get(self.plain()?, libc::IPPROTO_IP, option, value)
+    }
+
+    fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()> {
+        set(self.plain()?, libc::IPPROTO_IP, option, value)
+    }
+}
+
+fn set(socket: RawFd, level: c_int, option: c_int, value: &[u8]) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of one slice, which the call only reads.
+    let status = unsafe {
+        libc::setsockopt(
+            socket,
+            level,
+            option,
+            value.as_ptr().cast::<c_void>(),
+            value.len() as socklen_t,
+        )
+    };
+    match status {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn get(socket: RawFd, level: c_int, option: c_int, value: &mut [u8]) -> io::Result<usize> {
+    let mut length = value.len() as socklen_t;
+    // SAFETY: the pointer and the length are those of one slice, and the kernel writes no more.
+    let status = unsafe {
+        libc::getsockopt(
+            socket,
+            level,
+            option,
+            value.as_mut_ptr().cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    match status {
+        0 => Ok(length as usize),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,105 @@
+//! The seam between the client and the kernel: what goes across it is bytes.
+
+use std::io;
+
+/// Datagrams that one call can receive. Two are a dump that fits one, with its end.
+const SLOTS: usize = 4;
+
+/// The most that the kernel puts into a datagram of a dump. It looks at the largest buffer ever
+/// offered: a socket that has received once with this one is given as much each time.
+pub const SLOT_SIZE: usize = 32 * 1024;
+
+/// What the client needs of an operating system. Each method is one system call or two, and
+/// none of them waits for ever.
+pub trait Transport {
+    /// Sends netlink messages; the kernel has executed them when this returns.
+    fn send(&mut self, messages: &[u8]) -> io::Result<()>;
+
+    /// Waits for netlink datagrams and takes those that are there: at least one.
+    fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()>;
+
+    /// Makes room for many messages at once.
+    fn enlarge(&mut self) -> io::Result<Room>;
+
+    /// Reads one of the old socket options; says how many bytes of `value` were written.
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize>;
+
+    /// Sets one of the old socket options.
+    fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()>;
+}
+
+/// What the buffers of a netlink socket hold, in bytes as the kernel counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub send: usize,
+    pub receive: usize,
+}
+
+/// What came with a datagram.
+#[derive(Clone, Copy, Debug, Default)]
+struct Label {
+    length: usize,
+    /// The port of the sender; the kernel's is 0.
+    sender: u32,
+    truncated: bool,
+}
+
+/// A datagram as it was received.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    pub bytes: &'a [u8],
+    pub sender: u32,
+    pub truncated: bool,
+}
+
+/// Where received datagrams are kept until the next are received.
+pub struct Inbox {
+    bytes: Box<[u8]>,
+    labels: [Label; SLOTS],
+    count: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; SLOTS * SLOT_SIZE].into(),
+            labels: [Label::default(); SLOTS],
+            count: 0,
+        }
+    }
+}
+
+impl Inbox {
+    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let slots = self.bytes.chunks_exact(SLOT_SIZE).zip(&self.labels);
+        slots.take(self.count).map(|(slot, label)| Datagram {
+            bytes: &slot[..label.length],
+            sender: label.sender,
+            truncated: label.truncated,
+        })
+    }
+
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// The empty slots, in the order in which `filled` is to be told of them.
+    pub fn empty_slots(&mut self) -> [&mut [u8]; SLOTS] {
+        self.clear();
+        let mut slots = self.bytes.chunks_exact_mut(SLOT_SIZE);
+        [(); SLOTS].map(|()| slots.next().unwrap_or_default())
+    }
+
+    /// Says what the next empty slot was filled with: how long the datagram is, even if the
+    /// slot is shorter, and who sent it.
+    pub fn filled(&mut self, length: usize, sender: u32) {
+        if let Some(label) = self.labels.get_mut(self.count) {
+            *label = Label {
+                length: length.min(SLOT_SIZE),
+                sender,
+                truncated: length > SLOT_SIZE,
+            };
+            self.count += 1;
+        }
+    }
+}
