@@ -1,0 +1,65 @@
+//! The table as a `clap::Command`, for help, the manual and as an oracle in tests. It is never
+//! on the path of a command: the words of a line are read by `words`.
+
+use clap::{Arg, ArgAction, Command};
+
+use super::options::{COMMANDS, OPTIONS, Value};
+
+/// The original's version, which programs look for, and then whose this is.
+pub const VERSION: &str = concat!(
+    "ipvsadm v1.31 (ipvsadm in Rust ",
+    env!("CARGO_PKG_VERSION"),
+    ")\n"
+);
+
+pub fn help(program: &[u8]) -> String {
+    let program = String::from_utf8_lossy(program).into_owned();
+    face()
+        .bin_name(program)
+        .term_width(80)
+        .render_help()
+        .to_string()
+}
+
+/// One argument for each row of the table.
+pub fn face() -> Command {
+    let commands = COMMANDS.iter().map(|row| {
+        let (first, others) = match row.short {
+            [] => (None, &[][..]),
+            [first, others @ ..] => (Some(*first), others),
+        };
+        argument(row.long, first, row.value, row.help)
+            .visible_short_aliases(others.iter().map(|&letter| char::from(letter)))
+            .help_heading("Commands")
+    });
+    let options = OPTIONS
+        .iter()
+        .map(|row| argument(row.long, row.short, row.value, row.help));
+    Command::new("ipvsadm")
+        .about("Administer the virtual servers of the Linux kernel")
+        .override_usage("COMMAND [OPTION]...")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(commands)
+        .args(options.map(|option| option.help_heading("Options")))
+        .arg(Arg::new("words").num_args(0..).hide(true))
+}
+
+fn argument(long: &'static str, short: Option<u8>, value: Value, help: &'static str) -> Arg {
+    let argument = Arg::new(long).long(long).help(help);
+    let argument = match short {
+        Some(letter) => argument.short(char::from(letter)),
+        None => argument,
+    };
+    match value {
+        Value::Nothing => argument.action(ArgAction::Count),
+        Value::Required(name) => argument
+            .action(ArgAction::Append)
+            .value_name(name)
+            .allow_hyphen_values(true),
+        Value::Optional(name) => argument
+            .action(ArgAction::Append)
+            .value_name(name)
+            .num_args(0..=1),
+    }
+}

@@ -1,0 +1,271 @@
+//! Values of options: text to numbers and addresses, by the rules of the C library that the
+//! original reads them with. None of these says what is wrong; the caller knows which option it was.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::str;
+
+use crate::model::Protocol;
+use crate::names::Names;
+
+/// A host and what was written behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostPort<'a> {
+    pub address: IpAddr,
+    pub port: Option<&'a [u8]>,
+}
+
+/// `host`, `host:port`, `v6`, `[v6]` or `[anything]:port`. The port is not looked at yet.
+pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
+    if let Some(address) = ipv6(text) {
+        let address = address.into();
+        return Some(HostPort {
+            address,
+            port: None,
+        });
+    }
+    let (host, port) = match text {
+        [b'[', inside @ ..] => {
+            let end = inside.iter().rposition(|&byte| byte == b']')?;
+            let port = match &inside[end + 1..] {
+                [] => None,
+                [b':', port @ ..] => Some(port),
+                _ => return None,
+            };
+            (&inside[..end], port)
+        }
+        _ => match text.iter().rposition(|&byte| byte == b':') {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
+            None if is_digits(text) => return None,
+            None => (text, None),
+        },
+    };
+    let bracketed_v6 = || ipv6(host).filter(|_| text[0] == b'[').map(IpAddr::from);
+    let address = bracketed_v6().or_else(|| host_address(host, names))?;
+    Some(HostPort { address, port })
+}
+
+/// An IPv4 address as written, or else the address of a host of that name.
+fn host_address(text: &[u8], names: &Names) -> Option<IpAddr> {
+    ipv4(text)
+        .map(IpAddr::from)
+        .or_else(|| names.address_of(text))
+}
+
+/// A port by number, or by its name in this protocol.
+pub fn port(text: &[u8], protocol: Protocol, names: &Names) -> Option<u16> {
+    match number(text, 0..=u16::MAX.into()) {
+        Some(port) => Some(port as u16),
+        None if text.is_empty() => None,
+        None => names.port_of(text, protocol),
+    }
+}
+
+/// A mask of IPv4 persistence: an address in any of its forms, or a name.
+pub fn ipv4_mask(text: &[u8], names: &Names) -> Option<Ipv4Addr> {
+    match host_address(text, names)? {
+        IpAddr::V4(mask) => Some(mask),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// A mask of IPv6 persistence: a prefix length, whatever follows its digits.
+pub fn ipv6_mask(text: &[u8]) -> Option<u32> {
+    let text = skip_blanks(text);
+    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    let end = digits
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(digits.len());
+    number(&digits[..end], 1..=128).map(|prefix| prefix as u32)
+}
+
+/// A decimal number as `strtol` reads it, the whole text and within the range.
+pub fn number(text: &[u8], range: RangeInclusive<i64>) -> Option<i64> {
+    let text = skip_blanks(text);
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !is_digits(digits) {
+        return None;
+    }
+    let value = digits.iter().try_fold(0i64, |value, digit| {
+        value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+    })?;
+    let value = if negative { -value } else { value };
+    range.contains(&value).then_some(value)
+}
+
+/// A firewall mark: a number, decimal or with `0x`.
+pub fn mark(text: &[u8]) -> Option<u32> {
+    const MARKS: RangeInclusive<i64> = 1..=u32::MAX as i64;
+    let hexadecimal = match text {
+        [b'0', b'x' | b'X', digits @ ..] => Some(digits),
+        _ => None,
+    };
+    match hexadecimal {
+        Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
+            let digits = str::from_utf8(digits).ok()?;
+            u32::from_str_radix(digits, 16).ok().filter(|&m| m != 0)
+        }
+        Some(_) => None,
+        None => number(text, MARKS).map(|mark| mark as u32),
+    }
+}
+
+/// A multicast group: its family by the colon, no names.
+pub fn group(text: &[u8]) -> Option<IpAddr> {
+    let address = match text.contains(&b':') {
+        true => IpAddr::from(ipv6(text)?),
+        false => IpAddr::from(str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok()?),
+    };
+    Some(address).filter(IpAddr::is_multicast)
+}
+
+fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// An IPv4 address as `inet_aton` reads it: one to four parts, decimal, octal or hexadecimal,
+/// the last one filling what is left. What follows a blank is ignored.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let end = text.iter().position(|&byte| is_blank(byte));
+    let text = &text[..end.unwrap_or(text.len())];
+    let mut parts = text.split(|&byte| byte == b'.');
+    let mut address = 0u32;
+    for index in 0..4u32 {
+        let part = ipv4_part(parts.next()?)?;
+        let bits_left = 32 - 8 * index;
+        let rest = parts.clone().next().is_some();
+        let limit = if rest {
+            u8::MAX.into()
+        } else {
+            u32::MAX >> (32 - bits_left)
+        };
+        if part > limit {
+            return None;
+        }
+        if !rest {
+            return Some(Ipv4Addr::from_bits(address | part));
+        }
+        address |= part << (bits_left - 8);
+    }
+    None
+}
+
+fn ipv4_part(text: &[u8]) -> Option<u32> {
+    let (digits, radix) = match text {
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'0', digits @ ..] if !digits.is_empty() => (digits, 8),
+        digits => (digits, 10),
+    };
+    // A sign is no digit, but Rust's own reader takes one.
+    if !digits.first()?.is_ascii_hexdigit() {
+        return None;
+    }
+    u32::from_str_radix(str::from_utf8(digits).ok()?, radix).ok()
+}
+
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|&byte| !is_blank(byte));
+    &text[start.unwrap_or(text.len())..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_is_read_as_the_c_library_reads_it() {
+        let cases = [
+            ("127.1", Some("127.0.0.1")),
+            ("0x7f.1", Some("127.0.0.1")),
+            ("010.0.0.1", Some("8.0.0.1")),
+            ("24", Some("0.0.0.24")),
+            ("1.2.3.4 rest", Some("1.2.3.4")),
+            ("1.65536", Some("1.1.0.0")),
+            ("1.2.65536", None),
+            ("256.1.1.1", None),
+            ("1.2.3.4.5", None),
+            ("1..2", None),
+            ("+1.2.3.4", None),
+            ("", None),
+            ("08.1.1.1", None),
+        ];
+        for (text, address) in cases {
+            let expected = address.map(|a| a.parse().unwrap());
+            assert_eq!(ipv4(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_strtol_reads_them() {
+        let cases = [
+            ("5", Some(5)),
+            (" \t+07", Some(7)),
+            ("-0", Some(0)),
+            ("", None),
+            ("5 ", None),
+            ("0x5", None),
+            ("-1", None),
+            ("101", None),
+            ("99999999999999999999", None),
+        ];
+        for (text, value) in cases {
+            assert_eq!(number(text.as_bytes(), 0..=100), value, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_split_from_ports() {
+        let cases: [(&str, Option<(&str, Option<&str>)>); 9] = [
+            ("1.2.3.4:80", Some(("1.2.3.4", Some("80")))),
+            ("1.2.3.4", Some(("1.2.3.4", None))),
+            ("80", None),
+            ("80:80", Some(("0.0.0.80", Some("80")))),
+            ("::1:81", Some(("::1:81", None))),
+            ("[::1]:81", Some(("::1", Some("81")))),
+            ("[::1]", Some(("::1", None))),
+            ("[1.2.3.4]:82", Some(("1.2.3.4", Some("82")))),
+            ("[::1]81", None),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|(address, port)| HostPort {
+                address: address.parse().unwrap(),
+                port: port.map(str::as_bytes),
+            });
+            assert_eq!(
+                host_port(text.as_bytes(), &Names::numeric()),
+                expected,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn marks_may_be_hexadecimal() {
+        assert_eq!(mark(b"0xff"), Some(255));
+        assert_eq!(mark(b"4294967295"), Some(u32::MAX));
+        for bad in ["0", "0x", "0x0", "0x+1", "4294967296", "-1", "x"] {
+            assert_eq!(mark(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_mask_ends_with_its_digits() {
+        assert_eq!(ipv6_mask(b"64x"), Some(64));
+        for bad in ["0", "129", "", "x", "-5"] {
+            assert_eq!(ipv6_mask(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The rules by which words become commands, options and values, those of the popt library.
+//!
+//! Words are bytes and are borrowed; nothing is allocated and nothing is given a meaning.
+
+use super::options::{Row, Value};
+
+/// What the next words of a line are.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    Given {
+        row: Row,
+        value: Option<&'a [u8]>,
+        /// The last word that was taken for it: the whole bundle, or the value behind it.
+        word: &'a [u8],
+    },
+    /// A word that belongs to no option.
+    LeftOver(&'a [u8]),
+}
+
+/// Why a word cannot be read. Each names the whole word, as messages do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault<'a> {
+    UnknownOption(&'a [u8]),
+    MissingValue(&'a [u8]),
+    UnwantedValue(&'a [u8]),
+}
+
+/// Reads the words of one line.
+#[derive(Clone, Debug)]
+pub struct Words<'a, I: Iterator<Item = &'a [u8]>> {
+    words: std::iter::Peekable<I>,
+    /// A bundle of short options, and how much of it has been read.
+    bundle: Option<(&'a [u8], usize)>,
+    /// `--` was met: all that follows is left over.
+    ended: bool,
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Words<'a, I> {
+    pub fn new(words: impl IntoIterator<IntoIter = I>) -> Self {
+        Self {
+            words: words.into_iter().peekable(),
+            bundle: None,
+            ended: false,
+        }
+    }
+
+    fn long(&mut self, word: &'a [u8]) -> Result<Event<'a>, Fault<'a>> {
+        let text = &word[2..];
+        let (name, attached) = match text.iter().position(|&byte| byte == b'=') {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
+            None => (text, None),
+        };
+        let row = Row::by_long(name).ok_or(Fault::UnknownOption(word))?;
+        self.valued(row, word, attached)
+    }
+
+    /// The option at `at` in a bundle. What follows it is its value, if it takes one.
+    fn short(&mut self, word: &'a [u8], at: usize) -> Result<Event<'a>, Fault<'a>> {
+        let row = Row::by_short(word[at]).ok_or(Fault::UnknownOption(word))?;
+        let rest = &word[at + 1..];
+        let attached = match rest {
+            [] => None,
+            [b'=', value @ ..] => Some(value),
+            _ if row.value() == Value::Nothing => {
+                self.bundle = Some((word, at + 1));
+                None
+            }
+            _ => Some(rest),
+        };
+        self.valued(row, word, attached)
+    }
+
+    fn valued(
+        &mut self,
+        row: Row,
+        word: &'a [u8],
+        attached: Option<&'a [u8]>,
+    ) -> Result<Event<'a>, Fault<'a>> {
+        let (value, word) = match (row.value(), attached) {
+            (Value::Nothing, Some(_)) => return Err(Fault::UnwantedValue(word)),
+            (Value::Nothing, None) => (None, word),
+            (_, Some(value)) => (Some(value), word),
+            (Value::Required(_), None) => {
+                let next = self.words.next().ok_or(Fault::MissingValue(word))?;
+                (Some(next), next)
+            }
+            (Value::Optional(_), None) => {
+                match self.words.next_if(|next| !next.starts_with(b"-")) {
+                    Some(next) => (Some(next), next),
+                    None => (None, word),
+                }
+            }
+        };
+        Ok(Event::Given { row, value, word })
+    }
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Iterator for Words<'a, I> {
+    type Item = Result<Event<'a>, Fault<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((word, at)) = self.bundle.take() {
+            return Some(self.short(word, at));
+        }
+        let word = self.words.next()?;
+        Some(match word {
+            _ if self.ended => Ok(Event::LeftOver(word)),
+            b"--" => {
+                self.ended = true;
+                return self.next();
+            }
+            [b'-', b'-', ..] => self.long(word),
+            [b'-', _, ..] => self.short(word, 1),
+            _ => Ok(Event::LeftOver(word)),
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! Everything that can go wrong, in the words and with the exit status that scripts know.
+
+use std::fmt;
+use std::io;
+
+use crate::cli::options::{Slot, Verb};
+use crate::kernel;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // Words that cannot be read.
+    #[error("Try `{program} -h' or '{program} --help' for more information.", program = .0)]
+    NoCommand(Word),
+    #[error("{0}: unknown option")]
+    UnknownOption(Word),
+    #[error("{0}: missing argument")]
+    MissingValue(Word),
+    #[error("{0}: option does not take an argument")]
+    UnwantedValue(Word),
+    #[error("invalid option `{0}'")]
+    SecondCommand(Word),
+    #[error("unexpected argument {0}")]
+    LeftOver(Word),
+    #[error("multiple '{}' options specified", .0.name())]
+    Repeated(Slot),
+
+    // Values.
+    #[error("illegal virtual server address[:port] specified")]
+    ServiceAddress,
+    #[error("illegal real server address[:port] specified")]
+    ServerAddress,
+    #[error("invalid fwmark value `{0}' specified")]
+    Mark(Word),
+    #[error("-6 used before -f\n")]
+    Ipv6BeforeMark,
+    #[error("invalid timeout value `{0}' specified")]
+    Timeout(Word),
+    #[error("--set option requires 3 timeout values")]
+    TooFewTimeouts,
+    #[error("illegal virtual server persistent mask specified")]
+    Mask,
+    #[error("illegal ipv6 netmask specified")]
+    Ipv6Mask,
+    #[error("illegal weight specified")]
+    Weight,
+    #[error("illegal u_threshold specified")]
+    UpperThreshold,
+    #[error("illegal l_threshold specified")]
+    LowerThreshold,
+    #[error("invalid scheduler flag `{0}'")]
+    SchedulerFlag(Word),
+    #[error("incompatible scheduler flag `{0}'")]
+    ForeignSchedulerFlag(Word),
+    #[error("illegal tunnel type specified")]
+    TunnelType,
+    #[error("illegal tunnel port specified")]
+    TunnelPort,
+    #[error("illegal start-daemon parameter specified")]
+    StartDaemon,
+    #[error("illegal start_daemon specified")]
+    StopDaemon,
+    #[error("illegal syncid specified")]
+    SyncId,
+    #[error("illegal sync-maxlen specified")]
+    SyncMaxLength,
+    #[error("illegal mcast-port specified")]
+    McastPort,
+    #[error("illegal mcast-ttl specified")]
+    McastTtl,
+    #[error("invalid IPv4 mcast-group `{0}'")]
+    McastGroup(Word),
+    #[error("invalid IPv6 mcast-group `{0}'")]
+    McastGroup6(Word),
+
+    // Options that do not go together.
+    #[error("You need to supply the '{}' option for the '{}' command", slot.name(), verb.name())]
+    Needed { slot: Slot, verb: Verb },
+    #[error("Illegal '{}' option with the '{}' command", slot.name(), verb.name())]
+    Illegal { slot: Slot, verb: Verb },
+    #[error(
+        "The option '{}' conflicts with the '{}' option in the '{}' command",
+        slot.name(), other.name(), verb.name()
+    )]
+    Conflict { slot: Slot, other: Slot, verb: Verb },
+    #[error("Zero port specified for non-persistent service")]
+    ZeroPort,
+    #[error("One-Packet Scheduling is only for UDP virtual services")]
+    OnePacket,
+    #[error("Different address family is allowed only for tunneling servers")]
+    MixedFamilies,
+    #[error("Tunnel options conflict with forward method")]
+    NoTunnel,
+    #[error("You need to supply the '{}' option for the '{tunnel}' tunnel type", slot.name())]
+    TunnelNeeds { slot: Slot, tunnel: &'static str },
+    #[error("Illegal '{}' option with the '{tunnel}' tunnel type", slot.name())]
+    TunnelIllegal { slot: Slot, tunnel: &'static str },
+    #[error(
+        "The option '{}' conflicts with the '{}' option in the '{tunnel}' tunnel type",
+        slot.name(), other.name()
+    )]
+    TunnelConflict {
+        slot: Slot,
+        other: Slot,
+        tunnel: &'static str,
+    },
+    #[error("options conflicts in the list command")]
+    ListConflict,
+
+    // The kernel, and this machine.
+    #[error("{}", refusal(*verb, *errno))]
+    Refused { verb: Verb, errno: i32 },
+    #[error(
+        "Can't initialize ipvs: {}\n\
+         Are you sure that IP Virtual Server is built in the kernel or as module?",
+        refusal(Verb::List, *errno)
+    )]
+    NoIpvs { errno: i32 },
+    #[error("{source}")]
+    Kernel { verb: Verb, source: kernel::Error },
+    #[error("cannot open file /proc/net/ip_vs_conn")]
+    NoConnections(#[source] io::Error),
+    #[error("unexpected input from /proc/net/ip_vs_conn")]
+    EmptyConnections,
+    #[error("unexpected line in /proc/net/ip_vs_conn: {0}")]
+    Connection(Word),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+    #[error("cannot read: {0}")]
+    Read(#[source] io::Error),
+    #[error("a NUL byte in the line")]
+    NulByte,
+}
+
+impl Error {
+    /// What a kernel's answer to a command means.
+    pub fn from_kernel(verb: Verb, error: kernel::Error) -> Self {
+        match error {
+            kernel::Error::Refused(errno @ libc::EPERM) => Self::NoIpvs { errno },
+            kernel::Error::Refused(errno) => Self::Refused { verb, errno },
+            kernel::Error::Absent => Self::NoIpvs {
+                errno: libc::ENOPROTOOPT,
+            },
+            source => Self::Kernel { verb, source },
+        }
+    }
+
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::NoCommand(_)
+            | Self::UnknownOption(_)
+            | Self::MissingValue(_)
+            | Self::UnwantedValue(_) => 255,
+            Self::Refused { verb, .. } | Self::Kernel { verb, .. } => match verb {
+                Verb::List | Verb::Save => 1,
+                _ => 255,
+            },
+            Self::NoConnections(_)
+            | Self::EmptyConnections
+            | Self::Connection(_)
+            | Self::Write(_)
+            | Self::Read(_) => 1,
+            _ => 2,
+        }
+    }
+
+    /// Whether a file of commands ends with this error, or goes on with its next line.
+    pub fn ends_restore(&self) -> bool {
+        match self {
+            Self::UnknownOption(_) | Self::MissingValue(_) | Self::UnwantedValue(_) => false,
+            Self::Refused { verb, .. } => matches!(verb, Verb::List | Verb::Save),
+            _ => true,
+        }
+    }
+
+    /// The message with the words in it exactly as they were given, whatever their bytes.
+    pub fn message(&self) -> Vec<u8> {
+        Word::unescape(&self.to_string())
+    }
+}
+
+/// The original's text for an error number, which hangs on what was asked for.
+fn refusal(verb: Verb, errno: i32) -> String {
+    let text = match (verb, errno) {
+        (Verb::AddService, libc::EEXIST) => "Service already exists",
+        (Verb::AddService | Verb::EditService, libc::ENOENT) => {
+            "Scheduler or persistence engine not found"
+        }
+        (
+            Verb::EditService | Verb::DeleteService | Verb::Zero | Verb::List | Verb::Save,
+            libc::ESRCH,
+        ) => "No such service",
+        (Verb::AddServer | Verb::EditServer | Verb::DeleteServer, libc::ESRCH) => {
+            "Service not defined"
+        }
+        (Verb::AddServer, libc::EEXIST) => "Destination already exists",
+        (Verb::EditServer | Verb::DeleteServer, libc::ENOENT) => "No such destination",
+        (Verb::StartDaemon, libc::EEXIST) => "Daemon has already run",
+        (Verb::StopDaemon, libc::ESRCH) => "No daemon is running",
+        (_, libc::EPERM) => "Permission denied (you must be root)",
+        (_, libc::EINVAL) => {
+            "Invalid operation.  Possibly wrong module version, address not unicast, ..."
+        }
+        (_, libc::ENOMEM) => "Memory allocation problem",
+        (_, libc::ENOPROTOOPT) => "Protocol not available",
+        (_, libc::EOPNOTSUPP) => "Operation not supported with IPv6",
+        (_, libc::EAFNOSUPPORT) => "Operation not supported with specified address family",
+        (_, libc::EMSGSIZE) => "Module is wrong version",
+        (_, errno) => return library_text(errno),
+    };
+    text.to_owned()
+}
+
+/// The C library's text, without the number that Rust adds.
+fn library_text(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// A word as it was given. Messages repeat its bytes unchanged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Word(Box<[u8]>);
+
+impl From<&[u8]> for Word {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// The private characters from here on stand for bytes that are not UTF-8.
+const ESCAPE: u32 = 0x10ff00;
+
+fn escape(byte: u8) -> char {
+    char::from_u32(ESCAPE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Text that is UTF-8 is shown as it is. Any other byte becomes a private character, and so do
+/// the bytes of those characters themselves, so that `unescape` always finds the way back.
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if u32::from(c) < ESCAPE {
+                    f.write_char(c)?;
+                } else {
+                    let mut bytes = [0; 4];
+                    let bytes = c.encode_utf8(&mut bytes).bytes();
+                    bytes.map(escape).try_for_each(|c| f.write_char(c))?;
+                }
+            }
+            let invalid = chunk.invalid().iter().copied();
+            invalid.map(escape).try_for_each(|c| f.write_char(c))?;
+        }
+        Ok(())
+    }
+}
+
+impl Word {
+    fn unescape(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(text.len());
+        for c in text.chars() {
+            match u32::from(c).checked_sub(ESCAPE) {
+                Some(byte) => bytes.push(byte as u8),
+                None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_any_bytes_come_back() {
+        let private = "\u{10ff41}\u{10ffff}".as_bytes();
+        for word in [&b"plain"[..], b"\xff\x80", "zürich".as_bytes(), private] {
+            let message = Error::UnknownOption(word.into()).message();
+            assert_eq!(message, [word, b": unknown option"].concat());
+        }
+    }
+}

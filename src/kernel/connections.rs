@@ -1,0 +1,107 @@
+//! The connection table, which the kernel shows as text in `/proc/net/ip_vs_conn`.
+
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str;
+
+use crate::lines::Lines;
+use crate::model::Connection;
+
+const PATH: &str = "/proc/net/ip_vs_conn";
+
+/// Reads the table connection by connection.
+pub struct Connections {
+    lines: Lines<File>,
+}
+
+impl Connections {
+    /// Opens the table and passes over its title; `None` if it has not even that.
+    pub fn open() -> io::Result<Option<Self>> {
+        let mut lines = Lines::new(File::open(PATH)?);
+        let title = lines.read()?.is_some();
+        Ok(title.then_some(Self { lines }))
+    }
+
+    /// The next connection, or the line that stood there instead of one.
+    pub fn read(&mut self) -> io::Result<Option<Result<Connection<'_>, &[u8]>>> {
+        let line = self.lines.read()?;
+        Ok(line.map(|line| parse(line).ok_or(line)))
+    }
+}
+
+/// Reads one line: nine fields, and perhaps the persistence engine and its data.
+pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
+    let mut rest = line;
+    let mut field = || {
+        let start = rest.iter().position(|&b| b != b' ')?;
+        let end = rest[start..].iter().position(|&b| b == b' ');
+        let (field, after) = rest[start..].split_at(end.unwrap_or(rest.len() - start));
+        rest = after;
+        Some(field)
+    };
+    let protocol = field()?;
+    let client = socket_address(field()?, field()?)?;
+    let virtual_service = socket_address(field()?, field()?)?;
+    let server = socket_address(field()?, field()?)?;
+    let state = field()?;
+    let expires = str::from_utf8(field()?).ok()?.parse().ok()?;
+    let engine = field().and_then(|name| Some((name, field()?)));
+    Some(Connection {
+        protocol,
+        client,
+        virtual_service,
+        server,
+        state,
+        expires,
+        engine,
+    })
+}
+
+fn socket_address(address: &[u8], port: &[u8]) -> Option<SocketAddr> {
+    let address = str::from_utf8(address).ok()?;
+    let address = match address.contains(':') {
+        true => IpAddr::V6(address.parse::<Ipv6Addr>().ok()?),
+        false => IpAddr::V4(Ipv4Addr::from_bits(u32::from_str_radix(address, 16).ok()?)),
+    };
+    let port = u16::from_str_radix(str::from_utf8(port).ok()?, 16).ok()?;
+    Some(SocketAddr::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_every_shape_are_read() {
+        let line = b"TCP 0A010001 BBC6 0A010001 0050 0A010001 1F90 ESTABLISHED     899";
+        let connection = parse(line).unwrap();
+        assert_eq!(connection.protocol, b"TCP");
+        assert_eq!(connection.client.to_string(), "10.1.0.1:48070");
+        assert_eq!(connection.server.to_string(), "10.1.0.1:8080");
+        assert_eq!(
+            (connection.state, connection.expires),
+            (&b"ESTABLISHED"[..], 899)
+        );
+        assert_eq!(connection.engine, None);
+
+        let line = b"UDP 0A010001 0000 0A010001 13C4 20010db8:: 13C4 NONE            119";
+        assert_eq!(parse(line), None);
+        let line = b"UDP 0A010001 0000 0A010001 13C4 \
+            2001:0db8:0002:0000:0000:0000:0000:0001 13C4 NONE            119 sip short-id@host";
+        let connection = parse(line).unwrap();
+        assert_eq!(connection.server.to_string(), "[2001:db8:2::1]:5060");
+        assert_eq!(
+            connection.engine,
+            Some((&b"sip"[..], &b"short-id@host"[..]))
+        );
+    }
+
+    #[test]
+    fn half_a_line_is_no_connection() {
+        let line = b"TCP 0A010001 BBC6 0A010001 0050 0A010001 1F90 ESTABLISHED     899";
+        for length in 0..60 {
+            assert_eq!(parse(&line[..length]), None, "{length}");
+        }
+    }
+}

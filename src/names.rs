@@ -1,0 +1,208 @@
+//! Names of hosts and services, both ways, through the C library.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::model::Protocol;
+
+/// How long all lookups of a listing may take together.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The names that numbers are shown by. Each is looked up once.
+#[derive(Debug)]
+pub struct Names {
+    hosts: HashMap<IpAddr, Option<Vec<u8>>>,
+    ports: HashMap<(u16, Protocol), Option<Vec<u8>>>,
+    numeric: bool,
+    waited: Duration,
+}
+
+impl Names {
+    /// Names from the C library: files, DNS, or whatever this machine is set up to ask.
+    pub fn system() -> Self {
+        Self {
+            hosts: HashMap::new(),
+            ports: HashMap::new(),
+            numeric: false,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// No names at all.
+    pub fn numeric() -> Self {
+        Self {
+            numeric: true,
+            ..Self::system()
+        }
+    }
+
+    pub fn host(&mut self, address: IpAddr) -> Option<&[u8]> {
+        if self.numeric {
+            return None;
+        }
+        let waited = &mut self.waited;
+        let name = self.hosts.entry(address).or_insert_with(|| {
+            let patience = PATIENCE.checked_sub(*waited)?;
+            let start = Instant::now();
+            let name = within(patience, move || name_of_address(address));
+            *waited += start.elapsed();
+            name.flatten()
+        });
+        name.as_deref()
+    }
+
+    pub fn port(&mut self, port: u16, protocol: Protocol) -> Option<&[u8]> {
+        if self.numeric {
+            return None;
+        }
+        let name = self.ports.entry((port, protocol));
+        name.or_insert_with(|| name_of_port(port, protocol))
+            .as_deref()
+    }
+
+    /// The first address of a host, IPv4 where it has one.
+    pub fn address_of(&self, name: &[u8]) -> Option<IpAddr> {
+        if self.numeric {
+            return None;
+        }
+        let name = CString::new(name).ok()?;
+        let v4 = || first_address::<4>(&name, libc::AF_INET).map(|a| Ipv4Addr::from(a).into());
+        let v6 = || first_address::<16>(&name, libc::AF_INET6).map(|a| Ipv6Addr::from(a).into());
+        v4().or_else(v6)
+    }
+
+    /// The port that is known by a name in this protocol.
+    pub fn port_of(&self, name: &[u8], protocol: Protocol) -> Option<u16> {
+        if self.numeric {
+            return None;
+        }
+        port_of_name(name, protocol)
+    }
+
+    /// Whether some names were given up because lookups took too long.
+    pub fn gave_up(&self) -> bool {
+        self.waited >= PATIENCE
+    }
+}
+
+/// The result of `ask` if it comes in time. The C library cannot be interrupted, so it is asked
+/// in a thread that is left behind when it takes too long.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (send, answer) = mpsc::sync_channel(1);
+    let asked = std::thread::Builder::new().spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = send.send(ask());
+    });
+    asked.ok()?;
+    answer.recv_timeout(patience).ok()
+}
+
+unsafe extern "C" {
+    fn gethostbyname2(name: *const c_char, family: c_int) -> *mut libc::hostent;
+    fn getservbyport(port: c_int, protocol: *const c_char) -> *mut libc::servent;
+}
+
+fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> {
+    // SAFETY: the name is a C string. The answer is static memory of the C library, read before
+    // anything else is asked: this program looks names up from its first thread alone. The
+    // length of an entry is checked before it is read.
+    unsafe {
+        let host = gethostbyname2(name.as_ptr(), family).as_ref()?;
+        let first = host.h_addr_list.as_ref()?;
+        let fits = host.h_addrtype == family && host.h_length == N as c_int;
+        if !fits || first.is_null() {
+            return None;
+        }
+        Some(first.cast::<[u8; N]>().read_unaligned())
+    }
+}
+
+fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: both arguments are C strings; the answer is read at once, as above.
+    unsafe {
+        let service = libc::getservbyname(name.as_ptr(), protocol_name(protocol)?.as_ptr());
+        Some(u16::from_be(service.as_ref()?.s_port as u16))
+    }
+}
+
+fn name_of_port(port: u16, protocol: Protocol) -> Option<Vec<u8>> {
+    // SAFETY: the name is a C string; the answer is copied at once, as above.
+    unsafe {
+        let service = getservbyport(port.to_be().into(), protocol_name(protocol)?.as_ptr());
+        Some(CStr::from_ptr(service.as_ref()?.s_name).to_bytes().to_vec())
+    }
+}
+
+fn protocol_name(protocol: Protocol) -> Option<&'static CStr> {
+    match protocol {
+        Protocol::TCP => Some(c"tcp"),
+        Protocol::UDP => Some(c"udp"),
+        Protocol::SCTP => Some(c"sctp"),
+        _ => None,
+    }
+}
+
+fn name_of_address(address: IpAddr) -> Option<Vec<u8>> {
+    let mut name = [0; libc::NI_MAXHOST as usize];
+    let (v4, v6);
+    let (socket_address, length) = match SocketAddr::new(address, 0) {
+        SocketAddr::V4(address) => {
+            v4 = sockaddr_v4(address);
+            ((&raw const v4).cast(), size_of_val(&v4))
+        }
+        SocketAddr::V6(address) => {
+            v6 = sockaddr_v6(address);
+            ((&raw const v6).cast(), size_of_val(&v6))
+        }
+    };
+    // SAFETY: the address and its length belong together and outlive the call, the buffer is as
+    // long as said, and no name of a port is asked for.
+    let status = unsafe {
+        libc::getnameinfo(
+            socket_address,
+            length as libc::socklen_t,
+            name.as_mut_ptr(),
+            name.len() as libc::socklen_t,
+            std::ptr::null_mut(),
+            0,
+            libc::NI_NAMEREQD,
+        )
+    };
+    if status != 0 {
+        return None;
+    }
+    let bytes = name.map(|c| c as u8);
+    Some(CStr::from_bytes_until_nul(&bytes).ok()?.to_bytes().to_vec())
+}
+
+fn sockaddr_v4(address: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(address.ip().octets()),
+        },
+        sin_zero: [0; 8],
+    }
+}
+
+fn sockaddr_v6(address: SocketAddrV6) -> libc::sockaddr_in6 {
+    libc::sockaddr_in6 {
+        sin6_family: libc::AF_INET6 as libc::sa_family_t,
+        sin6_port: 0,
+        sin6_flowinfo: 0,
+        sin6_addr: libc::in6_addr {
+            s6_addr: address.ip().octets(),
+        },
+        sin6_scope_id: 0,
+    }
+}

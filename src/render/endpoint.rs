@@ -1,0 +1,109 @@
+//! Hosts and ports, services and servers, as every format names them.
+
+use std::net::IpAddr;
+
+use super::out::Out;
+use crate::model::{Family, Protocol, ServerId, ServiceId};
+use crate::names::Names;
+
+/// The original's room for a host and a port.
+const ENDPOINT_WIDTH: usize = 59;
+
+/// How a name is cut that does not fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    AsOriginal,
+    Never,
+}
+
+/// `host:port` or `[host]:port`; names where there are any. A port without a protocol has none.
+pub fn endpoint(
+    out: &mut Out,
+    names: &mut Names,
+    address: IpAddr,
+    port: u16,
+    protocol: Option<Protocol>,
+    cut: Cut,
+) {
+    let mark = out.mark();
+    let v6 = address.is_ipv6();
+    if v6 {
+        out.text("[");
+    }
+    match names.host(address) {
+        Some(name) => out.text(name),
+        None => number_of_host(out, address),
+    };
+    out.text(if v6 { "]:" } else { ":" });
+    match protocol.and_then(|protocol| names.port(port, protocol)) {
+        Some(name) => out.text(name),
+        None => out.number(port),
+    };
+    if cut == Cut::AsOriginal {
+        out.cut(mark, ENDPOINT_WIDTH);
+    }
+}
+
+fn number_of_host<'o, 'a>(out: &'o mut Out<'a>, address: IpAddr) -> &'o mut Out<'a> {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            out.number(a).text(".").number(b).text(".");
+            out.number(c).text(".").number(d)
+        }
+        IpAddr::V6(address) => out.text(address.to_string()),
+    }
+}
+
+/// A service as a listing names it: `TCP  host:port` or `FWM  mark`.
+pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId) {
+    let mark = out.mark();
+    match *id {
+        ServiceId::Mark { mark, family } => {
+            out.text("FWM  ").number(mark);
+            if family == Family::V6 {
+                out.text(" IPv6");
+            }
+        }
+        ServiceId::Address {
+            protocol,
+            address,
+            port,
+        } => {
+            out.left(protocol_name(protocol), 4).text(" ");
+            endpoint(out, names, address, port, Some(protocol), Cut::AsOriginal);
+            if address.is_ipv4() {
+                out.cut(mark, 33);
+            }
+        }
+    }
+}
+
+/// A server's row up to its name, which is padded to the width of its column.
+pub fn server(out: &mut Out, names: &mut Names, service: &ServiceId, id: &ServerId) {
+    out.text("  -> ");
+    let mark = out.mark();
+    let protocol = server_protocol(service);
+    endpoint(out, names, id.address, id.port, protocol, Cut::AsOriginal);
+    if id.address.is_ipv4() {
+        out.cut(mark, 28);
+    }
+    out.pad(mark, 28);
+}
+
+/// The ports of servers behind a mark stay numbers.
+pub fn server_protocol(service: &ServiceId) -> Option<Protocol> {
+    match *service {
+        ServiceId::Address { protocol, .. } => Some(protocol),
+        ServiceId::Mark { .. } => None,
+    }
+}
+
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::TCP => "TCP",
+        Protocol::UDP => "UDP",
+        Protocol::SCTP => "SCTP",
+        _ => "?",
+    }
+}

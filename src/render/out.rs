@@ -1,0 +1,88 @@
+//! A buffer that rows are laid out in, and that goes to its sink in large writes.
+
+use std::io::{self, Write};
+
+/// Rows are gathered up to this size.
+const LARGE: usize = 64 * 1024;
+
+pub struct Out<'a> {
+    buffer: Vec<u8>,
+    sink: &'a mut dyn Write,
+}
+
+impl<'a> Out<'a> {
+    pub fn new(sink: &'a mut dyn Write) -> Self {
+        Self {
+            buffer: Vec::with_capacity(LARGE + 1024),
+            sink,
+        }
+    }
+
+    pub fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
+        self.buffer.extend_from_slice(text.as_ref());
+        self
+    }
+
+    pub fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.text(itoa::Buffer::new().format(number))
+    }
+
+    /// `%-*s`: text, then blanks up to a width.
+    pub fn left(&mut self, text: impl AsRef<[u8]>, width: usize) -> &mut Self {
+        let start = self.buffer.len();
+        self.text(text).pad(start, width)
+    }
+
+    /// `%-*u`.
+    pub fn left_number(&mut self, number: impl itoa::Integer, width: usize) -> &mut Self {
+        self.left(itoa::Buffer::new().format(number), width)
+    }
+
+    /// `%*s`: blanks, then text that ends at a width.
+    pub fn right(&mut self, text: impl AsRef<[u8]>, width: usize) -> &mut Self {
+        let blanks = width.saturating_sub(text.as_ref().len());
+        self.blanks(blanks).text(text)
+    }
+
+    /// `%*u`.
+    pub fn right_number(&mut self, number: impl itoa::Integer, width: usize) -> &mut Self {
+        self.right(itoa::Buffer::new().format(number), width)
+    }
+
+    /// Where the next byte will stand; for `pad` and `cut`.
+    pub fn mark(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Blanks up to a width counted from a mark.
+    pub fn pad(&mut self, mark: usize, width: usize) -> &mut Self {
+        let blanks = (mark + width).saturating_sub(self.buffer.len());
+        self.blanks(blanks)
+    }
+
+    /// Drops what stands further than a width from a mark.
+    pub fn cut(&mut self, mark: usize, width: usize) -> &mut Self {
+        self.buffer.truncate(mark + width);
+        self
+    }
+
+    /// Ends a row; a full buffer is written.
+    pub fn end_row(&mut self) -> io::Result<()> {
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= LARGE {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.write_all(&self.buffer)?;
+        self.buffer.clear();
+        self.sink.flush()
+    }
+
+    fn blanks(&mut self, count: usize) -> &mut Self {
+        self.buffer.resize(self.buffer.len() + count, b' ');
+        self
+    }
+}

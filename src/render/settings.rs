@@ -1,0 +1,39 @@
+//! Timeouts and synchronisation daemons.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::out::Out;
+use crate::model::{Daemon, DaemonRole, Timeouts};
+
+pub fn timeouts(out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
+    out.text("Timeout (tcp tcpfin udp): ").number(timeouts.tcp);
+    out.text(" ").number(timeouts.tcp_fin);
+    out.text(" ").number(timeouts.udp);
+    out.end_row()
+}
+
+pub fn daemon(out: &mut Out, daemon: &Daemon) -> io::Result<()> {
+    out.text(match daemon.role {
+        DaemonRole::Master => "master",
+        DaemonRole::Backup => "backup",
+    });
+    out.text(" sync daemon (mcast=")
+        .text(daemon.interface.as_bytes());
+    out.text(", syncid=").number(daemon.sync_id);
+    if let Some(length) = daemon.max_length {
+        out.text(", maxlen=").number(length);
+    }
+    match daemon.group {
+        Some(IpAddr::V4(group)) => out.text(", group=").text(group.to_string()),
+        Some(IpAddr::V6(group)) => out.text(", group=").text(group.to_string()),
+        None => out,
+    };
+    if let Some(port) = daemon.port {
+        out.text(", port=").number(port);
+    }
+    if let Some(ttl) = daemon.ttl {
+        out.text(", ttl=").number(ttl);
+    }
+    out.text(")").end_row()
+}

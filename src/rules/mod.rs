@@ -1,0 +1,32 @@
+//! Commands in a file, one a line: text to words.
+
+/// The words of a line, up to a comment. The program's own name may stand among them, as it
+/// does in a script of commands, and means nothing.
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+        .filter(|word| !word.is_empty())
+        .take_while(|word| word[0] != b'#')
+        .filter(|word| word != b"ipvsadm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words_of(line: &str) -> Vec<&str> {
+        let words = words(line.as_bytes());
+        words.map(|word| str::from_utf8(word).unwrap()).collect()
+    }
+
+    #[test]
+    fn words_are_split_at_blanks_and_end_at_a_comment() {
+        assert_eq!(words_of("-A  -t\ta#b\r"), ["-A", "-t", "a#b"]);
+        assert_eq!(words_of("-C # all"), ["-C"]);
+        assert_eq!(words_of("#-C"), [""; 0]);
+    }
+
+    #[test]
+    fn the_programs_name_is_dropped_wherever_it_stands() {
+        assert_eq!(words_of("ipvsadm -s ipvsadm rr"), ["-s", "rr"]);
+    }
+}
