@@ -8,12 +8,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::runner::{self, KernelTest};
 use super::sys;
 
 /// The variables that tell where the folders of the lab are outside.
 pub const KIT: &str = "LAB_KIT";
 pub const TOOLS: &str = "LAB_TOOLS";
 pub const MODULES: &str = "LAB_MODULES";
+/// The file, in the kit, with the names of the tests to run.
+pub const TESTS: &str = "LAB_TESTS";
 
 /// The role of process 1 of a guest that runs tests.
 pub const GUEST_ROLE: &str = "guest";
@@ -100,6 +103,23 @@ fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
 fn outside(variable: &str) -> Result<PathBuf> {
     let value = env::var_os(variable).with_context(|| format!("{variable} is not set"))?;
     Ok(PathBuf::from(value))
+}
+
+/// What a guest runs in its new root: every test named in the list, on the console's neighbour.
+pub fn run_tests(tests: &[KernelTest], channel: &mut File) -> Result<()> {
+    let list = Path::new(LAB).join("kit").join(outside(TESTS)?);
+    let names = fs::read_to_string(list)?;
+    let names: Vec<&str> = names.lines().collect();
+    runner::run(tests, &names, channel)
+}
+
+/// Where a file of the host is to be read, by its path there, wherever this process runs.
+pub fn path_of_host(path: &Path) -> PathBuf {
+    let host = Path::new(LAB).join("host");
+    match path.strip_prefix("/") {
+        Ok(inside) if host.exists() => host.join(inside),
+        _ => path.to_owned(),
+    }
 }
 
 /// The release of the running kernel, as `uname -r` prints it.
@@ -223,7 +243,7 @@ fn enter_root(root: &Path) -> Result<()> {
     }
     let program = root.join("usr/sbin/ipvsadm");
     let _ = fs::remove_file(&program);
-    symlink("/run/lab/kit/ours/ipvsadm", program)?;
+    symlink(Path::new(LAB).join("kit/ours/ipvsadm"), program)?;
 
     env::set_current_dir(root)?;
     chroot(".").context("entering the new root")?;

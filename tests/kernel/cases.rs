@@ -1,0 +1,178 @@
+//! Case files: the reference and ours do the same, and leave the same.
+//!
+//! `tests/cases/README.md` tells how a case is written. The reference lives in one network
+//! namespace and ours in another, on the same kernel. A step that changes something is done once
+//! on either side and must say the same. A step that lists is done by both programs in both
+//! namespaces, back to back, since counters live and the kernel's order may be any. In the end
+//! the reference reads both tables, which must be the same.
+
+mod text;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::lab::guest;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Output, Program, Side, World};
+use text::{Case, Expected, Step, What};
+
+/// Every case of every file in `tests/cases`, as a test.
+pub fn tests() -> Result<Vec<KernelTest>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let entries = fs::read_dir(guest::path_of_host(&folder))?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "case")
+    });
+    files.sort();
+    let mut tests = Vec::new();
+    for file in files {
+        let subject = file
+            .file_stem()
+            .context("a file without a name")?
+            .to_string_lossy();
+        let text = fs::read_to_string(&file)?;
+        let cases = text::parse(&text).with_context(|| format!("in {}", file.display()))?;
+        tests.extend(cases.into_iter().map(|case| test(&subject, case)));
+    }
+    Ok(tests)
+}
+
+/// One case as a test named by its subject and its title.
+pub fn test(subject: &str, case: Case) -> KernelTest {
+    let name = format!("cases::{subject}::{}", case.title.replace(' ', "_"));
+    let kernels = case.kernels.clone();
+    let mut test = KernelTest::new(name, move |world| Sides::new(world)?.play(&case));
+    if let Some(kernels) = kernels {
+        test.kernels = kernels;
+    }
+    test
+}
+
+/// The one case in `text` as a test.
+pub fn test_of(subject: &str, text: &str) -> Result<KernelTest> {
+    let case = text::parse(text)?.pop().context("no case")?;
+    Ok(test(subject, case))
+}
+
+/// A namespace for either program.
+struct Sides<'a> {
+    world: &'a mut World,
+    reference: Namespace,
+    ours: Namespace,
+}
+
+impl<'a> Sides<'a> {
+    fn new(world: &'a mut World) -> Result<Self> {
+        let reference = world.namespace("reference")?;
+        let ours = world.namespace("ours")?;
+        Ok(Sides {
+            world,
+            reference,
+            ours,
+        })
+    }
+
+    fn play(&mut self, case: &Case) -> Result<()> {
+        for step in &case.steps {
+            self.step(step)
+                .with_context(|| format!("line {}: {}", step.line, step.text))?;
+        }
+        self.compare_tables()
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        let (theirs, ours) = (step.program(Side::Reference), step.program(Side::Ours));
+        if !step.lists() {
+            let outputs = [self.reference.run(&theirs)?, self.ours.run(&ours)?];
+            return self.judge(&step.expected, outputs);
+        }
+        for (name, namespace) in [("reference", &self.reference), ("ours", &self.ours)] {
+            let outputs = [namespace.run(&theirs)?, namespace.run(&ours)?];
+            self.world.comparisons += 1;
+            judge(&step.expected, outputs)
+                .with_context(|| format!("listing the table that {name} made"))?;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, expected: &Expected, outputs: [Output; 2]) -> Result<()> {
+        self.world.comparisons += 1;
+        judge(expected, outputs)
+    }
+
+    /// The tables in the two namespaces, as the reference reads them.
+    fn compare_tables(&mut self) -> Result<()> {
+        for words in [&["-Sn"][..], &["-Ln", "--thresholds"]] {
+            let program = Program::ipvsadm(Side::Reference).args(words);
+            let outputs = [self.reference.run(&program)?, self.ours.run(&program)?];
+            self.judge(&Expected::Same, outputs).with_context(|| {
+                format!("the tables in the end, by ipvsadm {}", words.join(" "))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares what the reference and ours said, with each other or with what is expected of each.
+fn judge(expected: &Expected, [theirs, ours]: [Output; 2]) -> Result<()> {
+    match expected {
+        Expected::Same => same("the reference", &theirs, "ours", &ours),
+        Expected::Both(expected) => {
+            same("expected", expected, "the reference", &theirs)?;
+            same("the reference", &theirs, "ours", &ours)
+        }
+        Expected::Each {
+            theirs: their_part,
+            ours: our_part,
+        } => {
+            same("expected", their_part, "the reference", &theirs)?;
+            same("expected", our_part, "ours", &ours)
+        }
+    }
+}
+
+fn same(left_name: &str, left: &Output, right_name: &str, right: &Output) -> Result<()> {
+    if left == right {
+        return Ok(());
+    }
+    let (left, right) = (left.to_string(), right.to_string());
+    bail!(
+        "- {left_name}\n+ {right_name}\n{}",
+        difference(&left, &right)
+    );
+}
+
+/// The lines of two texts: those that begin and end both once, what differs between them marked.
+fn difference(left: &str, right: &str) -> String {
+    let (left, right): (Vec<_>, Vec<_>) = (left.lines().collect(), right.lines().collect());
+    let pairs = || left.iter().zip(&right);
+    let start = pairs().take_while(|(a, b)| a == b).count();
+    let most = left.len().min(right.len()) - start;
+    let from_the_end = left.iter().rev().zip(right.iter().rev());
+    let end = from_the_end.take(most).take_while(|(a, b)| a == b).count();
+    let mut text = String::new();
+    let mut add = |mark, lines: &[&str]| {
+        for line in lines {
+            text.push_str(&format!("{mark} {line}\n"));
+        }
+    };
+    add(' ', &left[..start]);
+    add('-', &left[start..left.len() - end]);
+    add('+', &right[start..right.len() - end]);
+    add(' ', &left[left.len() - end..]);
+    text
+}
+
+impl Step {
+    fn program(&self, side: Side) -> Program {
+        let program = match &self.what {
+            What::Command(words) => Program::ipvsadm(side).argv0(&words[0]).args(&words[1..]),
+            What::Shell => Program::shell(side, &self.text),
+        };
+        program.stdin(&self.stdin)
+    }
+}

@@ -1,0 +1,258 @@
+//! The text of case files.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::lab::kernels::{self, Kernel};
+use crate::lab::world::{Output, Status};
+
+/// A title and what is done under it.
+pub struct Case {
+    pub title: String,
+    /// The kernels it is for, if not all.
+    pub kernels: Option<Vec<Kernel>>,
+    pub steps: Vec<Step>,
+}
+
+/// One command or shell line.
+pub struct Step {
+    pub line: usize,
+    pub text: String,
+    pub what: What,
+    pub stdin: Vec<u8>,
+    pub expected: Expected,
+}
+
+pub enum What {
+    /// `ipvsadm` and its words.
+    Command(Vec<OsString>),
+    /// The text is for the shell.
+    Shell,
+}
+
+/// What a step must leave.
+pub enum Expected {
+    /// The same on both sides.
+    Same,
+    /// This on both sides.
+    Both(Output),
+    /// Something of its own on each side.
+    Each { theirs: Output, ours: Output },
+}
+
+impl Step {
+    /// True for a command that changes nothing.
+    pub fn lists(&self) -> bool {
+        let What::Command(words) = &self.what else {
+            return false;
+        };
+        let Some(first) = words.get(1) else {
+            return true;
+        };
+        match first.as_bytes() {
+            [b'-', b'-', name @ ..] => name == b"list" || name == b"save",
+            [b'-', letter, ..] => b"LlS".contains(letter),
+            _ => false,
+        }
+    }
+}
+
+/// The cases of a file.
+pub fn parse(text: &str) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        parse_line(&mut cases, index + 1, line)
+            .with_context(|| format!("line {}: {line}", index + 1))?;
+    }
+    Ok(cases)
+}
+
+fn parse_line(cases: &mut Vec<Case>, number: usize, line: &str) -> Result<()> {
+    if line.trim().is_empty() || line.starts_with('#') {
+        return Ok(());
+    }
+    if let Some(title) = line.strip_prefix("== ") {
+        let title = title.to_owned();
+        ensure!(
+            cases.iter().all(|case| case.title != title),
+            "this title was there before"
+        );
+        cases.push(Case {
+            title,
+            kernels: None,
+            steps: Vec::new(),
+        });
+        return Ok(());
+    }
+    let case = cases
+        .last_mut()
+        .context("a case begins with `== ` and its title")?;
+    if let Some(names) = line.strip_prefix("kernels:") {
+        case.kernels = Some(kernels::parse(names)?);
+        return Ok(());
+    }
+    let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match mark {
+        "$" => {
+            let words = split_words(rest)?;
+            let named = words
+                .first()
+                .is_some_and(|word| word.as_bytes().ends_with(b"ipvsadm"));
+            ensure!(named, "`$` is for ipvsadm alone, `%` for the shell");
+            case.steps
+                .push(Step::new(number, rest, What::Command(words)));
+        }
+        "%" => case.steps.push(Step::new(number, rest, What::Shell)),
+        _ => {
+            let step = case.steps.last_mut().context("this belongs to no step")?;
+            step.add(mark, rest)?;
+        }
+    }
+    Ok(())
+}
+
+impl Step {
+    fn new(line: usize, text: &str, what: What) -> Self {
+        Step {
+            line,
+            text: text.to_owned(),
+            what,
+            stdin: Vec::new(),
+            expected: Expected::Same,
+        }
+    }
+
+    /// Adds a line of input, or of what is expected.
+    fn add(&mut self, mark: &str, rest: &str) -> Result<()> {
+        if mark == "<" {
+            self.stdin.extend_from_slice(rest.as_bytes());
+            self.stdin.push(b'\n');
+            return Ok(());
+        }
+        if let Some(kind) = mark.strip_prefix("theirs") {
+            return expect(self.expected.each()?.0, kind, rest);
+        }
+        if let Some(kind) = mark.strip_prefix("ours") {
+            return expect(self.expected.each()?.1, kind, rest);
+        }
+        expect(self.expected.both()?, mark, rest)
+    }
+}
+
+impl Expected {
+    fn both(&mut self) -> Result<&mut Output> {
+        if let Expected::Same = self {
+            *self = Expected::Both(nothing());
+        }
+        match self {
+            Expected::Both(output) => Ok(output),
+            _ => bail!("what is expected of each side was said before"),
+        }
+    }
+
+    fn each(&mut self) -> Result<(&mut Output, &mut Output)> {
+        if let Expected::Same = self {
+            *self = Expected::Each {
+                theirs: nothing(),
+                ours: nothing(),
+            };
+        }
+        match self {
+            Expected::Each { theirs, ours } => Ok((theirs, ours)),
+            _ => bail!("what is expected of both sides was said before"),
+        }
+    }
+}
+
+fn nothing() -> Output {
+    Output {
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        status: Status::Exit(0),
+    }
+}
+
+fn expect(output: &mut Output, kind: &str, rest: &str) -> Result<()> {
+    let stream = match kind {
+        "|" => &mut output.stdout,
+        "!" => &mut output.stderr,
+        "=" => {
+            output.status = Status::Exit(rest.parse()?);
+            return Ok(());
+        }
+        _ => bail!("lines begin with one of: == # kernels: $ % < | ! = theirs| ours! …"),
+    };
+    stream.extend_from_slice(rest.as_bytes());
+    stream.push(b'\n');
+    Ok(())
+}
+
+/// Splits a line into words as the shell does, with '…', "…", $'…' and backslashes.
+fn split_words(line: &str) -> Result<Vec<OsString>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut bytes = line.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte == b' ' {
+            words.extend(word.take().map(OsString::from_vec));
+            continue;
+        }
+        let word = word.get_or_insert_default();
+        match byte {
+            b'\'' => quoted(&mut bytes, word, b'\'', |_, _| None)?,
+            b'"' => quoted(&mut bytes, word, b'"', |letter, _| {
+                b"\"\\".contains(&letter).then_some(letter)
+            })?,
+            b'$' if bytes.peek() == Some(&b'\'') => {
+                bytes.next();
+                quoted(&mut bytes, word, b'\'', escaped)?;
+            }
+            b'\\' => word.push(bytes.next().context("a backslash at the end")?),
+            _ => word.push(byte),
+        }
+    }
+    words.extend(word.map(OsString::from_vec));
+    Ok(words)
+}
+
+type Bytes<'a> = std::iter::Peekable<std::str::Bytes<'a>>;
+
+/// Adds what stands before the quote `end`; `escape` says what a backslash and a letter mean, if
+/// they mean anything there.
+fn quoted(
+    bytes: &mut Bytes,
+    word: &mut Vec<u8>,
+    end: u8,
+    escape: fn(u8, &mut Bytes) -> Option<u8>,
+) -> Result<()> {
+    loop {
+        let byte = bytes.next().context("a quote without its end")?;
+        if byte == end {
+            return Ok(());
+        }
+        let letter = bytes.peek().copied().unwrap_or(end);
+        let escaped = (byte == b'\\').then(|| {
+            let mut rest = bytes.clone();
+            rest.next();
+            let meaning = escape(letter, &mut rest)?;
+            *bytes = rest;
+            Some(meaning)
+        });
+        word.push(escaped.flatten().unwrap_or(byte));
+    }
+}
+
+/// What a backslash and `letter` mean in $'…'.
+fn escaped(letter: u8, rest: &mut Bytes) -> Option<u8> {
+    let mut digit = || char::from(rest.next()?).to_digit(16);
+    match letter {
+        b'n' => Some(b'\n'),
+        b't' => Some(b'\t'),
+        b'r' => Some(b'\r'),
+        b'x' => Some((digit()? * 16 + digit()?) as u8),
+        b'\\' | b'\'' => Some(letter),
+        _ => None,
+    }
+}

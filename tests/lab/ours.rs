@@ -1,0 +1,36 @@
+//! The programs under test: the release build that users get.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+
+use super::supervise;
+
+/// Builds the release program and returns its path, or the path that `LAB_OURS` names instead.
+pub fn program() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("LAB_OURS") {
+        return Ok(PathBuf::from(path));
+    }
+    let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let built = supervise::output(
+        supervise::command(cargo)?
+            .args(["build", "--release", "--bin", "ipvsadm"])
+            .args(["--manifest-path", manifest])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stdout(Stdio::piped()),
+    )?;
+    ensure!(built.status.success(), "the release build failed");
+    executable(&String::from_utf8_lossy(&built.stdout))
+}
+
+/// The path of the program in what cargo says about a build.
+fn executable(messages: &str) -> Result<PathBuf> {
+    let (_, rest) = messages
+        .rsplit_once("\"executable\":\"")
+        .context("cargo did not say where the program is")?;
+    let (path, _) = rest.split_once('"').context("cargo's message has no end")?;
+    Ok(PathBuf::from(path))
+}

@@ -1,0 +1,237 @@
+//! The outside of a run: hands tests to kernels, two at once on two cores, and collects results.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::boot::{Guest, Kit};
+use super::guest;
+use super::kernels::Kernel;
+use super::runner::Message;
+
+/// How many tests one boot serves: a hundred take a minute on the slowest kernel, a boot seconds.
+const TESTS_PER_BOOT: usize = 100;
+
+/// How long a kernel may take until its runner is there.
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What came of one test.
+pub type Outcome = Result<(), String>;
+
+/// A test to be run on one kernel.
+pub struct Order {
+    name: String,
+    limit: Duration,
+    outcome: Sender<Outcome>,
+}
+
+impl Order {
+    pub fn new(name: &str, limit: Duration) -> (Self, Receiver<Outcome>) {
+        let (outcome, receiver) = mpsc::channel();
+        let name = name.to_owned();
+        (
+            Order {
+                name,
+                limit,
+                outcome,
+            },
+            receiver,
+        )
+    }
+}
+
+/// The results of one kernel.
+#[derive(Default)]
+pub struct Tally {
+    pub releases: Vec<String>,
+    pub passed: usize,
+    pub failed: usize,
+    pub comparisons: usize,
+}
+
+/// The results by kernel.
+pub type Tallies = BTreeMap<Kernel, Tally>;
+
+/// Tests that are running in the background.
+pub struct Run {
+    workers: Vec<JoinHandle<()>>,
+    tallies: Arc<Mutex<Tallies>>,
+}
+
+impl Run {
+    /// Starts running the orders of each kernel, on as many guests at once as there are cores.
+    pub fn start(kit: Arc<Kit>, orders: Vec<(Kernel, Vec<Order>)>) -> Self {
+        let mut batches = VecDeque::new();
+        for (kernel, mut orders) in orders {
+            while !orders.is_empty() {
+                let rest = orders.split_off(orders.len().min(TESTS_PER_BOOT));
+                batches.push_back((kernel, VecDeque::from(orders)));
+                orders = rest;
+            }
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let batches = Arc::new(Mutex::new(batches));
+        let tallies = Arc::new(Mutex::new(Tallies::new()));
+        let worker = |_| {
+            let (kit, batches, tallies) = (kit.clone(), batches.clone(), tallies.clone());
+            thread::spawn(move || {
+                let next = || batches.lock().unwrap().pop_front();
+                while let Some((kernel, orders)) = next() {
+                    Batch {
+                        kit: &kit,
+                        kernel,
+                        orders,
+                        tallies: &tallies,
+                    }
+                    .run();
+                }
+            })
+        };
+        Run {
+            workers: (0..cores).map(worker).collect(),
+            tallies,
+        }
+    }
+
+    /// Waits for the last test.
+    pub fn finish(self) -> Tallies {
+        for worker in self.workers {
+            worker.join().expect("a worker of the lab panicked");
+        }
+        std::mem::take(&mut self.tallies.lock().unwrap())
+    }
+}
+
+/// Tests that share a boot, as long as none of them ends it.
+struct Batch<'a> {
+    kit: &'a Kit,
+    kernel: Kernel,
+    orders: VecDeque<Order>,
+    tallies: &'a Mutex<Tallies>,
+}
+
+impl Batch<'_> {
+    /// Runs all tests; the one that ends the kernel has failed, and the rest get a new kernel.
+    fn run(mut self) {
+        while !self.orders.is_empty() {
+            let before = self.orders.len();
+            let mut running = None;
+            let Err(error) = self.run_on_one_boot(&mut running) else {
+                continue;
+            };
+            let reason = format!("{error:?}");
+            if let Some(order) = running {
+                self.report(order, 0, Err(reason));
+            } else if self.orders.len() == before {
+                for order in std::mem::take(&mut self.orders) {
+                    self.report(order, 0, Err(reason.clone()));
+                }
+            }
+        }
+    }
+
+    fn run_on_one_boot(&mut self, running: &mut Option<Order>) -> Result<()> {
+        let names: Vec<&str> = self
+            .orders
+            .iter()
+            .map(|order| order.name.as_str())
+            .collect();
+        let list = self.kit.write_list(&names)?;
+        let variables = [(guest::TESTS, list.as_str())];
+        let mut guest = match self.kernel {
+            Kernel::Host => Guest::here(self.kit, &variables)?,
+            kernel => Guest::boot(kernel, self.kit, guest::GUEST_ROLE, &variables)?,
+        };
+        self.converse(guest.link(), running).map_err(|error| {
+            anyhow!(
+                "{error:#}\nthe console of {} ends with:\n{}",
+                self.kernel,
+                guest.console_tail()
+            )
+        })?;
+        guest.wait()?;
+        Ok(())
+    }
+
+    /// Follows the runner from test to test.
+    fn converse(&mut self, link: &UnixStream, running: &mut Option<Order>) -> Result<()> {
+        let mut lines = BufReader::new(link);
+        match next_message(&mut lines, BOOT_LIMIT).context("the kernel did not start the tests")? {
+            Message::Ready { release } => self.note_release(release),
+            other => bail!("the runner began with {other:?}"),
+        }
+        while let Some(order) = self.orders.pop_front() {
+            let (name, limit) = (order.name.clone(), order.limit);
+            *running = Some(order);
+            let begin = next_message(&mut lines, BOOT_LIMIT)?;
+            if begin != (Message::Begin { test: name.clone() }) {
+                bail!("the runner said {begin:?} instead of beginning {name}");
+            }
+            let result = next_message(&mut lines, limit)
+                .with_context(|| format!("the kernel did not finish {name}"))?;
+            let order = running.take().expect("it was put there above");
+            match result {
+                Message::Pass { test, comparisons } if test == name => {
+                    self.report(order, comparisons, Ok(()));
+                }
+                Message::Fail { test, reason } if test == name => {
+                    self.report(order, 0, Err(reason));
+                }
+                other => bail!("the runner said {other:?} in {name}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn note_release(&self, release: String) {
+        let mut tallies = self.tallies.lock().unwrap();
+        let releases = &mut tallies.entry(self.kernel).or_default().releases;
+        if !releases.contains(&release) {
+            releases.push(release);
+        }
+    }
+
+    fn report(&self, order: Order, comparisons: usize, outcome: Outcome) {
+        let mut tallies = self.tallies.lock().unwrap();
+        let tally = tallies.entry(self.kernel).or_default();
+        tally.comparisons += comparisons;
+        match outcome {
+            Ok(()) => tally.passed += 1,
+            Err(_) => tally.failed += 1,
+        }
+        // Nobody may be waiting any more, which is no concern of ours.
+        let _ = order.outcome.send(outcome);
+    }
+}
+
+fn next_message(lines: &mut BufReader<&UnixStream>, limit: Duration) -> Result<Message> {
+    lines.get_ref().set_read_timeout(Some(limit))?;
+    let mut line = String::new();
+    match lines.read_line(&mut line) {
+        Ok(0) => bail!("it ended: a panic, or it was killed"),
+        Ok(_) => Message::from_line(&line),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            bail!("nothing happened for {} seconds: it hangs", limit.as_secs())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+static LISTS: AtomicUsize = AtomicUsize::new(0);
+
+impl Kit {
+    /// Writes the names of tests for a guest to read; returns the name of the file.
+    fn write_list(&self, names: &[&str]) -> Result<String> {
+        let name = format!("tests-{}", LISTS.fetch_add(1, Ordering::Relaxed));
+        fs::write(self.path().join(&name), names.join("\n"))?;
+        Ok(name)
+    }
+}
