@@ -3,7 +3,8 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::options::{COMMANDS, OPTIONS, Value};
+use super::options::Value;
+use super::table::{COMMANDS, OPTIONS};
 
 /// The original's version, which programs look for, and then whose this is.
 pub const VERSION: &str = concat!(

@@ -504,20 +504,15 @@ impl<'a> Line<'a> {
     }
 
     fn scheduler_flags(&self) -> Result<Flags, Error> {
-        let mut flags = Flags::NONE;
-        if !self.given.has(Slot::SchedulerFlags) {
-            return Ok(flags);
+        let text = self.scheduler_flags;
+        let parts = text.split(|&byte| byte == b',');
+        let mut parts = parts.filter(|part| !part.is_empty()).peekable();
+        if parts.peek().is_none() && !text.is_empty() {
+            return Err(Error::SchedulerFlag(text.into()));
         }
-        let mut named = false;
-        let parts = self.scheduler_flags.split(|&byte| byte == b',');
-        for part in parts.filter(|part| !part.is_empty()) {
-            flags = flags | scheduler_flag(part, self.scheduler.as_bytes())?;
-            named = true;
-        }
-        match named {
-            true => Ok(flags),
-            false => Err(Error::SchedulerFlag(self.scheduler_flags.into())),
-        }
+        parts.try_fold(Flags::NONE, |flags, part| {
+            Ok(flags | scheduler_flag(part, self.scheduler.as_bytes())?)
+        })
     }
 
     fn whole_server(&self) -> Result<(ServiceId, Server), Error> {

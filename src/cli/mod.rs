@@ -3,5 +3,6 @@
 pub mod clap;
 pub mod meaning;
 pub mod options;
+mod table;
 pub mod values;
 pub mod words;
