@@ -126,3 +126,28 @@ pub mod tunnel {
     pub const GUE: u8 = 1;
     pub const GRE: u8 = 2;
 }
+
+/// The old socket options, at the level of IP. Numbers for getting and for setting overlap.
+pub mod option {
+    pub const GET_INFO: i32 = 1153;
+    pub const GET_SERVICES: i32 = 1154;
+    pub const GET_SERVICE: i32 = 1155;
+    pub const GET_DESTS: i32 = 1156;
+    pub const GET_TIMEOUT: i32 = 1158;
+    pub const GET_DAEMON: i32 = 1159;
+
+    pub const SET_ADD: i32 = 1154;
+    pub const SET_EDIT: i32 = 1155;
+    pub const SET_DEL: i32 = 1156;
+    pub const SET_FLUSH: i32 = 1157;
+    pub const SET_ADDDEST: i32 = 1159;
+    pub const SET_DELDEST: i32 = 1160;
+    pub const SET_EDITDEST: i32 = 1161;
+    pub const SET_TIMEOUT: i32 = 1162;
+    pub const SET_STARTDAEMON: i32 = 1163;
+    pub const SET_STOPDAEMON: i32 = 1164;
+    pub const SET_ZERO: i32 = 1167;
+
+    /// The bytes of a name and its NUL.
+    pub const NAME: usize = 16;
+}

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use netlink_packet_core::NLM_F_ACK;
+
+use super::batch::Batch;
 use super::error::{Error, Result};
 use super::module;
 use super::netlink::Netlink;
@@ -14,8 +17,17 @@ use crate::model::{
     Timeouts,
 };
 
+/// By which of the kernel's two ways the client does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Netlink,
+    /// Where netlink is refused, as in user namespaces: IPv4, and not everything of it.
+    Options,
+}
+
 pub struct Client {
-    netlink: Netlink,
+    pub(super) netlink: Netlink,
+    pub(super) way: Way,
 }
 
 impl Client {
@@ -34,9 +46,15 @@ impl Client {
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
         let mut client = Self {
             netlink: Netlink::new(transport)?,
+            way: Way::Netlink,
         };
-        // Says early whether one has the right to anything at all.
-        client.info()?;
+        match client.info() {
+            Err(denied @ Error::Refused(libc::EPERM)) => {
+                client.way = Way::Options;
+                client.info().map_err(|_| denied)?;
+            }
+            info => drop(info?),
+        }
         Ok(client)
     }
 
@@ -46,7 +64,10 @@ impl Client {
     }
 
     pub fn info(&mut self) -> Result<Info> {
-        self.netlink.get(Query::Info, reply::info)
+        match self.way {
+            Way::Netlink => self.netlink.get(Query::Info, reply::info),
+            Way::Options => self.netlink.options().info(),
+        }
     }
 
     pub fn add_service(&mut self, service: &Service) -> Result<()> {
@@ -62,11 +83,20 @@ impl Client {
     }
 
     pub fn service(&mut self, id: &ServiceId) -> Result<ServiceState> {
-        self.netlink.get(Query::Service(id), reply::service)
+        match self.way {
+            Way::Netlink => self.netlink.get(Query::Service(id), reply::service),
+            Way::Options => Ok(self.netlink.options().service(id)?.0),
+        }
     }
 
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
-        self.netlink.list(Query::Services, reply::service)
+        match self.way {
+            Way::Netlink => self.netlink.list(Query::Services, reply::service),
+            Way::Options => {
+                let services = self.netlink.options().services()?;
+                Ok(services.into_iter().map(|(state, _)| state).collect())
+            }
+        }
     }
 
     pub fn add_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
@@ -83,11 +113,16 @@ impl Client {
 
     /// The servers of a service; that there is no such service is an error.
     pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
+        if self.way == Way::Options {
+            let mut options = self.netlink.options();
+            let (_, count) = options.service(id)?;
+            return options.servers(id, count);
+        }
         let family = id.family();
-        let servers = self.netlink.list(Query::Servers(id), |attributes| {
-            reply::server(attributes, family)
-        })?;
-        // To this query the kernel gives a service that is missing no servers and no error.
+        let read = |attributes: &[u8]| reply::server(attributes, family);
+        let servers = self.netlink.list(Query::Servers(id), read)?;
+        // Of a service that it has not, the kernel says that it has no servers, not that it is
+        // missing.
         if servers.is_empty() {
             self.service(id)?;
         }
@@ -105,7 +140,10 @@ impl Client {
     }
 
     pub fn timeouts(&mut self) -> Result<Timeouts> {
-        self.netlink.get(Query::Timeouts, reply::timeouts)
+        match self.way {
+            Way::Netlink => self.netlink.get(Query::Timeouts, reply::timeouts),
+            Way::Options => self.netlink.options().timeouts(),
+        }
     }
 
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
@@ -113,7 +151,10 @@ impl Client {
     }
 
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
-        self.netlink.list(Query::Daemons, reply::daemon)
+        match self.way {
+            Way::Netlink => self.netlink.list(Query::Daemons, reply::daemon),
+            Way::Options => self.netlink.options().daemons(),
+        }
     }
 
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<()> {
@@ -124,8 +165,33 @@ impl Client {
         self.apply(&Change::StopDaemon(role))
     }
 
+    /// A daemon whose thread has not run yet stops without an answer.
+    fn stop_and_see(&mut self, role: DaemonRole) -> Result<()> {
+        let mut verdict = None;
+        self.netlink.begin();
+        self.netlink.queue(NLM_F_ACK, &Change::StopDaemon(role));
+        self.netlink.settle(1, |_, errno| verdict = Some(errno))?;
+        match verdict {
+            Some(0) => Ok(()),
+            Some(errno) => Err(Error::Refused(errno)),
+            None if self.daemons()?.iter().any(|daemon| daemon.role == role) => {
+                Err(Error::NoAnswer)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Does one thing that changes something.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
-        self.netlink.change(change)
+        match (self.way, *change) {
+            (Way::Options, _) => self.netlink.options().apply(change),
+            (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
+            (Way::Netlink, _) => self.netlink.change(change),
+        }
+    }
+
+    /// Begins to do many things at once.
+    pub fn batch<T: Copy>(&mut self) -> Result<Batch<'_, T>> {
+        Batch::new(self)
     }
 }

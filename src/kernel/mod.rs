@@ -1,16 +1,19 @@
 //! Everything that speaks to Linux.
 
 mod abi;
+mod batch;
 mod client;
 mod connections;
 mod error;
 mod module;
 mod netlink;
+mod options;
 mod reply;
 mod request;
 mod socket;
 mod transport;
 
+pub use batch::Batch;
 pub use client::Client;
 pub use connections::Connections;
 pub use error::{Error, Result};

@@ -9,9 +9,10 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
 
 use super::abi::{self, command};
 use super::error::{Error, Result};
+use super::options::Options;
 use super::reply::{self, Body, Malformed};
 use super::request::{self, Change, Query, Request};
-use super::transport::{Inbox, Transport};
+use super::transport::{Inbox, Room, Transport};
 
 /// How long an answer may take from its first datagram to its last. A list of 100,000 services
 /// takes slow machines ten seconds.
@@ -29,6 +30,8 @@ pub struct Netlink {
     outbox: Vec<u8>,
     inbox: Inbox,
     time_limit: Duration,
+    /// How much the socket's buffers hold, once they are enlarged.
+    room: Option<Room>,
 }
 
 impl Netlink {
@@ -41,6 +44,7 @@ impl Netlink {
             outbox: Vec::new(),
             inbox: Inbox::default(),
             time_limit: TIME_LIMIT,
+            room: None,
         };
         let sequence = netlink.next_sequence();
         let request = GenlCtrl {
@@ -135,6 +139,60 @@ impl Netlink {
             false => Ok(items),
             true => Err(Error::Lost),
         }
+    }
+
+    /// Begins a row of changes that will be sent together.
+    pub fn begin(&mut self) {
+        self.outbox.clear();
+    }
+
+    /// Adds to the row. A change without `NLM_F_ACK` is answered only if it is refused.
+    pub fn queue(&mut self, flags: u16, change: &Change) {
+        let sequence = self.next_sequence();
+        let request = Request::Change(change);
+        request::write(&mut self.outbox, self.family, flags, sequence, request);
+    }
+
+    /// How long the row is in bytes.
+    pub fn queued(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Sends the row, of this many changes, and tells of each verdict whose it is: the place in
+    /// the row, counted from 0. Whatever is not told of by then was done, without a word.
+    pub fn settle(&mut self, count: usize, mut verdict: impl FnMut(usize, i32)) -> Result<()> {
+        // The kernel does as it is told one by one. When it comes to answer this question, all
+        // before it are done, and their verdicts lie in front of the answer.
+        let barrier = self.next_sequence();
+        let question = Request::Query(Query::Info);
+        request::write(&mut self.outbox, self.family, 0, barrier, question);
+        self.send()?;
+        let lost = self.listen(|about, body| {
+            let place = count.wrapping_sub(barrier.wrapping_sub(about) as usize);
+            match body {
+                _ if about == barrier => return Ok(ControlFlow::Break(())),
+                Body::Verdict(errno) if place < count => verdict(place, errno),
+                _ => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        match lost {
+            false => Ok(()),
+            true => Err(Error::Lost),
+        }
+    }
+
+    /// Makes room for many verdicts at once, and says how much there is.
+    pub fn room(&mut self) -> Result<Room> {
+        match self.room {
+            Some(room) => Ok(room),
+            None => Ok(*self.room.insert(self.transport.enlarge()?)),
+        }
+    }
+
+    /// The old options, by the same ways.
+    pub fn options(&mut self) -> Options<'_> {
+        Options::new(&mut *self.transport, &mut self.outbox)
     }
 
     /// Sends one request and returns its number.

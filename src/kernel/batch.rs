@@ -1,0 +1,84 @@
+//! Many changes with few system calls.
+
+use super::client::{Client, Way};
+use super::error::{Error, Result};
+use super::request::Change;
+
+/// More than a refusal takes of the socket's buffer, by the kernel's own reckoning.
+const REFUSAL_SIZE: usize = 2048;
+
+/// More than any change takes of a send, and than the question behind the last one.
+const CHANGE_SIZE: usize = 256;
+
+/// Changes on their way to the kernel, in their order, each with a tag to know it by.
+///
+/// They are sent together: when there are enough of them, and by [`flush`](Self::flush). Nothing
+/// else is kept, so a batch may be of any length. What was pushed and never flushed is not done.
+///
+/// The kernel answers only what it refuses. A refused change stops none of those after it.
+#[must_use]
+pub struct Batch<'c, T> {
+    client: &'c mut Client,
+    tags: Vec<T>,
+    /// So many changes may be refused at once without a word being lost.
+    most_changes: usize,
+    most_bytes: usize,
+}
+
+impl<'c, T: Copy> Batch<'c, T> {
+    pub(super) fn new(client: &'c mut Client) -> Result<Self> {
+        let room = client.netlink.room()?;
+        Ok(Self {
+            client,
+            tags: Vec::new(),
+            most_changes: room.receive / REFUSAL_SIZE,
+            most_bytes: room.send.saturating_sub(2 * CHANGE_SIZE),
+        })
+    }
+
+    /// Adds a change. Should that make the batch full it is flushed, and `refused` is told the
+    /// tags of the refused changes with the kernel's error numbers.
+    pub fn push(&mut self, tag: T, change: &Change, mut refused: impl FnMut(T, i32)) -> Result<()> {
+        if self.client.way == Way::Options {
+            return match self.client.apply(change) {
+                Err(Error::Refused(errno)) => {
+                    refused(tag, errno);
+                    Ok(())
+                }
+                outcome => outcome,
+            };
+        }
+        if self.tags.is_empty() {
+            self.client.netlink.begin();
+        }
+        self.client.netlink.queue(0, change);
+        self.tags.push(tag);
+        if self.is_full() {
+            self.flush(refused)?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.tags.len() >= self.most_changes || self.client.netlink.queued() > self.most_bytes
+    }
+
+    /// Has the kernel do everything pushed so far, and waits until it is done.
+    pub fn flush(&mut self, mut refused: impl FnMut(T, i32)) -> Result<()> {
+        if self.tags.is_empty() {
+            return Ok(());
+        }
+        let tags = &self.tags;
+        let outcome = self.client.netlink.settle(tags.len(), |place, errno| {
+            refused(tags[place], errno);
+        });
+        self.tags.clear();
+        outcome
+    }
+
+    /// The client, once everything pushed so far is done.
+    pub fn client(&mut self, refused: impl FnMut(T, i32)) -> Result<&mut Client> {
+        self.flush(refused)?;
+        Ok(self.client)
+    }
+}

@@ -1,0 +1,460 @@
+//! The old socket options: what IPVS had before netlink, and still has.
+//!
+//! They know IPv4 only, no persistence engines, tunnels or wide counters, and one change at a
+//! time. But they need less: in a user namespace the kernel refuses IPVS over netlink even to
+//! its root. And they list all services at once, with the number of servers of each, in time
+//! that grows with the table, where netlink's grows with its square.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::abi::option;
+use super::error::{Error, Result};
+use super::reply::{daemon_role, forwarding};
+use super::request::{Change, daemon_state, forward_method};
+use super::transport::Transport;
+use crate::model::{
+    Daemon, Family, Flags, Info, Mask, Name, Protocol, Server, ServerId, ServerState, Service,
+    ServiceId, ServiceState, Stats, Timeouts, Tunnel,
+};
+
+/// What is refused here and might be done over netlink.
+const NOT_HERE: Error = Error::Refused(libc::EPERM);
+
+/// More entries than were counted, for those that come while the question is asked.
+const SLACK: usize = 16;
+
+/// Sizes that depend on how the machine aligns numbers of 64 bits.
+const WIDE: usize = align_of::<u64>();
+const STATS: usize = (12usize.next_multiple_of(WIDE) + 16 + 20).next_multiple_of(WIDE);
+const SERVICE: usize = 48usize.next_multiple_of(WIDE) + STATS;
+const SERVER: usize = 40usize.next_multiple_of(WIDE) + STATS;
+const SERVICES_HEADER: usize = 4usize.next_multiple_of(WIDE);
+const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
+
+/// The options of one socket, and a buffer to use with them.
+pub struct Options<'a> {
+    transport: &'a mut dyn Transport,
+    buffer: &'a mut Vec<u8>,
+}
+
+impl<'a> Options<'a> {
+    pub fn new(transport: &'a mut dyn Transport, buffer: &'a mut Vec<u8>) -> Self {
+        Self { transport, buffer }
+    }
+
+    pub fn apply(&mut self, change: &Change) -> Result<()> {
+        let mut value = Writer(&mut *self.buffer);
+        value.0.clear();
+        let option = match *change {
+            Change::AddService(service) => {
+                value.service(service)?;
+                option::SET_ADD
+            }
+            Change::EditService(service) => {
+                value.service(service)?;
+                option::SET_EDIT
+            }
+            Change::DeleteService(id) => {
+                value.service_key(id)?;
+                option::SET_DEL
+            }
+            Change::AddServer(id, server) => {
+                value.server(id, server)?;
+                option::SET_ADDDEST
+            }
+            Change::EditServer(id, server) => {
+                value.server(id, server)?;
+                option::SET_EDITDEST
+            }
+            Change::DeleteServer(id, server) => {
+                value.service_key(id)?;
+                value.server_key(server)?;
+                value.numbers([0; 4]);
+                option::SET_DELDEST
+            }
+            Change::Flush => option::SET_FLUSH,
+            Change::Zero(Some(id)) => {
+                value.service_key(id)?;
+                option::SET_ZERO
+            }
+            Change::Zero(None) => {
+                value.numbers([0; 11]);
+                option::SET_ZERO
+            }
+            Change::SetTimeouts(timeouts) => {
+                value.numbers([timeouts.tcp, timeouts.tcp_fin, timeouts.udp]);
+                option::SET_TIMEOUT
+            }
+            Change::StartDaemon(daemon) => {
+                value.daemon(daemon)?;
+                option::SET_STARTDAEMON
+            }
+            Change::StopDaemon(role) => {
+                value.numbers([daemon_state(role), 0, 0, 0, 0, 0]);
+                option::SET_STOPDAEMON
+            }
+        };
+        loop {
+            match self.transport.set_option(option, self.buffer) {
+                // The daemon has stopped; its thread just had not begun to run.
+                Err(error) if interrupted(&error) && option == option::SET_STOPDAEMON => {
+                    return Ok(());
+                }
+                Err(error) if interrupted(&error) => {}
+                outcome => return outcome.map_err(refused),
+            }
+        }
+    }
+
+    pub fn info(&mut self) -> Result<Info> {
+        Ok(self.counted_info()?.0)
+    }
+
+    /// The number of services.
+    pub fn count(&mut self) -> Result<usize> {
+        Ok(self.counted_info()?.1 as usize)
+    }
+
+    fn counted_info(&mut self) -> Result<(Info, u32)> {
+        self.buffer.clear();
+        let mut fields = self.get(option::GET_INFO, 12)?;
+        let info = Info {
+            version: fields.u32(),
+            connection_table_size: fields.u32(),
+        };
+        Ok((info, fields.u32()))
+    }
+
+    pub fn timeouts(&mut self) -> Result<Timeouts> {
+        self.buffer.clear();
+        let mut fields = self.get(option::GET_TIMEOUT, 12)?;
+        Ok(Timeouts {
+            tcp: fields.u32(),
+            tcp_fin: fields.u32(),
+            udp: fields.u32(),
+        })
+    }
+
+    pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
+        self.buffer.clear();
+        let mut fields = self.get(option::GET_DAEMON, 48)?;
+        let mut daemons = Vec::new();
+        for _ in 0..2 {
+            let (state, interface, sync_id) = (fields.u32(), fields.name(), fields.u32());
+            if state != 0 {
+                daemons.push(Daemon {
+                    role: daemon_role(state)?,
+                    interface,
+                    sync_id,
+                    max_length: None,
+                    group: None,
+                    port: None,
+                    ttl: None,
+                });
+            }
+        }
+        Ok(daemons)
+    }
+
+    /// A service and the number of its servers.
+    pub fn service(&mut self, id: &ServiceId) -> Result<(ServiceState, usize)> {
+        self.buffer.clear();
+        Writer(self.buffer).service_key(id)?;
+        Ok(self.get(option::GET_SERVICE, SERVICE)?.service())
+    }
+
+    /// All services as they were at one moment, each with the number of its servers.
+    pub fn services(&mut self) -> Result<Vec<(ServiceState, usize)>> {
+        let mut room = self.count()? + SLACK;
+        loop {
+            self.buffer.clear();
+            Writer(self.buffer).u32(room as u32);
+            let mut fields = self.get(option::GET_SERVICES, SERVICES_HEADER + room * SERVICE)?;
+            let services: Vec<_> = fields
+                .entries(SERVICES_HEADER, SERVICE)
+                .map(|mut entry| entry.service())
+                .take_while(|(state, _)| !state.service.scheduler.is_empty())
+                .collect();
+            // The kernel fills what room there is and does not say if there is more to tell.
+            if services.len() < room {
+                return Ok(services);
+            }
+            room *= 2;
+        }
+    }
+
+    /// The IPv4 servers of a service that has this many servers.
+    pub fn servers(&mut self, id: &ServiceId, count: usize) -> Result<Vec<ServerState>> {
+        let mut room = count + SLACK;
+        loop {
+            self.buffer.clear();
+            let mut key = Writer(self.buffer);
+            key.service_id(id)?;
+            key.u32(room as u32);
+            let mut fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
+            let servers: Vec<_> = fields
+                .entries(SERVERS_HEADER, SERVER)
+                .map(|mut entry| entry.server())
+                .take_while(|state| state.server.id.address != Ipv4Addr::UNSPECIFIED)
+                .collect();
+            if servers.len() < room {
+                return Ok(servers);
+            }
+            room *= 2;
+        }
+    }
+
+    /// Reads an option into the buffer, which begins with what it holds already.
+    fn get(&mut self, option: i32, length: usize) -> Result<Fields<'_>> {
+        self.buffer.resize(length, 0);
+        while let Err(error) = self.transport.get_option(option, self.buffer) {
+            if !interrupted(&error) {
+                return Err(refused(error));
+            }
+        }
+        Ok(Fields {
+            bytes: self.buffer,
+            at: 0,
+        })
+    }
+}
+
+fn interrupted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
+}
+
+fn refused(error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(errno) => Error::Refused(errno),
+        None => Error::Io(error),
+    }
+}
+
+/// Writes the fields of a structure of C, each where C would have it.
+struct Writer<'a>(&'a mut Vec<u8>);
+
+impl Writer<'_> {
+    fn field<const N: usize>(&mut self, value: [u8; N]) {
+        self.0.resize(self.0.len().next_multiple_of(N), 0);
+        self.0.extend_from_slice(&value);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.field(value.to_ne_bytes());
+    }
+
+    fn numbers<const N: usize>(&mut self, values: [u32; N]) {
+        for value in values {
+            self.u32(value);
+        }
+    }
+
+    fn name(&mut self, name: &[u8]) {
+        let end = self.0.len() + option::NAME;
+        self.0.extend_from_slice(name);
+        self.0.resize(end, 0);
+    }
+
+    /// Protocol, address, port and mark: what a service is known by.
+    fn service_id(&mut self, id: &ServiceId) -> Result<()> {
+        let (address, port, mark) = match *id {
+            ServiceId::Address {
+                address: IpAddr::V4(address),
+                port,
+                ..
+            } => (address, port, 0),
+            ServiceId::Mark {
+                mark,
+                family: Family::V4,
+            } => (Ipv4Addr::UNSPECIFIED, 0, mark),
+            _ => return Err(NOT_HERE),
+        };
+        self.field(id.protocol().0.to_ne_bytes());
+        self.field(address.octets());
+        self.field(port.to_be_bytes());
+        self.u32(mark);
+        Ok(())
+    }
+
+    /// A service of which only the identity matters.
+    fn service_key(&mut self, id: &ServiceId) -> Result<()> {
+        self.service_id(id)?;
+        self.name(b"");
+        self.numbers([0; 3]);
+        Ok(())
+    }
+
+    fn service(&mut self, service: &Service) -> Result<()> {
+        let Mask::V4(mask) = service.mask else {
+            return Err(NOT_HERE);
+        };
+        if !service.engine.is_empty() {
+            return Err(NOT_HERE);
+        }
+        self.service_id(&service.id)?;
+        self.name(service.scheduler.as_bytes());
+        self.u32(service.flags.0 & !Flags::HASHED.0);
+        self.u32(service.persistence);
+        self.field(mask.octets());
+        Ok(())
+    }
+
+    fn server_key(&mut self, id: &ServerId) -> Result<()> {
+        let IpAddr::V4(address) = id.address else {
+            return Err(NOT_HERE);
+        };
+        self.field(address.octets());
+        self.field(id.port.to_be_bytes());
+        Ok(())
+    }
+
+    fn server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
+        if server.tunnel != Tunnel::IPIP {
+            return Err(NOT_HERE);
+        }
+        self.service_key(id)?;
+        self.server_key(&server.id)?;
+        self.numbers([
+            forward_method(server.forwarding),
+            server.weight as u32,
+            server.upper_threshold,
+            server.lower_threshold,
+        ]);
+        Ok(())
+    }
+
+    fn daemon(&mut self, daemon: &Daemon) -> Result<()> {
+        let Daemon {
+            role,
+            interface,
+            sync_id,
+            max_length: None,
+            group: None,
+            port: None,
+            ttl: None,
+        } = daemon
+        else {
+            return Err(NOT_HERE);
+        };
+        self.u32(daemon_state(*role));
+        self.name(interface.as_bytes());
+        self.u32(*sync_id);
+        Ok(())
+    }
+}
+
+/// Reads the fields of a structure of C, each where C would have it.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn take<const N: usize>(&mut self, alignment: usize) -> [u8; N] {
+        let start = self.at.next_multiple_of(alignment);
+        self.at = start + N;
+        let mut field = [0; N];
+        field.copy_from_slice(&self.bytes[start..self.at]);
+        field
+    }
+
+    fn u16(&mut self) -> u16 {
+        u16::from_ne_bytes(self.take(2))
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_ne_bytes(self.take(4))
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_ne_bytes(self.take(WIDE))
+    }
+
+    fn port(&mut self) -> u16 {
+        u16::from_be_bytes(self.take(2))
+    }
+
+    fn address(&mut self) -> Ipv4Addr {
+        Ipv4Addr::from(self.take::<4>(4))
+    }
+
+    fn name(&mut self) -> Name<15> {
+        let field: [u8; option::NAME] = self.take(1);
+        Name::new(field.split(|&byte| byte == 0).next().unwrap_or_default())
+    }
+
+    /// The entries of equal size that follow a header.
+    fn entries(
+        &mut self,
+        header: usize,
+        size: usize,
+    ) -> impl Iterator<Item = Fields<'a>> + use<'a> {
+        let entries = self.bytes[header..].chunks_exact(size);
+        entries.map(|bytes| Fields { bytes, at: 0 })
+    }
+
+    fn service(&mut self) -> (ServiceState, usize) {
+        let (protocol, address, port) = (Protocol(self.u16()), self.address(), self.port());
+        let id = match self.u32() {
+            0 => ServiceId::Address {
+                protocol,
+                address: address.into(),
+                port,
+            },
+            mark => ServiceId::Mark {
+                mark,
+                family: Family::V4,
+            },
+        };
+        let service = Service {
+            id,
+            scheduler: self.name(),
+            flags: Flags(self.u32()),
+            persistence: self.u32(),
+            mask: Mask::V4(self.address()),
+            engine: Name::EMPTY,
+        };
+        let servers = self.u32() as usize;
+        let stats = self.stats();
+        (ServiceState { service, stats }, servers)
+    }
+
+    fn server(&mut self) -> ServerState {
+        let id = ServerId {
+            address: self.address().into(),
+            port: self.port(),
+        };
+        let server = Server {
+            id,
+            forwarding: forwarding(self.u32()),
+            tunnel: Tunnel::IPIP,
+            weight: self.u32() as i32,
+            upper_threshold: self.u32(),
+            lower_threshold: self.u32(),
+        };
+        ServerState {
+            server,
+            active: self.u32(),
+            inactive: self.u32(),
+            persistent: self.u32(),
+            stats: self.stats(),
+        }
+    }
+
+    fn stats(&mut self) -> Stats {
+        self.at = self.at.next_multiple_of(WIDE);
+        Stats {
+            connections: self.u32().into(),
+            in_packets: self.u32().into(),
+            out_packets: self.u32().into(),
+            in_bytes: self.u64(),
+            out_bytes: self.u64(),
+            connection_rate: self.u32().into(),
+            in_packet_rate: self.u32().into(),
+            out_packet_rate: self.u32().into(),
+            in_byte_rate: self.u32().into(),
+            out_byte_rate: self.u32().into(),
+        }
+    }
+}
