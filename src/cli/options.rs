@@ -290,9 +290,33 @@ pub struct Needs {
     pub one_of: Slots,
 }
 
+/// How a line does not meet its needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    Missing(Slot),
+    Illegal(Slot),
+    Conflict { slot: Slot, other: Slot },
+}
+
 impl Needs {
     pub fn of(verb: Verb) -> Self {
         NEEDS[verb as usize]
+    }
+
+    /// What is missing, or given and not taken: the first in the order of slots.
+    pub fn check(self, given: Slots) -> Result<(), Breach> {
+        let chosen = given.and(self.one_of).first();
+        let taken = self.must.or(self.may);
+        let taken = chosen.map_or(taken, |slot| taken.with(slot));
+        let missing = self.must.except(given);
+        let Some(slot) = missing.or(given.except(taken)).first() else {
+            return Ok(());
+        };
+        Err(match chosen {
+            _ if missing.has(slot) => Breach::Missing(slot),
+            Some(other) if self.one_of.has(slot) => Breach::Conflict { slot, other },
+            _ => Breach::Illegal(slot),
+        })
     }
 }
 

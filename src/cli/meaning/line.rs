@@ -1,0 +1,322 @@
+//! Takes the options of a line in, one by one.
+
+use std::net::IpAddr;
+
+use super::super::options::{Opt, Row, Slot, Slots, Verb};
+use super::super::values::{self, HostPort};
+use super::super::words::Event;
+use super::{LeftOver, timeout};
+use crate::error::{Error, Word};
+use crate::model::{
+    Checksum, DaemonRole, Family, Flags, Forwarding, Mask, Name, Protocol, ServerId, ServiceId,
+    Tunnel, TunnelKind,
+};
+use crate::names::Names;
+
+const DEFAULT_PERSISTENCE: u32 = 360;
+
+/// A server as far as it is known: where it stands before its service on the line, a missing or
+/// named port has to wait for that service's.
+#[derive(Clone, Copy)]
+pub enum ServerSoFar<'a> {
+    Whole(ServerId),
+    Portless(IpAddr),
+    PortNamed(IpAddr, &'a [u8]),
+}
+
+/// What has been said so far.
+pub struct Line<'a> {
+    pub verb: Verb,
+    names: &'a Names,
+    pub given: Slots,
+    pub service: Option<ServiceId>,
+    /// `-6` was given before any `-f`.
+    early_ipv6: bool,
+    pub scheduler: Name<15>,
+    pub scheduler_flags: &'a [u8],
+    pub flags: Flags,
+    pub persistence: u32,
+    pub mask: Option<Mask>,
+    mask_text: &'a [u8],
+    pub engine: Name<16>,
+    pub server: Option<ServerSoFar<'a>>,
+    pub forwarding: Forwarding,
+    pub weight: i32,
+    pub upper_threshold: u32,
+    pub lower_threshold: u32,
+    pub tunnel: Tunnel,
+    pub daemon_role: DaemonRole,
+    pub interface: Name<15>,
+    pub sync_id: u32,
+    pub sync_max_length: Option<u16>,
+    pub mcast_group: Option<IpAddr>,
+    pub mcast_port: Option<u16>,
+    pub mcast_ttl: Option<u8>,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(verb: Verb, names: &'a Names) -> Self {
+        Self {
+            verb,
+            names,
+            given: Slots::NONE,
+            service: None,
+            early_ipv6: false,
+            scheduler: Name::EMPTY,
+            scheduler_flags: b"",
+            flags: Flags::NONE,
+            persistence: 0,
+            mask: None,
+            mask_text: b"",
+            engine: Name::EMPTY,
+            server: None,
+            forwarding: Forwarding::DirectRouting,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            tunnel: Tunnel::IPIP,
+            daemon_role: DaemonRole::Master,
+            interface: Name::EMPTY,
+            sync_id: 0,
+            sync_max_length: None,
+            mcast_group: None,
+            mcast_port: None,
+            mcast_ttl: None,
+        }
+    }
+
+    pub fn take(&mut self, event: Event<'a>, left_over: &mut LeftOver<'a>) -> Result<(), Error> {
+        match event {
+            Event::LeftOver(word) => left_over.push(word),
+            Event::Given {
+                row: Row::Command(_),
+                word,
+                ..
+            } => return Err(Error::SecondCommand(word.into())),
+            Event::Given {
+                row: Row::Option(row),
+                value,
+                ..
+            } => {
+                if let Some(slot) = row.slot {
+                    self.fill(slot)?;
+                }
+                self.option(row.option, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, slot: Slot) -> Result<(), Error> {
+        if self.given.has(slot) {
+            return Err(Error::Repeated(slot));
+        }
+        self.given = self.given.with(slot);
+        Ok(())
+    }
+
+    /// Takes one option in. Those whose slot says all that there is to say need no arm's work.
+    fn option(&mut self, option: Opt, value: Option<&'a [u8]>) -> Result<(), Error> {
+        let text = value.unwrap_or_default();
+        match option {
+            Opt::TcpService => self.address_service(Protocol::TCP, text)?,
+            Opt::UdpService => self.address_service(Protocol::UDP, text)?,
+            Opt::SctpService => self.address_service(Protocol::SCTP, text)?,
+            Opt::MarkService => self.mark_service(text)?,
+            Opt::Ipv6 => self.ipv6()?,
+            Opt::Scheduler => self.scheduler = Name::new(text),
+            Opt::SchedulerFlags => self.scheduler_flags = text,
+            Opt::Persistent => self.persistent(value)?,
+            Opt::Netmask => self.netmask(text)?,
+            Opt::Engine => self.engine = Name::new(text),
+            Opt::OnePacket => self.flags = self.flags | Flags::ONE_PACKET,
+            Opt::RealServer => self.server = Some(self.real_server(text)?),
+            Opt::DirectRouting => self.forwarding = Forwarding::DirectRouting,
+            Opt::Tunnel => self.forwarding = Forwarding::Tunnel,
+            Opt::Masquerade => self.forwarding = Forwarding::Masquerade,
+            Opt::Weight => self.weight = positive(text, 0, i32::MAX).ok_or(Error::Weight)?,
+            Opt::UpperThreshold => {
+                let limit = positive(text, 0, i32::MAX).ok_or(Error::UpperThreshold)?;
+                self.upper_threshold = limit as u32;
+            }
+            Opt::LowerThreshold => {
+                let limit = positive(text, 0, i32::MAX).ok_or(Error::LowerThreshold)?;
+                self.lower_threshold = limit as u32;
+            }
+            Opt::TunnelType => {
+                self.tunnel.kind = match text {
+                    b"ipip" => TunnelKind::Ipip,
+                    b"gue" => TunnelKind::Gue,
+                    b"gre" => TunnelKind::Gre,
+                    _ => return Err(Error::TunnelType),
+                }
+            }
+            Opt::TunnelPort => {
+                self.tunnel.port = positive(text, 1, u16::MAX).ok_or(Error::TunnelPort)?;
+            }
+            Opt::TunnelNoChecksum => self.tunnel.checksum = Checksum::NONE,
+            Opt::TunnelChecksum => self.tunnel.checksum = Checksum::PLAIN,
+            Opt::TunnelRemoteChecksum => self.tunnel.checksum = Checksum::REMOTE,
+            Opt::Interface => self.interface = Name::new(text),
+            Opt::SyncId => self.sync_id = positive(text, 0, 255u8).ok_or(Error::SyncId)?.into(),
+            Opt::SyncMaxLength => {
+                let length = positive(text, 1, 65507).ok_or(Error::SyncMaxLength)?;
+                self.sync_max_length = Some(length);
+            }
+            Opt::McastGroup => self.mcast_group = Some(mcast_group(text)?),
+            Opt::McastPort => {
+                let port = positive(text, 1, u16::MAX).ok_or(Error::McastPort)?;
+                self.mcast_port = Some(port);
+            }
+            Opt::McastTtl => {
+                self.mcast_ttl = Some(positive(text, 1, u8::MAX).ok_or(Error::McastTtl)?);
+            }
+            Opt::Connections
+            | Opt::Timeout
+            | Opt::Daemon
+            | Opt::Stats
+            | Opt::Rate
+            | Opt::Thresholds
+            | Opt::PersistentConnections
+            | Opt::TunnelInfo
+            | Opt::Exact
+            | Opt::NoSort
+            | Opt::Sort
+            | Opt::Numeric => {}
+        }
+        Ok(())
+    }
+
+    fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Error> {
+        let service = self.read_service(protocol, text);
+        let service = service.ok_or(Error::ServiceAddress)?;
+        self.service = Some(service);
+        self.family_known(service.family())
+    }
+
+    fn read_service(&self, protocol: Protocol, text: &[u8]) -> Option<ServiceId> {
+        let HostPort { address, port } = values::host_port(text, self.names)?;
+        let port = match port {
+            Some(port) => values::port(port, protocol, self.names)?,
+            None => 0,
+        };
+        Some(ServiceId::Address {
+            protocol,
+            address,
+            port,
+        })
+    }
+
+    fn mark_service(&mut self, text: &[u8]) -> Result<(), Error> {
+        let mark = values::mark(text).ok_or_else(|| Error::Mark(text.into()))?;
+        let family = match self.early_ipv6 {
+            true => Family::V6,
+            false => Family::V4,
+        };
+        self.early_ipv6 = false;
+        self.service = Some(ServiceId::Mark { mark, family });
+        self.family_known(family)
+    }
+
+    fn ipv6(&mut self) -> Result<(), Error> {
+        match &mut self.service {
+            Some(ServiceId::Mark { family, .. }) => *family = Family::V6,
+            Some(_) => return Err(Error::Ipv6BeforeMark),
+            None => self.early_ipv6 = true,
+        }
+        self.family_known(Family::V6)
+    }
+
+    pub fn unjustified_ipv6(&self) -> Option<Error> {
+        self.early_ipv6.then_some(Error::Ipv6BeforeMark)
+    }
+
+    /// A mask that stood further left was taken for one of IPv4.
+    fn family_known(&mut self, family: Family) -> Result<(), Error> {
+        if family == Family::V6 && matches!(self.mask, Some(Mask::V4(_))) {
+            self.mask = Some(ipv6_mask(self.mask_text)?);
+        }
+        Ok(())
+    }
+
+    fn netmask(&mut self, text: &'a [u8]) -> Result<(), Error> {
+        self.mask_text = text;
+        self.mask = Some(match self.family() {
+            Family::V4 => {
+                let mask = values::ipv4_mask(text, self.names).ok_or(Error::Mask)?;
+                Mask::V4(mask)
+            }
+            Family::V6 => ipv6_mask(text)?,
+        });
+        Ok(())
+    }
+
+    /// The family as far as the line tells so far.
+    fn family(&self) -> Family {
+        match self.service {
+            Some(service) => service.family(),
+            None if self.early_ipv6 => Family::V6,
+            None => Family::V4,
+        }
+    }
+
+    fn persistent(&mut self, value: Option<&[u8]>) -> Result<(), Error> {
+        self.flags = self.flags | Flags::PERSISTENT;
+        self.persistence = match value {
+            Some(text) => timeout(text, 1)?,
+            None => DEFAULT_PERSISTENCE,
+        };
+        Ok(())
+    }
+
+    fn real_server(&self, text: &'a [u8]) -> Result<ServerSoFar<'a>, Error> {
+        let HostPort { address, port } =
+            values::host_port(text, self.names).ok_or(Error::ServerAddress)?;
+        let so_far = match port {
+            None => ServerSoFar::Portless(address),
+            Some(text) => match values::port(text, Protocol::TCP, &Names::numeric()) {
+                Some(port) => ServerSoFar::Whole(ServerId { address, port }),
+                None => ServerSoFar::PortNamed(address, text),
+            },
+        };
+        match self.service {
+            Some(service) => {
+                let id = self.server_of(service, so_far)?;
+                Ok(ServerSoFar::Whole(id))
+            }
+            None => Ok(so_far),
+        }
+    }
+
+    pub fn server_of(&self, service: ServiceId, server: ServerSoFar) -> Result<ServerId, Error> {
+        Ok(match server {
+            ServerSoFar::Whole(id) => id,
+            ServerSoFar::Portless(address) => ServerId {
+                address,
+                port: service.port(),
+            },
+            ServerSoFar::PortNamed(address, text) => ServerId {
+                address,
+                port: values::port(text, service.protocol(), self.names)
+                    .ok_or(Error::ServerAddress)?,
+            },
+        })
+    }
+}
+
+fn mcast_group(text: &[u8]) -> Result<IpAddr, Error> {
+    values::group(text).ok_or_else(|| match text.contains(&b':') {
+        true => Error::McastGroup6(Word::from(text)),
+        false => Error::McastGroup(Word::from(text)),
+    })
+}
+
+fn ipv6_mask(text: &[u8]) -> Result<Mask, Error> {
+    values::ipv6_mask(text).map(Mask::V6).ok_or(Error::Ipv6Mask)
+}
+
+/// A number from `least` to `most` in the type that it is kept in.
+fn positive<T: TryFrom<i64> + Into<i64>>(text: &[u8], least: i64, most: T) -> Option<T> {
+    let value = values::number(text, least..=most.into())?;
+    T::try_from(value).ok()
+}
