@@ -123,9 +123,9 @@ pub enum Error {
     EmptyConnections,
     #[error("unexpected line in /proc/net/ip_vs_conn: {0}")]
     Connection(Word),
-    #[error("cannot write: {0}")]
+    #[error("cannot write: {}", plain(.0))]
     Write(#[from] io::Error),
-    #[error("cannot read: {0}")]
+    #[error("cannot read: {}", plain(.0))]
     Read(#[source] io::Error),
     #[error("a NUL byte in the line")]
     NulByte,
@@ -205,14 +205,14 @@ fn refusal(verb: Verb, errno: i32) -> String {
         (_, libc::EOPNOTSUPP) => "Operation not supported with IPv6",
         (_, libc::EAFNOSUPPORT) => "Operation not supported with specified address family",
         (_, libc::EMSGSIZE) => "Module is wrong version",
-        (_, errno) => return library_text(errno),
+        (_, errno) => return plain(&io::Error::from_raw_os_error(errno)),
     };
     text.to_owned()
 }
 
 /// The C library's text, without the number that Rust adds.
-fn library_text(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
     match text.rfind(" (os error") {
         Some(end) => text[..end].to_owned(),
         None => text,

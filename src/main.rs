@@ -1,5 +1,8 @@
 //! Arguments in, exit status out.
 
+mod run;
+mod start;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -9,5 +12,5 @@ fn main() -> ExitCode {
     let mut words = arguments.iter().map(|word| word.as_bytes());
     let program = words.next().unwrap_or(b"ipvsadm");
     let words: Vec<&[u8]> = words.collect();
-    ExitCode::from(ipvsadm::run::run(program, &words))
+    ExitCode::from(run::run(program, &words))
 }

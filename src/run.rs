@@ -2,16 +2,17 @@
 
 use std::io::{self, Read, Write};
 
-use crate::cli::options::Verb;
-use crate::cli::{clap, meaning};
-use crate::command::{Columns, Command, Listing, Subject, View};
-use crate::error::Error;
-use crate::kernel::{self, Client, Connections};
-use crate::lines::Lines;
-use crate::model::{self, Entry, ServiceId, ServiceState};
-use crate::names::Names;
-use crate::render::{self, Out};
-use crate::rules;
+use crate::start;
+use ipvsadm::cli::options::Verb;
+use ipvsadm::cli::{clap, meaning};
+use ipvsadm::command::{Columns, Command, Listing, Subject, View};
+use ipvsadm::error::Error;
+use ipvsadm::kernel::{self, Client, Connections};
+use ipvsadm::lines::Lines;
+use ipvsadm::model::{self, Entry, ServiceId, ServiceState};
+use ipvsadm::names::Names;
+use ipvsadm::render::{self, Out};
+use ipvsadm::rules;
 
 /// What the program does without any arguments.
 const DEFAULT: Command = Command::List(Listing {
@@ -31,20 +32,29 @@ pub fn run(program: &[u8], arguments: &[&[u8]]) -> u8 {
         client: None,
     };
     session.command_line(arguments).unwrap_or_else(|error| {
-        complain(error.message());
+        complain(b"", &error);
         error.status()
     })
 }
 
-fn complain(mut message: Vec<u8>) {
-    message.push(b'\n');
+/// Says what went wrong, and where.
+fn complain(place: &[u8], error: &Error) {
+    if let Error::Write(reason) = error
+        && reason.kind() == io::ErrorKind::BrokenPipe
+    {
+        return start::broken_pipe();
+    }
+    warn(&[place, &error.message()].concat());
+}
+
+fn warn(message: &[u8]) {
     // Where even this cannot be written there is nobody left to tell.
-    let _ = io::stderr().write_all(&message);
+    let _ = io::stderr().write_all(&[message, b"\n"].concat());
 }
 
 /// Writes through a buffer to standard output; what was written before an error stays.
 fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = start::stdout()?;
     let mut out = Out::new(&mut stdout);
     let written = write(&mut out);
     let flushed = out.flush().map_err(Error::Write);
@@ -72,7 +82,7 @@ impl Session<'_> {
             words => meaning::read(self.program, words.iter().copied(), &self.names)?,
         };
         match command {
-            Command::Restore => return self.restore(&mut io::stdin().lock()),
+            Command::Restore => return self.restore(&mut start::stdin().map_err(Error::Read)?),
             Command::Help => print_text(&clap::help(self.program))?,
             Command::Version => print_text(clap::VERSION)?,
             command => self.execute(&command)?,
@@ -90,8 +100,7 @@ impl Session<'_> {
             let Err(error) = self.rule(line) else {
                 continue;
             };
-            let place = format!("line {number}: ").into_bytes();
-            complain([place, error.message()].concat());
+            complain(format!("line {number}: ").as_bytes(), &error);
             if status == 0 {
                 status = error.status();
             }
@@ -217,8 +226,8 @@ impl Session<'_> {
         numeric: bool,
         engines: bool,
     ) -> Result<(), Error> {
-        // Anyone may read the table; whether this user may list it is asked of the kernel.
-        self.ask(Verb::List, |c| c.info())?;
+        // Anyone may read the table, but only who may speak to IPVS gets it from here.
+        self.ask(Verb::List, |_| Ok(()))?;
         let connections = Connections::open().map_err(Error::NoConnections)?;
         let mut connections = connections.ok_or(Error::EmptyConnections)?;
         render::connections::titles(out, engines)?;
@@ -259,9 +268,13 @@ impl Session<'_> {
     }
 
     fn with_names<T>(&mut self, numeric: bool, write: impl FnOnce(&mut Names) -> T) -> T {
-        match numeric {
-            true => write(&mut Names::numeric()),
-            false => write(&mut self.names),
+        if numeric {
+            return write(&mut Names::numeric());
         }
+        let written = write(&mut self.names);
+        if self.names.gave_up() {
+            warn(b"looking names up took too long: some are shown as numbers");
+        }
+        written
     }
 }

@@ -1,0 +1,64 @@
+//! What this process was given, seen before Rust's runtime puts it in order: it ignores SIGPIPE
+//! and opens `/dev/null` for standard files that are closed, and both would hide lost output.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+static DIES_OF_BROKEN_PIPES: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: the section holds pointers to functions that the C library calls before `main`, with
+// arguments that this one ignores.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static LOOK: extern "C" fn() = look;
+
+extern "C" fn look() {
+    // SAFETY: asks for the flags of a descriptor, which is allowed for any number.
+    let closed = |descriptor| unsafe { libc::fcntl(descriptor, libc::F_GETFD) } < 0;
+    STDIN_CLOSED.store(closed(libc::STDIN_FILENO), Ordering::Relaxed);
+    STDOUT_CLOSED.store(closed(libc::STDOUT_FILENO), Ordering::Relaxed);
+
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action this only fills in the present one, which is read if it did.
+    let default = unsafe {
+        libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_DFL
+    };
+    DIES_OF_BROKEN_PIPES.store(default, Ordering::Relaxed);
+}
+
+/// Standard input as it was given, with every error that reading may bring.
+pub fn stdin() -> io::Result<File> {
+    given(&STDIN_CLOSED, io::stdin().as_fd())
+}
+
+/// Standard output as it was given, with every error that writing may bring.
+pub fn stdout() -> io::Result<File> {
+    given(&STDOUT_CLOSED, io::stdout().as_fd())
+}
+
+fn given(closed: &AtomicBool, descriptor: BorrowedFd) -> io::Result<File> {
+    match closed.load(Ordering::Relaxed) {
+        true => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        false => Ok(descriptor.try_clone_to_owned()?.into()),
+    }
+}
+
+/// The reader of our output has gone away: ends this process as it ends any other, unless
+/// whoever started it wants it to live on.
+pub fn broken_pipe() {
+    if DIES_OF_BROKEN_PIPES.load(Ordering::Relaxed) {
+        // SAFETY: restores the default action, which needs no handler, and ends the process.
+        unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            libc::raise(libc::SIGPIPE);
+        }
+    }
+}
