@@ -17,7 +17,7 @@ pub fn help(program: &[u8]) -> String {
     let program = String::from_utf8_lossy(program).into_owned();
     face()
         .bin_name(program)
-        .term_width(80)
+        .term_width(100)
         .render_help()
         .to_string()
 }
@@ -53,7 +53,7 @@ fn argument(long: &'static str, short: Option<u8>, value: Value, help: &'static 
         None => argument,
     };
     match value {
-        Value::Nothing => argument.action(ArgAction::Count),
+        Value::Nothing => argument.action(ArgAction::SetTrue).overrides_with(long),
         Value::Required(name) => argument
             .action(ArgAction::Append)
             .value_name(name)

@@ -15,7 +15,7 @@ mod transport;
 
 pub use batch::Batch;
 pub use client::Client;
-pub use connections::Connections;
+pub use connections::{Connections, parse as parse_connection};
 pub use error::{Error, Result};
 pub use request::Change;
 pub use transport::{Inbox, Room, Transport};

@@ -1,0 +1,23 @@
+//! What lines ask for: each as a typed command, or as the message and status it ends with.
+
+use std::fmt::Write;
+
+use ipvsadm::cli::meaning;
+use ipvsadm::names::Names;
+
+/// Lines without names of hosts or services, so that no machine reads them differently.
+const LINES: &str = include_str!("lines.txt");
+
+#[test]
+fn lines_become_commands() {
+    let mut answers = String::new();
+    for line in LINES.lines().filter(|line| !line.is_empty()) {
+        let words = line.split(' ').map(str::as_bytes);
+        let answer = match meaning::read(b"ipvsadm", words, &Names::numeric()) {
+            Ok(command) => format!("{command:?}"),
+            Err(error) => format!("{}: {error}", error.status()),
+        };
+        writeln!(answers, "{line}\n    {answer}").unwrap();
+    }
+    insta::assert_snapshot!(answers);
+}
