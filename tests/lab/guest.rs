@@ -48,7 +48,15 @@ const ETC: &[(&str, &str)] = &[
     (
         "hosts",
         "127.0.0.1 localhost\n\
-         ::1 localhost6\n",
+         ::1 localhost6\n\
+         10.1.1.1 web1.example.net web1\n\
+         10.1.1.2 web2.example.net web2\n\
+         10.1.1.3 exactly-twenty-eight-b.net\n\
+         10.1.1.4 a-name-of-some-length.with-a-domain.example.net\n\
+         10.1.1.5 a-name-beyond-all-limits.with-a-very-long-domain-behind-it.example.net\n\
+         2001:db8::1 web6.example.net web6\n\
+         2001:db8::2 a-name-of-some-length.with-a-domain.v6.example.net\n\
+         2001:db8::3 a-name-beyond-all-limits.with-a-very-long-domain-behind-it.v6.example.net\n",
     ),
     (
         "nsswitch.conf",

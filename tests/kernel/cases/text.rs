@@ -61,56 +61,66 @@ impl Step {
 
 /// The cases of a file.
 pub fn parse(text: &str) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
+    let mut file = CaseFile::default();
     for (index, line) in text.lines().enumerate() {
-        parse_line(&mut cases, index + 1, line)
+        file.parse_line(index + 1, line)
             .with_context(|| format!("line {}: {line}", index + 1))?;
     }
-    Ok(cases)
+    Ok(file.cases)
 }
 
-fn parse_line(cases: &mut Vec<Case>, number: usize, line: &str) -> Result<()> {
-    if line.trim().is_empty() || line.starts_with('#') {
-        return Ok(());
-    }
-    if let Some(title) = line.strip_prefix("== ") {
-        let title = title.to_owned();
-        ensure!(
-            cases.iter().all(|case| case.title != title),
-            "this title was there before"
-        );
-        cases.push(Case {
-            title,
-            kernels: None,
-            steps: Vec::new(),
-        });
-        return Ok(());
-    }
-    let case = cases
-        .last_mut()
-        .context("a case begins with `== ` and its title")?;
-    if let Some(names) = line.strip_prefix("kernels:") {
-        case.kernels = Some(kernels::parse(names)?);
-        return Ok(());
-    }
-    let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
-    match mark {
-        "$" => {
-            let words = split_words(rest)?;
-            let named = words
-                .first()
-                .is_some_and(|word| word.as_bytes().ends_with(b"ipvsadm"));
-            ensure!(named, "`$` is for ipvsadm alone, `%` for the shell");
-            case.steps
-                .push(Step::new(number, rest, What::Command(words)));
+/// What was read of a file so far.
+#[derive(Default)]
+struct CaseFile {
+    cases: Vec<Case>,
+    /// The kernels of a case that names none.
+    kernels: Option<Vec<Kernel>>,
+}
+
+impl CaseFile {
+    fn parse_line(&mut self, number: usize, line: &str) -> Result<()> {
+        if line.trim().is_empty() || line.starts_with('#') {
+            return Ok(());
         }
-        "%" => case.steps.push(Step::new(number, rest, What::Shell)),
-        _ => {
-            let step = case.steps.last_mut().context("this belongs to no step")?;
-            step.add(mark, rest)?;
+        if let Some(title) = line.strip_prefix("== ") {
+            let is_new = self.cases.iter().all(|case| case.title != title);
+            ensure!(is_new, "this title was there before");
+            self.cases.push(Case {
+                title: title.to_owned(),
+                kernels: self.kernels.clone(),
+                steps: Vec::new(),
+            });
+            return Ok(());
         }
+        if let Some(names) = line.strip_prefix("kernels:") {
+            let kernels = Some(kernels::parse(names)?);
+            match self.cases.last_mut() {
+                Some(case) => case.kernels = kernels,
+                None => self.kernels = kernels,
+            }
+            return Ok(());
+        }
+        let case = self.cases.last_mut();
+        let case = case.context("a case begins with `== ` and its title")?;
+        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match mark {
+            "$" => {
+                let words = split_words(rest)?;
+                let named = words
+                    .first()
+                    .is_some_and(|word| word.as_bytes().ends_with(b"ipvsadm"));
+                ensure!(named, "`$` is for ipvsadm alone, `%` for the shell");
+                case.steps
+                    .push(Step::new(number, rest, What::Command(words)));
+            }
+            "%" => case.steps.push(Step::new(number, rest, What::Shell)),
+            _ => {
+                let step = case.steps.last_mut().context("this belongs to no step")?;
+                step.add(mark, rest)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl Step {

@@ -1,0 +1,12 @@
+//! The client's side of the conversation with the kernel, without a kernel.
+//!
+//! What is sent is read by a second, independent codec, and what is answered is written by it.
+
+mod golden;
+mod options;
+mod replies;
+mod requests;
+mod script;
+mod trouble;
+mod values;
+mod wire;

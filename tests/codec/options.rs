@@ -1,0 +1,300 @@
+//! The old socket options, which serve where netlink is refused.
+
+use ipvsadm::kernel::{Change, Client, Error};
+use ipvsadm::model::*;
+
+use crate::script::{Asked, Script, Step, opening};
+use crate::values::*;
+use crate::wire;
+
+/// A kernel as it is in a user namespace.
+fn restricted(steps: impl IntoIterator<Item = Step>) -> (Script, Client) {
+    let mut beginning = opening();
+    beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
+    let script = Script::new(beginning);
+    script.then([info(0)]);
+    let client = script.clone().open().expect("a right to the old options");
+    script.then(steps);
+    (script, client)
+}
+
+fn info(services: u32) -> Step {
+    Step::Option(numbers([0x01_02_01, 4096, services]))
+}
+
+fn numbers<const N: usize>(numbers: [u32; N]) -> Vec<u8> {
+    numbers.map(u32::to_ne_bytes).concat()
+}
+
+/// What the client sets for a change.
+fn set_for(change: &Change) -> (i32, Vec<u8>) {
+    let (script, mut client) = restricted([Step::OptionSet]);
+    client.apply(change).unwrap();
+    match script.asked().pop() {
+        Some(Asked::Set(option, value)) => (option, value),
+        asked => panic!("{asked:?}"),
+    }
+}
+
+fn key() -> Vec<u8> {
+    let mut key = Vec::new();
+    key.extend(6_u16.to_ne_bytes());
+    key.extend([0, 0]);
+    key.extend([10, 1, 2, 3]);
+    key.extend(443_u16.to_be_bytes());
+    key.extend([0, 0]);
+    key.extend([0; 4]);
+    key
+}
+
+fn user_service() -> Vec<u8> {
+    let mut service = key();
+    service.extend(b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    service.extend(numbers([0x11, 360]));
+    service.extend([255, 255, 240, 0]);
+    service
+}
+
+fn only_key() -> Vec<u8> {
+    let mut service = key();
+    service.resize(44, 0);
+    service
+}
+
+fn user_server() -> Vec<u8> {
+    let mut server = vec![10, 9, 8, 7];
+    server.extend(8080_u16.to_be_bytes());
+    server.extend([0, 0]);
+    server.extend(numbers([0, 0x0102_0304, 2000, 1500]));
+    server
+}
+
+#[test]
+fn changes() {
+    let (id, service, server) = (tcp(), plain_service(tcp()), plain_server("10.9.8.7"));
+    let mut server_key = user_server();
+    server_key[8..].fill(0);
+    let mut daemon = numbers([2]);
+    daemon.extend(b"eth0.100\0\0\0\0\0\0\0\0");
+    daemon.extend(numbers([200]));
+    let cases = [
+        (Change::AddService(&service), 1154, user_service()),
+        (Change::EditService(&service), 1155, user_service()),
+        (Change::DeleteService(&id), 1156, only_key()),
+        (Change::Flush, 1157, vec![]),
+        (
+            Change::AddServer(&id, &server),
+            1159,
+            [only_key(), user_server()].concat(),
+        ),
+        (
+            Change::DeleteServer(&id, &server.id),
+            1160,
+            [only_key(), server_key].concat(),
+        ),
+        (
+            Change::EditServer(&id, &server),
+            1161,
+            [only_key(), user_server()].concat(),
+        ),
+        (
+            Change::SetTimeouts(&TIMEOUTS),
+            1162,
+            numbers([900, 0, 0x0001_0203]),
+        ),
+        (Change::StartDaemon(&plain_daemon()), 1163, daemon),
+        (
+            Change::StopDaemon(DaemonRole::Master),
+            1164,
+            numbers([1, 0, 0, 0, 0, 0]),
+        ),
+        (Change::Zero(Some(&id)), 1167, only_key()),
+        (Change::Zero(None), 1167, vec![0; 44]),
+    ];
+    for (change, option, value) in cases {
+        assert_eq!(set_for(&change), (option, value), "{change:?}");
+    }
+}
+
+#[test]
+fn a_mark_is_kept_as_tcp() {
+    let (_, value) = set_for(&Change::DeleteService(&mark(Family::V4)));
+    let mut expected = vec![0; 44];
+    expected[..2].copy_from_slice(&6_u16.to_ne_bytes());
+    expected[12..16].copy_from_slice(&0xfedc_ba98_u32.to_ne_bytes());
+    assert_eq!(value, expected);
+}
+
+#[test]
+fn what_cannot_be_said_is_refused() {
+    let (id, id6, mark6) = (tcp(), udp6(), mark(Family::V6));
+    let tunnelled = server("10.9.8.7");
+    let server6 = plain_server("fd00::3");
+    for change in [
+        Change::AddService(&service(id)),
+        Change::AddService(&plain_service(id6)),
+        Change::DeleteService(&mark6),
+        Change::AddServer(&id, &tunnelled),
+        Change::EditServer(&id, &server6),
+        Change::DeleteServer(&id, &server6.id),
+        Change::StartDaemon(&daemon("224.0.0.99")),
+    ] {
+        let (script, mut client) = restricted([]);
+        let error = client.apply(&change).unwrap_err();
+        assert!(matches!(error, Error::Refused(libc::EPERM)), "{change:?}");
+        assert!(!script.asked().iter().any(|a| matches!(a, Asked::Set(..))));
+    }
+}
+
+/// The layout of counters on machines that align numbers of 64 bits as such.
+fn user_stats() -> Vec<u8> {
+    let mut stats = numbers([1, 2, 3, 0]);
+    stats.extend(((4_u64 << 40) + 4).to_ne_bytes());
+    stats.extend(((5_u64 << 40) + 5).to_ne_bytes());
+    stats.extend(numbers([6, 7, 8, 9, 10, 0]));
+    stats
+}
+
+fn stats() -> Stats {
+    Stats {
+        connections: 1,
+        in_packets: 2,
+        out_packets: 3,
+        in_bytes: (4 << 40) + 4,
+        out_bytes: (5 << 40) + 5,
+        connection_rate: 6,
+        in_packet_rate: 7,
+        out_packet_rate: 8,
+        in_byte_rate: 9,
+        out_byte_rate: 10,
+    }
+}
+
+fn service_entry(servers: u32) -> Vec<u8> {
+    let mut entry = user_service();
+    entry.extend(numbers([servers]));
+    entry.extend(user_stats());
+    assert_eq!(entry.len(), 104);
+    entry
+}
+
+fn service_state() -> ServiceState {
+    ServiceState {
+        service: plain_service(tcp()),
+        stats: stats(),
+    }
+}
+
+fn server_entry() -> Vec<u8> {
+    let mut entry = user_server();
+    entry.extend(numbers([70_001, 70_002, 70_003, 0]));
+    entry.extend(user_stats());
+    assert_eq!(entry.len(), 96);
+    entry
+}
+
+fn server_state() -> ServerState {
+    ServerState {
+        server: plain_server("10.9.8.7"),
+        active: 70_001,
+        inactive: 70_002,
+        persistent: 70_003,
+        stats: stats(),
+    }
+}
+
+#[test]
+fn questions() {
+    let services = [numbers([2, 0]), service_entry(3), service_entry(0)].concat();
+    let (_, mut client) = restricted([info(2), Step::Option(services)]);
+    assert_eq!(client.services().unwrap(), [service_state(); 2]);
+
+    let (_, mut client) = restricted([Step::Option(service_entry(3))]);
+    assert_eq!(client.service(&tcp()).unwrap(), service_state());
+
+    let servers = [vec![0; 24], server_entry(), server_entry()].concat();
+    let (_, mut client) = restricted([Step::Option(service_entry(2)), Step::Option(servers)]);
+    assert_eq!(client.servers(&tcp()).unwrap(), [server_state(); 2]);
+
+    let (_, mut client) = restricted([Step::Option(numbers([900, 0, 0x0001_0203]))]);
+    assert_eq!(client.timeouts().unwrap(), TIMEOUTS);
+
+    let mut daemons = numbers([0, 0, 0, 0, 0, 0, 2]);
+    daemons.extend(b"eth0.100\0rubbish");
+    daemons.extend(numbers([200]));
+    let (_, mut client) = restricted([Step::Option(daemons)]);
+    assert_eq!(client.daemons().unwrap(), [plain_daemon()]);
+}
+
+#[test]
+fn more_services_than_were_counted() {
+    let many = |count: usize| {
+        let mut services = vec![0; 8];
+        for _ in 0..count {
+            services.extend(service_entry(0));
+        }
+        Step::Option(services)
+    };
+    // Room for those counted and sixteen more is full, so there may be still more.
+    let (script, mut client) = restricted([info(1), many(17), many(30)]);
+    assert_eq!(client.services().unwrap().len(), 30);
+    let Some(Asked::Get(1154, value)) = script.asked().pop() else {
+        panic!();
+    };
+    assert_eq!(value.len(), 8 + 34 * 104);
+    assert_eq!(value[..4], 34_u32.to_ne_bytes());
+}
+
+#[test]
+fn a_daemon_that_stops_before_it_ran_has_stopped() {
+    let (script, mut client) = restricted([Step::Fails(libc::EINTR)]);
+    client.stop_daemon(DaemonRole::Master).unwrap();
+    assert!(script.is_over());
+}
+
+#[test]
+fn interrupted_calls_are_made_again() {
+    let (script, mut client) = restricted([Step::Fails(libc::EINTR), Step::OptionSet]);
+    client.flush().unwrap();
+    assert!(script.is_over());
+    let timeouts = Step::Option(numbers([900, 0, 0x0001_0203]));
+    let (script, mut client) = restricted([Step::Fails(libc::EINTR), timeouts]);
+    client.timeouts().unwrap();
+    assert!(script.is_over());
+}
+
+#[test]
+fn refusals_keep_their_number() {
+    for errno in [libc::EEXIST, libc::ESRCH, libc::ENOENT, libc::ENOMEM] {
+        let (_, mut client) = restricted([Step::Fails(errno), Step::Fails(errno)]);
+        let add = client.add_service(&plain_service(tcp())).unwrap_err();
+        assert!(matches!(add, Error::Refused(number) if number == errno));
+        let get = client.service(&tcp()).unwrap_err();
+        assert!(matches!(get, Error::Refused(number) if number == errno));
+    }
+}
+
+#[test]
+fn a_batch_goes_one_by_one() {
+    let (_, mut client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
+    let mut refused = Vec::new();
+    let mut note = |tag, errno| refused.push((tag, errno));
+    let mut batch = client.batch().unwrap();
+    for tag in 1..=3 {
+        batch.push(tag, &Change::Flush, &mut note).unwrap();
+    }
+    batch.flush(&mut note).unwrap();
+    assert_eq!(refused, [(2, libc::EEXIST)]);
+}
+
+#[test]
+fn without_any_right_it_is_netlinks_refusal() {
+    let mut beginning = opening();
+    beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
+    for errno in [libc::EPERM, libc::ENOPROTOOPT] {
+        let script = Script::new(beginning.clone());
+        script.then([Step::Fails(errno)]);
+        let error = script.open().err();
+        assert!(matches!(error, Some(Error::Refused(libc::EPERM))));
+    }
+}

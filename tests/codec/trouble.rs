@@ -1,0 +1,419 @@
+//! A kernel that answers late, twice, not at all or something else.
+
+use std::time::Duration;
+
+use ipvsadm::kernel::{Change, Error, Room};
+use ipvsadm::model::DaemonRole;
+
+use crate::script::{Asked, Script, Step, opening};
+use crate::values::*;
+use crate::wire::{self, attribute};
+
+/// An answer to the request before the last, and to one that was never made.
+const EARLIER: u32 = u32::MAX;
+const NEVER: u32 = 7;
+
+fn timeouts(sequence: u32) -> Vec<u8> {
+    let timeouts = [
+        attribute(4, TIMEOUTS.tcp),
+        attribute(5, TIMEOUTS.tcp_fin),
+        attribute(6, TIMEOUTS.udp),
+    ];
+    wire::data(sequence, 12, timeouts)
+}
+
+fn received(message: Vec<u8>) -> Step {
+    Step::Received(vec![message])
+}
+
+fn done() -> Step {
+    received(wire::done(0))
+}
+
+#[test]
+fn interrupted_calls_are_made_again() {
+    let interrupted = Step::Fails(libc::EINTR);
+    let script = Script::new([
+        interrupted.clone(),
+        Step::Sent,
+        interrupted.clone(),
+        interrupted,
+        received(wire::verdict(0, 0)),
+    ]);
+    script.client().flush().unwrap();
+    assert!(script.is_over());
+    let asked = script.asked();
+    assert_eq!(asked[0], asked[1]);
+}
+
+#[test]
+fn silence_ends() {
+    for errno in [libc::EAGAIN, libc::EWOULDBLOCK] {
+        let silent = || Script::new([Step::Sent, Step::Fails(errno)]);
+        let no_answer = |error| assert!(matches!(error, Error::NoAnswer));
+        no_answer(silent().client().flush().unwrap_err());
+        no_answer(silent().client().timeouts().unwrap_err());
+        no_answer(silent().client().services().unwrap_err());
+        let stop = silent().client().stop_daemon(DaemonRole::Master);
+        no_answer(stop.unwrap_err());
+    }
+}
+
+#[test]
+fn a_list_that_breaks_off_is_no_list() {
+    let script = Script::new([
+        Step::Sent,
+        received(wire::item(0, 9, [])),
+        Step::Fails(libc::EAGAIN),
+    ]);
+    let error = script.client().services().unwrap_err();
+    assert!(matches!(error, Error::NoAnswer), "{error:?}");
+}
+
+#[test]
+fn every_call_may_fail() {
+    for errno in [libc::ENOMEM, libc::EPERM, libc::EBADF, libc::ECONNREFUSED] {
+        for place in 0..6 {
+            let mut steps = opening();
+            steps.extend([Step::Sent, received(wire::verdict(0, 0))]);
+            steps.truncate(place);
+            let script = Script::new(steps);
+            script.then([Step::Fails(errno)]);
+            let outcome = script.open().and_then(|mut client| client.flush());
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, Error::Io(_)), "{error:?}");
+            assert_eq!(error.errno(), Some(errno));
+        }
+    }
+}
+
+#[test]
+fn verdicts_are_told_as_they_are() {
+    for errno in [1, 3, 17, 93, 4095, i32::MAX] {
+        let script = Script::new([Step::Sent, received(wire::verdict(0, errno))]);
+        let error = script.client().flush().unwrap_err();
+        assert!(matches!(error, Error::Refused(number) if number == errno));
+    }
+    let script = Script::new([
+        Step::Sent,
+        received(wire::bare(3, 2, 0, &(-95_i32).to_ne_bytes())),
+    ]);
+    let error = script.client().services().unwrap_err();
+    assert!(matches!(error, Error::Refused(95)));
+}
+
+#[test]
+fn a_list_may_end_without_a_number() {
+    let script = Script::new([Step::Sent, received(wire::bare(3, 2, 0, &[]))]);
+    assert_eq!(script.client().services().unwrap(), []);
+}
+
+#[test]
+fn there_is_no_ipvs() {
+    let script = Script::new([Step::Sent, received(wire::verdict(0, libc::ENOENT))]);
+    let error = script.open().err().unwrap();
+    assert!(matches!(error, Error::Absent));
+    assert_eq!(error.errno(), Some(libc::ENOPROTOOPT));
+}
+
+#[test]
+fn only_the_kernel_is_believed() {
+    let script = Script::new([
+        Step::Sent,
+        Step::Forged(wire::verdict(0, 0)),
+        Step::Forged(vec![1, 2, 3]),
+        received(wire::verdict(0, 17)),
+    ]);
+    let error = script.client().flush().unwrap_err();
+    assert!(matches!(error, Error::Refused(17)));
+
+    let script = Script::new([
+        Step::Sent,
+        Step::Forged(timeouts(0)),
+        received(wire::verdict(0, 1)),
+    ]);
+    script.client().timeouts().unwrap_err();
+}
+
+#[test]
+fn answers_to_something_else_are_passed_over() {
+    let script = Script::new([
+        Step::Sent,
+        received(wire::verdict(EARLIER, 0)),
+        Step::Received(vec![
+            wire::verdict(NEVER, 0),
+            timeouts(0),
+            timeouts(EARLIER),
+        ]),
+        received([wire::bare(1, 0, 0, &[]), wire::verdict(0, 17)].concat()),
+    ]);
+    let error = script.client().flush().unwrap_err();
+    assert!(matches!(error, Error::Refused(17)));
+
+    let script = Script::new([
+        Step::Sent,
+        received(wire::done(EARLIER)),
+        received(wire::verdict(EARLIER, 3)),
+        done(),
+    ]);
+    assert_eq!(script.client().daemons().unwrap(), []);
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_taken_once() {
+    let script = Script::new([
+        Step::Sent,
+        Step::Received(vec![timeouts(0), timeouts(0)]),
+        Step::Sent,
+        Step::Received(vec![timeouts(EARLIER), wire::verdict(0, 17)]),
+        Step::Sent,
+        done(),
+    ]);
+    let mut client = script.client();
+    assert_eq!(client.timeouts().unwrap(), TIMEOUTS);
+    client.flush().unwrap_err();
+    assert_eq!(client.daemons().unwrap(), []);
+    assert!(script.is_over());
+}
+
+#[test]
+fn another_answer_than_was_asked_for() {
+    let script = Script::new([Step::Sent, received(wire::info(0))]);
+    let error = script.client().timeouts().unwrap_err();
+    assert!(matches!(error, Error::Malformed(_)));
+
+    // A list is read to its end all the same, for the kernel begins no other before.
+    let script = Script::new([Step::Sent, received(wire::info(0)), done()]);
+    let error = script.client().services().unwrap_err();
+    assert!(matches!(error, Error::Malformed(_)));
+    assert!(script.is_over());
+}
+
+#[test]
+fn a_list_that_never_ends() {
+    let mut script = Script::new([Step::Sent, received(timeouts(NEVER))]);
+    script.endless = true;
+    let mut client = script.client();
+    client.set_time_limit(Duration::from_millis(20));
+    let error = client.services().unwrap_err();
+    assert!(matches!(error, Error::NoAnswer));
+}
+
+#[test]
+fn a_socket_that_only_overflows() {
+    let mut script = Script::new([Step::Sent, Step::Fails(libc::ENOBUFS)]);
+    script.endless = true;
+    let mut client = script.client();
+    client.set_time_limit(Duration::from_millis(20));
+    let error = client.flush().unwrap_err();
+    assert!(matches!(error, Error::NoAnswer));
+}
+
+#[test]
+fn what_a_socket_lost() {
+    let overflow = || Step::Fails(libc::ENOBUFS);
+    // The verdict asked for was not among it.
+    let script = Script::new([Step::Sent, overflow(), received(wire::verdict(0, 0))]);
+    script.client().flush().unwrap();
+    // It was.
+    let script = Script::new([Step::Sent, overflow(), Step::Fails(libc::EAGAIN)]);
+    let error = script.client().flush().unwrap_err();
+    assert!(matches!(error, Error::Lost));
+    // Of a list nobody knows.
+    let script = Script::new([Step::Sent, overflow(), done()]);
+    let error = script.client().services().unwrap_err();
+    assert!(matches!(error, Error::Lost));
+}
+
+#[test]
+fn a_datagram_too_long_for_its_place() {
+    let script = Script::new([Step::Sent, received(vec![0; 40_000])]);
+    let error = script.client().flush().unwrap_err();
+    assert!(matches!(error, Error::Malformed(_)));
+}
+
+#[test]
+fn no_servers_or_no_service() {
+    let script = Script::new([
+        Step::Sent,
+        done(),
+        Step::Sent,
+        received(wire::verdict(0, 3)),
+    ]);
+    let error = script.client().servers(&tcp()).unwrap_err();
+    assert!(matches!(error, Error::Refused(libc::ESRCH)));
+}
+
+mod stopping_a_daemon {
+    use super::*;
+
+    const STOP: u32 = u32::MAX;
+
+    #[test]
+    fn is_refused() {
+        let answers = vec![wire::verdict(STOP, 3), wire::info(0)];
+        let script = Script::new([Step::Sent, Step::Received(answers)]);
+        let error = script.client().stop_daemon(DaemonRole::Master);
+        assert!(matches!(error, Err(Error::Refused(3))));
+    }
+
+    #[test]
+    fn is_not_answered_but_done() {
+        let script = Script::new([Step::Sent, received(wire::info(0)), Step::Sent, done()]);
+        script.client().stop_daemon(DaemonRole::Master).unwrap();
+        assert!(script.is_over());
+    }
+
+    #[test]
+    fn is_not_answered_and_not_done() {
+        let running = wire::item(
+            0,
+            9,
+            [wire::nest(
+                3,
+                [
+                    attribute(1, 1_u32),
+                    wire::bytes(2, b"lo\0"),
+                    attribute(3, 0_u32),
+                ],
+            )],
+        );
+        let script = Script::new([
+            Step::Sent,
+            received(wire::info(0)),
+            Step::Sent,
+            received(running),
+            done(),
+        ]);
+        let error = script.client().stop_daemon(DaemonRole::Master);
+        assert!(matches!(error, Err(Error::NoAnswer)));
+    }
+}
+
+mod batches {
+    use super::*;
+
+    #[test]
+    fn one_send_and_refusals_by_tag() {
+        // Four changes, then the question: the second and the fourth are refused.
+        let script = Script::new([
+            Step::Sent,
+            Step::Received(vec![wire::verdict(u32::MAX - 2, 17)]),
+            Step::Received(vec![wire::verdict(EARLIER, 3), wire::info(0)]),
+        ]);
+        let mut client = script.client();
+        let mut refused = Vec::new();
+        let mut note = |tag, errno| refused.push((tag, errno));
+        let mut batch = client.batch().unwrap();
+        for tag in ["a", "b", "c", "d"] {
+            batch.push(tag, &Change::Flush, &mut note).unwrap();
+        }
+        batch.flush(&mut note).unwrap();
+        batch.flush(&mut note).unwrap();
+        assert_eq!(refused, [("b", 17), ("d", 3)]);
+        let requests = wire::requests(&script.sent());
+        let commands: Vec<u8> = requests.iter().map(|request| request.command).collect();
+        assert_eq!(commands, [17, 17, 17, 17, 15]);
+        assert!(requests.iter().all(|request| request.flags == 1));
+    }
+
+    #[test]
+    fn are_sent_before_refusals_could_overflow() {
+        let mut script = Script::new([]);
+        script.room = Some(Room {
+            send: 100_000,
+            receive: 3 * 2048,
+        });
+        let mut client = script.client();
+        let mut batch = client.batch().unwrap();
+        for tag in 0..7 {
+            if tag % 3 == 2 {
+                script.then([Step::Sent, received(wire::info(0))]);
+            }
+            batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
+            assert!(script.is_over());
+        }
+        script.then([Step::Sent, received(wire::info(0))]);
+        batch.flush(|_, _| {}).unwrap();
+        assert!(script.is_over());
+    }
+
+    #[test]
+    fn are_sent_before_they_are_too_long() {
+        let mut script = Script::new([]);
+        let room = Room {
+            send: 4000,
+            receive: 8 << 20,
+        };
+        script.room = Some(room);
+        let mut client = script.client();
+        let (service, server) = (service(udp6()), server("fd00::3"));
+        let mut batch = client.batch().unwrap();
+        for tag in 0..200 {
+            let change = match tag % 2 {
+                0 => Change::AddService(&service),
+                _ => Change::AddServer(&service.id, &server),
+            };
+            let before = script.asked().len();
+            script.then([Step::Sent, received(wire::info(0))]);
+            batch.push(tag, &change, |_, _| {}).unwrap();
+            if script.asked().len() == before {
+                script.unschedule();
+            }
+        }
+        let sends: Vec<usize> = script
+            .asked()
+            .iter()
+            .filter_map(|asked| match asked {
+                Asked::Sent(bytes) => Some(bytes.len()),
+                _ => None,
+            })
+            .collect();
+        assert!(sends.len() > 3);
+        assert!(
+            sends.iter().all(|&length| length <= room.send - 32),
+            "{sends:?}"
+        );
+    }
+
+    #[test]
+    fn lost_answers_are_no_success() {
+        let script = Script::new([
+            Step::Sent,
+            Step::Fails(libc::ENOBUFS),
+            received(wire::verdict(EARLIER, 17)),
+            Step::Fails(libc::EAGAIN),
+        ]);
+        let mut client = script.client();
+        let mut refused = Vec::new();
+        let mut batch = client.batch().unwrap();
+        batch.push(1, &Change::Flush, |_, _| {}).unwrap();
+        let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
+        assert!(matches!(outcome, Err(Error::Lost)));
+        assert_eq!(refused, [(1, 17)]);
+    }
+
+    #[test]
+    fn leave_the_client_to_others_in_between() {
+        let script = Script::new([
+            Step::Sent,
+            received(wire::info(0)),
+            Step::Sent,
+            received(timeouts(0)),
+            Step::Sent,
+            received(wire::info(0)),
+        ]);
+        let mut client = script.client();
+        let mut batch = client.batch().unwrap();
+        batch.push(1, &Change::Flush, |_, _| {}).unwrap();
+        batch.client(|_, _| {}).unwrap().timeouts().unwrap();
+        batch.push(2, &Change::Flush, |_, _| {}).unwrap();
+        batch.flush(|_, _| {}).unwrap();
+        assert!(script.is_over());
+        let asked = script.asked();
+        let Some(Asked::Sent(last)) = asked.iter().rfind(|asked| **asked != Asked::Received) else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(wire::requests(last).len(), 2);
+    }
+}
