@@ -3,14 +3,17 @@
 use std::io::{self, Read};
 
 /// How much is read at once.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 256 * 1024;
 
-/// Reads line by line; only what has been read ahead is kept.
+/// Gives line by line; only what has been read ahead is kept.
 pub struct Lines<R> {
     input: R,
     text: Vec<u8>,
     /// Where the next line begins in `text`.
     next: usize,
+    /// Up to where it was looked for an end of that line.
+    searched: usize,
+    ended: bool,
 }
 
 impl<R: Read> Lines<R> {
@@ -19,31 +22,40 @@ impl<R: Read> Lines<R> {
             input,
             text: Vec::new(),
             next: 0,
+            searched: 0,
+            ended: false,
         }
     }
 
     /// The next line without its newline, which the last one need not have.
     pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
-        let mut searched = self.next;
-        loop {
-            let end = self.text[searched..].iter().position(|&b| b == b'\n');
-            if let Some(length) = end {
-                let end = searched + length;
-                return Ok(Some(self.take(end, end + 1)));
-            }
-            self.text.drain(..self.next);
-            self.next = 0;
-            searched = self.text.len();
-            if self.fill()? == 0 {
-                return Ok(match searched {
-                    0 => None,
-                    end => Some(self.take(end, end)),
-                });
-            }
+        while !self.find() && !self.ended {
+            self.fill()?;
         }
+        Ok(self.at_hand())
     }
 
-    fn fill(&mut self) -> io::Result<usize> {
+    /// The next line, if it can be had without reading.
+    pub fn at_hand(&mut self) -> Option<&[u8]> {
+        if !self.find() {
+            return None;
+        }
+        let (start, end) = (self.next, self.searched);
+        self.searched = self.text.len().min(end + 1);
+        self.next = self.searched;
+        Some(&self.text[start..end])
+    }
+
+    /// Whether all has been read. The last line may still be at hand.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads on, as much as there is.
+    pub fn fill(&mut self) -> io::Result<()> {
+        self.text.drain(..self.next);
+        self.searched -= self.next;
+        self.next = 0;
         let start = self.text.len();
         self.text.resize(start + CHUNK, 0);
         let read = loop {
@@ -54,12 +66,18 @@ impl<R: Read> Lines<R> {
         };
         let length = *read.as_ref().unwrap_or(&0);
         self.text.truncate(start + length);
-        read
+        self.ended = read? == 0;
+        Ok(())
     }
 
-    fn take(&mut self, end: usize, next: usize) -> &[u8] {
-        let start = std::mem::replace(&mut self.next, next);
-        &self.text[start..end]
+    /// Moves `searched` to the end of the next line, if that is known.
+    fn find(&mut self) -> bool {
+        let rest = &self.text[self.searched..];
+        match rest.iter().position(|&byte| byte == b'\n') {
+            Some(length) => self.searched += length,
+            None => self.searched = self.text.len(),
+        }
+        self.searched < self.text.len() || (self.ended && self.next < self.text.len())
     }
 }
 
@@ -79,6 +97,23 @@ mod tests {
             self.0 = rest;
             Ok(first.len())
         }
+    }
+
+    #[test]
+    fn what_is_at_hand_is_had_without_reading() {
+        let mut lines = Lines::new(Pieces(&[b"one\ntwo\nth", b"ree"]));
+        assert_eq!(lines.at_hand(), None);
+        lines.fill().unwrap();
+        assert_eq!(lines.at_hand(), Some(&b"one"[..]));
+        assert_eq!(lines.at_hand(), Some(&b"two"[..]));
+        assert_eq!(lines.at_hand(), None);
+        lines.fill().unwrap();
+        assert_eq!(lines.at_hand(), None);
+        assert!(!lines.ended());
+        lines.fill().unwrap();
+        assert!(lines.ended());
+        assert_eq!(lines.at_hand(), Some(&b"three"[..]));
+        assert_eq!(lines.at_hand(), None);
     }
 
     #[test]

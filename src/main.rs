@@ -1,6 +1,8 @@
 //! Arguments in, exit status out.
 
+mod restore;
 mod run;
+mod show;
 mod start;
 
 use std::ffi::OsString;

@@ -17,16 +17,16 @@ const CHANGE_SIZE: usize = 256;
 ///
 /// The kernel answers only what it refuses. A refused change stops none of those after it.
 #[must_use]
-pub struct Batch<'c, T> {
-    client: &'c mut Client,
+pub struct Batch<T> {
+    client: Client,
     tags: Vec<T>,
     /// So many changes may be refused at once without a word being lost.
     most_changes: usize,
     most_bytes: usize,
 }
 
-impl<'c, T: Copy> Batch<'c, T> {
-    pub(super) fn new(client: &'c mut Client) -> Result<Self> {
+impl<T: Copy> Batch<T> {
+    pub(super) fn new(mut client: Client) -> Result<Self> {
         let room = client.netlink.room()?;
         Ok(Self {
             client,
@@ -79,6 +79,6 @@ impl<'c, T: Copy> Batch<'c, T> {
     /// The client, once everything pushed so far is done.
     pub fn client(&mut self, refused: impl FnMut(T, i32)) -> Result<&mut Client> {
         self.flush(refused)?;
-        Ok(self.client)
+        Ok(&mut self.client)
     }
 }

@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Begins to do many things at once.
-    pub fn batch<T: Copy>(&mut self) -> Result<Batch<'_, T>> {
+    pub fn batch<T: Copy>(self) -> Result<Batch<T>> {
         Batch::new(self)
     }
 }

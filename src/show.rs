@@ -1,0 +1,119 @@
+//! Shows what the kernel has: listings and saves.
+
+use ipvsadm::cli::options::Verb;
+use ipvsadm::command::{Command, Listing, Subject, View};
+use ipvsadm::error::Error;
+use ipvsadm::kernel::{Client, Connections};
+use ipvsadm::model::{Entry, ServiceState, sort_table};
+use ipvsadm::names::Names;
+use ipvsadm::render::{Out, connections, listing, save, settings};
+
+use crate::run::{asked, print, warn};
+
+/// Carries out a command that prints.
+pub fn show(client: &mut Client, names: &mut Names, command: &Command) -> Result<(), Error> {
+    let mut numbers = Names::numeric();
+    let numeric = match command {
+        Command::List(listing) => listing.numeric,
+        Command::Save { numeric } => *numeric,
+        _ => return Ok(()),
+    };
+    let names = if numeric { &mut numbers } else { names };
+    let shown = print(|out| match command {
+        Command::List(listing) => list(out, client, names, listing),
+        _ => save_table(out, client, names),
+    });
+    if names.gave_up() {
+        warn(b"looking names up took too long: some are shown as numbers");
+    }
+    shown
+}
+
+fn list(
+    out: &mut Out,
+    client: &mut Client,
+    names: &mut Names,
+    listing: &Listing,
+) -> Result<(), Error> {
+    match listing.subject {
+        Subject::Services(view) => {
+            let info = asked(Verb::List, client.info())?;
+            listing::version(out, &info)?;
+            listing::titles(out, view.columns)?;
+            let table = table(Verb::List, client)?;
+            list_table(out, names, view, table)
+        }
+        Subject::Service(id, view) => {
+            let service = asked(Verb::List, client.service(&id))?;
+            listing::titles(out, view.columns)?;
+            let entry = entry(Verb::List, client, service)?;
+            list_table(out, names, view, vec![entry])
+        }
+        Subject::Connections { engines } => list_connections(out, names, engines),
+        Subject::Timeouts => {
+            let timeouts = asked(Verb::List, client.timeouts())?;
+            Ok(settings::timeouts(out, &timeouts)?)
+        }
+        Subject::Daemons => {
+            for daemon in asked(Verb::List, client.daemons())? {
+                settings::daemon(out, &daemon)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list_table(
+    out: &mut Out,
+    names: &mut Names,
+    view: View,
+    mut table: Vec<Entry>,
+) -> Result<(), Error> {
+    if view.sorted {
+        sort_table(&mut table);
+    }
+    for entry in &table {
+        listing::entry(out, names, view, entry)?;
+    }
+    Ok(())
+}
+
+fn list_connections(out: &mut Out, names: &mut Names, engines: bool) -> Result<(), Error> {
+    let table = Connections::open().map_err(Error::NoConnections)?;
+    let mut table = table.ok_or(Error::EmptyConnections)?;
+    connections::titles(out, engines)?;
+    while let Some(connection) = table.read().map_err(Error::Read)? {
+        let connection = connection.map_err(|line| Error::Connection(line.into()))?;
+        connections::entry(out, names, engines, &connection)?;
+    }
+    Ok(())
+}
+
+fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
+    let mut table = table(Verb::Save, client)?;
+    sort_table(&mut table);
+    for entry in &table {
+        save::entry(out, names, entry)?;
+    }
+    Ok(())
+}
+
+fn table(verb: Verb, client: &mut Client) -> Result<Vec<Entry>, Error> {
+    let services = asked(verb, client.services())?;
+    let mut table = Vec::with_capacity(services.len());
+    for service in services {
+        match entry(verb, client, service) {
+            // It was deleted since.
+            Err(Error::Refused {
+                errno: libc::ESRCH, ..
+            }) => {}
+            entry => table.push(entry?),
+        }
+    }
+    Ok(table)
+}
+
+fn entry(verb: Verb, client: &mut Client, service: ServiceState) -> Result<Entry, Error> {
+    let servers = asked(verb, client.servers(&service.service.id))?;
+    Ok(Entry { service, servers })
+}
