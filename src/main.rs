@@ -1,5 +1,7 @@
 //! Arguments in, exit status out.
 
+mod ask;
+mod console;
 mod restore;
 mod run;
 mod show;

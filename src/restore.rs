@@ -12,7 +12,8 @@ use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
 use ipvsadm::rules;
 
-use crate::run::{asked, change, complain, open};
+use crate::ask::{asked, change, open};
+use crate::console::complain;
 use crate::show;
 
 /// Where a change came from.

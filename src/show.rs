@@ -8,7 +8,8 @@ use ipvsadm::model::{Entry, ServiceState, sort_table};
 use ipvsadm::names::Names;
 use ipvsadm::render::{Out, connections, listing, save, settings};
 
-use crate::run::{asked, print, warn};
+use crate::ask::asked;
+use crate::console::{print, warn};
 
 /// Carries out a command that prints.
 pub fn show(client: &mut Client, names: &mut Names, command: &Command) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! From words to commands.
 
 pub mod clap;
+mod kinds;
 pub mod meaning;
 pub mod options;
 mod table;

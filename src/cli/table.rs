@@ -1,7 +1,7 @@
 //! The table: a row for each command and each option. The word reader, the checks, help,
 //! manual and completion all read it, so a new option starts with a new row here.
 
-use super::options::{CommandRow, Opt, OptionRow, Slot, Value, Verb};
+use super::kinds::{CommandRow, Opt, OptionRow, Slot, Value, Verb};
 
 const SERVICE_SETTERS: &[Verb] = &[Verb::AddService, Verb::EditService];
 const SERVER_SETTERS: &[Verb] = &[Verb::AddServer, Verb::EditServer];
