@@ -110,7 +110,8 @@ fn whole_services() {
         ] {
             let request = sent_for(&change);
             expect(&request, ACK, command);
-            assert_eq!(nests(&request, [SERVICE]), [key.clone()]);
+            let [nest] = nests(&request, [SERVICE]);
+            assert_eq!(nest, key);
         }
     }
 }

@@ -11,7 +11,8 @@ mod selftest;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -21,9 +22,10 @@ use lab::kernels::{self, Kernel};
 use lab::runner::KernelTest;
 use lab::schedule::{Order, Outcome, Run, Tallies};
 use lab::{ours, sys};
+use selftest::SelfTest;
 
 fn main() -> Result<ExitCode> {
-    match lab::play_role(|| tests().into_iter().chain(selftest::tests()).collect()) {
+    match lab::play_role(|| tests().into_iter().chain(selftest::inside()).collect()) {
         Some(result) => result,
         None => run_as_test(),
     }
@@ -44,32 +46,78 @@ fn run_as_test() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     // The kernels run two at a time anyway; waiting for them in order reads better.
     arguments.test_threads = Some(1);
-    let mut trials = Vec::new();
-    let mut orders = Vec::new();
+    let mut plan = Plan::default();
     for kernel in kernels::wanted()? {
-        let mut of_kernel = Vec::new();
-        for test in tests() {
-            if kernel != Kernel::Host && !test.kernels.contains(&kernel) {
-                continue;
-            }
-            let (order, outcome) = Order::new(&test.name, test.limit);
-            let trial = Trial::test(format!("{kernel}::{}", test.name), || wait(outcome));
-            if !arguments.is_filtered_out(&trial) {
-                of_kernel.push(order);
-            }
-            trials.push(trial);
-        }
-        orders.push((kernel, of_kernel));
+        plan.add_kernel(kernel, &arguments);
     }
-    if arguments.list {
-        return Ok(libtest_mimic::run(&arguments, trials).exit_code());
+    if arguments.list || plan.is_empty() {
+        return Ok(libtest_mimic::run(&arguments, plan.trials).exit_code());
     }
     let kit = Arc::new(Kit::new(&[ours::program()?])?);
-    trials.extend(selftest::trials(&kit)?);
-    let run = Run::start(kit, orders);
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    for (kernel, test, outcome) in plan.self_tests {
+        let kit = kit.clone();
+        thread::spawn(move || {
+            let result = (test.run)(kernel, kit);
+            let _ = outcome.send(result.map_err(|error| format!("{error:?}")));
+        });
+    }
+    let run = Run::start(kit, plan.orders);
+    let conclusion = libtest_mimic::run(&arguments, plan.trials);
     print_tallies(&run.finish());
     Ok(conclusion.exit_code())
+}
+
+/// What is to be run: the tests of `cargo test`, and what each of them waits for.
+#[derive(Default)]
+struct Plan {
+    trials: Vec<Trial>,
+    orders: Vec<(Kernel, Vec<Order>)>,
+    self_tests: Vec<(Kernel, &'static SelfTest, Sender<Outcome>)>,
+}
+
+impl Plan {
+    fn add_kernel(&mut self, kernel: Kernel, arguments: &Arguments) {
+        let mut orders = Vec::new();
+        for test in tests() {
+            if kernel == Kernel::Host || test.kernels.contains(&kernel) {
+                let (order, outcome) = Order::new(&test.name, test.limit);
+                if self.add_trial(kernel, &test.name, outcome, arguments) {
+                    orders.push(order);
+                }
+            }
+        }
+        self.orders.push((kernel, orders));
+        // A test that panics the kernel is not for the one this machine runs.
+        let self_tests = if kernel == Kernel::Host {
+            &[]
+        } else {
+            selftest::ALL
+        };
+        for test in self_tests {
+            let (sender, outcome) = mpsc::channel();
+            if self.add_trial(kernel, test.name, outcome, arguments) {
+                self.self_tests.push((kernel, test, sender));
+            }
+        }
+    }
+
+    /// Adds a test that waits for its outcome; false when the arguments leave it out.
+    fn add_trial(
+        &mut self,
+        kernel: Kernel,
+        name: &str,
+        outcome: Receiver<Outcome>,
+        arguments: &Arguments,
+    ) -> bool {
+        let trial = Trial::test(format!("{kernel}::{name}"), || wait(outcome));
+        let is_wanted = !arguments.is_filtered_out(&trial);
+        self.trials.push(trial);
+        is_wanted
+    }
+
+    fn is_empty(&self) -> bool {
+        self.self_tests.is_empty() && self.orders.iter().all(|(_, orders)| orders.is_empty())
+    }
 }
 
 fn wait(outcome: Receiver<Outcome>) -> Result<(), Failed> {

@@ -1,17 +1,180 @@
-//! Tests of the lab itself.
+//! Tests of the lab itself: it must notice what goes wrong, and keep it inside.
 
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
-use libtest_mimic::Trial;
+use anyhow::{Context, Result, bail, ensure};
 
+use crate::cases;
 use crate::lab::boot::Kit;
+use crate::lab::guest;
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
+use crate::lab::schedule::{Order, Outcome, Run};
+use crate::lab::world::{Program, Side};
 
-pub fn tests() -> Vec<KernelTest> {
-    Vec::new()
+/// A test of the lab, which runs outside and is told a kernel.
+pub struct SelfTest {
+    pub name: &'static str,
+    pub run: fn(Kernel, Arc<Kit>) -> Result<()>,
 }
 
-pub fn trials(_kit: &Arc<Kit>) -> Result<Vec<Trial>> {
-    Ok(Vec::new())
+pub const ALL: &[SelfTest] = &[
+    SelfTest {
+        name: "lab::three_failures",
+        run: three_failures,
+    },
+    SelfTest {
+        name: "lab::hung_kernel",
+        run: hung_kernel,
+    },
+    SelfTest {
+        name: "lab::writes_stay_inside",
+        run: writes_stay_inside,
+    },
+];
+
+const WRONG_BYTE: &str = "\
+== wrong byte
+% echo same
+% case $(command -v ipvsadm) in *reference*) echo 10.0.0.1:80;; *) echo 10.0.0.1:81;; esac
+";
+
+/// The tests that the tests below have run inside, some of them made to fail.
+pub fn inside() -> Vec<KernelTest> {
+    let wrong_byte = cases::test_of("lab", WRONG_BYTE).expect("the text above is a case");
+    let spin = KernelTest::new("spin", |_| {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    vec![
+        KernelTest::new("pass", |world| {
+            let program = Program::ipvsadm(Side::Reference).args(["-Ln"]);
+            world.namespace("any")?.run(&program)?.success()?;
+            Ok(())
+        }),
+        wrong_byte,
+        KernelTest::new("hung_program", |world| {
+            let sleep = Program::new("sleep").args(["1000"]);
+            let sleep = sleep.limit(Duration::from_secs(1));
+            world.namespace("any")?.run(&sleep)?;
+            Ok(())
+        }),
+        KernelTest::new("panic", |_| {
+            ensure!(std::process::id() == 1, "this is no guest");
+            Ok(fs::write("/proc/sysrq-trigger", "c")?)
+        }),
+        KernelTest {
+            limit: Duration::from_secs(2),
+            ..spin
+        },
+        KernelTest::new("write", |_| write_everywhere()),
+    ]
+}
+
+/// Runs tests of `inside` and returns what came of each.
+fn outcomes<const N: usize>(
+    kernel: Kernel,
+    kit: Arc<Kit>,
+    names: [&str; N],
+) -> Result<[Outcome; N]> {
+    let tests = inside();
+    let mut orders = Vec::new();
+    let receivers = names.map(|name| {
+        let test = tests.iter().find(|test| test.name == name);
+        let (order, outcome) = Order::new(name, test.expect("a test of `inside`").limit);
+        orders.push(order);
+        outcome
+    });
+    Run::start(kit, vec![(kernel, orders)]).finish();
+    let outcomes = receivers.map(|receiver| receiver.recv());
+    if outcomes.iter().any(Result::is_err) {
+        bail!("a test has no outcome");
+    }
+    Ok(outcomes.map(|outcome| outcome.expect("each is there")))
+}
+
+/// A wrong byte, a hung program and a panicking kernel are three failures, each with its reason,
+/// and the tests around them pass.
+fn three_failures(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
+    let [first, wrong_byte, hung_program, panic, last] = outcomes(
+        kernel,
+        kit,
+        [
+            "pass",
+            "cases::lab::wrong_byte",
+            "hung_program",
+            "panic",
+            "pass",
+        ],
+    )?;
+    ensure!(first == Ok(()), "before the failures: {first:?}");
+    ensure!(last == Ok(()), "after the failures: {last:?}");
+    fails_saying(
+        &wrong_byte,
+        &["line 3", "- | 10.0.0.1:80", "+ | 10.0.0.1:81"],
+    )?;
+    fails_saying(&hung_program, &["sleep did not end within 1 seconds"])?;
+    fails_saying(&panic, &["did not finish panic", "it ended", "console: "])
+}
+
+/// A kernel that does nothing any more is ended, and the next test gets another.
+fn hung_kernel(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
+    let [spin, pass] = outcomes(kernel, kit, ["spin", "pass"])?;
+    fails_saying(&spin, &["nothing happened for 2 seconds"])?;
+    ensure!(pass == Ok(()), "after the hung kernel: {pass:?}");
+    Ok(())
+}
+
+fn fails_saying(outcome: &Outcome, texts: &[&str]) -> Result<()> {
+    let Err(reason) = outcome else {
+        bail!("passed instead of saying {texts:?}");
+    };
+    for text in texts {
+        ensure!(reason.contains(text), "no {text:?} in:\n{reason}");
+    }
+    Ok(())
+}
+
+/// No write inside reaches the files of this machine.
+fn writes_stay_inside(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
+    let witness = witness(kit.path());
+    fs::create_dir_all(&witness)?;
+    fs::write(witness.join("kept"), "as it was")?;
+    let [write] = outcomes(kernel, kit, ["write"])?;
+    ensure!(write == Ok(()), "{write:?}");
+    let names: Vec<_> = fs::read_dir(&witness)?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    ensure!(names == ["kept"], "there is now {names:?}");
+    let text = fs::read_to_string(witness.join("kept"))?;
+    ensure!(text == "as it was", "the file now holds {text:?}");
+    Ok(())
+}
+
+fn witness(kit: &Path) -> PathBuf {
+    kit.join("witness")
+}
+
+/// Inside: tries to change the folder of the test above by every path that leads there.
+fn write_everywhere() -> Result<()> {
+    let witness = witness(Path::new(&env::var_os(guest::KIT).context("no kit")?));
+    let seen = fs::read_to_string(guest::path_of_host(&witness).join("kept"))?;
+    ensure!(seen == "as it was", "inside, the file holds {seen:?}");
+    for folder in [
+        witness.clone(),
+        guest::path_of_host(&witness),
+        "/run/lab/kit/witness".into(),
+    ] {
+        // Each of these fails, or it changes what only this guest sees.
+        let _ = fs::write(folder.join("kept"), "changed");
+        let _ = fs::write(folder.join("new"), "made");
+        let _ = fs::remove_file(folder.join("kept"));
+    }
+    Ok(())
 }

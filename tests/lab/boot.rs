@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitStatus};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -71,6 +71,32 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
 pub struct Guest {
     supervised: Supervised,
     console: Console,
+    _turn: Turn,
+}
+
+/// The right to run a guest: there are as many as the machine has cores.
+struct Turn;
+
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Turn {
+    fn wait() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let running = RUNNING.0.lock().unwrap();
+        let mut running = RUNNING
+            .1
+            .wait_while(running, |running| *running >= cores)
+            .unwrap();
+        *running += 1;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.0.lock().unwrap() -= 1;
+        RUNNING.1.notify_one();
+    }
 }
 
 impl Guest {
@@ -117,6 +143,7 @@ impl Guest {
     }
 
     fn start(mut command: process::Command) -> Result<Self> {
+        let turn = Turn::wait();
         let (ours, theirs) = UnixStream::pair()?;
         let output = OwnedFd::from(theirs);
         command.stdout(output.try_clone()?).stderr(output);
@@ -124,6 +151,7 @@ impl Guest {
         Ok(Guest {
             supervised,
             console: Console::collect(ours),
+            _turn: turn,
         })
     }
 

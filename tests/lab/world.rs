@@ -64,11 +64,6 @@ impl Namespace {
         sys::enter_network(&self.file)?;
         program.start()
     }
-
-    /// Makes this the namespace of the calling thread, for tests that use sockets themselves.
-    pub fn enter(&self) -> Result<()> {
-        Ok(sys::enter_network(&self.file)?)
-    }
 }
 
 impl Drop for Namespace {
