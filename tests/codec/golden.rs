@@ -19,7 +19,7 @@ fn golden(little: &str, big: &str) -> Vec<u8> {
         .flat_map(|line| line.split('#').next().unwrap_or_default().bytes())
         .filter(|byte| !byte.is_ascii_whitespace())
         .collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     digits.chunks(2).map(byte).collect()
 }
 

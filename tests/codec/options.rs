@@ -276,7 +276,7 @@ fn refusals_keep_their_number() {
 
 #[test]
 fn a_batch_goes_one_by_one() {
-    let (_, mut client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
+    let (_, client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
     let mut refused = Vec::new();
     let mut note = |tag, errno| refused.push((tag, errno));
     let mut batch = client.batch().unwrap();

@@ -301,7 +301,7 @@ mod batches {
             Step::Received(vec![wire::verdict(u32::MAX - 2, 17)]),
             Step::Received(vec![wire::verdict(EARLIER, 3), wire::info(0)]),
         ]);
-        let mut client = script.client();
+        let client = script.client();
         let mut refused = Vec::new();
         let mut note = |tag, errno| refused.push((tag, errno));
         let mut batch = client.batch().unwrap();
@@ -324,7 +324,7 @@ mod batches {
             send: 100_000,
             receive: 3 * 2048,
         });
-        let mut client = script.client();
+        let client = script.client();
         let mut batch = client.batch().unwrap();
         for tag in 0..7 {
             if tag % 3 == 2 {
@@ -346,7 +346,7 @@ mod batches {
             receive: 8 << 20,
         };
         script.room = Some(room);
-        let mut client = script.client();
+        let client = script.client();
         let (service, server) = (service(udp6()), server("fd00::3"));
         let mut batch = client.batch().unwrap();
         for tag in 0..200 {
@@ -384,7 +384,7 @@ mod batches {
             received(wire::verdict(EARLIER, 17)),
             Step::Fails(libc::EAGAIN),
         ]);
-        let mut client = script.client();
+        let client = script.client();
         let mut refused = Vec::new();
         let mut batch = client.batch().unwrap();
         batch.push(1, &Change::Flush, |_, _| {}).unwrap();
@@ -403,7 +403,7 @@ mod batches {
             Step::Sent,
             received(wire::info(0)),
         ]);
-        let mut client = script.client();
+        let client = script.client();
         let mut batch = client.batch().unwrap();
         batch.push(1, &Change::Flush, |_, _| {}).unwrap();
         batch.client(|_, _| {}).unwrap().timeouts().unwrap();
