@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::address::address;
 use super::out::Out;
 use crate::model::{Family, Protocol, ServerId, ServiceId};
 use crate::names::Names;
@@ -20,19 +21,19 @@ pub enum Cut {
 pub fn endpoint(
     out: &mut Out,
     names: &mut Names,
-    address: IpAddr,
+    host: IpAddr,
     port: u16,
     protocol: Option<Protocol>,
     cut: Cut,
 ) {
     let mark = out.mark();
-    let v6 = address.is_ipv6();
+    let v6 = host.is_ipv6();
     if v6 {
         out.text("[");
     }
-    match names.host(address) {
-        Some(name) => out.text(name),
-        None => number_of_host(out, address),
+    match names.host(host) {
+        Some(name) => drop(out.text(name)),
+        None => address(out, host),
     };
     out.text(if v6 { "]:" } else { ":" });
     match protocol.and_then(|protocol| names.port(port, protocol)) {
@@ -41,17 +42,6 @@ pub fn endpoint(
     };
     if cut == Cut::AsOriginal {
         out.cut(mark, ENDPOINT_WIDTH);
-    }
-}
-
-fn number_of_host<'o, 'a>(out: &'o mut Out<'a>, address: IpAddr) -> &'o mut Out<'a> {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            out.number(a).text(".").number(b).text(".");
-            out.number(c).text(".").number(d)
-        }
-        IpAddr::V6(address) => out.text(address.to_string()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! From the model to bytes: a file per format over one buffer.
 
+mod address;
 pub mod connections;
 mod endpoint;
 mod flags;
@@ -14,7 +15,7 @@ use crate::model::Mask;
 
 fn mask(out: &mut Out, mask: Mask) {
     match mask {
-        Mask::V4(address) => out.text(address.to_string()),
-        Mask::V6(length) => out.number(length),
-    };
+        Mask::V4(mask) => address::ipv4(out, mask),
+        Mask::V6(length) => drop(out.number(length)),
+    }
 }

@@ -1,8 +1,8 @@
 //! Timeouts and synchronisation daemons.
 
 use std::io;
-use std::net::IpAddr;
 
+use super::address::address;
 use super::out::Out;
 use crate::model::{Daemon, DaemonRole, Timeouts};
 
@@ -24,11 +24,10 @@ pub fn daemon(out: &mut Out, daemon: &Daemon) -> io::Result<()> {
     if let Some(length) = daemon.max_length {
         out.text(", maxlen=").number(length);
     }
-    match daemon.group {
-        Some(IpAddr::V4(group)) => out.text(", group=").text(group.to_string()),
-        Some(IpAddr::V6(group)) => out.text(", group=").text(group.to_string()),
-        None => out,
-    };
+    if let Some(group) = daemon.group {
+        out.text(", group=");
+        address(out, group);
+    }
     if let Some(port) = daemon.port {
         out.text(", port=").number(port);
     }

@@ -2,6 +2,7 @@
 
 mod clap_face;
 mod commands;
+mod library;
 mod manifest;
 mod renderings;
 mod words;
