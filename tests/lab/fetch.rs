@@ -98,10 +98,11 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
 
 /// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
 pub fn tools() -> Result<PathBuf> {
-    obtain("tools-1", "bookworm", TOOLS, |folder| {
+    obtain("tools-2", "bookworm", TOOLS, |folder| {
         let reference = folder.join("opt/reference");
         fs::create_dir_all(&reference)?;
-        fs::create_dir_all(folder.join("opt/ours"))?;
+        // Debian chooses between the two kinds when the package is installed.
+        symlink("iptables-legacy", folder.join("usr/sbin/iptables"))?;
         for program in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
             fs::rename(
                 folder.join("usr/sbin").join(program),

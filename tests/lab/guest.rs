@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::os::unix::fs::{chroot, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,6 +64,9 @@ const ETC: &[(&str, &str)] = &[
     ),
     ("resolv.conf", ""),
 ];
+
+/// Where programs are looked for inside.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Where the outside is mounted while the root is made, and the new root itself.
 const LAB: &str = "/run/lab";
@@ -253,9 +256,12 @@ fn enter_root(root: &Path) -> Result<()> {
     let _ = fs::remove_file(&program);
     symlink(Path::new(LAB).join("kit/ours/ipvsadm"), program)?;
 
-    env::set_current_dir(root)?;
-    chroot(".").context("entering the new root")?;
+    // The kernel's own helpers, modprobe among them, must see the new root too.
+    let old = root.join("run/lab/old");
+    fs::create_dir_all(&old)?;
+    sys::pivot_root(root, &old).context("entering the new root")?;
     env::set_current_dir("/")?;
+    sys::unmount(Path::new("/run/lab/old"))?;
     load_modules()
 }
 

@@ -6,6 +6,7 @@
 //! (`world`). `schedule` is the outside of that: it hands tests to kernels and collects results.
 
 pub mod boot;
+pub mod director;
 pub mod fetch;
 pub mod guest;
 pub mod kernels;
@@ -25,33 +26,35 @@ use anyhow::Result;
 
 use runner::KernelTest;
 
-/// Does what this executable was started for when the lab itself started it; `None` otherwise.
+/// Does what this executable was started for when it was started in a role; `None` otherwise.
 pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitCode>> {
     match env::var(supervise::ROLE).ok()?.as_str() {
         supervise::SUPERVISOR => Some(supervise::supervise()),
-        guest::GUEST_ROLE => {
-            let run = || -> Result<()> {
-                guest::enter_guest()?;
-                guest::run_tests(
-                    &tests(),
-                    &mut File::options().write(true).open("/dev/tty1")?,
-                )
-            };
-            if let Err(error) = run() {
-                println!("{error:?}");
-            }
-            Some(Err(sys::power_off().into()))
-        }
-        guest::HOST_ROLE => {
-            let run = || -> Result<ExitCode> {
-                sys::adopt_orphans();
-                let mut channel = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-                guest::enter_host()?;
-                guest::run_tests(&tests(), &mut channel)?;
-                Ok(ExitCode::SUCCESS)
-            };
-            Some(run())
-        }
+        guest::GUEST_ROLE => Some(be_guest(|channel| guest::run_tests(&tests(), channel))),
+        guest::HOST_ROLE => Some(be_runner_here(tests)),
+        director::ROLE => Some(director::show()),
+        director::GUEST_ROLE => Some(be_guest(director::demonstrate)),
         _ => None,
     }
+}
+
+/// Process 1 of a guest: whatever happens, the kernel is powered off.
+fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
+    let result = guest::enter_guest().and_then(|()| {
+        let mut channel = File::options().write(true).open("/dev/tty1")?;
+        work(&mut channel)
+    });
+    if let Err(error) = result {
+        println!("{error:?}");
+    }
+    Err(sys::power_off().into())
+}
+
+/// The runner on this machine's own kernel.
+fn be_runner_here(tests: impl FnOnce() -> Vec<KernelTest>) -> Result<ExitCode> {
+    sys::adopt_orphans();
+    let mut channel = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    guest::enter_host()?;
+    guest::run_tests(&tests(), &mut channel)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -18,8 +18,11 @@ pub struct KernelTest {
     pub kernels: Vec<Kernel>,
     /// The kernel counts as hung when the test takes longer.
     pub limit: Duration,
-    pub run: Box<dyn Fn(&mut World) -> Result<()>>,
+    pub run: Body,
 }
+
+/// What a test does in its world.
+pub type Body = Box<dyn Fn(&mut World) -> Result<()>>;
 
 impl KernelTest {
     /// A test for all kernels that takes no more than two minutes.

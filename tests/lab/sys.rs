@@ -53,6 +53,14 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes `new` the root of every process that has the current one, which goes to `old`.
+pub fn pivot_root(new: &Path, old: &Path) -> io::Result<()> {
+    let (new, old) = (c_path(new), c_path(old));
+    // SAFETY: both paths end in a NUL byte and outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_pivot_root, new.as_ptr(), old.as_ptr()) })?;
+    Ok(())
+}
+
 /// Moves the calling thread to new namespaces; `kinds` are `CLONE_NEW` constants.
 pub fn unshare(kinds: libc::c_int) -> io::Result<()> {
     // SAFETY: takes a number and touches no memory of ours.

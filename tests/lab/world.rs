@@ -12,10 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::guest::PATH;
 use super::sys::{self, Event};
-
-/// Where programs are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The world of one test; what it made is gone when it ends.
 #[derive(Default)]
@@ -61,8 +59,13 @@ impl Namespace {
     pub fn start(&self, program: &Program) -> Result<Running> {
         // The child inherits the namespace of this thread, which is cheaper than a fork that
         // enters it: the standard library can then start the program without copying ourselves.
-        sys::enter_network(&self.file)?;
+        self.enter()?;
         program.start()
+    }
+
+    /// Makes this the namespace of the calling thread, for what is done without a program.
+    pub fn enter(&self) -> Result<()> {
+        Ok(sys::enter_network(&self.file)?)
     }
 }
 

@@ -1,0 +1,267 @@
+//! `tests/lab/director`: a throw-away director that does its main job before the reader's eyes.
+//!
+//! Outside, `show` boots it and connects it to the terminal; inside, `demonstrate` restores rules
+//! and sends requests through them, and on a terminal a shell follows.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::boot::{Guest, Kit};
+use super::kernels::Kernel;
+use super::world::{Namespace, Output, Program, Side, Status, World};
+use super::{guest, ours, sys};
+
+/// The role that boots the director, and that of process 1 in it.
+pub const ROLE: &str = "director";
+pub const GUEST_ROLE: &str = "director-guest";
+
+/// Set where the reader is at a terminal: its size, as `stty` takes it.
+const TERMINAL: &str = "LAB_TERMINAL";
+
+/// The last words of a director that did its job.
+const FAREWELL: &str = "The director is gone, and nothing of it remains.";
+
+/// The longest silence of a director that shows something: a listing takes no second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const RULES: &str = "\
+-A -t 198.51.100.1:80 -s rr
+-a -t 198.51.100.1:80 -r 172.16.1.2:8080 -m
+-a -t 198.51.100.1:80 -r 172.16.2.2:8080 -m
+";
+
+/// A request from the client, for the demonstration and for the reader's shell.
+const REQUEST: &str = "\
+#!/bin/sh
+exec ip netns exec client bash -c 'cat </dev/tcp/198.51.100.1/80'
+";
+
+/// Boots the director and shows what it does.
+pub fn show() -> Result<ExitCode> {
+    sys::die_with_parent();
+    let kit = Kit::new(&[ours::program()?])?;
+    let terminal = Terminal::of_reader()?;
+    let size = terminal.as_ref().map(|terminal| terminal.size.as_str());
+    let variables: Vec<_> = size.map(|size| (TERMINAL, size)).into_iter().collect();
+    let mut guest = Guest::boot(Kernel::V6_12, &kit, GUEST_ROLE, &variables)?;
+    let last_words = match &terminal {
+        Some(terminal) => terminal.connect(&guest)?,
+        None => {
+            guest.link().set_read_timeout(Some(PATIENCE))?;
+            copy(guest.link(), false)?
+        }
+    };
+    drop(terminal);
+    ensure!(
+        last_words.trim_end().ends_with(FAREWELL),
+        "the director did not get to its end; its console says\n{}",
+        guest.console_tail()
+    );
+    guest.wait()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies what the director says to standard output; returns the last of it.
+fn copy(mut source: impl Read, raw: bool) -> Result<String> {
+    let mut buffer = [0; 4096];
+    let mut last = String::new();
+    loop {
+        let length = match source.read(&mut buffer) {
+            Ok(0) => return Ok(last),
+            Ok(length) => length,
+            Err(error) => return Err(error).context("the director fell silent"),
+        };
+        let mut bytes = buffer[..length].to_vec();
+        if !raw {
+            bytes.retain(|byte| *byte != b'\r');
+        }
+        io::stdout().write_all(&bytes)?;
+        io::stdout().flush()?;
+        last = last + &String::from_utf8_lossy(&bytes);
+        let surplus = last.len().saturating_sub(200);
+        last = last.chars().skip(surplus).collect();
+    }
+}
+
+/// The reader's terminal, every key of which goes to the director; given back when dropped.
+struct Terminal {
+    settings: String,
+    size: String,
+}
+
+impl Terminal {
+    fn of_reader() -> Result<Option<Self>> {
+        if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+            return Ok(None);
+        }
+        let size = stty(&["size"])?.replace(' ', "x");
+        Ok(Some(Terminal {
+            settings: stty(&["-g"])?,
+            size,
+        }))
+    }
+
+    fn connect(&self, guest: &Guest) -> Result<String> {
+        stty(&["raw", "-echo"])?;
+        let mut keys = guest.link().try_clone()?;
+        thread::spawn(move || io::copy(&mut io::stdin(), &mut keys));
+        copy(guest.link(), true)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = stty(&[&self.settings]);
+    }
+}
+
+fn stty(words: &[&str]) -> Result<String> {
+    let output = Command::new("stty")
+        .args(words)
+        .stdin(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "stty {} failed", words.join(" "));
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
+/// Inside: the demonstration, and a shell where there is a reader at a terminal.
+pub fn demonstrate(screen: &mut File) -> Result<()> {
+    let mut world = World::default();
+    let network = Network::new(&mut world)?;
+    fs::write("/etc/ipvsadm.rules", RULES)?;
+    fs::write("/usr/local/bin/request", REQUEST)?;
+    fs::set_permissions("/usr/local/bin/request", fs::Permissions::from_mode(0o755))?;
+    let release = guest::release()?;
+    writeln!(
+        screen,
+        "A director on Linux {release}: a client reaches two web servers through it.\n"
+    )?;
+    for line in [
+        "cat /etc/ipvsadm.rules",
+        "ipvsadm -R < /etc/ipvsadm.rules",
+        "for n in 1 2 3 4; do request; done",
+        "ipvsadm -Ln",
+        "sleep 2.5   # the kernel adds up its counters every two seconds",
+        "ipvsadm -Ln --stats",
+        "ipvsadm -Lnc",
+        "ipvsadm -Sn",
+    ] {
+        writeln!(screen, "director# {line}")?;
+        let output = network.director.run(&Program::shell(Side::Ours, line))?;
+        screen.write_all(&output.stdout)?;
+        writeln!(screen)?;
+        ensure!(output.status == Status::Exit(0), "this failed:\n{output}");
+        if line.contains("request") {
+            check_answers(&output)?;
+        }
+    }
+    if let Some(size) = env::var_os(TERMINAL) {
+        let size = size.to_string_lossy();
+        network.hand_over(screen, &size)?;
+    }
+    writeln!(screen, "{FAREWELL}")?;
+    Ok(())
+}
+
+fn check_answers(output: &Output) -> Result<()> {
+    let answers = String::from_utf8_lossy(&output.stdout);
+    for server in ["web1", "web2"] {
+        let count = answers.matches(server).count();
+        ensure!(count == 2, "{server} answered {count} of 4 requests");
+    }
+    Ok(())
+}
+
+/// A client and two servers, each with a cable to the director.
+struct Network {
+    director: Namespace,
+    _others: [Namespace; 3],
+}
+
+impl Network {
+    fn new(world: &mut World) -> Result<Self> {
+        let director = world.namespace("director")?;
+        let client = world.namespace("client")?;
+        let (web1, web2) = (world.namespace("web1")?, world.namespace("web2")?);
+        let mut cables = String::new();
+        for (name, net) in [
+            ("client", "198.51.100"),
+            ("web1", "172.16.1"),
+            ("web2", "172.16.2"),
+        ] {
+            cables += &format!(
+                "link add {name} type veth peer name eth0 netns {name}\n\
+                 address add {net}.1/24 dev {name}\n\
+                 link set {name} up\n"
+            );
+        }
+        ip(&director, &cables)?;
+        for (namespace, net) in [
+            (&client, "198.51.100"),
+            (&web1, "172.16.1"),
+            (&web2, "172.16.2"),
+        ] {
+            let ends = format!(
+                "address add {net}.2/24 dev eth0\n\
+                 link set eth0 up\n\
+                 route add default via {net}.1\n"
+            );
+            ip(namespace, &ends)?;
+        }
+        director.enter()?;
+        fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+        serve(&web1, "web1")?;
+        serve(&web2, "web2")?;
+        Ok(Network {
+            director,
+            _others: [client, web1, web2],
+        })
+    }
+
+    /// A shell in the director's namespace, with the screen as its terminal.
+    fn hand_over(&self, screen: &mut File, size: &str) -> Result<()> {
+        let hint = "Now it is yours: try ipvsadm, request, ip netns; leave with exit.";
+        writeln!(screen, "{hint}")?;
+        let (rows, columns) = size.split_once('x').context("the size of the terminal")?;
+        self.director.enter()?;
+        let stty = format!("stty rows {rows} cols {columns}; exec bash --norc");
+        Command::new("setsid")
+            .args(["-c", "-w", "sh", "-c", &stty])
+            .env("PS1", "director# ")
+            .env("TERM", "xterm")
+            .env("PATH", guest::PATH)
+            .stdin(File::open("/dev/tty1")?)
+            .stdout(screen.try_clone()?)
+            .stderr(screen.try_clone()?)
+            .status()?;
+        // The end of a terminal's session hangs up everybody who has it open.
+        *screen = File::options().write(true).open("/dev/tty1")?;
+        Ok(())
+    }
+}
+
+fn ip(namespace: &Namespace, batch: &str) -> Result<()> {
+    let program = Program::new("ip").args(["-batch", "-"]).stdin(batch);
+    namespace.run(&program)?.success()?;
+    Ok(())
+}
+
+/// Serves in the background: whoever connects is told the name.
+fn serve(namespace: &Namespace, name: &'static str) -> Result<()> {
+    namespace.enter()?;
+    let listener = TcpListener::bind("0.0.0.0:8080")?;
+    thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let _ = writeln!(&connection, "Hello from {name}");
+        }
+    });
+    Ok(())
+}
