@@ -228,27 +228,25 @@ mod tests {
 
     #[test]
     fn hosts_are_split_from_ports() {
-        let cases: [(&str, Option<(&str, Option<&str>)>); 9] = [
-            ("1.2.3.4:80", Some(("1.2.3.4", Some("80")))),
-            ("1.2.3.4", Some(("1.2.3.4", None))),
-            ("80", None),
-            ("80:80", Some(("0.0.0.80", Some("80")))),
-            ("::1:81", Some(("::1:81", None))),
-            ("[::1]:81", Some(("::1", Some("81")))),
-            ("[::1]", Some(("::1", None))),
-            ("[1.2.3.4]:82", Some(("1.2.3.4", Some("82")))),
-            ("[::1]81", None),
+        let cases = [
+            ("1.2.3.4:80", "1.2.3.4", Some("80")),
+            ("1.2.3.4", "1.2.3.4", None),
+            ("80:80", "0.0.0.80", Some("80")),
+            ("::1:81", "::1:81", None),
+            ("[::1]:81", "::1", Some("81")),
+            ("[::1]", "::1", None),
+            ("[1.2.3.4]:82", "1.2.3.4", Some("82")),
         ];
-        for (text, expected) in cases {
-            let expected = expected.map(|(address, port)| HostPort {
+        let read = |text: &'static str| host_port(text.as_bytes(), &Names::numeric());
+        for (text, address, port) in cases {
+            let expected = HostPort {
                 address: address.parse().unwrap(),
                 port: port.map(str::as_bytes),
-            });
-            assert_eq!(
-                host_port(text.as_bytes(), &Names::numeric()),
-                expected,
-                "{text:?}"
-            );
+            };
+            assert_eq!(read(text), Some(expected), "{text:?}");
+        }
+        for text in ["80", "[::1]81", "[::1", ":80", ""] {
+            assert_eq!(read(text), None, "{text:?}");
         }
     }
 

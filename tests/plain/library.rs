@@ -1,5 +1,7 @@
 //! Addresses are read and written as the C library reads and writes them.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
