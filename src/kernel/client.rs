@@ -13,8 +13,7 @@ use super::request::{Change, Query};
 use super::socket::Socket;
 use super::transport::Transport;
 use crate::model::{
-    Daemon, DaemonRole, Info, Server, ServerId, ServerState, Service, ServiceId, ServiceState,
-    Timeouts,
+    Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
 };
 
 /// By which of the kernel's two ways the client does its work.
@@ -89,16 +88,6 @@ impl Client {
         }
     }
 
-    pub fn services(&mut self) -> Result<Vec<ServiceState>> {
-        match self.way {
-            Way::Netlink => self.netlink.list(Query::Services, reply::service),
-            Way::Options => {
-                let services = self.netlink.options().services()?;
-                Ok(services.into_iter().map(|(state, _)| state).collect())
-            }
-        }
-    }
-
     pub fn add_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
         self.apply(&Change::AddServer(id, server))
     }
@@ -109,24 +98,6 @@ impl Client {
 
     pub fn delete_server(&mut self, id: &ServiceId, server: &ServerId) -> Result<()> {
         self.apply(&Change::DeleteServer(id, server))
-    }
-
-    /// The servers of a service; that there is no such service is an error.
-    pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
-        if self.way == Way::Options {
-            let mut options = self.netlink.options();
-            let (_, count) = options.service(id)?;
-            return options.servers(id, count);
-        }
-        let family = id.family();
-        let read = |attributes: &[u8]| reply::server(attributes, family);
-        let servers = self.netlink.list(Query::Servers(id), read)?;
-        // Of a service that it has not, the kernel says that it has no servers, not that it is
-        // missing.
-        if servers.is_empty() {
-            self.service(id)?;
-        }
-        Ok(servers)
     }
 
     /// Deletes all services.
@@ -152,7 +123,7 @@ impl Client {
 
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
         match self.way {
-            Way::Netlink => self.netlink.list(Query::Daemons, reply::daemon),
+            Way::Netlink => Ok(self.netlink.list(Query::Daemons, reply::daemon)?.items),
             Way::Options => self.netlink.options().daemons(),
         }
     }

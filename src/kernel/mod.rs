@@ -11,6 +11,7 @@ mod options;
 mod reply;
 mod request;
 mod socket;
+mod table;
 mod transport;
 
 pub use batch::Batch;
@@ -18,4 +19,5 @@ pub use client::Client;
 pub use connections::{Connections, parse as parse_connection};
 pub use error::{Error, Result};
 pub use request::Change;
+pub use table::Detail;
 pub use transport::{Inbox, Room, Transport};

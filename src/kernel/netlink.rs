@@ -10,16 +10,34 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
 use super::abi::{self, command};
 use super::error::{Error, Result};
 use super::options::Options;
-use super::reply::{self, Body, Malformed};
+use super::reply::{self, Body, Malformed, Message};
 use super::request::{self, Change, Query, Request};
-use super::transport::{Inbox, Room, Transport};
+use super::transport::{Datagram, Inbox, Room, Transport};
 
 /// How long an answer may take from its first datagram to its last. A list of 100,000 services
 /// takes slow machines ten seconds.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+const OTHER_ANSWER: Malformed = Malformed("it answers another question");
+
 /// The port that the kernel's messages come from.
 const KERNEL: u32 = 0;
+
+/// The answers to a question that has any number of them.
+pub struct List<T> {
+    pub items: Vec<T>,
+    /// They are of one moment. A longer list is told bit by bit, and the kernel goes by the
+    /// number of items told: what is deleted meanwhile hides others, without a trace.
+    pub at_once: bool,
+}
+
+/// How listening went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    datagrams: usize,
+    /// The kernel had more to say than the socket could hold.
+    lost: bool,
+}
 
 pub struct Netlink {
     transport: Box<dyn Transport>,
@@ -70,8 +88,11 @@ impl Netlink {
     pub fn change(&mut self, change: &Change) -> Result<()> {
         let sequence = self.request(NLM_F_ACK, Request::Change(change))?;
         let mut verdict = 0;
-        self.listen(|about, body| match body {
-            Body::Verdict(errno) if about == sequence => {
+        self.listen(|message| match message? {
+            Message {
+                sequence: about,
+                body: Body::Verdict(errno),
+            } if about == sequence => {
                 verdict = errno;
                 Ok(ControlFlow::Break(()))
             }
@@ -93,7 +114,7 @@ impl Netlink {
         let expected = answer_to(query);
         self.answer(sequence, |command, attributes| {
             if command != expected {
-                return Err(Malformed("it answers another question"));
+                return Err(OTHER_ANSWER);
             }
             read(attributes)
         })
@@ -104,41 +125,46 @@ impl Netlink {
         &mut self,
         query: Query,
         read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<List<T>> {
         let sequence = self.request(NLM_F_DUMP, Request::Query(query))?;
         let expected = answer_to(query);
         let mut items = Vec::new();
         let mut outcome = Ok(());
-        // A dump is heard to its end whatever is in it: the kernel begins no other before.
-        let lost = self.listen(|about, body| {
-            if about != sequence {
-                return Ok(ControlFlow::Continue(()));
-            }
-            match body {
-                Body::Data {
-                    command,
-                    attributes,
-                } if command == expected => match read(attributes) {
-                    Ok(item) => items.push(item),
-                    Err(Malformed(what)) => outcome = Err(Error::Malformed(what)),
+        // It is heard to its end whatever is in it: the kernel begins no other list before.
+        let heard = self.listen(|message| {
+            let item = match message {
+                Ok(message) if message.sequence != sequence => {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Ok(message) => match message.body {
+                    Body::Data {
+                        command,
+                        attributes,
+                    } if command == expected => read(attributes),
+                    Body::Data { .. } => Err(OTHER_ANSWER),
+                    Body::Verdict(0) | Body::Nothing => return Ok(ControlFlow::Continue(())),
+                    Body::Done(0) => return Ok(ControlFlow::Break(())),
+                    Body::Verdict(errno) | Body::Done(errno) => {
+                        return Err(Error::Refused(errno));
+                    }
                 },
-                Body::Data { .. } => {
-                    outcome = Err(Error::Malformed("it answers another question"));
-                }
-                Body::Verdict(0) | Body::Nothing => {}
-                Body::Done(0) => return Ok(ControlFlow::Break(())),
-                Body::Verdict(errno) | Body::Done(errno) => {
-                    outcome = Err(Error::Refused(errno));
-                    return Ok(ControlFlow::Break(()));
-                }
+                Err(malformed) => Err(malformed),
+            };
+            match item {
+                Ok(item) => items.push(item),
+                Err(malformed) => outcome = Err(malformed),
             }
             Ok(ControlFlow::Continue(()))
-        })?;
+        });
         outcome?;
-        match lost {
-            false => Ok(items),
-            true => Err(Error::Lost),
+        let heard = heard?;
+        if heard.lost {
+            return Err(Error::Lost);
         }
+        Ok(List {
+            items,
+            at_once: heard.datagrams <= 2,
+        })
     }
 
     /// Begins a row of changes that will be sent together.
@@ -167,16 +193,17 @@ impl Netlink {
         let question = Request::Query(Query::Info);
         request::write(&mut self.outbox, self.family, 0, barrier, question);
         self.send()?;
-        let lost = self.listen(|about, body| {
-            let place = count.wrapping_sub(barrier.wrapping_sub(about) as usize);
-            match body {
-                _ if about == barrier => return Ok(ControlFlow::Break(())),
+        let heard = self.listen(|message| {
+            let message = message?;
+            let place = count.wrapping_sub(barrier.wrapping_sub(message.sequence) as usize);
+            match message.body {
+                _ if message.sequence == barrier => return Ok(ControlFlow::Break(())),
                 Body::Verdict(errno) if place < count => verdict(place, errno),
                 _ => {}
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        match lost {
+        match heard.lost {
             false => Ok(()),
             true => Err(Error::Lost),
         }
@@ -188,6 +215,11 @@ impl Netlink {
             Some(room) => Ok(room),
             None => Ok(*self.room.insert(self.transport.enlarge()?)),
         }
+    }
+
+    /// How many services and daemons there are on the whole machine, if that is known.
+    pub fn uses(&mut self) -> Option<usize> {
+        self.transport.uses()
     }
 
     /// The old options, by the same ways.
@@ -211,9 +243,10 @@ impl Netlink {
         read: impl Fn(u8, &[u8]) -> std::result::Result<T, Malformed>,
     ) -> Result<T> {
         let mut answer = None;
-        self.listen(|about, body| {
-            answer = match body {
-                _ if about != sequence => return Ok(ControlFlow::Continue(())),
+        self.listen(|message| {
+            let message = message?;
+            answer = match message.body {
+                _ if message.sequence != sequence => return Ok(ControlFlow::Continue(())),
                 Body::Data {
                     command,
                     attributes,
@@ -227,35 +260,34 @@ impl Netlink {
     }
 
     /// Hands on what the kernel says until `hear` has heard enough. Answers to earlier requests
-    /// are among it. Says whether anything was lost on the way.
+    /// are among it.
     fn listen(
         &mut self,
-        mut hear: impl FnMut(u32, Body<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<bool> {
-        let mut lost = false;
+        mut hear: impl FnMut(std::result::Result<Message<'_>, Malformed>) -> Result<ControlFlow<()>>,
+    ) -> Result<Heard> {
+        let mut heard = Heard::default();
         let mut deadline = None;
         loop {
             match self.receive() {
                 Ok(()) => {}
                 // What the socket still holds comes after this, and nothing new until all
                 // of that is taken.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => heard.lost = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(if lost { Error::Lost } else { Error::NoAnswer });
+                    return Err(if heard.lost {
+                        Error::Lost
+                    } else {
+                        Error::NoAnswer
+                    });
                 }
                 Err(error) => return Err(error.into()),
             }
-            for datagram in self.inbox.datagrams() {
-                if datagram.sender != KERNEL {
-                    continue;
-                }
-                if datagram.truncated {
-                    return Err(Error::Malformed("it is too long"));
-                }
+            let from_kernel = |datagram: &Datagram<'_>| datagram.sender == KERNEL;
+            for datagram in self.inbox.datagrams().filter(from_kernel) {
+                heard.datagrams += 1;
                 for message in reply::messages(datagram.bytes) {
-                    let message = message?;
-                    if hear(message.sequence, message.body)?.is_break() {
-                        return Ok(lost);
+                    if hear(message)?.is_break() {
+                        return Ok(heard);
                     }
                 }
             }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
 
+use super::module;
 use super::transport::{Inbox, Room, Transport};
 
 /// How long to wait for an answer. The kernel has answered before a send returns, so this
@@ -123,7 +124,7 @@ impl Transport for Socket {
                 self.netlink.as_raw_fd(),
                 headers.as_mut_ptr(),
                 headers.len() as u32,
-                (libc::MSG_WAITFORONE | libc::MSG_TRUNC) as _,
+                libc::MSG_WAITFORONE as _,
                 ptr::null_mut(),
             )
         };
@@ -149,6 +150,10 @@ impl Transport for Socket {
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()> {
         set(self.plain()?, libc::IPPROTO_IP, option, value)
+    }
+
+    fn uses(&mut self) -> Option<usize> {
+        module::uses()
     }
 }
 

@@ -26,6 +26,10 @@ pub trait Transport {
 
     /// Sets one of the old socket options.
     fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()>;
+
+    /// How many services and daemons there are, of both families, in all network namespaces, or
+    /// more than that; nothing where it is not known.
+    fn uses(&mut self) -> Option<usize>;
 }
 
 /// What the buffers of a netlink socket hold, in bytes as the kernel counts them.
@@ -41,7 +45,6 @@ struct Label {
     length: usize,
     /// The port of the sender; the kernel's is 0.
     sender: u32,
-    truncated: bool,
 }
 
 /// A datagram as it was received.
@@ -49,7 +52,6 @@ struct Label {
 pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     pub sender: u32,
-    pub truncated: bool,
 }
 
 /// Where received datagrams are kept until the next are received.
@@ -75,7 +77,6 @@ impl Inbox {
         slots.take(self.count).map(|(slot, label)| Datagram {
             bytes: &slot[..label.length],
             sender: label.sender,
-            truncated: label.truncated,
         })
     }
 
@@ -90,14 +91,12 @@ impl Inbox {
         [(); SLOTS].map(|()| slots.next().unwrap_or_default())
     }
 
-    /// Says what the next empty slot was filled with: how long the datagram is, even if the
-    /// slot is shorter, and who sent it.
+    /// Says what the next empty slot was filled with: how much of a datagram, and who sent it.
     pub fn filled(&mut self, length: usize, sender: u32) {
         if let Some(label) = self.labels.get_mut(self.count) {
             *label = Label {
                 length: length.min(SLOT_SIZE),
                 sender,
-                truncated: length > SLOT_SIZE,
             };
             self.count += 1;
         }

@@ -11,7 +11,8 @@ use crate::wire;
 fn restricted(steps: impl IntoIterator<Item = Step>) -> (Script, Client) {
     let mut beginning = opening();
     beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
-    let script = Script::new(beginning);
+    let mut script = Script::new(beginning);
+    script.old_options = true;
     script.then([info(0)]);
     let client = script.clone().open().expect("a right to the old options");
     script.then(steps);
@@ -212,8 +213,9 @@ fn questions() {
     let (_, mut client) = restricted([Step::Option(service_entry(3))]);
     assert_eq!(client.service(&tcp()).unwrap(), service_state());
 
-    let servers = [vec![0; 24], server_entry(), server_entry()].concat();
-    let (_, mut client) = restricted([Step::Option(service_entry(2)), Step::Option(servers)]);
+    let count = Step::Option(service_entry(2));
+    let servers = Step::Option([vec![0; 24], server_entry(), server_entry()].concat());
+    let (_, mut client) = restricted([count.clone(), count.clone(), servers, count]);
     assert_eq!(client.servers(&tcp()).unwrap(), [server_state(); 2]);
 
     let (_, mut client) = restricted([Step::Option(numbers([900, 0, 0x0001_0203]))]);
@@ -292,7 +294,8 @@ fn without_any_right_it_is_netlinks_refusal() {
     let mut beginning = opening();
     beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
     for errno in [libc::EPERM, libc::ENOPROTOOPT] {
-        let script = Script::new(beginning.clone());
+        let mut script = Script::new(beginning.clone());
+        script.old_options = true;
         script.then([Step::Fails(errno)]);
         let error = script.open().err();
         assert!(matches!(error, Some(Error::Refused(libc::EPERM))));

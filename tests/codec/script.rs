@@ -46,6 +46,9 @@ pub struct Script {
     last_sequence: u32,
     /// The last step is taken again and again.
     pub endless: bool,
+    /// Without them nothing but netlink is allowed.
+    pub old_options: bool,
+    pub uses: Option<usize>,
     pub room: Option<Room>,
 }
 
@@ -162,6 +165,9 @@ impl Transport for Script {
     }
 
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+        if !self.old_options {
+            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+        }
         match self.step(Asked::Get(option, value.to_vec()))? {
             Step::Option(bytes) => {
                 value[..bytes.len()].copy_from_slice(&bytes);
@@ -176,5 +182,9 @@ impl Transport for Script {
             Step::OptionSet => Ok(()),
             step => panic!("setting an option is not {step:?}"),
         }
+    }
+
+    fn uses(&mut self) -> Option<usize> {
+        self.uses
     }
 }

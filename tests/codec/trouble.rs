@@ -22,6 +22,15 @@ fn timeouts(sequence: u32) -> Vec<u8> {
     wire::data(sequence, 12, timeouts)
 }
 
+fn running_daemon() -> Vec<u8> {
+    let daemon = [
+        attribute(1, 1_u32),
+        wire::bytes(2, b"lo\0"),
+        attribute(3, 0_u32),
+    ];
+    wire::item(0, 9, [wire::nest(3, daemon)])
+}
+
 fn received(message: Vec<u8>) -> Step {
     Step::Received(vec![message])
 }
@@ -63,10 +72,10 @@ fn silence_ends() {
 fn a_list_that_breaks_off_is_no_list() {
     let script = Script::new([
         Step::Sent,
-        received(wire::item(0, 9, [])),
+        received(running_daemon()),
         Step::Fails(libc::EAGAIN),
     ]);
-    let error = script.client().services().unwrap_err();
+    let error = script.client().daemons().unwrap_err();
     assert!(matches!(error, Error::NoAnswer), "{error:?}");
 }
 
@@ -266,23 +275,11 @@ mod stopping_a_daemon {
 
     #[test]
     fn is_not_answered_and_not_done() {
-        let running = wire::item(
-            0,
-            9,
-            [wire::nest(
-                3,
-                [
-                    attribute(1, 1_u32),
-                    wire::bytes(2, b"lo\0"),
-                    attribute(3, 0_u32),
-                ],
-            )],
-        );
         let script = Script::new([
             Step::Sent,
             received(wire::info(0)),
             Step::Sent,
-            received(running),
+            received(running_daemon()),
             done(),
         ]);
         let error = script.client().stop_daemon(DaemonRole::Master);

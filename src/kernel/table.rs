@@ -1,0 +1,262 @@
+//! The services and their servers: all there are, while others change them.
+//!
+//! Netlink tells a long list bit by bit and goes by the number of items told: what is deleted
+//! meanwhile hides others, without a trace. The old options tell all IPv4 services at one
+//! moment, but not everything about them. So the one is held against the other, and where there
+//! is no other, as for IPv6, a list is asked for until it brings nothing new.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+use std::hash::Hash;
+
+use super::client::{Client, Way};
+use super::error::{Error, Result};
+use super::netlink::List;
+use super::reply;
+use super::request::Query;
+use crate::model::{Entry, Family, Flags, ServerState, ServiceId, ServiceState};
+
+/// So many services are told at once, however much there is to tell of each.
+const FEW: usize = 64;
+
+/// A list that brings nothing new so many times in a row is complete.
+const QUIET: usize = 2;
+
+/// A list that brings new items each time is asked for so many times.
+const MOST: usize = 10;
+
+/// How often two numbers must agree that are not of one moment. Others may come and go in
+/// between so that they agree by chance, but not so often.
+const AGREEMENTS: usize = 8;
+
+/// How much a table must tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Enough for a plain listing, and faster. Counters may be cut to 32 bits; tunnels, and the
+    /// engines of services that are not persistent, may be missing.
+    Brief,
+    Full,
+}
+
+/// A service, with the number of its servers where that is known.
+struct Found {
+    state: ServiceState,
+    servers: Option<usize>,
+}
+
+impl Client {
+    /// All services with their servers. What is deleted meanwhile may be in it or not.
+    pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
+        let services = self.find_services(detail)?;
+        let mut table = Vec::with_capacity(services.len());
+        for Found { state, servers } in services {
+            let id = state.service.id;
+            if let Some(servers) = existing(self.servers_of(&id, servers, detail))? {
+                let service = state;
+                table.push(Entry { service, servers });
+            }
+        }
+        Ok(table)
+    }
+
+    /// All services. What is deleted meanwhile may be among them or not.
+    pub fn services(&mut self) -> Result<Vec<ServiceState>> {
+        let services = self.find_services(Detail::Full)?;
+        Ok(services.into_iter().map(|found| found.state).collect())
+    }
+
+    /// The servers of a service; that there is no such service is an error.
+    pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
+        let counted = match self.netlink.options().service(id) {
+            Ok((_, count)) => Some(count),
+            Err(missing @ Error::Refused(libc::ESRCH)) => return Err(missing),
+            Err(_) => None,
+        };
+        self.servers_of(id, counted, Detail::Full)
+    }
+
+    fn find_services(&mut self, detail: Detail) -> Result<Vec<Found>> {
+        let counted = match self.netlink.options().services() {
+            Ok(counted) => counted,
+            Err(error) if self.way == Way::Options => return Err(error),
+            // Somebody may have allowed us netlink and nothing else.
+            Err(_) => return self.gather_services(None),
+        };
+        let all = counted.len();
+        if self.way == Way::Options {
+            Ok(counted.into_iter().map(Found::counted).collect())
+        } else if detail == Detail::Brief && all > FEW && self.there_are_no_more(all, all) {
+            self.with_engines(counted)
+        } else {
+            self.gather_services(Some(counted))
+        }
+    }
+
+    /// Services by netlink, and then those that were counted but are not among them.
+    fn gather_services(
+        &mut self,
+        counted: Option<Vec<(ServiceState, usize)>>,
+    ) -> Result<Vec<Found>> {
+        let is_sought = |id: &ServiceId| counted.is_none() || id.family() == Family::V6;
+        let gathered = self.gather(
+            |client| client.netlink.list(Query::Services, reply::service),
+            |state| state.service.id,
+            is_sought,
+            |client, sought| match &counted {
+                Some(counted) => client.there_are_no_more(counted.len(), counted.len() + sought),
+                None => false,
+            },
+        )?;
+        let ids = counted.iter().flatten();
+        let mut counts: HashMap<ServiceId, usize> = ids
+            .map(|(state, count)| (state.service.id, *count))
+            .collect();
+        let mut services = Vec::with_capacity(gathered.len());
+        for (state, is_recent) in gathered {
+            let id = state.service.id;
+            let servers = counts.remove(&id);
+            let state = match is_recent || servers.is_some() {
+                true => Some(state),
+                false => existing(self.service(&id))?,
+            };
+            services.extend(state.map(|state| Found { state, servers }));
+        }
+        for (counted, _) in counted.into_iter().flatten() {
+            let id = counted.service.id;
+            if let Some(servers) = counts.remove(&id) {
+                let state = existing(self.service(&id))?;
+                services.extend(state.map(|state| Found {
+                    state,
+                    servers: Some(servers),
+                }));
+            }
+        }
+        Ok(services)
+    }
+
+    /// Counted services with the engines that a plain listing shows.
+    fn with_engines(&mut self, counted: Vec<(ServiceState, usize)>) -> Result<Vec<Found>> {
+        let mut services = Vec::with_capacity(counted.len());
+        for (state, servers) in counted {
+            let state = match state.service.flags.has(Flags::PERSISTENT) {
+                true => existing(self.service(&state.service.id))?,
+                false => Some(state),
+            };
+            services.extend(state.map(|state| Found::counted((state, servers))));
+        }
+        Ok(services)
+    }
+
+    fn servers_of(
+        &mut self,
+        id: &ServiceId,
+        counted: Option<usize>,
+        detail: Detail,
+    ) -> Result<Vec<ServerState>> {
+        if counted == Some(0) {
+            return Ok(Vec::new());
+        }
+        if self.way == Way::Options {
+            return self.netlink.options().servers(id);
+        }
+        if let (Detail::Brief, Some(count)) = (detail, counted) {
+            match self.netlink.options().ipv4_servers(id, count) {
+                Ok(servers) if servers.len() == count => return Ok(servers),
+                // Some are IPv6, or somebody came or went.
+                _ => {}
+            }
+        }
+        let family = id.family();
+        let gathered = self.gather(
+            |client| {
+                let read = |attributes: &[u8]| reply::server(attributes, family);
+                client.netlink.list(Query::Servers(id), read)
+            },
+            |state| state.server.id,
+            |_| true,
+            |client, found| {
+                let mut recounted = || client.netlink.options().service(id);
+                counted == Some(found) && recounted().is_ok_and(|(_, count)| count == found)
+            },
+        )?;
+        // Of a service that is missing, the kernel says that it has no servers.
+        if gathered.is_empty() {
+            self.service(id)?;
+        }
+        Ok(gathered.into_iter().map(|(state, _)| state).collect())
+    }
+
+    /// Asks for a list until it is complete: when it was told at once, or the sought ones among
+    /// its items are as many as there are, or do not become more. Each item comes with whether
+    /// it was in the last list.
+    fn gather<T, K: Eq + Hash>(
+        &mut self,
+        list: impl Fn(&mut Self) -> Result<List<T>>,
+        key: impl Fn(&T) -> K,
+        is_sought: impl Fn(&K) -> bool,
+        are_all: impl Fn(&mut Self, usize) -> bool,
+    ) -> Result<Vec<(T, bool)>> {
+        let mut places = HashMap::new();
+        let mut items: Vec<(T, usize)> = Vec::new();
+        let (mut sought, mut quiet, mut turn) = (0, 0, 0);
+        while quiet < QUIET && turn < MOST {
+            turn += 1;
+            quiet += 1;
+            let List {
+                items: list,
+                at_once,
+            } = list(self)?;
+            for item in list {
+                match places.entry(key(&item)) {
+                    Place::Occupied(place) => items[*place.get()] = (item, turn),
+                    Place::Vacant(place) => {
+                        if is_sought(place.key()) {
+                            sought += 1;
+                            quiet = 0;
+                        }
+                        place.insert(items.len());
+                        items.push((item, turn));
+                    }
+                }
+            }
+            if at_once {
+                items.retain(|(_, last)| *last == turn);
+                break;
+            }
+            if are_all(self, sought) {
+                break;
+            }
+        }
+        let is_recent = |(item, last)| (item, last == turn);
+        Ok(items.into_iter().map(is_recent).collect())
+    }
+
+    /// Whether there are `all` services, if `ipv4` of them are IPv4. What cannot be known is
+    /// denied.
+    fn there_are_no_more(&mut self, ipv4: usize, all: usize) -> bool {
+        let Ok(daemons) = self.netlink.options().daemons() else {
+            return false;
+        };
+        let uses = Some(all + daemons.len());
+        (0..AGREEMENTS).all(|_| {
+            self.netlink.uses() == uses && self.netlink.options().count().ok() == Some(ipv4)
+        })
+    }
+}
+
+impl Found {
+    fn counted((state, servers): (ServiceState, usize)) -> Self {
+        Self {
+            state,
+            servers: Some(servers),
+        }
+    }
+}
+
+/// What was asked about a service; nothing if there is no such service any more.
+fn existing<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(Error::Refused(libc::ESRCH)) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
