@@ -206,7 +206,7 @@ impl Apt {
         fs::write(folder.join("status"), "")?;
         fs::write(
             folder.join("sources.list"),
-            Archive::of_this_machine()?.source(suite),
+            Archive::of_this_machine(&folder.join("lists"))?.source(suite),
         )?;
         Ok(Apt {
             folder: folder.to_owned(),
@@ -262,46 +262,24 @@ struct Archive {
 }
 
 impl Archive {
-    /// The archive with the suites, as this machine's apt configuration has it.
-    fn of_this_machine() -> Result<Self> {
-        let format = "$(COMPONENT)|$(RELEASE)|$(REPO_URI)|$(SOURCESENTRY)";
-        let targets = Command::new("apt-get")
-            .args(["indextargets", "--format", format, "Created-By: Packages"])
+    /// The archive with the suites, as this machine's apt configuration has it; `lists` is a
+    /// folder for apt to look for what it has of it, which is nothing.
+    fn of_this_machine(lists: &Path) -> Result<Self> {
+        let output = Command::new("apt-get")
+            .args(["update", "--print-uris", "-o"])
+            .arg(format!("Dir::State::lists={}", lists.display()))
             .stdin(Stdio::null())
             .output()
             .context("the lab needs apt-get, which this machine does not have")?;
-        String::from_utf8_lossy(&targets.stdout)
-            .lines()
-            .find_map(Self::from_target)
-            .context(
-                "this machine's apt configuration names no Debian archive (component main): \
-                 `apt-get indextargets` shows what it names",
+        let said = String::from_utf8_lossy(&output.stdout);
+        let address = said.lines().find_map(archive_address).with_context(|| {
+            format!(
+                "this machine's apt configuration names no archive with Debian's suites:\n{said}"
             )
-    }
-
-    /// The archive of one index, unless that is of updates, of another vendor and the like.
-    fn from_target(target: &str) -> Option<Self> {
-        let mut fields = target.split('|');
-        let (component, release) = (fields.next()?, fields.next()?);
-        let (address, entry) = (fields.next()?, fields.next()?);
-        let suites = [
-            "bullseye",
-            "bookworm",
-            "trixie",
-            "forky",
-            "oldstable",
-            "stable",
-            "sid",
-        ];
-        if component != "main" || !suites.contains(&release) {
-            return None;
-        }
-        let file = entry.rsplit_once(':').map_or(entry, |(file, _)| file);
-        Some(Archive {
+        })?;
+        Ok(Archive {
+            key: key_file(address),
             address: address.to_owned(),
-            key: fs::read_to_string(file)
-                .ok()
-                .and_then(|text| key_file(&text)),
         })
     }
 
@@ -315,12 +293,40 @@ impl Archive {
     }
 }
 
-/// The key file that a list of sources, in either of apt's two forms, names first.
-fn key_file(sources: &str) -> Option<String> {
-    let place = sources.to_ascii_lowercase().find("signed-by")?;
-    let value = sources[place + "signed-by".len()..].trim_start_matches([':', '=', ' ', '\t']);
-    let path = value.split([' ', ']', '\n', ',']).next()?;
-    path.starts_with('/').then(|| path.to_owned())
+/// The archive behind a line of `apt-get update --print-uris`, if it has whole suites.
+fn archive_address(line: &str) -> Option<&str> {
+    let (address, rest) = line.strip_prefix('\'')?.split_once("/dists/")?;
+    let (suite, _) = rest.split_once('/')?;
+    let suites = [
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "oldstable",
+        "stable",
+        "testing",
+        "sid",
+    ];
+    suites.contains(&suite).then_some(address)
+}
+
+/// The key file that the list of sources with this address names, in either of apt's two forms.
+fn key_file(address: &str) -> Option<String> {
+    let mut lists = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
+        lists.extend(entries.flatten().map(|entry| entry.path()));
+    }
+    let texts = lists
+        .iter()
+        .filter_map(|list| fs::read_to_string(list).ok());
+    texts
+        .filter(|text| text.contains(address))
+        .find_map(|text| {
+            let place = text.to_ascii_lowercase().find("signed-by")? + "signed-by".len();
+            let value = text[place..].trim_start_matches([':', '=', ' ', '\t']);
+            let path = value.split([' ', ']', '\n', ',']).next()?;
+            path.starts_with('/').then(|| path.to_owned())
+        })
 }
 
 /// Unpacks packages into a tree whose `/bin`, `/lib`, … are links into `/usr`, as in a guest.
