@@ -30,3 +30,10 @@ pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Er
     let flushed = out.flush().map_err(Error::Write);
     written.and(flushed)
 }
+
+pub fn print_text(text: &str) -> Result<(), Error> {
+    print(|out| {
+        out.text(text);
+        Ok(())
+    })
+}

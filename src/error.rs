@@ -129,6 +129,8 @@ pub enum Error {
     Read(#[source] io::Error),
     #[error("a NUL byte in the line")]
     NulByte,
+    #[error("more than {0} lines")]
+    TooManyLines(usize),
 }
 
 impl Error {

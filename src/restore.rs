@@ -3,18 +3,20 @@
 use std::fs::File;
 use std::io;
 
-use ipvsadm::cli::meaning;
 use ipvsadm::cli::options::Verb;
 use ipvsadm::command::Command;
 use ipvsadm::error::Error;
 use ipvsadm::kernel::Batch;
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
-use ipvsadm::rules;
+use ipvsadm::rules::{self, EmptyTable};
 
 use crate::ask::{asked, change, open};
 use crate::console::complain;
 use crate::show;
+
+/// The most lines that are kept before any is run.
+const MOST_LINES: usize = 1_000_000;
 
 /// Where a change came from.
 #[derive(Clone, Copy)]
@@ -46,6 +48,10 @@ impl Status {
         let Origin { line, verb } = origin;
         self.failed(line, &Error::Refused { verb, errno });
     }
+
+    fn code(&self) -> u8 {
+        self.0.unwrap_or_default()
+    }
 }
 
 impl<'a> Restore<'a> {
@@ -66,44 +72,80 @@ impl<'a> Restore<'a> {
         loop {
             while let Some(line) = lines.at_hand() {
                 number += 1;
-                if let Err(error) = self.line(number, line) {
+                let command = rules::read(self.program, line, &self.names);
+                let done = command.and_then(|command| self.execute(number, command.as_ref()));
+                if let Err(error) = done {
                     self.settle()?;
                     self.status.failed(number, &error);
                     if error.ends_restore() {
-                        return Ok(self.status.0.unwrap_or_default());
+                        return Ok(self.status.code());
                     }
                 }
             }
             self.settle()?;
             if lines.ended() {
-                return Ok(self.status.0.unwrap_or_default());
+                return Ok(self.status.code());
             }
             lines.fill().map_err(Error::Read)?;
         }
     }
 
-    fn line(&mut self, number: usize, line: &[u8]) -> Result<(), Error> {
-        if line.contains(&0) {
-            return Err(Error::NulByte);
+    /// Puts a file in the table's place. All of it is read and looked at before anything is
+    /// changed, and if a line is bad nothing is.
+    pub fn replace(mut self, input: impl FnOnce() -> io::Result<File>) -> Result<u8, Error> {
+        let commands = self.check(Lines::new(input().map_err(Error::Read)?))?;
+        if self.status.code() != 0 {
+            return Ok(self.status.code());
         }
-        let mut words = rules::words(line).peekable();
-        if words.peek().is_none() {
-            return Ok(());
-        }
-        let command = meaning::read(self.program, words, &self.names)?;
-        if let Some((verb, change)) = change(&command) {
-            let origin = Origin { line: number, verb };
-            let batch = opened(&mut self.batch, verb)?;
-            let refused = |at, errno| self.status.refused(at, errno);
-            return asked(verb, batch.push(origin, &change, refused));
-        }
-        match command {
-            // These stand on a command line alone, not in a file.
-            Command::Restore | Command::Help | Command::Version => {
-                Err(Error::NoCommand(self.program.into()))
+        self.execute(0, Some(&Command::Flush))?;
+        for (number, command) in &commands {
+            if let Err(error) = self.execute(*number, Some(command)) {
+                self.settle()?;
+                self.status.failed(*number, &error);
+                if error.ends_restore() {
+                    break;
+                }
             }
-            command => self.show(&command),
         }
+        self.settle()?;
+        Ok(self.status.code())
+    }
+
+    /// The commands of a file with their lines; every bad line is reported.
+    fn check(&mut self, mut lines: Lines<File>) -> Result<Vec<(usize, Command)>, Error> {
+        let mut commands = Vec::new();
+        let mut table = EmptyTable::default();
+        let mut number = 0;
+        while let Some(line) = lines.read().map_err(Error::Read)? {
+            number += 1;
+            if number > MOST_LINES {
+                return Err(Error::TooManyLines(MOST_LINES));
+            }
+            let followed = rules::read(self.program, line, &self.names).and_then(|command| {
+                let Some(command) = command else {
+                    return Ok(());
+                };
+                table.follow(&command)?;
+                commands.push((number, command));
+                Ok(())
+            });
+            if let Err(error) = followed {
+                self.status.failed(number, &error);
+            }
+        }
+        Ok(commands)
+    }
+
+    fn execute(&mut self, line: usize, command: Option<&Command>) -> Result<(), Error> {
+        let Some(command) = command else {
+            return Ok(());
+        };
+        let Some((verb, change)) = change(command) else {
+            return self.show(command);
+        };
+        let batch = opened(&mut self.batch, verb)?;
+        let refused = |at, errno| self.status.refused(at, errno);
+        asked(verb, batch.push(Origin { line, verb }, &change, refused))
     }
 
     /// What prints comes after everything before it is done.

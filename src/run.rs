@@ -1,16 +1,18 @@
-//! Carries a command line out.
+//! Carries a command line out, under each of this program's names.
 
 use ipvsadm::cli::options::Verb;
 use ipvsadm::cli::{clap, meaning};
 use ipvsadm::command::{Columns, Command, Listing, Subject, View};
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
-use ipvsadm::render::Out;
 
 use crate::ask::{asked, change, open};
-use crate::console::{complain, print};
+use crate::console::{complain, print_text, warn};
 use crate::restore::Restore;
 use crate::{show, start};
+
+/// The name that messages tell people to type, whatever a wrapper is called.
+const NAME: &[u8] = b"ipvsadm";
 
 /// What the program does without any arguments.
 const DEFAULT: Command = Command::List(Listing {
@@ -24,33 +26,55 @@ const DEFAULT: Command = Command::List(Listing {
 
 /// Runs one command line; the result is the exit status.
 pub fn run(program: &[u8], words: &[&[u8]]) -> u8 {
-    command_line(program, words).unwrap_or_else(|error| {
+    let done = match base_name(program) {
+        b"ipvsadm-save" => save(words),
+        b"ipvsadm-restore" => Restore::new(NAME, Names::system()).replace(start::stdin),
+        _ => ipvsadm(program, words),
+    };
+    done.unwrap_or_else(|error| {
         complain(b"", &error);
         error.status()
     })
 }
 
-fn command_line(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
-    let mut names = Names::system();
+fn base_name(path: &[u8]) -> &[u8] {
+    let start = path.iter().rposition(|&byte| byte == b'/');
+    &path[start.map_or(0, |slash| slash + 1)..]
+}
+
+fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
+    let names = Names::system();
     let command = match words {
         [] => DEFAULT,
         words => meaning::read(program, words.iter().copied(), &names)?,
     };
-    if let Some((verb, change)) = change(&command) {
-        let mut client = open(verb)?;
-        asked(verb, client.apply(&change))?;
-        return Ok(0);
-    }
     match command {
         Command::Restore => return Restore::new(program, names).run(start::stdin),
-        Command::Help => print(|out| text(out, &clap::help(program)))?,
-        Command::Version => print(|out| text(out, clap::VERSION))?,
-        command => show::show(&mut open(Verb::List)?, &mut names, &command)?,
+        Command::Help => print_text(&clap::help(program))?,
+        Command::Version => print_text(clap::VERSION)?,
+        command => execute(&command, names)?,
     }
     Ok(0)
 }
 
-fn text(out: &mut Out, text: &str) -> Result<(), Error> {
-    out.text(text);
-    Ok(())
+fn execute(command: &Command, mut names: Names) -> Result<(), Error> {
+    match change(command) {
+        Some((verb, change)) => asked(verb, open(verb)?.apply(&change)),
+        None => show::show(&mut open(Verb::List)?, &mut names, command),
+    }
+}
+
+/// `ipvsadm-save [-n]`; what follows its options is ignored.
+fn save(words: &[&[u8]]) -> Result<u8, Error> {
+    let options = words.iter().take_while(|word| word.starts_with(b"-"));
+    let mut numeric = false;
+    for option in options {
+        if *option != b"-n" {
+            warn(b"usage: ipvsadm-save [-n]\nPrints the table as ipvsadm -S does, with -n without names.");
+            return Ok(1);
+        }
+        numeric = true;
+    }
+    execute(&Command::Save { numeric }, Names::system())?;
+    Ok(0)
 }

@@ -1,8 +1,35 @@
-//! Commands in a file, one a line: text to words.
+//! Commands in a file, one a line.
+
+mod check;
+
+pub use check::EmptyTable;
+
+use crate::cli::meaning;
+use crate::command::Command;
+use crate::error::Error;
+use crate::names::Names;
+
+/// What a line asks for; nothing if there is no word on it.
+pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
+    if line.contains(&0) {
+        return Err(Error::NulByte);
+    }
+    let mut words = words(line).peekable();
+    if words.peek().is_none() {
+        return Ok(None);
+    }
+    match meaning::read(program, words, names)? {
+        // These stand on a command line alone, not in a file.
+        Command::Restore | Command::Help | Command::Version => {
+            Err(Error::NoCommand(program.into()))
+        }
+        command => Ok(Some(command)),
+    }
+}
 
 /// The words of a line, up to a comment. The program's own name may stand among them, as it
 /// does in a script of commands, and means nothing.
-pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
         .filter(|word| !word.is_empty())
         .take_while(|word| word[0] != b'#')
