@@ -191,7 +191,8 @@ impl<'a> Line<'a> {
         let service = self.read_service(protocol, text);
         let service = service.ok_or(Error::ServiceAddress)?;
         self.service = Some(service);
-        self.family_known(service.family())
+        self.family_known(service.family());
+        Ok(())
     }
 
     fn read_service(&self, protocol: Protocol, text: &[u8]) -> Option<ServiceId> {
@@ -215,7 +216,8 @@ impl<'a> Line<'a> {
         };
         self.early_ipv6 = false;
         self.service = Some(ServiceId::Mark { mark, family });
-        self.family_known(family)
+        self.family_known(family);
+        Ok(())
     }
 
     fn ipv6(&mut self) -> Result<(), Error> {
@@ -224,19 +226,20 @@ impl<'a> Line<'a> {
             Some(_) => return Err(Error::Ipv6BeforeMark),
             None => self.early_ipv6 = true,
         }
-        self.family_known(Family::V6)
+        self.family_known(Family::V6);
+        Ok(())
     }
 
     pub fn unjustified_ipv6(&self) -> Option<Error> {
         self.early_ipv6.then_some(Error::Ipv6BeforeMark)
     }
 
-    /// A mask that stood further left was taken for one of IPv4.
-    fn family_known(&mut self, family: Family) -> Result<(), Error> {
+    /// A mask that stood further left was taken for one of IPv4. What means nothing to IPv6,
+    /// such as 255.255.255.255, is dropped without a word, as scripts may count on.
+    fn family_known(&mut self, family: Family) {
         if family == Family::V6 && matches!(self.mask, Some(Mask::V4(_))) {
-            self.mask = Some(ipv6_mask(self.mask_text)?);
+            self.mask = values::ipv6_mask(self.mask_text).map(Mask::V6);
         }
-        Ok(())
     }
 
     fn netmask(&mut self, text: &'a [u8]) -> Result<(), Error> {
@@ -246,7 +249,10 @@ impl<'a> Line<'a> {
                 let mask = values::ipv4_mask(text, self.names).ok_or(Error::Mask)?;
                 Mask::V4(mask)
             }
-            Family::V6 => ipv6_mask(text)?,
+            Family::V6 => {
+                let mask = values::ipv6_mask(text).ok_or(Error::Ipv6Mask)?;
+                Mask::V6(mask)
+            }
         });
         Ok(())
     }
@@ -309,10 +315,6 @@ fn mcast_group(text: &[u8]) -> Result<IpAddr, Error> {
         true => Error::McastGroup6(Word::from(text)),
         false => Error::McastGroup(Word::from(text)),
     })
-}
-
-fn ipv6_mask(text: &[u8]) -> Result<Mask, Error> {
-    values::ipv6_mask(text).map(Mask::V6).ok_or(Error::Ipv6Mask)
 }
 
 /// A number from `least` to `most` in the type that it is kept in.
