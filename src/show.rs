@@ -1,10 +1,10 @@
 //! Shows what the kernel has: listings and saves.
 
 use ipvsadm::cli::options::Verb;
-use ipvsadm::command::{Command, Listing, Subject, View};
+use ipvsadm::command::{Columns, Command, Listing, Subject, View};
 use ipvsadm::error::Error;
-use ipvsadm::kernel::{Client, Connections};
-use ipvsadm::model::{Entry, ServiceState, sort_table};
+use ipvsadm::kernel::{Client, Connections, Detail};
+use ipvsadm::model::{Entry, sort_table};
 use ipvsadm::names::Names;
 use ipvsadm::render::{Out, connections, listing, save, settings};
 
@@ -41,14 +41,20 @@ fn list(
             let info = asked(Verb::List, client.info())?;
             listing::version(out, &info)?;
             listing::titles(out, view.columns)?;
-            let table = table(Verb::List, client)?;
+            let detail = match view.columns {
+                Columns::Stats | Columns::Rates | Columns::Tunnels => Detail::Full,
+                Columns::Plain | Columns::Thresholds | Columns::PersistentConnections => {
+                    Detail::Brief
+                }
+            };
+            let table = asked(Verb::List, client.table(detail))?;
             list_table(out, names, view, table)
         }
         Subject::Service(id, view) => {
             let service = asked(Verb::List, client.service(&id))?;
             listing::titles(out, view.columns)?;
-            let entry = entry(Verb::List, client, service)?;
-            list_table(out, names, view, vec![entry])
+            let servers = asked(Verb::List, client.servers(&id))?;
+            list_table(out, names, view, vec![Entry { service, servers }])
         }
         Subject::Connections { engines } => list_connections(out, names, engines),
         Subject::Timeouts => {
@@ -91,30 +97,10 @@ fn list_connections(out: &mut Out, names: &mut Names, engines: bool) -> Result<(
 }
 
 fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
-    let mut table = table(Verb::Save, client)?;
+    let mut table = asked(Verb::Save, client.table(Detail::Full))?;
     sort_table(&mut table);
     for entry in &table {
         save::entry(out, names, entry)?;
     }
     Ok(())
-}
-
-fn table(verb: Verb, client: &mut Client) -> Result<Vec<Entry>, Error> {
-    let services = asked(verb, client.services())?;
-    let mut table = Vec::with_capacity(services.len());
-    for service in services {
-        match entry(verb, client, service) {
-            // It was deleted since.
-            Err(Error::Refused {
-                errno: libc::ESRCH, ..
-            }) => {}
-            entry => table.push(entry?),
-        }
-    }
-    Ok(table)
-}
-
-fn entry(verb: Verb, client: &mut Client, service: ServiceState) -> Result<Entry, Error> {
-    let servers = asked(verb, client.servers(&service.service.id))?;
-    Ok(Entry { service, servers })
 }

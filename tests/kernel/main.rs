@@ -8,6 +8,7 @@ mod cases;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod selftest;
+mod wrappers;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,12 +34,14 @@ fn main() -> Result<ExitCode> {
 
 /// The tests that run inside; a case file that cannot be read is a test that fails.
 fn tests() -> Vec<KernelTest> {
-    cases::tests().unwrap_or_else(|error| {
+    let mut tests = cases::tests().unwrap_or_else(|error| {
         let reason = format!("{error:?}");
         vec![KernelTest::new("cases", move |_| {
             anyhow::bail!(reason.clone())
         })]
-    })
+    });
+    tests.extend(wrappers::tests());
+    tests
 }
 
 fn run_as_test() -> Result<ExitCode> {

@@ -1,0 +1,135 @@
+//! `ipvsadm-save` and `ipvsadm-restore`: this program under its other names.
+
+use anyhow::{Result, ensure};
+
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![
+        KernelTest::new("wrappers::save", save),
+        KernelTest::new("wrappers::restore_replaces_the_table", restore),
+        KernelTest::new("wrappers::a_bad_file_changes_nothing", bad_file),
+        KernelTest::new("wrappers::refused_lines_are_reported", refused_lines),
+    ]
+}
+
+struct Director(Namespace);
+
+impl Director {
+    fn new(world: &mut World) -> Result<Self> {
+        let director = Self(world.namespace("director")?);
+        director.run("ipvsadm", &["-A", "-t", "10.0.0.1:80"], "")?;
+        Ok(director)
+    }
+
+    fn run(&self, name: &str, args: &[&str], input: &str) -> Result<Output> {
+        let program = Program::ipvsadm(Side::Ours).argv0(name).args(args);
+        self.0.run(&program.stdin(input))
+    }
+
+    fn expect(
+        &self,
+        name: &str,
+        args: &[&str],
+        input: &str,
+        expected: (&str, &str, i32),
+    ) -> Result<()> {
+        let output = self.run(name, args, input)?;
+        let (stdout, stderr, status) = expected;
+        let expected = Output {
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            status: Status::Exit(status),
+        };
+        ensure!(
+            output == expected,
+            "{name} {args:?} gave\n{output}instead of\n{expected}"
+        );
+        Ok(())
+    }
+
+    fn expect_table(&self, saved: &str) -> Result<()> {
+        self.expect("ipvsadm", &["-Sn"], "", (saved, "", 0))
+    }
+}
+
+fn save(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let numbers = ("-A -t 10.0.0.1:80 -s wlc\n", "", 0);
+    let names = ("-A -t 10.0.0.1:http -s wlc\n", "", 0);
+    director.expect("/usr/sbin/ipvsadm-save", &[], "", names)?;
+    director.expect("ipvsadm-save", &["-n"], "", numbers)?;
+    director.expect("ipvsadm-save", &["-n", "-n", "more"], "", numbers)?;
+    for option in ["-x", "-h", "-nn", "--numeric"] {
+        let output = director.run("ipvsadm-save", &[option], "")?;
+        ensure!(
+            output.status == Status::Exit(1) && output.stdout.is_empty(),
+            "{output}"
+        );
+        ensure!(
+            output.stderr.starts_with(b"usage: ipvsadm-save [-n]\n"),
+            "{output}"
+        );
+    }
+    Ok(())
+}
+
+fn restore(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let file = "# web\n-A -t 10.0.0.2:80 -s rr\n\n-a -t 10.0.0.2:80 -r 10.1.0.1 -m";
+    director.expect("/sbin/ipvsadm-restore", &[], file, ("", "", 0))?;
+    director.expect_table("-A -t 10.0.0.2:80 -s rr\n-a -t 10.0.0.2:80 -r 10.1.0.1:80 -m -w 1\n")?;
+    director.expect("ipvsadm-restore", &[], "", ("", "", 0))?;
+    director.expect_table("")
+}
+
+fn bad_file(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let file = "\
+-A -t 10.0.0.2:80
+-A -t 10.0.0.2:80
+-a -t 10.0.0.3:80 -r 10.1.0.1
+-A -t 10.0.0.4:80 -q
+-L -t 10.0.0.5:80
+-R
+-A -t 10.0.0.6:0
+";
+    let messages = "\
+line 2: Service already exists
+line 3: Service not defined
+line 4: -q: unknown option
+line 5: No such service
+line 6: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+line 7: Zero port specified for non-persistent service
+";
+    director.expect("ipvsadm-restore", &[], file, ("", messages, 255))?;
+    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")?;
+
+    let file = "-A -t 10.0.0.6:0\n-q\n";
+    let messages = "\
+line 1: Zero port specified for non-persistent service
+line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+";
+    director.expect("ipvsadm-restore", &[], file, ("", messages, 2))?;
+
+    let lines = "-Z\n".repeat(1_000_001);
+    director.expect(
+        "ipvsadm-restore",
+        &[],
+        &lines,
+        ("", "more than 1000000 lines\n", 2),
+    )?;
+    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")
+}
+
+fn refused_lines(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let file = "-A -t 10.0.0.2:80 -s none-such\n-a -t 10.0.0.2:80 -r 10.1.0.1\n-A -t 10.0.0.3:80\n";
+    let messages = "\
+line 1: Scheduler or persistence engine not found
+line 2: Service not defined
+";
+    director.expect("ipvsadm-restore", &[], file, ("", messages, 255))?;
+    director.expect_table("-A -t 10.0.0.3:80 -s wlc\n")
+}
