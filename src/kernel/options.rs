@@ -184,23 +184,23 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The servers of a service, of which there must be no IPv6 ones.
-    pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
-        let (_, mut count) = self.service(id)?;
+    /// The servers of a service that had this many. Where some of them are IPv6 it is refused.
+    pub fn servers(&mut self, id: &ServiceId, mut count: usize) -> Result<Vec<ServerState>> {
         loop {
             let servers = self.ipv4_servers(id, count)?;
-            let (_, count_since) = self.service(id)?;
-            match servers.len() {
-                number if number == count_since => return Ok(servers),
-                // It has others: they were not among it, and nobody came or went.
-                _ if count == count_since => return Err(NOT_HERE),
-                _ => count = count_since,
+            if servers.len() == count {
+                return Ok(servers);
             }
+            let (_, recount) = self.service(id)?;
+            if recount == count {
+                return Err(NOT_HERE);
+            }
+            count = recount;
         }
     }
 
-    /// The IPv4 servers of a service that has this many servers of both families.
-    pub fn ipv4_servers(&mut self, id: &ServiceId, count: usize) -> Result<Vec<ServerState>> {
+    /// The IPv4 servers of a service that had this many of both families.
+    fn ipv4_servers(&mut self, id: &ServiceId, count: usize) -> Result<Vec<ServerState>> {
         let mut room = count + SLACK;
         loop {
             self.buffer.clear();

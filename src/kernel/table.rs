@@ -70,6 +70,7 @@ impl Client {
         let counted = match self.netlink.options().service(id) {
             Ok((_, count)) => Some(count),
             Err(missing @ Error::Refused(libc::ESRCH)) => return Err(missing),
+            Err(error) if self.way == Way::Options => return Err(error),
             Err(_) => None,
         };
         self.servers_of(id, counted, Detail::Full)
@@ -102,9 +103,12 @@ impl Client {
             |client| client.netlink.list(Query::Services, reply::service),
             |state| state.service.id,
             is_sought,
-            |client, sought| match &counted {
-                Some(counted) => client.there_are_no_more(counted.len(), counted.len() + sought),
-                None => false,
+            |client, found| {
+                counted.as_ref().is_some_and(|counted| {
+                    let ipv4 = counted.len();
+                    let ipv6 = found.keys().filter(|id| is_sought(id)).count();
+                    client.there_are_no_more(ipv4, ipv4 + ipv6)
+                })
             },
         )?;
         let ids = counted.iter().flatten();
@@ -156,14 +160,11 @@ impl Client {
         if counted == Some(0) {
             return Ok(Vec::new());
         }
-        if self.way == Way::Options {
-            return self.netlink.options().servers(id);
-        }
-        if let (Detail::Brief, Some(count)) = (detail, counted) {
-            match self.netlink.options().ipv4_servers(id, count) {
-                Ok(servers) if servers.len() == count => return Ok(servers),
-                // Some are IPv6, or somebody came or went.
-                _ => {}
+        if let (Some(count), true) = (counted, self.way == Way::Options || detail == Detail::Brief)
+        {
+            match self.netlink.options().servers(id, count) {
+                Err(Error::Refused(libc::EPERM)) if self.way == Way::Netlink => {}
+                servers => return servers,
             }
         }
         let family = id.family();
@@ -175,8 +176,9 @@ impl Client {
             |state| state.server.id,
             |_| true,
             |client, found| {
-                let mut recounted = || client.netlink.options().service(id);
-                counted == Some(found) && recounted().is_ok_and(|(_, count)| count == found)
+                let all = counted.map(|count| client.netlink.options().servers(id, count));
+                let is_found = |state: &ServerState| found.contains_key(&state.server.id);
+                matches!(all, Some(Ok(all)) if all.iter().all(is_found))
             },
         )?;
         // Of a service that is missing, the kernel says that it has no servers.
@@ -186,19 +188,19 @@ impl Client {
         Ok(gathered.into_iter().map(|(state, _)| state).collect())
     }
 
-    /// Asks for a list until it is complete: when it was told at once, or the sought ones among
-    /// its items are as many as there are, or do not become more. Each item comes with whether
-    /// it was in the last list.
+    /// Asks for a list until it is complete: when it was told at once, when all are found, or
+    /// when the sought ones among them do not become more. Each item comes with whether it was
+    /// in the last list.
     fn gather<T, K: Eq + Hash>(
         &mut self,
         list: impl Fn(&mut Self) -> Result<List<T>>,
         key: impl Fn(&T) -> K,
         is_sought: impl Fn(&K) -> bool,
-        are_all: impl Fn(&mut Self, usize) -> bool,
+        are_all: impl Fn(&mut Self, &HashMap<K, usize>) -> bool,
     ) -> Result<Vec<(T, bool)>> {
         let mut places = HashMap::new();
         let mut items: Vec<(T, usize)> = Vec::new();
-        let (mut sought, mut quiet, mut turn) = (0, 0, 0);
+        let (mut quiet, mut turn) = (0, 0);
         while quiet < QUIET && turn < MOST {
             turn += 1;
             quiet += 1;
@@ -211,7 +213,6 @@ impl Client {
                     Place::Occupied(place) => items[*place.get()] = (item, turn),
                     Place::Vacant(place) => {
                         if is_sought(place.key()) {
-                            sought += 1;
                             quiet = 0;
                         }
                         place.insert(items.len());
@@ -223,7 +224,7 @@ impl Client {
                 items.retain(|(_, last)| *last == turn);
                 break;
             }
-            if are_all(self, sought) {
+            if are_all(self, &places) {
                 break;
             }
         }

@@ -215,7 +215,7 @@ fn questions() {
 
     let count = Step::Option(service_entry(2));
     let servers = Step::Option([vec![0; 24], server_entry(), server_entry()].concat());
-    let (_, mut client) = restricted([count.clone(), count.clone(), servers, count]);
+    let (_, mut client) = restricted([count, servers]);
     assert_eq!(client.servers(&tcp()).unwrap(), [server_state(); 2]);
 
     let (_, mut client) = restricted([Step::Option(numbers([900, 0, 0x0001_0203]))]);

@@ -5,15 +5,18 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitStatus};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::process;
+use std::sync::{Condvar, Mutex};
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 
 use super::kernels::Kernel;
 use super::supervise::{self, ROLE, Supervised};
-use super::{fetch, guest};
+use super::{fetch, guest, sys};
+
+/// How much memory a guest has.
+const MEMORY_MIB: u64 = 512;
 
 /// What guests are started with: one folder per run of this program, removed at its end.
 pub struct Kit {
@@ -70,22 +73,26 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
 /// A running kernel; dropping it ends the kernel and every process of it.
 pub struct Guest {
     supervised: Supervised,
-    console: Console,
+    console: JoinHandle<Vec<u8>>,
     _turn: Turn,
 }
 
 /// The right to run a guest: there are as many as the machine has cores.
 struct Turn;
 
+/// How many guests run at once.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 impl Turn {
     fn wait() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let running = RUNNING.0.lock().unwrap();
         let mut running = RUNNING
             .1
-            .wait_while(running, |running| *running >= cores)
+            .wait_while(running, |running| *running >= cores())
             .unwrap();
         *running += 1;
         Turn
@@ -109,7 +116,9 @@ impl Guest {
         let mut command = supervise::command("env")?;
         command
             .arg(format!("LD_LIBRARY_PATH={}", libraries.display()))
-            .args(["./linux", "rootfstype=hostfs", "ro", "mem=512M", "quiet"])
+            .arg(format!("TMPDIR={}", memory_folder(kit).display()))
+            .args(["./linux", "rootfstype=hostfs", "ro", "quiet"])
+            .arg(format!("mem={MEMORY_MIB}M"))
             .args(["con=null", "con0=null,fd:1", "con1=fd:0,fd:0", "panic=-1"])
             .arg(format!("init={}", kit.runner().display()))
             .arg(format!("{ROLE}={role}"))
@@ -150,7 +159,7 @@ impl Guest {
         let supervised = supervise::start(&mut command)?;
         Ok(Guest {
             supervised,
-            console: Console::collect(ours),
+            console: collect(ours),
             _turn: turn,
         })
     }
@@ -160,42 +169,39 @@ impl Guest {
         &self.supervised.link
     }
 
-    /// The last lines of what the console said, for messages.
-    pub fn console_tail(&self) -> String {
-        self.console.tail()
-    }
-
     /// Waits until the kernel has powered off.
-    pub fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.supervised.child.wait()?)
-    }
-}
-
-/// What a guest wrote to its console, collected as it comes: a full pipe would stop the guest.
-struct Console {
-    text: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Console {
-    fn collect(mut source: UnixStream) -> Self {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&text);
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = source.read(&mut buffer) {
-                sink.lock().unwrap().extend_from_slice(&buffer[..length]);
-            }
-        });
-        Console { text }
+    pub fn wait(mut self) -> Result<()> {
+        self.supervised.child.wait()?;
+        Ok(())
     }
 
-    fn tail(&self) -> String {
-        let text = self.text.lock().unwrap();
+    /// Ends the kernel; returns the last lines of its console, for messages.
+    pub fn last_words(self) -> String {
+        drop(self.supervised);
+        let text = self.console.join().unwrap_or_default();
         let text = String::from_utf8_lossy(&text).replace('\r', "");
         let lines: Vec<&str> = text.lines().collect();
-        let tail = &lines[lines.len().saturating_sub(25)..];
-        tail.iter()
-            .map(|line| format!("  console: {line}\n"))
-            .collect()
+        let last = lines[lines.len().saturating_sub(25)..].iter();
+        last.map(|line| format!("  console: {line}\n")).collect()
+    }
+}
+
+/// Collects what a guest writes to its console as it comes: a full pipe would stop the guest.
+fn collect(mut source: UnixStream) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = source.read_to_end(&mut text);
+        text
+    })
+}
+
+/// Where a guest's memory is to be: a file that it makes, maps and runs programs from.
+fn memory_folder(kit: &Kit) -> &Path {
+    let shared_memory = Path::new("/dev/shm");
+    let wanted = cores() as u64 * MEMORY_MIB * 1024 * 1024;
+    match sys::space_for_programs(shared_memory) {
+        Ok(space) if space >= wanted => shared_memory,
+        // Containers often give little of it, or none for programs.
+        _ => kit.path(),
     }
 }

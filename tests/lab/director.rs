@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::boot::{Guest, Kit};
 use super::kernels::Kernel;
@@ -51,8 +51,8 @@ pub fn show() -> Result<ExitCode> {
     let terminal = Terminal::of_reader()?;
     let size = terminal.as_ref().map(|terminal| terminal.size.as_str());
     let variables: Vec<_> = size.map(|size| (TERMINAL, size)).into_iter().collect();
-    let mut guest = Guest::boot(Kernel::V6_12, &kit, GUEST_ROLE, &variables)?;
-    let last_words = match &terminal {
+    let guest = Guest::boot(Kernel::V6_12, &kit, GUEST_ROLE, &variables)?;
+    let last = match &terminal {
         Some(terminal) => terminal.connect(&guest)?,
         None => {
             guest.link().set_read_timeout(Some(PATIENCE))?;
@@ -60,11 +60,12 @@ pub fn show() -> Result<ExitCode> {
         }
     };
     drop(terminal);
-    ensure!(
-        last_words.trim_end().ends_with(FAREWELL),
-        "the director did not get to its end; its console says\n{}",
-        guest.console_tail()
-    );
+    if !last.trim_end().ends_with(FAREWELL) {
+        bail!(
+            "the director did not get to its end; its console says\n{}",
+            guest.last_words()
+        );
+    }
     guest.wait()?;
     Ok(ExitCode::SUCCESS)
 }

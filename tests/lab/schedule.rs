@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
-use super::boot::{Guest, Kit};
+use super::boot::{Guest, Kit, cores};
 use super::guest;
 use super::kernels::Kernel;
 use super::runner::Message;
@@ -77,7 +77,6 @@ impl Run {
                 orders = rest;
             }
         }
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let batches = Arc::new(Mutex::new(batches));
         let tallies = Arc::new(Mutex::new(Tallies::new()));
         let worker = |_| {
@@ -96,7 +95,7 @@ impl Run {
             })
         };
         Run {
-            workers: (0..cores).map(worker).collect(),
+            workers: (0..cores()).map(worker).collect(),
             tallies,
         }
     }
@@ -146,19 +145,18 @@ impl Batch<'_> {
             .collect();
         let list = self.kit.write_list(&names)?;
         let variables = [(guest::TESTS, list.as_str())];
-        let mut guest = match self.kernel {
+        let guest = match self.kernel {
             Kernel::Host => Guest::here(self.kit, &variables)?,
             kernel => Guest::boot(kernel, self.kit, guest::GUEST_ROLE, &variables)?,
         };
-        self.converse(guest.link(), running).map_err(|error| {
-            anyhow!(
+        match self.converse(guest.link(), running) {
+            Ok(()) => guest.wait(),
+            Err(error) => bail!(
                 "{error:#}\nthe console of {} ends with:\n{}",
                 self.kernel,
-                guest.console_tail()
-            )
-        })?;
-        guest.wait()?;
-        Ok(())
+                guest.last_words()
+            ),
+        }
     }
 
     /// Follows the runner from test to test.

@@ -191,6 +191,22 @@ pub fn wait_first(
     Ok(fds.iter().position(|fd| fd.revents != 0))
 }
 
+/// How many bytes this user may still write in `folder`, if programs can run from there.
+pub fn space_for_programs(folder: &Path) -> io::Result<u64> {
+    let path = c_path(folder);
+    // SAFETY: an all-zero `statvfs` is a valid value of that C structure.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends in a NUL byte, and both outlive the call.
+    unsafe {
+        check(libc::access(path.as_ptr(), libc::W_OK).into())?;
+        check(libc::statvfs(path.as_ptr(), &mut found).into())?;
+    }
+    if found.f_flag & libc::ST_NOEXEC != 0 {
+        return Ok(0);
+    }
+    Ok(found.f_bavail * found.f_frsize)
+}
+
 /// Waits until no other process holds the lock on `file`, and takes it; closing the file frees it.
 pub fn lock(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for the whole call.
