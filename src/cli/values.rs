@@ -125,6 +125,10 @@ pub fn group(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    // Most addresses are of IPv4, and this tells sooner than reading them does.
+    if text.iter().filter(|&&byte| byte == b':').count() < 2 {
+        return None;
+    }
     str::from_utf8(text).ok()?.parse().ok()
 }
 
@@ -161,11 +165,13 @@ fn ipv4_part(text: &[u8]) -> Option<u32> {
         [b'0', digits @ ..] if !digits.is_empty() => (digits, 8),
         digits => (digits, 10),
     };
-    // A sign is no digit, but Rust's own reader takes one.
-    if !digits.first()?.is_ascii_hexdigit() {
+    if digits.is_empty() {
         return None;
     }
-    u32::from_str_radix(str::from_utf8(digits).ok()?, radix).ok()
+    digits.iter().try_fold(0u32, |value, &digit| {
+        let digit = char::from(digit).to_digit(radix)?;
+        value.checked_mul(radix)?.checked_add(digit)
+    })
 }
 
 fn is_digits(text: &[u8]) -> bool {
