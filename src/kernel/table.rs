@@ -83,10 +83,10 @@ impl Client {
             // Somebody may have allowed us netlink and nothing else.
             Err(_) => return self.gather_services(None),
         };
-        let all = counted.len();
+        let count = counted.len();
         if self.way == Way::Options {
             Ok(counted.into_iter().map(Found::counted).collect())
-        } else if detail == Detail::Brief && all > FEW && self.there_are_no_more(all, all) {
+        } else if detail == Detail::Brief && count > FEW && self.all_are_ipv4(count) {
             self.with_engines(counted)
         } else {
             self.gather_services(Some(counted))
@@ -104,11 +104,9 @@ impl Client {
             |state| state.service.id,
             is_sought,
             |client, found| {
-                counted.as_ref().is_some_and(|counted| {
-                    let ipv4 = counted.len();
-                    let ipv6 = found.keys().filter(|id| is_sought(id)).count();
-                    client.there_are_no_more(ipv4, ipv4 + ipv6)
-                })
+                let ipv4 = counted.as_ref().map(Vec::len);
+                let no_others = !found.keys().any(is_sought);
+                no_others && ipv4.is_some_and(|ipv4| client.all_are_ipv4(ipv4))
             },
         )?;
         let ids = counted.iter().flatten();
@@ -232,15 +230,14 @@ impl Client {
         Ok(items.into_iter().map(is_recent).collect())
     }
 
-    /// Whether there are `all` services, if `ipv4` of them are IPv4. What cannot be known is
-    /// denied.
-    fn there_are_no_more(&mut self, ipv4: usize, all: usize) -> bool {
+    /// Whether there are this many services, all of them IPv4. What cannot be known is denied.
+    fn all_are_ipv4(&mut self, count: usize) -> bool {
         let Ok(daemons) = self.netlink.options().daemons() else {
             return false;
         };
-        let uses = Some(all + daemons.len());
+        let uses = Some(count + daemons.len());
         (0..AGREEMENTS).all(|_| {
-            self.netlink.uses() == uses && self.netlink.options().count().ok() == Some(ipv4)
+            self.netlink.uses() == uses && self.netlink.options().count().ok() == Some(count)
         })
     }
 }

@@ -3,6 +3,7 @@
 use ipvsadm::kernel::{Change, Client, Error};
 use ipvsadm::model::*;
 
+use crate::said::{self, narrow, numbers};
 use crate::script::{Asked, Script, Step, opening};
 use crate::values::*;
 use crate::wire;
@@ -23,10 +24,6 @@ fn info(services: u32) -> Step {
     Step::Option(numbers([0x01_02_01, 4096, services]))
 }
 
-fn numbers<const N: usize>(numbers: [u32; N]) -> Vec<u8> {
-    numbers.map(u32::to_ne_bytes).concat()
-}
-
 /// What the client sets for a change.
 fn set_for(change: &Change) -> (i32, Vec<u8>) {
     let (script, mut client) = restricted([Step::OptionSet]);
@@ -37,56 +34,37 @@ fn set_for(change: &Change) -> (i32, Vec<u8>) {
     }
 }
 
-fn key() -> Vec<u8> {
-    let mut key = Vec::new();
-    key.extend(6_u16.to_ne_bytes());
-    key.extend([0, 0]);
-    key.extend([10, 1, 2, 3]);
-    key.extend(443_u16.to_be_bytes());
-    key.extend([0, 0]);
-    key.extend([0; 4]);
-    key
-}
-
-fn user_service() -> Vec<u8> {
-    let mut service = key();
-    service.extend(b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-    service.extend(numbers([0x11, 360]));
-    service.extend([255, 255, 240, 0]);
-    service
-}
-
 fn only_key() -> Vec<u8> {
-    let mut service = key();
+    let mut service = said::old_key(tcp());
     service.resize(44, 0);
     service
-}
-
-fn user_server() -> Vec<u8> {
-    let mut server = vec![10, 9, 8, 7];
-    server.extend(8080_u16.to_be_bytes());
-    server.extend([0, 0]);
-    server.extend(numbers([0, 0x0102_0304, 2000, 1500]));
-    server
 }
 
 #[test]
 fn changes() {
     let (id, service, server) = (tcp(), plain_service(tcp()), plain_server("10.9.8.7"));
-    let mut server_key = user_server();
+    let mut server_key = said::old_server(&server);
     server_key[8..].fill(0);
     let mut daemon = numbers([2]);
     daemon.extend(b"eth0.100\0\0\0\0\0\0\0\0");
     daemon.extend(numbers([200]));
     let cases = [
-        (Change::AddService(&service), 1154, user_service()),
-        (Change::EditService(&service), 1155, user_service()),
+        (
+            Change::AddService(&service),
+            1154,
+            said::old_service(&service),
+        ),
+        (
+            Change::EditService(&service),
+            1155,
+            said::old_service(&service),
+        ),
         (Change::DeleteService(&id), 1156, only_key()),
         (Change::Flush, 1157, vec![]),
         (
             Change::AddServer(&id, &server),
             1159,
-            [only_key(), user_server()].concat(),
+            [only_key(), said::old_server(&server)].concat(),
         ),
         (
             Change::DeleteServer(&id, &server.id),
@@ -96,7 +74,7 @@ fn changes() {
         (
             Change::EditServer(&id, &server),
             1161,
-            [only_key(), user_server()].concat(),
+            [only_key(), said::old_server(&server)].concat(),
         ),
         (
             Change::SetTimeouts(&TIMEOUTS),
@@ -147,51 +125,15 @@ fn what_cannot_be_said_is_refused() {
     }
 }
 
-/// The layout of counters on machines that align numbers of 64 bits as such.
-fn user_stats() -> Vec<u8> {
-    let mut stats = numbers([1, 2, 3, 0]);
-    stats.extend(((4_u64 << 40) + 4).to_ne_bytes());
-    stats.extend(((5_u64 << 40) + 5).to_ne_bytes());
-    stats.extend(numbers([6, 7, 8, 9, 10, 0]));
-    stats
-}
-
-fn stats() -> Stats {
-    Stats {
-        connections: 1,
-        in_packets: 2,
-        out_packets: 3,
-        in_bytes: (4 << 40) + 4,
-        out_bytes: (5 << 40) + 5,
-        connection_rate: 6,
-        in_packet_rate: 7,
-        out_packet_rate: 8,
-        in_byte_rate: 9,
-        out_byte_rate: 10,
-    }
-}
-
-fn service_entry(servers: u32) -> Vec<u8> {
-    let mut entry = user_service();
-    entry.extend(numbers([servers]));
-    entry.extend(user_stats());
-    assert_eq!(entry.len(), 104);
-    entry
+fn service_entry(servers: usize) -> Vec<u8> {
+    said::old_service_entry(&plain_service(tcp()), servers)
 }
 
 fn service_state() -> ServiceState {
     ServiceState {
         service: plain_service(tcp()),
-        stats: stats(),
+        stats: narrow(),
     }
-}
-
-fn server_entry() -> Vec<u8> {
-    let mut entry = user_server();
-    entry.extend(numbers([70_001, 70_002, 70_003, 0]));
-    entry.extend(user_stats());
-    assert_eq!(entry.len(), 96);
-    entry
 }
 
 fn server_state() -> ServerState {
@@ -200,7 +142,7 @@ fn server_state() -> ServerState {
         active: 70_001,
         inactive: 70_002,
         persistent: 70_003,
-        stats: stats(),
+        stats: narrow(),
     }
 }
 
@@ -214,7 +156,14 @@ fn questions() {
     assert_eq!(client.service(&tcp()).unwrap(), service_state());
 
     let count = Step::Option(service_entry(2));
-    let servers = Step::Option([vec![0; 24], server_entry(), server_entry()].concat());
+    let servers = Step::Option(
+        [
+            vec![0; 24],
+            said::old_server_entry(&server_state()),
+            said::old_server_entry(&server_state()),
+        ]
+        .concat(),
+    );
     let (_, mut client) = restricted([count, servers]);
     assert_eq!(client.servers(&tcp()).unwrap(), [server_state(); 2]);
 

@@ -1,13 +1,12 @@
 //! Every reply: what is read from it, whatever it lacks, adds or breaks off.
 
-use std::net::IpAddr;
-
 use ipvsadm::kernel::{Error, Result};
 use ipvsadm::model::*;
 
+use crate::said::{self, narrow, wide};
 use crate::script::{Script, Step};
 use crate::values::*;
-use crate::wire::{self, Attr, attribute, big, bytes, nest};
+use crate::wire::{self, Attr, attribute, bytes, nest};
 
 const NEW_SERVICE: u8 = 1;
 const NEW_DEST: u8 = 5;
@@ -15,141 +14,8 @@ const NEW_DAEMON: u8 = 9;
 const SET_CONFIG: u8 = 12;
 const SET_INFO: u8 = 14;
 
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-
-fn sixteen(address: &str) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    match address.parse().unwrap() {
-        IpAddr::V4(v4) => bytes[..4].copy_from_slice(&v4.octets()),
-        IpAddr::V6(v6) => bytes = v6.octets(),
-    }
-    bytes
-}
-
-/// Counters as the kernel has them since it counts in 64 bits, with its padding.
-fn stats64() -> Attr {
-    let padding = bytes(11, &[]);
-    let counters = (1..=10).flat_map(|kind| {
-        let counter = (u64::from(kind) << 40) + u64::from(kind);
-        [padding.clone(), attribute(kind, counter)]
-    });
-    nest(12, counters)
-}
-
-/// The same counters, of which but the low halves are left, bytes apart.
-fn stats() -> Attr {
-    let counters = (1..=10).map(|kind| match kind {
-        4 | 5 => attribute(kind, (u64::from(kind) << 40) + u64::from(kind)),
-        _ => attribute(kind, u32::from(kind)),
-    });
-    nest(10, counters)
-}
-
-fn wide() -> Stats {
-    let counter = |kind: u64| (kind << 40) + kind;
-    Stats {
-        connections: counter(1),
-        in_packets: counter(2),
-        out_packets: counter(3),
-        in_bytes: counter(4),
-        out_bytes: counter(5),
-        connection_rate: counter(6),
-        in_packet_rate: counter(7),
-        out_packet_rate: counter(8),
-        in_byte_rate: counter(9),
-        out_byte_rate: counter(10),
-    }
-}
-
-fn narrow() -> Stats {
-    Stats {
-        connections: 1,
-        in_packets: 2,
-        out_packets: 3,
-        connection_rate: 6,
-        in_packet_rate: 7,
-        out_packet_rate: 8,
-        in_byte_rate: 9,
-        out_byte_rate: 10,
-        ..wide()
-    }
-}
-
-fn service_key(id: ServiceId) -> Vec<Attr> {
-    match id {
-        ServiceId::Address {
-            protocol,
-            address,
-            port,
-        } => vec![
-            attribute(
-                1,
-                match address {
-                    IpAddr::V4(_) => AF_INET,
-                    IpAddr::V6(_) => AF_INET6,
-                },
-            ),
-            attribute(2, protocol.0),
-            bytes(3, &sixteen(&address.to_string())),
-            big(4, port),
-        ],
-        ServiceId::Mark { mark, family } => vec![
-            attribute(
-                1,
-                match family {
-                    Family::V4 => AF_INET,
-                    Family::V6 => AF_INET6,
-                },
-            ),
-            attribute(5, mark),
-        ],
-    }
-}
-
-/// What the kernel says of a service, in its order.
-fn service_attributes(service: &Service) -> Vec<Attr> {
-    let flags = [service.flags.0.to_ne_bytes(), [0xff; 4]].concat();
-    let mut attributes = service_key(service.id);
-    attributes.extend([
-        bytes(6, &[service.scheduler.as_bytes(), b"\0"].concat()),
-        bytes(11, &[service.engine.as_bytes(), b"\0"].concat()),
-        bytes(7, &flags),
-        attribute(8, service.persistence),
-        match service.mask {
-            Mask::V4(mask) => bytes(9, &mask.octets()),
-            Mask::V6(prefix) => attribute(9, prefix),
-        },
-        stats(),
-        stats64(),
-    ]);
-    attributes
-}
-
-/// What the kernel says of the server of `values::server`, in its order.
 fn server_attributes(address: &str) -> Vec<Attr> {
-    let family = if address.contains(':') {
-        AF_INET6
-    } else {
-        AF_INET
-    };
-    vec![
-        bytes(1, &sixteen(address)),
-        big(2, 8080),
-        attribute(3, 2_u32),
-        attribute(4, 0x0102_0304_u32),
-        attribute(13, 1_u8),
-        big(14, 6080),
-        attribute(15, 2_u16),
-        attribute(5, 2000_u32),
-        attribute(6, 1500_u32),
-        attribute(7, 70_001_u32),
-        attribute(8, 70_002_u32),
-        attribute(9, 70_003_u32),
-        attribute(11, family),
-        stats(),
-        stats64(),
-    ]
+    said::server(&state(address))
 }
 
 fn daemon_attributes(group: Attr) -> Vec<Attr> {
@@ -209,7 +75,7 @@ fn services() {
             service,
             stats: wide(),
         };
-        let attributes = service_attributes(&service);
+        let attributes = said::service(&service);
         assert_eq!(get_service(attributes.clone()).unwrap(), state);
         let item = wire::item(0, NEW_SERVICE, [nest(1, attributes)]);
         assert_eq!(listing(item).client().services().unwrap(), [state]);
@@ -218,7 +84,7 @@ fn services() {
 
 #[test]
 fn a_service_needs_all_but_counters_and_engine() {
-    let whole = || service_attributes(&service(tcp()));
+    let whole = || said::service(&service(tcp()));
     let state = get_service(without(whole(), &[12])).unwrap();
     assert_eq!(state.stats, narrow());
     let state = get_service(without(whole(), &[10, 11, 12])).unwrap();
@@ -329,7 +195,7 @@ fn names_up_to_nul_or_the_end() {
         (b"\0", b""),
         (b"abcdefghijklmnopqrstuvw\0", b"abcdefghijklmno"),
     ] {
-        let mut attributes = without(service_attributes(&service(tcp())), &[6]);
+        let mut attributes = without(said::service(&service(tcp())), &[6]);
         attributes.push(bytes(6, text));
         let state = get_service(attributes).unwrap();
         assert_eq!(state.service.scheduler.as_bytes(), name);
@@ -345,7 +211,7 @@ fn what_is_not_known_is_passed_over() {
             bytes(0x3fff, &[]),
         ]
     };
-    let mut attributes = service_attributes(&service(udp6()));
+    let mut attributes = said::service(&service(udp6()));
     attributes.extend(unknown());
     let top = unknown().into_iter().chain([nest(1, attributes)]);
     let reply = wire::data(0, NEW_SERVICE, top);
@@ -362,7 +228,7 @@ fn what_is_not_known_is_passed_over() {
 fn values_of_the_wrong_length_are_errors() {
     for kind in [1, 2, 3, 4, 5, 7, 8, 9] {
         for length in [0, 1, 3, 5, 15, 17] {
-            let mut attributes = service_attributes(&service(tcp()));
+            let mut attributes = said::service(&service(tcp()));
             attributes.push(bytes(kind, &vec![1; length]));
             let error = get_service(attributes).unwrap_err();
             assert!(matches!(error, Error::Malformed(_)), "{kind}: {error:?}");
@@ -386,14 +252,14 @@ fn values_of_the_wrong_length_are_errors() {
         }
     }
     let counters = nest(12, [bytes(1, &[0; 5])]);
-    let mut attributes = without(service_attributes(&service(tcp())), &[12]);
+    let mut attributes = without(said::service(&service(tcp())), &[12]);
     attributes.push(counters);
     get_service(attributes).unwrap_err();
 }
 
 #[test]
 fn numbers_that_mean_nothing_are_errors() {
-    let mut attributes = service_attributes(&service(tcp()));
+    let mut attributes = said::service(&service(tcp()));
     attributes.push(attribute(1, 7_u16));
     get_service(attributes).unwrap_err();
     let mut attributes = server_attributes("10.1.2.3");
@@ -410,11 +276,7 @@ fn numbers_that_mean_nothing_are_errors() {
 #[test]
 fn nothing_breaks_where_a_reply_breaks_off() {
     let answers = [
-        wire::data(
-            0,
-            NEW_SERVICE,
-            [nest(1, service_attributes(&service(udp6())))],
-        ),
+        wire::data(0, NEW_SERVICE, [nest(1, said::service(&service(udp6())))]),
         wire::data(0, NEW_DEST, [nest(2, server_attributes("fd00::3"))]),
         wire::data(
             0,

@@ -1,0 +1,238 @@
+//! Listing a table, alone and while others change it.
+
+use std::collections::HashSet;
+
+use ipvsadm::kernel::{Detail, Error};
+use ipvsadm::model::*;
+
+use crate::world::*;
+
+/// Services of both families with servers behind some.
+fn mixed(ipv4: u32, ipv6: u32) -> Table {
+    let ipv4 = (0..ipv4).map(|number| entry(v4(number), number % 3));
+    let ipv6 = (0..ipv6).map(|number| entry(v6(number), number % 3));
+    ipv4.chain(ipv6).collect()
+}
+
+fn world(table: Table) -> World {
+    World {
+        table,
+        chunk: 80,
+        old_options: true,
+        uses: true,
+        ..World::default()
+    }
+}
+
+fn ids(table: &[Entry]) -> HashSet<ServiceId> {
+    let ids: HashSet<_> = table.iter().map(|entry| entry.service.service.id).collect();
+    assert_eq!(ids.len(), table.len(), "a service came twice");
+    ids
+}
+
+fn by_id(mut table: Table) -> Table {
+    table.sort_by_key(|entry| format!("{:?}", entry.service.service.id));
+    table
+}
+
+#[test]
+fn all_of_it_whatever_helps_there_are() {
+    for (ipv4, ipv6) in [
+        (0, 0),
+        (3, 0),
+        (0, 3),
+        (300, 0),
+        (0, 300),
+        (300, 1),
+        (1, 300),
+    ] {
+        for (old_options, uses) in [(true, true), (true, false), (false, false)] {
+            let table = mixed(ipv4, ipv6);
+            let world = World {
+                old_options,
+                uses,
+                ..world(table.clone())
+            };
+            let (mut client, _) = visit(world);
+            let full = client.table(Detail::Full).unwrap();
+            assert_eq!(by_id(full), by_id(table.clone()));
+            let listed = client.table(Detail::Brief).unwrap();
+            let listed = listed.iter().map(brief).collect();
+            assert_eq!(by_id(listed), by_id(table.iter().map(brief).collect()));
+        }
+    }
+}
+
+#[test]
+fn a_brief_one_of_ipv4_needs_no_list() {
+    let (mut client, world) = visit(world(mixed(300, 0)));
+    let table = client.table(Detail::Brief).unwrap();
+    assert_eq!(table, mixed(300, 0).iter().map(brief).collect::<Table>());
+    assert_eq!(world.borrow().lists, 0);
+    // One question for each service that has servers.
+    assert_eq!(world.borrow().questions, 200);
+}
+
+#[test]
+fn a_full_one_lists_services_once_and_servers_where_there_are_any() {
+    let (mut client, world) = visit(world(mixed(300, 0)));
+    client.table(Detail::Full).unwrap();
+    assert_eq!(world.borrow().lists, 1 + 200);
+}
+
+#[test]
+fn ipv6_services_are_listed_until_nothing_is_new() {
+    let (mut client, world) = visit(world(mixed(300, 30)));
+    client.table(Detail::Full).unwrap();
+    // Nor has anybody counted their servers.
+    assert_eq!(world.borrow().lists, 3 + 200 + 30);
+}
+
+#[test]
+fn a_brief_one_names_the_engines_of_persistent_services() {
+    let mut table = mixed(100, 0);
+    table[7].service.service.flags = Flags::PERSISTENT;
+    table[7].service.service.engine = Name::new(b"sip");
+    let (mut client, _) = visit(world(table));
+    let table = client.table(Detail::Brief).unwrap();
+    assert_eq!(table[7].service.service.engine.as_bytes(), b"sip");
+}
+
+#[test]
+fn ipv6_servers_of_ipv4_services_are_listed_too() {
+    let mut table = mixed(100, 0);
+    table[8].servers[0].server.id.address = v6(1);
+    for old_options in [true, false] {
+        let world = World {
+            old_options,
+            ..world(table.clone())
+        };
+        let (mut client, _) = visit(world);
+        for detail in [Detail::Brief, Detail::Full] {
+            let listed = client.table(detail).unwrap();
+            let servers = |table: &Table| -> Vec<ServerId> {
+                let servers = table[8].servers.iter();
+                servers.map(|state| state.server.id).collect()
+            };
+            assert_eq!(servers(&listed), servers(&table));
+        }
+    }
+}
+
+/// Deletes services that a list has told already, one each time, and thereby hides others.
+fn deleter(mut doomed: Vec<ServiceId>) -> Option<Other> {
+    Some(Box::new(move |table| {
+        if let Some(id) = doomed.pop() {
+            table.retain(|entry| entry.service.service.id != id);
+        }
+    }))
+}
+
+#[test]
+fn what_others_delete_hides_nothing_else() {
+    for (ipv4, ipv6) in [(500, 0), (0, 500), (250, 250)] {
+        for (old_options, uses) in [(true, true), (true, false), (false, false)] {
+            let table = mixed(ipv4, ipv6);
+            // Those at the front are told first.
+            let (doomed, staying) = table.split_at(4);
+            let doomed = ids(doomed).into_iter().collect();
+            let world = World {
+                old_options,
+                uses,
+                other: deleter(doomed),
+                ..world(table.clone())
+            };
+            let (mut client, _) = visit(world);
+            let listed = ids(&client.table(Detail::Full).unwrap());
+            assert!(listed.is_superset(&ids(staying)));
+            assert!(listed.is_subset(&ids(&table)));
+        }
+    }
+}
+
+#[test]
+fn what_others_add_is_no_harm() {
+    let table = mixed(300, 300);
+    let mut number = 1000;
+    let world = World {
+        uses: false,
+        other: Some(Box::new(move |table| {
+            number += 1;
+            // Slower than the kernel tells them: a list would not end otherwise.
+            if number % 3 == 0 {
+                table.insert(0, entry(v6(number), 0));
+                table.insert(0, entry(v4(number), 0));
+            }
+        })),
+        ..world(table.clone())
+    };
+    // There are new ones in every list, and still there is an end.
+    let (mut client, _) = visit(world);
+    for detail in [Detail::Brief, Detail::Full] {
+        let listed = ids(&client.table(detail).unwrap());
+        assert!(listed.is_superset(&ids(&table)));
+    }
+}
+
+#[test]
+fn what_is_gone_by_the_end_is_not_listed() {
+    let table = mixed(0, 500);
+    let doomed = table[..4].iter().map(|entry| entry.service.service.id);
+    let doomed: Vec<_> = doomed.collect();
+    let world = World {
+        uses: false,
+        other: deleter(doomed.clone()),
+        ..world(table)
+    };
+    let (mut client, _) = visit(world);
+    let listed = ids(&client.table(Detail::Full).unwrap());
+    assert!(doomed.iter().all(|id| !listed.contains(id)));
+}
+
+#[test]
+fn deleted_servers_hide_no_others() {
+    for address in [v4(1), v6(1)] {
+        for old_options in [true, false] {
+            let table = vec![entry(address, 500)];
+            let id = table[0].service.service.id;
+            let mut doomed = 4;
+            let world = World {
+                old_options,
+                other: Some(Box::new(move |table| {
+                    if doomed > 0 {
+                        table[0].servers.remove(0);
+                        doomed -= 1;
+                    }
+                })),
+                ..world(table.clone())
+            };
+            let (mut client, _) = visit(world);
+            let listed = client.servers(&id).unwrap();
+            for staying in &table[0].servers[4..] {
+                assert!(listed.contains(staying));
+            }
+            let different: HashSet<_> = listed.iter().map(|state| state.server.id).collect();
+            assert_eq!(different.len(), listed.len());
+        }
+    }
+}
+
+#[test]
+fn a_missing_service_is_an_error() {
+    for old_options in [true, false] {
+        let world = World {
+            old_options,
+            ..world(mixed(3, 3))
+        };
+        let (mut client, _) = visit(world);
+        for address in [v4(9), v6(9)] {
+            let id = entry(address, 0).service.service.id;
+            let error = client.servers(&id).unwrap_err();
+            assert!(matches!(error, Error::Refused(libc::ESRCH)));
+        }
+        for address in [v4(0), v6(0)] {
+            let id = entry(address, 0).service.service.id;
+            assert_eq!(client.servers(&id).unwrap(), []);
+        }
+    }
+}

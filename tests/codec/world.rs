@@ -1,0 +1,300 @@
+//! A kernel that has a table, and others who change it while it is listed.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+
+use ipvsadm::kernel::{Client, Inbox, Room, Transport};
+use ipvsadm::model::*;
+
+use crate::said::{self, narrow, numbers, wide};
+use crate::script::FAMILY;
+use crate::wire::{self, Fields};
+
+pub type Table = Vec<Entry>;
+
+/// Somebody who is let in each time the kernel has told a part of a list.
+pub type Other = Box<dyn FnMut(&mut Table)>;
+
+#[derive(Default)]
+pub struct World {
+    pub table: Table,
+    /// So many items fit a datagram.
+    pub chunk: usize,
+    /// Whether the old options are to be had.
+    pub old_options: bool,
+    /// Whether the uses of the module are.
+    pub uses: bool,
+    pub other: Option<Other>,
+    pub list: Option<List>,
+    pub waiting: VecDeque<Vec<u8>>,
+    /// How many lists were asked for.
+    pub lists: usize,
+    /// How many questions were asked about one thing, by either way.
+    pub questions: usize,
+}
+
+/// A list that is being told.
+pub struct List {
+    sequence: u32,
+    /// Whose servers; services if nobody's.
+    of: Option<ServiceId>,
+    told: usize,
+}
+
+/// A client of this world, and the world.
+pub fn visit(world: World) -> (Client, Rc<RefCell<World>>) {
+    let world = Rc::new(RefCell::new(world));
+    let client = Client::over(Box::new(Visitor(Rc::clone(&world)))).unwrap();
+    world.borrow_mut().questions = 0;
+    (client, world)
+}
+
+struct Visitor(Rc<RefCell<World>>);
+
+impl World {
+    fn find(&self, id: &ServiceId) -> Option<&Entry> {
+        let mut table = self.table.iter();
+        table.find(|entry| entry.service.service.id == *id)
+    }
+
+    fn hear(&mut self, request: &wire::Request) {
+        let sequence = request.sequence;
+        let is_list = request.flags & 0x300 == 0x300;
+        let id = request
+            .attributes
+            .get(&1)
+            .map(|nest| id(&wire::inside(nest)));
+        match (request.family, request.command) {
+            (16, 3) => {
+                self.waiting
+                    .push_back(wire::data(sequence, 1, [wire::attribute(1, FAMILY)]))
+            }
+            (_, 15) => self.waiting.push_back(wire::info(sequence)),
+            (_, 4 | 8) if is_list => {
+                self.lists += 1;
+                self.list = Some(List {
+                    sequence,
+                    of: id,
+                    told: 0,
+                });
+                self.tell();
+            }
+            (_, 4) => {
+                self.questions += 1;
+                let answer = match id.and_then(|id| self.find(&id)) {
+                    Some(entry) => service(sequence, &entry.service.service, wire::data),
+                    None => wire::verdict(sequence, libc::ESRCH),
+                };
+                self.waiting.push_back(answer);
+            }
+            _ => panic!("{request:?}"),
+        }
+    }
+
+    /// Tells the next part of a list: by number, as the kernel does.
+    fn tell(&mut self) {
+        let Some(list) = &mut self.list else {
+            return;
+        };
+        let sequence = list.sequence;
+        let (chunk, told) = (self.chunk, list.told);
+        let items: Vec<Vec<u8>> = match list.of {
+            None => {
+                let services = self.table.iter().skip(told).take(chunk);
+                let services = services.map(|entry| &entry.service.service);
+                services
+                    .map(|one| service(sequence, one, wire::item))
+                    .collect()
+            }
+            Some(id) => {
+                let mut table = self.table.iter();
+                let entry = table.find(|entry| entry.service.service.id == id);
+                let servers = entry.into_iter().flat_map(|entry| &entry.servers);
+                let servers = servers.skip(told).take(chunk).map(said::server);
+                let item = |server| wire::item(sequence, 5, [wire::nest(2, server)]);
+                servers.map(item).collect()
+            }
+        };
+        list.told += items.len();
+        self.waiting.push_back(match items.is_empty() {
+            true => {
+                self.list = None;
+                wire::done(sequence)
+            }
+            false => items.concat(),
+        });
+        if let Some(other) = &mut self.other {
+            other(&mut self.table);
+        }
+    }
+
+    fn old_answer(&mut self, option: i32, value: &[u8]) -> io::Result<Vec<u8>> {
+        let is_ipv4 = |entry: &&Entry| entry.service.service.id.family() == Family::V4;
+        let ipv4 = self.table.iter().filter(is_ipv4);
+        let mut ipv4 = ipv4.map(|entry| (said::old_key(entry.service.service.id), entry));
+        let old_service =
+            |entry: &Entry| said::old_service_entry(&entry.service.service, entry.servers.len());
+        let mut asked = || -> io::Result<&Entry> {
+            let found = ipv4.find(|(key, _)| value.starts_with(key));
+            let missing = || io::Error::from_raw_os_error(libc::ESRCH);
+            Ok(found.ok_or_else(missing)?.1)
+        };
+        match option {
+            1153 => Ok(numbers([0x01_02_01, 4096, ipv4.count() as u32])),
+            1154 => Ok([
+                vec![0; 8],
+                ipv4.flat_map(|(_, entry)| old_service(entry)).collect(),
+            ]
+            .concat()),
+            1155 => {
+                self.questions += 1;
+                Ok(old_service(asked()?))
+            }
+            1156 => {
+                self.questions += 1;
+                let servers = asked()?.servers.iter();
+                let servers = servers.filter(|state| state.server.id.family() == Family::V4);
+                Ok([
+                    vec![0; 24],
+                    servers.flat_map(said::old_server_entry).collect(),
+                ]
+                .concat())
+            }
+            1159 => Ok(vec![0; 48]),
+            _ => panic!("option {option}"),
+        }
+    }
+}
+
+fn service(
+    sequence: u32,
+    service: &Service,
+    message: fn(u32, u8, [wire::Attr; 1]) -> Vec<u8>,
+) -> Vec<u8> {
+    message(sequence, 1, [wire::nest(1, said::service(service))])
+}
+
+/// The service that a request is about.
+fn id(key: &Fields) -> ServiceId {
+    let number = |kind| u16::from_ne_bytes(key[&kind][..].try_into().unwrap());
+    let address: [u8; 16] = key[&3][..].try_into().unwrap();
+    let address = match number(1) {
+        2 => IpAddr::from(Ipv4Addr::from_bits(
+            u128::from_be_bytes(address).wrapping_shr(96) as u32,
+        )),
+        _ => IpAddr::from(Ipv6Addr::from(address)),
+    };
+    ServiceId::Address {
+        protocol: Protocol(number(2)),
+        address,
+        port: u16::from_be_bytes(key[&4][..].try_into().unwrap()),
+    }
+}
+
+impl Transport for Visitor {
+    fn send(&mut self, messages: &[u8]) -> io::Result<()> {
+        for request in wire::requests(messages) {
+            self.0.borrow_mut().hear(&request);
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        let datagram = world.waiting.pop_front();
+        let datagram = datagram.ok_or(io::Error::from_raw_os_error(libc::EAGAIN))?;
+        inbox.empty_slots()[0][..datagram.len()].copy_from_slice(&datagram);
+        inbox.filled(datagram.len(), 0);
+        world.tell();
+        Ok(())
+    }
+
+    fn enlarge(&mut self) -> io::Result<Room> {
+        unimplemented!()
+    }
+
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+        let mut world = self.0.borrow_mut();
+        if !world.old_options {
+            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+        }
+        let answer = world.old_answer(option, value)?;
+        let length = answer.len().min(value.len());
+        value[..length].copy_from_slice(&answer[..length]);
+        Ok(value.len())
+    }
+
+    fn set_option(&mut self, _: i32, _: &[u8]) -> io::Result<()> {
+        unimplemented!()
+    }
+
+    fn uses(&mut self) -> Option<usize> {
+        let world = self.0.borrow();
+        world.uses.then_some(world.table.len())
+    }
+}
+
+/// A service like any, with this many servers.
+pub fn entry(address: IpAddr, servers: u32) -> Entry {
+    let id = ServiceId::Address {
+        protocol: Protocol::TCP,
+        address,
+        port: 80,
+    };
+    let service = Service {
+        id,
+        scheduler: Name::new(b"wlc"),
+        flags: Flags::NONE,
+        persistence: 0,
+        mask: Mask::whole(id.family()),
+        engine: Name::EMPTY,
+    };
+    Entry {
+        service: ServiceState {
+            service,
+            stats: wide(),
+        },
+        servers: (1..=servers).map(server).collect(),
+    }
+}
+
+pub fn server(number: u32) -> ServerState {
+    ServerState {
+        server: Server {
+            id: ServerId {
+                address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
+                port: 80,
+            },
+            forwarding: Forwarding::Masquerade,
+            tunnel: Tunnel::IPIP,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        },
+        active: 1,
+        inactive: 2,
+        persistent: 3,
+        stats: wide(),
+    }
+}
+
+/// What a brief listing may make of it.
+pub fn brief(entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    entry.service.stats = narrow();
+    for state in &mut entry.servers {
+        state.stats = narrow();
+    }
+    entry
+}
+
+pub fn v4(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x0a00_0000 + number).into()
+}
+
+pub fn v6(number: u32) -> IpAddr {
+    Ipv6Addr::from_bits((0xfd_u128 << 120) + u128::from(number)).into()
+}
