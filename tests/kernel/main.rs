@@ -7,6 +7,7 @@
 mod cases;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod program;
 mod selftest;
 mod wrappers;
 
@@ -40,6 +41,7 @@ fn tests() -> Vec<KernelTest> {
             anyhow::bail!(reason.clone())
         })]
     });
+    tests.extend(program::tests());
     tests.extend(wrappers::tests());
     tests
 }
