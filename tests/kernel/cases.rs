@@ -142,7 +142,7 @@ fn judge(expected: &Expected, [theirs, ours]: [Output; 2]) -> Result<()> {
     }
 }
 
-fn same(left_name: &str, left: &Output, right_name: &str, right: &Output) -> Result<()> {
+pub fn same(left_name: &str, left: &Output, right_name: &str, right: &Output) -> Result<()> {
     if left == right {
         return Ok(());
     }

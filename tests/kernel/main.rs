@@ -5,8 +5,11 @@
 //! them and runs the tests there.
 
 mod cases;
+mod differences;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod matrix;
+mod pair;
 mod program;
 mod selftest;
 mod wrappers;
@@ -33,17 +36,23 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// The tests that run inside; a case file that cannot be read is a test that fails.
+/// The tests that run inside.
 fn tests() -> Vec<KernelTest> {
-    let mut tests = cases::tests().unwrap_or_else(|error| {
+    let mut tests = case_files();
+    tests.extend(program::tests());
+    tests.extend(wrappers::tests());
+    tests.extend(matrix::tests());
+    tests
+}
+
+/// A case file that cannot be read is a test that fails.
+fn case_files() -> Vec<KernelTest> {
+    cases::tests().unwrap_or_else(|error| {
         let reason = format!("{error:?}");
         vec![KernelTest::new("cases", move |_| {
             anyhow::bail!(reason.clone())
         })]
-    });
-    tests.extend(program::tests());
-    tests.extend(wrappers::tests());
-    tests
+    })
 }
 
 fn run_as_test() -> Result<ExitCode> {
@@ -85,7 +94,7 @@ impl Plan {
         let mut orders = Vec::new();
         for test in tests() {
             if kernel == Kernel::Host || test.kernels.contains(&kernel) {
-                let (order, outcome) = Order::new(&test.name, test.limit);
+                let (order, outcome) = Order::new(&test);
                 if self.add_trial(kernel, &test.name, outcome, arguments) {
                     orders.push(order);
                 }

@@ -86,7 +86,7 @@ fn outcomes<const N: usize>(
     let mut orders = Vec::new();
     let receivers = names.map(|name| {
         let test = tests.iter().find(|test| test.name == name);
-        let (order, outcome) = Order::new(name, test.expect("a test of `inside`").limit);
+        let (order, outcome) = Order::new(test.expect("a test of `inside`"));
         orders.push(order);
         outcome
     });

@@ -18,6 +18,8 @@ pub struct KernelTest {
     pub kernels: Vec<Kernel>,
     /// The kernel counts as hung when the test takes longer.
     pub limit: Duration,
+    /// How many cases take as long as this test does.
+    pub cost: usize,
     pub run: Body,
 }
 
@@ -31,6 +33,7 @@ impl KernelTest {
             name: name.into(),
             kernels: kernels::ALL.to_vec(),
             limit: Duration::from_secs(120),
+            cost: 1,
             run: Box::new(run),
         }
     }

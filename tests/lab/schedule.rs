@@ -15,10 +15,10 @@ use anyhow::{Context, Result, bail};
 use super::boot::{Guest, Kit, cores};
 use super::guest;
 use super::kernels::Kernel;
-use super::runner::Message;
+use super::runner::{KernelTest, Message};
 
-/// How many tests one boot serves: a hundred take a minute on the slowest kernel, a boot seconds.
-const TESTS_PER_BOOT: usize = 100;
+/// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
+const COST_PER_BOOT: usize = 100;
 
 /// How long a kernel may take until its runner is there.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
@@ -30,17 +30,18 @@ pub type Outcome = Result<(), String>;
 pub struct Order {
     name: String,
     limit: Duration,
+    cost: usize,
     outcome: Sender<Outcome>,
 }
 
 impl Order {
-    pub fn new(name: &str, limit: Duration) -> (Self, Receiver<Outcome>) {
+    pub fn new(test: &KernelTest) -> (Self, Receiver<Outcome>) {
         let (outcome, receiver) = mpsc::channel();
-        let name = name.to_owned();
         (
             Order {
-                name,
-                limit,
+                name: test.name.clone(),
+                limit: test.limit,
+                cost: test.cost,
                 outcome,
             },
             receiver,
@@ -70,12 +71,9 @@ impl Run {
     /// Starts running the orders of each kernel, on as many guests at once as there are cores.
     pub fn start(kit: Arc<Kit>, orders: Vec<(Kernel, Vec<Order>)>) -> Self {
         let mut batches = VecDeque::new();
-        for (kernel, mut orders) in orders {
-            while !orders.is_empty() {
-                let rest = orders.split_off(orders.len().min(TESTS_PER_BOOT));
-                batches.push_back((kernel, VecDeque::from(orders)));
-                orders = rest;
-            }
+        for (kernel, orders) in orders {
+            let boots = split(orders).into_iter();
+            batches.extend(boots.map(|orders| (kernel, orders)));
         }
         let batches = Arc::new(Mutex::new(batches));
         let tallies = Arc::new(Mutex::new(Tallies::new()));
@@ -107,6 +105,21 @@ impl Run {
         }
         std::mem::take(&mut self.tallies.lock().unwrap())
     }
+}
+
+/// Shares tests out to boots, in their order.
+fn split(orders: Vec<Order>) -> Vec<VecDeque<Order>> {
+    let mut boots = Vec::new();
+    let mut room = 0;
+    for order in orders {
+        if room < order.cost {
+            boots.push(VecDeque::new());
+            room = COST_PER_BOOT;
+        }
+        room = room.saturating_sub(order.cost);
+        boots.last_mut().expect("there is one").push_back(order);
+    }
+    boots
 }
 
 /// Tests that share a boot, as long as none of them ends it.

@@ -1,0 +1,202 @@
+//! The matrix: every command with every single option before it and after it.
+//!
+//! The lines are made from the program's own table, so that a new row needs a value here and
+//! nothing else. All of them run on one kernel; the others run those that reach the kernel.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use ipvsadm::cli::meaning;
+use ipvsadm::cli::options::{CommandRow, Row, Value, Verb, rows};
+use ipvsadm::names::Names;
+
+use crate::cases::same;
+use crate::differences;
+use crate::lab::guest;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Program, Side, World};
+use crate::pair::{Pair, Tables};
+
+/// The kernel on which all lines run.
+const IN_FULL: &str = "6.1.";
+
+/// What there is when a line begins. Daemons are stopped first, which fails if none runs.
+const WORLD: &str = "\
+    --stop-daemon master\n\
+    --stop-daemon backup\n\
+    --start-daemon backup --mcast-interface lo --syncid 7\n\
+    --set 900 120 300\n\
+    -C\n\
+    -A -t 10.0.0.1:80 -s rr -p 300\n\
+    -a -t 10.0.0.1:80 -r 10.1.1.1:80 -i -w 2\n\
+    -a -t 10.0.0.1:80 -r 10.1.1.2:8080 -m\n\
+    -A -u 10.0.0.1:53 -s wrr -o\n\
+    -a -u 10.0.0.1:53 -r 10.1.1.1:53 -g\n\
+    -A -t [2001:db8::1]:80 -s sh -b sh-port\n\
+    -a -t [2001:db8::1]:80 -r [2001:db8:1::1]:80 -i --tun-type gre --tun-csum\n\
+    -A -f 5 -s wlc\n\
+    -A -f 5 -6 -s wlc\n";
+
+/// The value that each option is given.
+const VALUES: &[(&str, &str)] = &[
+    ("start-daemon", "master"),
+    ("stop-daemon", "backup"),
+    ("tcp-service", "10.0.0.1:80"),
+    ("udp-service", "10.0.0.1:53"),
+    ("sctp-service", "10.0.0.1:90"),
+    ("fwmark-service", "5"),
+    ("scheduler", "wrr"),
+    ("sched-flags", "flag-1,flag-2"),
+    ("persistent", "600"),
+    ("netmask", "255.255.255.0"),
+    ("pe", "sip"),
+    ("real-server", "10.1.1.2:8080"),
+    ("weight", "5"),
+    ("u-threshold", "100"),
+    ("l-threshold", "0"),
+    ("tun-type", "gre"),
+    ("tun-port", "5555"),
+    ("mcast-interface", "lo"),
+    ("syncid", "9"),
+    ("sync-maxlen", "1400"),
+    ("mcast-group", "224.0.0.99"),
+    ("mcast-port", "8900"),
+    ("mcast-ttl", "3"),
+];
+
+pub fn tests() -> Vec<KernelTest> {
+    let commands = rows().filter_map(|row| match row {
+        Row::Command(row) => Some(row),
+        Row::Option(_) => None,
+    });
+    commands.map(test).collect()
+}
+
+fn test(command: &'static CommandRow) -> KernelTest {
+    let name = format!("matrix::{}", command.long);
+    let mut test = KernelTest::new(name, move |world| {
+        let lines = lines(command)?;
+        Matrix::new(world)?.play(command.verb, &lines)
+    });
+    test.cost = 20;
+    test
+}
+
+/// What a command needs to be complete; several where options mean different things.
+fn complements(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::AddService => &["-t 10.0.0.1:90", "-u 10.0.0.2:90", "-f 9"],
+        Verb::EditService => &["-t 10.0.0.1:80", "-f 5"],
+        Verb::DeleteService => &["-t 10.0.0.1:80"],
+        Verb::AddServer => &[
+            "-t 10.0.0.1:80 -r 10.1.1.9:81",
+            "-t 10.0.0.1:80 -r 10.1.1.9:81 -i",
+        ],
+        Verb::EditServer => &[
+            "-t 10.0.0.1:80 -r 10.1.1.2:8080",
+            "-t 10.0.0.1:80 -r 10.1.1.1:80 -i",
+        ],
+        Verb::DeleteServer => &["-t 10.0.0.1:80 -r 10.1.1.2:8080"],
+        Verb::SetTimeouts => &["100 20 30"],
+        _ => &[""],
+    }
+}
+
+/// The lines of one command, each once.
+fn lines(command: &'static CommandRow) -> Result<BTreeSet<Vec<String>>> {
+    let mut lines = BTreeSet::new();
+    let command_words = words(Row::Command(command))?;
+    for option in rows() {
+        let option = words(option)?;
+        for complement in complements(command.verb) {
+            let complement = complement.split_whitespace().map(str::to_owned);
+            let command = [command_words.clone(), complement.collect()].concat();
+            lines.insert([command.clone(), option.clone()].concat());
+        }
+        lines.insert([option, command_words.clone()].concat());
+    }
+    Ok(lines)
+}
+
+fn words(row: Row) -> Result<Vec<String>> {
+    let (letter, long, value) = match row {
+        Row::Command(row) => (row.short.first().copied(), row.long, row.value),
+        Row::Option(row) => (row.short, row.long, row.value),
+    };
+    let mut words = vec![match letter {
+        Some(letter) => format!("-{}", char::from(letter)),
+        None => format!("--{long}"),
+    }];
+    if value != Value::Nothing {
+        let (_, value) = VALUES
+            .iter()
+            .find(|(name, _)| *name == long)
+            .with_context(|| format!("the matrix has no value for --{long}"))?;
+        words.push((*value).to_owned());
+    }
+    Ok(words)
+}
+
+struct Matrix<'a> {
+    world: &'a mut World,
+    pair: Pair,
+    /// What the tables hold when a line begins.
+    start: Tables,
+}
+
+impl<'a> Matrix<'a> {
+    fn new(world: &'a mut World) -> Result<Self> {
+        let mut pair = Pair::new(world)?;
+        pair.restore(WORLD)?;
+        let start = pair.tables()?;
+        Ok(Matrix { world, pair, start })
+    }
+
+    /// Plays all lines, and fails with those that differ.
+    fn play(&mut self, verb: Verb, lines: &BTreeSet<Vec<String>>) -> Result<()> {
+        let in_full = guest::release()?.starts_with(IN_FULL);
+        let mut differences = String::new();
+        for line in lines.iter().filter(|line| in_full || is_accepted(line)) {
+            if let Err(error) = self.line(verb, line) {
+                differences += &format!("ipvsadm {}\n{error:?}\n", line.join(" "));
+            }
+        }
+        if !differences.is_empty() {
+            bail!("{differences}");
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, verb: Verb, line: &[String]) -> Result<()> {
+        let home = match verb {
+            Verb::List | Verb::Save => Side::Reference,
+            _ => Side::Ours,
+        };
+        let theirs = Program::ipvsadm(Side::Reference).args(line);
+        let theirs = differences::expected(self.pair.run(Side::Reference, &theirs)?);
+        let ours = self
+            .pair
+            .run(home, &Program::ipvsadm(Side::Ours).args(line))?;
+        self.world.comparisons += 1;
+        let said = same("expected", &theirs, "ours", &ours);
+        said.and(self.check_tables())
+    }
+
+    /// Compares what the line left, and makes it undone.
+    fn check_tables(&mut self) -> Result<()> {
+        let tables = self.pair.tables();
+        if tables.as_ref().is_ok_and(|tables| *tables == self.start) {
+            return Ok(());
+        }
+        let seen = self.pair.same_to_the_reference();
+        self.world.comparisons += 1;
+        self.pair.restore(WORLD)?;
+        tables.and(seen)
+    }
+}
+
+/// True for a line that the program has no complaint about before it speaks to the kernel.
+fn is_accepted(line: &[String]) -> bool {
+    let words = line.iter().map(String::as_bytes);
+    meaning::read(b"ipvsadm", words, &Names::numeric()).is_ok()
+}
