@@ -24,6 +24,46 @@ pub(super) enum Way {
     Options,
 }
 
+/// A connection to the kernel's IPVS, in the network namespace in which it was opened.
+///
+/// ```no_run
+/// use ipvsadm::kernel::{Change, Client};
+/// use ipvsadm::model::*;
+///
+/// # fn main() -> Result<(), ipvsadm::kernel::Error> {
+/// let web = Service {
+///     id: ServiceId::Address {
+///         protocol: Protocol::TCP,
+///         address: [192, 0, 2, 1].into(),
+///         port: 80,
+///     },
+///     scheduler: Name::new(b"wlc"),
+///     flags: Flags::NONE,
+///     persistence: 0,
+///     mask: Mask::whole(Family::V4),
+///     engine: Name::EMPTY,
+/// };
+/// let mut client = Client::open()?;
+/// client.add_service(&web)?;
+///
+/// // Many things at once: whatever is refused comes back with the tag it was given.
+/// let mut batch = client.batch()?;
+/// let mut refused = |number, errno| eprintln!("server {number}: error {errno}");
+/// for number in 1..=200 {
+///     let server = Server {
+///         id: ServerId { address: [10, 0, 0, number].into(), port: 80 },
+///         forwarding: Forwarding::Masquerade,
+///         tunnel: Tunnel::IPIP,
+///         weight: 1,
+///         upper_threshold: 0,
+///         lower_threshold: 0,
+///     };
+///     batch.push(number, &Change::AddServer(&web.id, &server), &mut refused)?;
+/// }
+/// batch.flush(&mut refused)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Client {
     pub(super) netlink: Netlink,
     pub(super) way: Way,
@@ -31,6 +71,10 @@ pub struct Client {
 
 impl Client {
     /// Connects to the kernel's IPVS. Where the kernel has none, its module is loaded, once.
+    ///
+    /// That one has no right to it is `Error::Refused` with `EPERM`, at once. Without a right
+    /// to IPVS over netlink, as in a user namespace, the client does what the old socket options
+    /// can: IPv4 without engines, tunnels and the settings of daemons.
     pub fn open() -> Result<Self> {
         match Self::over(Box::new(Socket::open()?)) {
             Err(Error::Absent) => {
@@ -41,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Connects by other means than the usual sockets.
+    /// Connects by other means than the usual sockets, as tests do.
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
         let mut client = Self {
             netlink: Netlink::new(transport)?,
@@ -57,7 +101,7 @@ impl Client {
         Ok(client)
     }
 
-    /// How long an answer may take in all.
+    /// Sets how long an answer may take in all. It is a minute otherwise.
     pub fn set_time_limit(&mut self, limit: Duration) {
         self.netlink.set_time_limit(limit);
     }
@@ -73,6 +117,7 @@ impl Client {
         self.apply(&Change::AddService(service))
     }
 
+    /// Replaces the settings of a service, all of them.
     pub fn edit_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::EditService(service))
     }
@@ -92,6 +137,7 @@ impl Client {
         self.apply(&Change::AddServer(id, server))
     }
 
+    /// Replaces the settings of a server, all of them.
     pub fn edit_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
         self.apply(&Change::EditServer(id, server))
     }
@@ -136,7 +182,7 @@ impl Client {
         self.apply(&Change::StopDaemon(role))
     }
 
-    /// A daemon whose thread has not run yet stops without an answer.
+    /// A daemon whose thread has not run yet stops without an answer: then it is looked for.
     fn stop_and_see(&mut self, role: DaemonRole) -> Result<()> {
         let mut verdict = None;
         self.netlink.begin();

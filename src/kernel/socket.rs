@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem::{self, size_of};
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
@@ -38,15 +38,8 @@ impl Socket {
             tv_sec: PATIENCE.as_secs() as _,
             tv_usec: PATIENCE.subsec_micros() as _,
         };
-        set(
-            netlink.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVTIMEO,
-            // SAFETY: a timeval is plain numbers, readable as bytes for as long as it lives.
-            unsafe {
-                std::slice::from_raw_parts((&raw const patience).cast(), size_of::<libc::timeval>())
-            },
-        )?;
+        let socket = netlink.as_raw_fd();
+        set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
         Ok(Self {
             netlink,
             plain: None,
@@ -74,7 +67,6 @@ impl Socket {
     /// Sets the size of a buffer beyond the limit for users, or within it where that is refused.
     fn resize(&self, beyond: c_int, within: c_int, size: c_int) -> io::Result<()> {
         let socket = self.netlink.as_raw_fd();
-        let size = size.to_ne_bytes();
         set(socket, libc::SOL_SOCKET, beyond, &size)
             .or_else(|_| set(socket, libc::SOL_SOCKET, within, &size))
     }
@@ -97,26 +89,20 @@ impl Transport for Socket {
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
-        // SAFETY: zeros are a valid address, to be written by the kernel.
-        let zero: libc::sockaddr_nl = unsafe { mem::zeroed() };
-        let slots = inbox.empty_slots();
-        let mut senders = slots.each_ref().map(|_| zero);
-        let mut parts = slots.map(|slot| libc::iovec {
+        // SAFETY: zeros are a valid address and a valid header, one that points to nothing.
+        let (nobody, empty): (libc::sockaddr_nl, libc::mmsghdr) = unsafe { mem::zeroed() };
+        let mut parts = inbox.empty_slots().map(|slot| libc::iovec {
             iov_base: slot.as_mut_ptr().cast(),
             iov_len: slot.len(),
         });
-        let mut sender = senders.iter_mut();
-        let mut headers = parts.each_mut().map(|part| {
-            // SAFETY: zeros are a valid header, one without an address or control data.
-            let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+        let mut senders = parts.each_ref().map(|_| nobody);
+        let mut headers = parts.each_ref().map(|_| empty);
+        for ((header, part), sender) in headers.iter_mut().zip(&mut parts).zip(&mut senders) {
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
-            if let Some(sender) = sender.next() {
-                header.msg_hdr.msg_name = (&raw mut *sender).cast();
-                header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as socklen_t;
-            }
-            header
-        });
+            header.msg_hdr.msg_namelen = size_of_val(sender) as socklen_t;
+            header.msg_hdr.msg_name = ptr::from_mut(sender).cast();
+        }
         // SAFETY: each header points to a slot and an address of its own, which outlive the
         // call and are not looked at during it.
         let count = unsafe {
@@ -157,18 +143,11 @@ impl Transport for Socket {
     }
 }
 
-fn set(socket: RawFd, level: c_int, option: c_int, value: &[u8]) -> io::Result<()> {
-    // SAFETY: the pointer and the length are those of one slice, which the call only reads.
-    let status = unsafe {
-        libc::setsockopt(
-            socket,
-            level,
-            option,
-            value.as_ptr().cast::<c_void>(),
-            value.len() as socklen_t,
-        )
-    };
-    match status {
+fn set<T: ?Sized>(socket: RawFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
+    let length = size_of_val(value) as socklen_t;
+    let value = ptr::from_ref(value).cast::<c_void>();
+    // SAFETY: the pointer and the length are those of one value, which the call only reads.
+    match unsafe { libc::setsockopt(socket, level, option, value, length) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -176,17 +155,9 @@ fn set(socket: RawFd, level: c_int, option: c_int, value: &[u8]) -> io::Result<(
 
 fn get(socket: RawFd, level: c_int, option: c_int, value: &mut [u8]) -> io::Result<usize> {
     let mut length = value.len() as socklen_t;
+    let value = value.as_mut_ptr().cast::<c_void>();
     // SAFETY: the pointer and the length are those of one slice, and the kernel writes no more.
-    let status = unsafe {
-        libc::getsockopt(
-            socket,
-            level,
-            option,
-            value.as_mut_ptr().cast::<c_void>(),
-            &raw mut length,
-        )
-    };
-    match status {
+    match unsafe { libc::getsockopt(socket, level, option, value, &raw mut length) } {
         0 => Ok(length as usize),
         _ => Err(io::Error::last_os_error()),
     }

@@ -109,42 +109,41 @@ impl Client {
                 no_others && ipv4.is_some_and(|ipv4| client.all_are_ipv4(ipv4))
             },
         )?;
-        let ids = counted.iter().flatten();
-        let mut counts: HashMap<ServiceId, usize> = ids
+        let counted = counted.unwrap_or_default();
+        let mut counts: HashMap<ServiceId, usize> = counted
+            .iter()
             .map(|(state, count)| (state.service.id, *count))
             .collect();
         let mut services = Vec::with_capacity(gathered.len());
         for (state, is_recent) in gathered {
-            let id = state.service.id;
-            let servers = counts.remove(&id);
-            let state = match is_recent || servers.is_some() {
-                true => Some(state),
-                false => existing(self.service(&id))?,
-            };
-            services.extend(state.map(|state| Found { state, servers }));
+            let servers = counts.remove(&state.service.id);
+            match is_recent || servers.is_some() {
+                true => services.push(Found { state, servers }),
+                false => services.extend(self.find(&state.service.id, None)?),
+            }
         }
-        for (counted, _) in counted.into_iter().flatten() {
-            let id = counted.service.id;
-            if let Some(servers) = counts.remove(&id) {
-                let state = existing(self.service(&id))?;
-                services.extend(state.map(|state| Found {
-                    state,
-                    servers: Some(servers),
-                }));
+        for (ServiceState { service, .. }, _) in counted {
+            if let Some(servers) = counts.remove(&service.id) {
+                services.extend(self.find(&service.id, Some(servers))?);
             }
         }
         Ok(services)
+    }
+
+    /// Asks for one service, which may be gone.
+    fn find(&mut self, id: &ServiceId, servers: Option<usize>) -> Result<Option<Found>> {
+        let state = existing(self.service(id))?;
+        Ok(state.map(|state| Found { state, servers }))
     }
 
     /// Counted services with the engines that a plain listing shows.
     fn with_engines(&mut self, counted: Vec<(ServiceState, usize)>) -> Result<Vec<Found>> {
         let mut services = Vec::with_capacity(counted.len());
         for (state, servers) in counted {
-            let state = match state.service.flags.has(Flags::PERSISTENT) {
-                true => existing(self.service(&state.service.id))?,
-                false => Some(state),
-            };
-            services.extend(state.map(|state| Found::counted((state, servers))));
+            match state.service.flags.has(Flags::PERSISTENT) {
+                true => services.extend(self.find(&state.service.id, Some(servers))?),
+                false => services.push(Found::counted((state, servers))),
+            }
         }
         Ok(services)
     }
@@ -158,8 +157,8 @@ impl Client {
         if counted == Some(0) {
             return Ok(Vec::new());
         }
-        if let (Some(count), true) = (counted, self.way == Way::Options || detail == Detail::Brief)
-        {
+        let options_will_do = self.way == Way::Options || detail == Detail::Brief;
+        if let Some(count) = counted.filter(|_| options_will_do) {
             match self.netlink.options().servers(id, count) {
                 Err(Error::Refused(libc::EPERM)) if self.way == Way::Netlink => {}
                 servers => return servers,
