@@ -5,6 +5,7 @@
 //! them and runs the tests there.
 
 mod cases;
+mod client;
 mod differences;
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -29,17 +30,19 @@ use lab::schedule::{Order, Outcome, Run, Tallies};
 use lab::{ours, sys};
 use selftest::SelfTest;
 
-fn main() -> Result<ExitCode> {
-    match lab::play_role(|| tests().into_iter().chain(selftest::inside()).collect()) {
-        Some(result) => result,
-        None => run_as_test(),
-    }
+fn main() -> ExitCode {
+    let played = lab::play_role(|| tests().into_iter().chain(selftest::inside()).collect());
+    played.unwrap_or_else(run_as_test).unwrap_or_else(|error| {
+        eprintln!("{}", lab::explain(&error));
+        ExitCode::FAILURE
+    })
 }
 
 /// The tests that run inside.
 fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
+    tests.extend(client::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests
@@ -48,7 +51,7 @@ fn tests() -> Vec<KernelTest> {
 /// A case file that cannot be read is a test that fails.
 fn case_files() -> Vec<KernelTest> {
     cases::tests().unwrap_or_else(|error| {
-        let reason = format!("{error:?}");
+        let reason = lab::explain(&error);
         vec![KernelTest::new("cases", move |_| {
             anyhow::bail!(reason.clone())
         })]
@@ -72,7 +75,7 @@ fn run_as_test() -> Result<ExitCode> {
         let kit = kit.clone();
         thread::spawn(move || {
             let result = (test.run)(kernel, kit);
-            let _ = outcome.send(result.map_err(|error| format!("{error:?}")));
+            let _ = outcome.send(result.map_err(|error| lab::explain(&error)));
         });
     }
     let run = Run::start(kit, plan.orders);
