@@ -29,13 +29,17 @@ pub fn face() -> Command {
             [] => (None, &[][..]),
             [first, others @ ..] => (Some(*first), others),
         };
-        argument(row.long, first, row.value, row.help)
+        argument(row.long, first, row.value)
+            .help(row.help)
+            .long_help(row.manual)
             .visible_short_aliases(others.iter().map(|&letter| char::from(letter)))
             .help_heading("Commands")
     });
-    let options = OPTIONS
-        .iter()
-        .map(|row| argument(row.long, row.short, row.value, row.help));
+    let options = OPTIONS.iter().map(|row| {
+        argument(row.long, row.short, row.value)
+            .help(row.help)
+            .long_help(row.manual)
+    });
     Command::new("ipvsadm")
         .about("Administer the virtual servers of the Linux kernel")
         .override_usage("COMMAND [OPTION]...")
@@ -46,8 +50,8 @@ pub fn face() -> Command {
         .arg(Arg::new("words").num_args(0..).hide(true))
 }
 
-fn argument(long: &'static str, short: Option<u8>, value: Value, help: &'static str) -> Arg {
-    let argument = Arg::new(long).long(long).help(help);
+fn argument(long: &'static str, short: Option<u8>, value: Value) -> Arg {
+    let argument = Arg::new(long).long(long);
     let argument = match short {
         Some(letter) => argument.short(char::from(letter)),
         None => argument,

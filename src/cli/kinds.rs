@@ -203,6 +203,7 @@ pub struct CommandRow {
     /// The word for it in messages.
     pub name: &'static str,
     pub help: &'static str,
+    pub manual: &'static str,
 }
 
 #[derive(Debug)]
@@ -220,6 +221,7 @@ pub struct OptionRow {
     /// The commands that take just one of all options that name them here.
     pub one_of: &'static [Verb],
     pub help: &'static str,
+    pub manual: &'static str,
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Row {
         }
     }
 
-    fn long(self) -> &'static str {
+    pub fn long(self) -> &'static str {
         match self {
             Self::Command(row) => row.long,
             Self::Option(row) => row.long,

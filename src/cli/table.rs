@@ -22,6 +22,7 @@ const COMMAND: CommandRow = CommandRow {
     value: Value::Nothing,
     name: "",
     help: "",
+    manual: "",
 };
 
 /// The commands, in the order of `Verb`.
@@ -32,6 +33,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "add-service",
         name: "add-service",
         help: "add a virtual service",
+        manual: "\
+            Adds a virtual service: an address and port, or a firewall mark, whose connections \
+            are spread over servers. It has no servers until --add-server gives it some. A \
+            service of that name must not exist yet.",
         ..COMMAND
     },
     CommandRow {
@@ -40,6 +45,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "edit-service",
         name: "edit-service",
         help: "change a virtual service",
+        manual: "\
+            Changes the settings of a virtual service. Its servers, connections and counters \
+            stay. What the line does not state goes back to its default: name everything that \
+            is to remain.",
         ..COMMAND
     },
     CommandRow {
@@ -48,6 +57,9 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "delete-service",
         name: "delete-service",
         help: "delete a virtual service and its servers",
+        manual: "\
+            Deletes a virtual service together with its servers. Connections that exist are \
+            forgotten as their timeouts pass.",
         ..COMMAND
     },
     CommandRow {
@@ -56,6 +68,7 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "clear",
         name: "flush",
         help: "delete all virtual services",
+        manual: "Deletes all virtual services and their servers.",
         ..COMMAND
     },
     CommandRow {
@@ -64,6 +77,11 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "list",
         name: "list",
         help: "list services and servers",
+        manual: "\
+            Lists the virtual services with their servers, or one service. Further options \
+            choose what is shown: counters, rates, limits, tunnels, or instead of services the \
+            connections, the timeouts or the synchronisation daemons. Without any command this \
+            is what ipvsadm does.",
         ..COMMAND
     },
     CommandRow {
@@ -72,6 +90,7 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "add-server",
         name: "add-server",
         help: "add a server to a service",
+        manual: "Adds a real server to a virtual service.",
         ..COMMAND
     },
     CommandRow {
@@ -80,6 +99,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "delete-server",
         name: "delete-server",
         help: "delete a server from a service",
+        manual: "\
+            Deletes a real server from a virtual service. It gets no new connections; those \
+            that it has are cut off, at once or as they time out, as the sysctl \
+            net.ipv4.vs.expire_nodest_conn says. To let them end first see DRAINING.",
         ..COMMAND
     },
     CommandRow {
@@ -88,6 +111,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "edit-server",
         name: "edit-server",
         help: "change a server of a service",
+        manual: "\
+            Changes the settings of a real server. Its connections and counters stay. What the \
+            line does not state goes back to its default: without -w the weight is 1, without \
+            -m or -i forwarding is direct routing.",
         ..COMMAND
     },
     CommandRow {
@@ -95,6 +122,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "set",
         name: "set",
         help: "set the timeouts of connections, in seconds; 0 keeps",
+        manual: "\
+            Sets how long idle connections are remembered, by the next three words: of TCP, of \
+            TCP after a FIN, and of UDP, in seconds. 0 leaves a timeout as it is; the longest \
+            is 2678400, 31 days.",
         ..COMMAND
     },
     CommandRow {
@@ -103,6 +134,9 @@ pub const COMMANDS: &[CommandRow] = &[
         value: Value::Required("master|backup"),
         name: "start-daemon",
         help: "start a synchronisation daemon",
+        manual: "\
+            Starts a synchronisation daemon: the master sends the connections of this director \
+            to others, the backup receives those of another. Both may run at the same time.",
         ..COMMAND
     },
     CommandRow {
@@ -111,6 +145,7 @@ pub const COMMANDS: &[CommandRow] = &[
         value: Value::Required("master|backup"),
         name: "stop-daemon",
         help: "stop a synchronisation daemon",
+        manual: "Stops a synchronisation daemon.",
         ..COMMAND
     },
     CommandRow {
@@ -119,6 +154,9 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "restore",
         name: "restore",
         help: "run commands from standard input, one a line",
+        manual: "\
+            Reads commands from standard input, one a line, and runs them in their order. See \
+            FILES OF COMMANDS.",
         ..COMMAND
     },
     CommandRow {
@@ -127,6 +165,7 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "save",
         name: "save",
         help: "print the table as commands that restore it",
+        manual: "Prints the services and servers as commands that restore them.",
         ..COMMAND
     },
     CommandRow {
@@ -135,6 +174,10 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "zero",
         name: "zero",
         help: "zero the counters of a service, or of all",
+        manual: "\
+            Sets the counters of a service and its servers to zero, or those of all services. \
+            The kernel adds counters up every two seconds; what has not been added yet shows \
+            up afterwards.",
         ..COMMAND
     },
     CommandRow {
@@ -143,6 +186,7 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "help",
         name: "help",
         help: "print this help",
+        manual: "Prints a summary. It needs neither the right to administer nor a kernel with IPVS.",
         ..COMMAND
     },
     CommandRow {
@@ -151,6 +195,7 @@ pub const COMMANDS: &[CommandRow] = &[
         long: "version",
         name: "version",
         help: "print the version",
+        manual: "Prints the version, likewise.",
         ..COMMAND
     },
 ];
@@ -165,6 +210,7 @@ const OPTION: OptionRow = OptionRow {
     may: &[],
     one_of: &[],
     help: "",
+    manual: "",
 };
 
 /// The options, in the order in which the help shows them.
@@ -179,6 +225,10 @@ pub const OPTIONS: &[OptionRow] = &[
         may: &[Verb::Zero],
         one_of: &[Verb::List],
         help: "a TCP service",
+        manual: "\
+            The TCP service at this address and port. The host may be a name, the port the \
+            name of a service. IPv6 addresses stand in brackets: [2001:db8::1]:80. Port 0, or \
+            none, takes every port and demands --persistent.",
     },
     OptionRow {
         option: Opt::UdpService,
@@ -190,6 +240,7 @@ pub const OPTIONS: &[OptionRow] = &[
         may: &[Verb::Zero],
         one_of: &[Verb::List],
         help: "a UDP service",
+        manual: "The UDP service at this address and port.",
     },
     OptionRow {
         option: Opt::SctpService,
@@ -200,6 +251,7 @@ pub const OPTIONS: &[OptionRow] = &[
         may: &[Verb::Zero],
         one_of: &[Verb::List],
         help: "an SCTP service",
+        manual: "The SCTP service at this address and port.",
         ..OPTION
     },
     OptionRow {
@@ -212,12 +264,16 @@ pub const OPTIONS: &[OptionRow] = &[
         may: &[Verb::Zero],
         one_of: &[Verb::List],
         help: "the packets with a firewall mark",
+        manual: "\
+            The service that takes every packet with this firewall mark, from 1 to 4294967295, \
+            decimal or with 0x. See FIREWALL MARKS.",
     },
     OptionRow {
         option: Opt::Ipv6,
         short: Some(b'6'),
         long: "ipv6",
         help: "the mark is of IPv6 packets",
+        manual: "The firewall mark is one of IPv6 packets.",
         ..OPTION
     },
     OptionRow {
@@ -228,6 +284,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("name"),
         may: SERVICE_SETTERS,
         help: "how servers are chosen (wlc)",
+        manual: "\
+            How a server is chosen for a new connection; wlc if it is not given. See \
+            SCHEDULERS.",
         ..OPTION
     },
     OptionRow {
@@ -238,6 +297,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("flags"),
         may: SERVICE_SETTERS,
         help: "flags of the scheduler, comma between",
+        manual: "\
+            Flags of the scheduler, with commas between them: sh-fallback and sh-port for sh, \
+            mh-fallback and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
         ..OPTION
     },
     OptionRow {
@@ -248,6 +310,10 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Optional("seconds"),
         may: SERVICE_SETTERS,
         help: "keep a client on its server (360)",
+        manual: "\
+            Keeps a client on the server that it was first given, for this many seconds after \
+            its last connection: 1 to 2678400, 360 if it is not said. The value may be the \
+            next word or attached.",
         ..OPTION
     },
     OptionRow {
@@ -258,6 +324,10 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("mask"),
         may: SERVICE_SETTERS,
         help: "clients of one network count as one",
+        manual: "\
+            How much of a client's address counts for persistence: a mask such as \
+            255.255.255.0 for IPv4, the length of a prefix for IPv6. All clients that are the \
+            same under it go to the same server.",
         ..OPTION
     },
     OptionRow {
@@ -267,6 +337,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("name"),
         may: SERVICE_SETTERS,
         help: "persistence engine (sip)",
+        manual: "\
+            The engine that tells clients apart for persistence by something else than their \
+            address. The kernel has one: sip, which goes by the Call-ID.",
         ..OPTION
     },
     OptionRow {
@@ -276,6 +349,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "ops",
         may: SERVICE_SETTERS,
         help: "schedule each packet on its own (UDP)",
+        manual: "\
+            One-packet scheduling: each packet is scheduled anew and no connection is kept. \
+            For UDP services and firewall marks only.",
         ..OPTION
     },
     OptionRow {
@@ -286,6 +362,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("host[:port]"),
         must: ON_A_SERVER,
         help: "a server of the service",
+        manual: "\
+            The real server. Without a port it has that of the service. For direct routing and \
+            tunnels the port is always that of the service.",
         ..OPTION
     },
     OptionRow {
@@ -295,6 +374,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "gatewaying",
         may: SERVER_SETTERS,
         help: "reach it by direct routing (default)",
+        manual: "\
+            Forwards by direct routing: packets reach the server unchanged, in frames of their \
+            own. This is what is done if nothing is said. See FORWARDING.",
         ..OPTION
     },
     OptionRow {
@@ -304,6 +386,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "ipip",
         may: SERVER_SETTERS,
         help: "reach it through a tunnel",
+        manual: "Forwards through a tunnel. See FORWARDING, and --tun-type for the kind of tunnel.",
         ..OPTION
     },
     OptionRow {
@@ -313,6 +396,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "masquerading",
         may: SERVER_SETTERS,
         help: "reach it by translating addresses (NAT)",
+        manual: "Forwards by network address translation. See FORWARDING.",
         ..OPTION
     },
     OptionRow {
@@ -323,6 +407,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("weight"),
         may: SERVER_SETTERS,
         help: "its share of the work (1)",
+        manual: "\
+            The share of the server, from 0 to 2147483647; 1 if it is not given. A server of \
+            weight 0 gets no new connections.",
         ..OPTION
     },
     OptionRow {
@@ -333,6 +420,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("connections"),
         may: SERVER_SETTERS,
         help: "no new connections above (0: no limit)",
+        manual: "\
+            The number of connections above which the server gets no new ones; 0, the default, \
+            for no limit.",
         ..OPTION
     },
     OptionRow {
@@ -343,6 +433,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("connections"),
         may: SERVER_SETTERS,
         help: "new connections again below",
+        manual: "\
+            The number of connections below which an overloaded server gets new ones again. If \
+            it is 0 the kernel takes three quarters of --u-threshold.",
         ..OPTION
     },
     OptionRow {
@@ -352,6 +445,7 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("type"),
         may: SERVER_SETTERS,
         help: "ipip, gue or gre (ipip)",
+        manual: "The kind of the tunnel: ipip, the default, gue or gre.",
         ..OPTION
     },
     OptionRow {
@@ -361,6 +455,7 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("port"),
         may: SERVER_SETTERS,
         help: "the port of a gue tunnel",
+        manual: "The UDP port of a gue tunnel, 1 to 65535. It must be given for gue.",
         ..OPTION
     },
     OptionRow {
@@ -369,6 +464,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "tun-nocsum",
         may: SERVER_SETTERS,
         help: "send no checksums in the tunnel",
+        manual: "Sends no checksum with the header of a gue or gre tunnel. This is the default.",
         ..OPTION
     },
     OptionRow {
@@ -377,6 +473,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "tun-csum",
         may: SERVER_SETTERS,
         help: "send checksums in the tunnel",
+        manual: "Sends a checksum with the header of a gue or gre tunnel.",
         ..OPTION
     },
     OptionRow {
@@ -385,6 +482,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "tun-remcsum",
         may: SERVER_SETTERS,
         help: "let the server compute checksums (gue)",
+        manual: "\
+            Leaves the checksum of the inner packet to the end of a gue tunnel (remote \
+            checksum offload).",
         ..OPTION
     },
     OptionRow {
@@ -394,6 +494,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "connection",
         one_of: &[Verb::List],
         help: "the connections",
+        manual: "Lists the connections that the director remembers instead of the services.",
         ..OPTION
     },
     OptionRow {
@@ -402,6 +503,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "timeout",
         one_of: &[Verb::List],
         help: "the timeouts of connections",
+        manual: "Shows the timeouts of connections instead of the services.",
         ..OPTION
     },
     OptionRow {
@@ -410,6 +512,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "daemon",
         one_of: &[Verb::List],
         help: "the synchronisation daemons",
+        manual: "Shows the synchronisation daemons instead of the services.",
         ..OPTION
     },
     OptionRow {
@@ -418,6 +521,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "stats",
         may: &[Verb::List],
         help: "counters",
+        manual: "Shows counters: connections, packets and bytes in and out.",
         ..OPTION
     },
     OptionRow {
@@ -426,6 +530,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "rate",
         may: &[Verb::List],
         help: "rates per second",
+        manual: "Shows rates: connections, packets and bytes a second, smoothed over some seconds.",
         ..OPTION
     },
     OptionRow {
@@ -434,6 +539,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "thresholds",
         may: &[Verb::List],
         help: "limits of connections",
+        manual: "Shows the limits of connections.",
         ..OPTION
     },
     OptionRow {
@@ -442,6 +548,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "persistent-conn",
         may: &[Verb::List],
         help: "persistent clients; with -c, engine data",
+        manual: "\
+            Shows how many clients persistence remembers. With -c: shows the persistence \
+            engine and its data with each connection that has any.",
         ..OPTION
     },
     OptionRow {
@@ -450,6 +559,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "tun-info",
         may: &[Verb::List],
         help: "tunnels",
+        manual: "Shows the tunnels.",
         ..OPTION
     },
     OptionRow {
@@ -459,6 +569,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "exact",
         may: &[Verb::List],
         help: "counters in full",
+        manual: "\
+            Shows counters and rates whole. Without it, what has more than eight digits is \
+            shown in thousands (K), millions (M), 10^9 (G) or 10^12 (T), rounded down.",
         ..OPTION
     },
     OptionRow {
@@ -467,12 +580,14 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "nosort",
         may: &[Verb::List],
         help: "in the kernel's order",
+        manual: "Lists services and servers as the kernel has them.",
         ..OPTION
     },
     OptionRow {
         option: Opt::Sort,
         long: "sort",
         help: "sorted, as is the default",
+        manual: "Sorts what is listed, which is done anyway. It is taken with every command.",
         ..OPTION
     },
     OptionRow {
@@ -482,6 +597,9 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "numeric",
         may: &[Verb::List, Verb::Save],
         help: "numbers, no names",
+        manual: "\
+            Shows addresses and ports as numbers. Without it, names are looked up, which may \
+            take up to two seconds in all.",
         ..OPTION
     },
     OptionRow {
@@ -491,6 +609,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("interface"),
         may: &[Verb::StartDaemon],
         help: "where to multicast (eth0)",
+        manual: "\
+            The interface that synchronisation messages are sent or received by; eth0 if it is \
+            not given.",
         ..OPTION
     },
     OptionRow {
@@ -500,6 +621,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("id"),
         may: &[Verb::List, Verb::StartDaemon, Verb::StopDaemon],
         help: "which daemons belong together (0)",
+        manual: "\
+            Which daemons belong together, from 0 to 255; 0 if it is not given. A backup takes \
+            messages with its own number only; with 0 it takes all.",
         ..OPTION
     },
     OptionRow {
@@ -509,6 +633,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("bytes"),
         may: &[Verb::StartDaemon],
         help: "the longest message to send",
+        manual: "\
+            The length of the longest message, 1 to 65507 bytes. The kernel has a default of \
+            its own and limits it further.",
         ..OPTION
     },
     OptionRow {
@@ -518,6 +645,9 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("address"),
         may: &[Verb::StartDaemon],
         help: "the multicast group (224.0.0.81)",
+        manual: "\
+            The multicast group that messages go to, IPv4 or IPv6; 224.0.0.81 if it is not \
+            given.",
         ..OPTION
     },
     OptionRow {
@@ -527,6 +657,7 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("port"),
         may: &[Verb::StartDaemon],
         help: "its port (8848)",
+        manual: "The UDP port that messages go to; 8848 if it is not given.",
         ..OPTION
     },
     OptionRow {
@@ -536,6 +667,7 @@ pub const OPTIONS: &[OptionRow] = &[
         value: Value::Required("hops"),
         may: &[Verb::StartDaemon],
         help: "how far messages go (1)",
+        manual: "How many routers messages may pass, 1 to 255; 1 if it is not given.",
         ..OPTION
     },
 ];

@@ -4,5 +4,6 @@ mod clap_face;
 mod commands;
 mod library;
 mod manifest;
+mod manual;
 mod renderings;
 mod words;
