@@ -5,6 +5,7 @@
 //! them and runs the tests there.
 
 mod cases;
+mod client;
 mod differences;
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
 fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
+    tests.extend(client::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests
