@@ -236,6 +236,7 @@ impl Network {
         let stty = format!("stty rows {rows} cols {columns}; exec bash --norc");
         Command::new("setsid")
             .args(["-c", "-w", "sh", "-c", &stty])
+            .env_clear()
             .env("PS1", "director# ")
             .env("TERM", "xterm")
             .env("PATH", guest::PATH)

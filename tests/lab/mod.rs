@@ -20,9 +20,9 @@ pub mod world;
 use std::env;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Error, Result, ensure};
 
 use runner::KernelTest;
 
@@ -40,14 +40,22 @@ pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitC
 
 /// Process 1 of a guest: whatever happens, the kernel is powered off.
 fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
+    ensure!(process::id() == 1, "this role is for process 1 of a guest");
     let result = guest::enter_guest().and_then(|()| {
         let mut channel = File::options().write(true).open("/dev/tty1")?;
         work(&mut channel)
     });
     if let Err(error) = result {
-        println!("{error:?}");
+        println!("{}", explain(&error));
     }
     Err(sys::power_off().into())
+}
+
+/// An error and what lies behind it, one cause to a line.
+pub fn explain(error: &Error) -> String {
+    let causes = error.chain().skip(1);
+    let causes: String = causes.map(|cause| format!("\nbecause: {cause}")).collect();
+    format!("{error}{causes}")
 }
 
 /// The runner on this machine's own kernel.

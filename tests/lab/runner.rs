@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::kernels::{self, Kernel};
 use super::world::World;
-use super::{guest, supervise};
+use super::{explain, guest, supervise};
 
 /// A test that needs a kernel.
 pub struct KernelTest {
@@ -130,7 +130,7 @@ pub fn run(tests: &[KernelTest], named: &[&str], channel: &mut File) -> Result<(
                 },
                 Err(error) => Message::Fail {
                     test,
-                    reason: format!("{error:?}"),
+                    reason: explain(&error),
                 },
             },
         )?;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::boot::{Guest, Kit, cores};
-use super::guest;
 use super::kernels::Kernel;
 use super::runner::{KernelTest, Message};
+use super::{explain, guest};
 
 /// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
 const COST_PER_BOOT: usize = 100;
@@ -139,7 +139,7 @@ impl Batch<'_> {
             let Err(error) = self.run_on_one_boot(&mut running) else {
                 continue;
             };
-            let reason = format!("{error:?}");
+            let reason = explain(&error);
             if let Some(order) = running {
                 self.report(order, 0, Err(reason));
             } else if self.orders.len() == before {
@@ -165,7 +165,8 @@ impl Batch<'_> {
         match self.converse(guest.link(), running) {
             Ok(()) => guest.wait(),
             Err(error) => bail!(
-                "{error:#}\nthe console of {} ends with:\n{}",
+                "{}\nthe console of {} ends with:\n{}",
+                explain(&error),
                 self.kernel,
                 guest.last_words()
             ),

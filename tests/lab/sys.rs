@@ -107,6 +107,11 @@ pub fn load_module(file: &File) -> io::Result<()> {
 
 /// Ends the kernel that this process is process 1 of.
 pub fn power_off() -> io::Error {
+    assert_eq!(
+        std::process::id(),
+        1,
+        "only a guest's process 1 may power off"
+    );
     // SAFETY: takes a number; on success it does not return.
     unsafe {
         libc::sync();
