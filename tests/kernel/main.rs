@@ -12,6 +12,7 @@ mod lab;
 mod matrix;
 mod pair;
 mod program;
+mod round_trip;
 mod selftest;
 mod wrappers;
 
@@ -43,6 +44,7 @@ fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
     tests.extend(client::tests());
+    tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests
