@@ -130,7 +130,7 @@ impl Transport for Socket {
         })
     }
 
-    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
         get(self.plain()?, libc::IPPROTO_IP, option, value)
     }
 
@@ -153,12 +153,12 @@ fn set<T: ?Sized>(socket: RawFd, level: c_int, option: c_int, value: &T) -> io::
     }
 }
 
-fn get(socket: RawFd, level: c_int, option: c_int, value: &mut [u8]) -> io::Result<usize> {
+fn get(socket: RawFd, level: c_int, option: c_int, value: &mut [u8]) -> io::Result<()> {
     let mut length = value.len() as socklen_t;
     let value = value.as_mut_ptr().cast::<c_void>();
     // SAFETY: the pointer and the length are those of one slice, and the kernel writes no more.
     match unsafe { libc::getsockopt(socket, level, option, value, &raw mut length) } {
-        0 => Ok(length as usize),
+        0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }

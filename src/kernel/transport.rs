@@ -21,8 +21,8 @@ pub trait Transport {
     /// Makes room for many messages at once.
     fn enlarge(&mut self) -> io::Result<Room>;
 
-    /// Reads one of the old socket options; says how many bytes of `value` were written.
-    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize>;
+    /// Reads one of the old socket options into `value`, which says what is asked for.
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()>;
 
     /// Sets one of the old socket options.
     fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()>;

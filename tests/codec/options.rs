@@ -43,6 +43,7 @@ fn only_key() -> Vec<u8> {
 #[test]
 fn changes() {
     let (id, service, server) = (tcp(), plain_service(tcp()), plain_server("10.9.8.7"));
+    let started = plain_daemon();
     let mut server_key = said::old_server(&server);
     server_key[8..].fill(0);
     let mut daemon = numbers([2]);
@@ -81,7 +82,7 @@ fn changes() {
             1162,
             numbers([900, 0, 0x0001_0203]),
         ),
-        (Change::StartDaemon(&plain_daemon()), 1163, daemon),
+        (Change::StartDaemon(&started), 1163, daemon),
         (
             Change::StopDaemon(DaemonRole::Master),
             1164,

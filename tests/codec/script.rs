@@ -164,14 +164,14 @@ impl Transport for Script {
         }))
     }
 
-    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
         if !self.old_options {
             return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
         }
         match self.step(Asked::Get(option, value.to_vec()))? {
             Step::Option(bytes) => {
                 value[..bytes.len()].copy_from_slice(&bytes);
-                Ok(value.len())
+                Ok(())
             }
             step => panic!("getting an option is not {step:?}"),
         }

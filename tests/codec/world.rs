@@ -216,7 +216,7 @@ impl Transport for Visitor {
         unimplemented!()
     }
 
-    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<usize> {
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
         if !world.old_options {
             return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
@@ -224,7 +224,7 @@ impl Transport for Visitor {
         let answer = world.old_answer(option, value)?;
         let length = answer.len().min(value.len());
         value[..length].copy_from_slice(&answer[..length]);
-        Ok(value.len())
+        Ok(())
     }
 
     fn set_option(&mut self, _: i32, _: &[u8]) -> io::Result<()> {

@@ -99,7 +99,12 @@ pub fn enter_host() -> Result<()> {
     let private = libc::MS_REC | libc::MS_PRIVATE;
     sys::mount(Path::new("none"), Path::new("/"), "", private, "")?;
     mount_new("tmpfs", LAB)?;
-    let root = overlay_root(&attach_all(bind)?)?;
+    let layers = attach_all(|source, target| {
+        bind(source, target)?;
+        sys::forbid_writing(target).context("making it read-only")
+    })?;
+    // The tools may lie below the root, which an overlay does not allow of its layers.
+    let root = linked_root(&layers)?;
     enter_root(&root)
 }
 

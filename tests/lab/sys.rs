@@ -47,6 +47,30 @@ pub fn mount(
     Ok(())
 }
 
+/// Makes what is mounted on `target`, and all that is mounted below it, read-only.
+pub fn forbid_writing(target: &Path) -> io::Result<()> {
+    let target = c_path(target);
+    let wanted = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path ends in a NUL byte, the size is that of the structure, and both outlive
+    // the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::AT_RECURSIVE,
+            &wanted,
+            size_of_val(&wanted),
+        )
+    })?;
+    Ok(())
+}
+
 /// Takes away what is mounted on `target`, at once or when its last user goes.
 pub fn unmount(target: &Path) -> io::Result<()> {
     let target = c_path(target);
