@@ -9,12 +9,10 @@ use crate::start;
 
 /// Says what went wrong, and where.
 pub fn complain(place: &[u8], error: &Error) {
-    if let Error::Write(reason) = error
-        && reason.kind() == io::ErrorKind::BrokenPipe
-    {
-        return start::broken_pipe();
+    match error {
+        Error::Write(reason) if reason.kind() == io::ErrorKind::BrokenPipe => start::broken_pipe(),
+        error => warn(&[place, &error.message()].concat()),
     }
-    warn(&[place, &error.message()].concat());
 }
 
 pub fn warn(message: &[u8]) {

@@ -169,6 +169,6 @@ impl<'a> Restore<'a> {
 fn opened(batch: &mut Option<Batch<Origin>>, verb: Verb) -> Result<&mut Batch<Origin>, Error> {
     Ok(match batch {
         Some(batch) => batch,
-        none => none.insert(asked(verb, open(verb)?.batch())?),
+        none => none.insert(asked(verb, Batch::new(open(verb)?))?),
     })
 }

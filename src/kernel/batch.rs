@@ -26,7 +26,8 @@ pub struct Batch<T> {
 }
 
 impl<T: Copy> Batch<T> {
-    pub(super) fn new(mut client: Client) -> Result<Self> {
+    /// Begins to do many things at once.
+    pub fn new(mut client: Client) -> Result<Self> {
         let room = client.netlink.room()?;
         Ok(Self {
             client,

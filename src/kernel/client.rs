@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
 
-use super::batch::Batch;
 use super::error::{Error, Result};
 use super::module;
 use super::netlink::Netlink;
@@ -27,7 +26,7 @@ pub(super) enum Way {
 /// A connection to the kernel's IPVS, in the network namespace in which it was opened.
 ///
 /// ```no_run
-/// use ipvsadm::kernel::{Change, Client};
+/// use ipvsadm::kernel::{Batch, Change, Client};
 /// use ipvsadm::model::*;
 ///
 /// # fn main() -> Result<(), ipvsadm::kernel::Error> {
@@ -47,7 +46,7 @@ pub(super) enum Way {
 /// client.add_service(&web)?;
 ///
 /// // Many things at once: whatever is refused comes back with the tag it was given.
-/// let mut batch = client.batch()?;
+/// let mut batch = Batch::new(client)?;
 /// let mut refused = |number, errno| eprintln!("server {number}: error {errno}");
 /// for number in 1..=200 {
 ///     let server = Server {
@@ -205,10 +204,5 @@ impl Client {
             (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
             (Way::Netlink, _) => self.netlink.change(change),
         }
-    }
-
-    /// Begins to do many things at once.
-    pub fn batch<T: Copy>(self) -> Result<Batch<T>> {
-        Batch::new(self)
     }
 }

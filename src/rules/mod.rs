@@ -42,7 +42,9 @@ mod tests {
 
     fn words_of(line: &str) -> Vec<&str> {
         let words = words(line.as_bytes());
-        words.map(|word| str::from_utf8(word).unwrap()).collect()
+        words
+            .map(|word| std::str::from_utf8(word).unwrap())
+            .collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The old socket options, which serve where netlink is refused.
 
-use ipvsadm::kernel::{Change, Client, Error};
+use ipvsadm::kernel::{Batch, Change, Client, Error};
 use ipvsadm::model::*;
 
 use crate::said::{self, narrow, numbers};
@@ -231,7 +231,7 @@ fn a_batch_goes_one_by_one() {
     let (_, client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
     let mut refused = Vec::new();
     let mut note = |tag, errno| refused.push((tag, errno));
-    let mut batch = client.batch().unwrap();
+    let mut batch = Batch::new(client).unwrap();
     for tag in 1..=3 {
         batch.push(tag, &Change::Flush, &mut note).unwrap();
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipvsadm::kernel::{Change, Error, Room};
+use ipvsadm::kernel::{Batch, Change, Error, Room};
 use ipvsadm::model::DaemonRole;
 
 use crate::script::{Asked, Script, Step, opening};
@@ -301,7 +301,7 @@ mod batches {
         let client = script.client();
         let mut refused = Vec::new();
         let mut note = |tag, errno| refused.push((tag, errno));
-        let mut batch = client.batch().unwrap();
+        let mut batch = Batch::new(client).unwrap();
         for tag in ["a", "b", "c", "d"] {
             batch.push(tag, &Change::Flush, &mut note).unwrap();
         }
@@ -322,7 +322,7 @@ mod batches {
             receive: 3 * 2048,
         });
         let client = script.client();
-        let mut batch = client.batch().unwrap();
+        let mut batch = Batch::new(client).unwrap();
         for tag in 0..7 {
             if tag % 3 == 2 {
                 script.then([Step::Sent, received(wire::info(0))]);
@@ -345,7 +345,7 @@ mod batches {
         script.room = Some(room);
         let client = script.client();
         let (service, server) = (service(udp6()), server("fd00::3"));
-        let mut batch = client.batch().unwrap();
+        let mut batch = Batch::new(client).unwrap();
         for tag in 0..200 {
             let change = match tag % 2 {
                 0 => Change::AddService(&service),
@@ -383,7 +383,7 @@ mod batches {
         ]);
         let client = script.client();
         let mut refused = Vec::new();
-        let mut batch = client.batch().unwrap();
+        let mut batch = Batch::new(client).unwrap();
         batch.push(1, &Change::Flush, |_, _| {}).unwrap();
         let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
         assert!(matches!(outcome, Err(Error::Lost)));
@@ -401,7 +401,7 @@ mod batches {
             received(wire::info(0)),
         ]);
         let client = script.client();
-        let mut batch = client.batch().unwrap();
+        let mut batch = Batch::new(client).unwrap();
         batch.push(1, &Change::Flush, |_, _| {}).unwrap();
         batch.client(|_, _| {}).unwrap().timeouts().unwrap();
         batch.push(2, &Change::Flush, |_, _| {}).unwrap();

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use ipvsadm::kernel::{self, Change, Client, Detail, Error};
+use ipvsadm::kernel::{self, Batch, Change, Client, Detail, Error};
 use ipvsadm::model::*;
 
 use crate::lab::runner::KernelTest;
@@ -291,7 +291,7 @@ fn daemons(world: &mut World) -> Result<()> {
         client.stop_daemon(DaemonRole::Backup)?;
         ensure!(client.daemons()?.is_empty());
     }
-    let mut batch = client.batch()?;
+    let mut batch = Batch::new(client)?;
     let mut refused = Vec::new();
     let mut note = |tag, errno| refused.push((tag, errno));
     for _ in 0..20 {
@@ -306,7 +306,7 @@ fn daemons(world: &mut World) -> Result<()> {
 
 fn many_refusals(world: &mut World) -> Result<()> {
     let (_namespace, client) = director(world)?;
-    let mut batch = client.batch()?;
+    let mut batch = Batch::new(client)?;
     let mut refused = Vec::new();
     let mut note = |tag, errno| refused.push((tag, errno));
     // Each service twice: the second time is refused.
@@ -323,7 +323,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
 
 /// Does it all, and nothing may be refused.
 fn all<'a>(client: Client, changes: impl IntoIterator<Item = Change<'a>>) -> Result<()> {
-    let mut batch = client.batch()?;
+    let mut batch = Batch::new(client)?;
     let mut refused = 0;
     for change in changes {
         batch.push((), &change, |(), _| refused += 1)?;
