@@ -10,10 +10,11 @@ mod text;
 
 use std::fs;
 use std::path::Path;
+use std::process;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lab::guest;
+use crate::lab::guest::{self, WithoutIpvs};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, World};
 use text::{Case, Expected, Step, What};
@@ -48,11 +49,23 @@ pub fn tests() -> Result<Vec<KernelTest>> {
 pub fn test(subject: &str, case: Case) -> KernelTest {
     let name = format!("cases::{subject}::{}", case.title.replace(' ', "_"));
     let kernels = case.kernels.clone();
-    let mut test = KernelTest::new(name, move |world| Sides::new(world)?.play(&case));
+    let mut test = KernelTest::new(name, move |world| play(world, &case));
     if let Some(kernels) = kernels {
         test.kernels = kernels;
     }
     test
+}
+
+fn play(world: &mut World, case: &Case) -> Result<()> {
+    if !case.without_ipvs {
+        return Sides::new(world)?.play(case);
+    }
+    // On this machine's own kernel others may use it.
+    if process::id() != 1 {
+        return Ok(());
+    }
+    let _without = WithoutIpvs::new()?;
+    Sides::new(world)?.play(case)
 }
 
 /// The one case in `text` as a test.

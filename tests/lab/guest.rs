@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -276,9 +278,52 @@ fn load_modules() -> Result<()> {
         .args(["-a", "-q"])
         .args(IPVS)
         .status()?;
-    ensure!(
-        Path::new("/proc/net/ip_vs").exists(),
-        "modprobe could not load ip_vs ({modprobe})"
-    );
+    ensure!(has_ipvs(), "modprobe could not load ip_vs ({modprobe})");
     Ok(())
+}
+
+/// The kernel's own loader of modules, by its path.
+const LOADER: &str = "/proc/sys/kernel/modprobe";
+
+/// How long the kernel may need to forget the namespaces of earlier tests, which use IPVS.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The kernel without IPVS, and unable to load it by itself, until this is dropped.
+pub struct WithoutIpvs {
+    loader: String,
+}
+
+impl WithoutIpvs {
+    pub fn new() -> Result<Self> {
+        let without = WithoutIpvs {
+            loader: fs::read_to_string(LOADER)?,
+        };
+        fs::write(LOADER, "/bin/false")?;
+        let start = Instant::now();
+        while has_ipvs() {
+            ensure!(start.elapsed() < PATIENCE, "modprobe cannot unload ip_vs");
+            thread::sleep(Duration::from_millis(20));
+            // What is loaded first is unloaded last.
+            let modules = IPVS.iter().rev();
+            Command::new("/sbin/modprobe")
+                .args(["-r", "-q"])
+                .args(modules)
+                .status()?;
+        }
+        Ok(without)
+    }
+}
+
+impl Drop for WithoutIpvs {
+    fn drop(&mut self) {
+        let loaded = load_modules();
+        let restored = fs::write(LOADER, &self.loader);
+        if let Err(error) = loaded.and(restored.map_err(Into::into)) {
+            panic!("the kernel stays without IPVS: {error:#}");
+        }
+    }
+}
+
+fn has_ipvs() -> bool {
+    Path::new("/proc/net/ip_vs").exists()
 }

@@ -13,6 +13,8 @@ pub struct Case {
     pub title: String,
     /// The kernels it is for, if not all.
     pub kernels: Option<Vec<Kernel>>,
+    /// The kernel has no IPVS when it begins.
+    pub without_ipvs: bool,
     pub steps: Vec<Step>,
 }
 
@@ -88,6 +90,7 @@ impl CaseFile {
             self.cases.push(Case {
                 title: title.to_owned(),
                 kernels: self.kernels.clone(),
+                without_ipvs: false,
                 steps: Vec::new(),
             });
             return Ok(());
@@ -102,6 +105,10 @@ impl CaseFile {
         }
         let case = self.cases.last_mut();
         let case = case.context("a case begins with `== ` and its title")?;
+        if line == "without: ip_vs" {
+            case.without_ipvs = true;
+            return Ok(());
+        }
         let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
         match mark {
             "$" => {
@@ -192,7 +199,7 @@ fn expect(output: &mut Output, kind: &str, rest: &str) -> Result<()> {
             output.status = Status::Exit(rest.parse()?);
             return Ok(());
         }
-        _ => bail!("lines begin with one of: == # kernels: $ % < | ! = theirs| ours! …"),
+        _ => bail!("lines begin with one of: == # kernels: without: $ % < | ! = theirs| ours! …"),
     };
     stream.extend_from_slice(rest.as_bytes());
     stream.push(b'\n');
