@@ -1,13 +1,13 @@
 //! Carries a command line out, under each of this program's names.
 
 use ipvsadm::cli::options::Verb;
-use ipvsadm::cli::{clap, meaning};
+use ipvsadm::cli::{clap, complete, meaning};
 use ipvsadm::command::{Columns, Command, Listing, Subject, View};
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 
 use crate::ask::{asked, change, open};
-use crate::console::{complain, print_text, warn};
+use crate::console::{complain, print, print_text, warn};
 use crate::restore::Restore;
 use crate::{show, start};
 
@@ -24,9 +24,13 @@ const DEFAULT: Command = Command::List(Listing {
     numeric: false,
 });
 
+/// Set by the shells' completion functions: the words are not to be run but completed.
+const COMPLETE: &str = "IPVSADM_COMPLETE";
+
 /// Runs one command line; the result is the exit status.
 pub fn run(program: &[u8], words: &[&[u8]]) -> u8 {
     let done = match base_name(program) {
+        _ if std::env::var_os(COMPLETE).is_some() => complete(words),
         b"ipvsadm-save" => save(words),
         b"ipvsadm-restore" => Restore::new(NAME, Names::system()).replace(start::stdin),
         _ => ipvsadm(program, words),
@@ -62,6 +66,11 @@ fn execute(command: &Command, mut names: Names) -> Result<(), Error> {
         Some((verb, change)) => asked(verb, open(verb)?.apply(&change)),
         None => show::show(&mut open(Verb::List)?, &mut names, command),
     }
+}
+
+fn complete(words: &[&[u8]]) -> Result<u8, Error> {
+    print(|out| Ok(complete::print(out, words)?))?;
+    Ok(0)
 }
 
 /// `ipvsadm-save [-n]`; what follows its options is ignored.

@@ -1,0 +1,9 @@
+# Completion of ipvsadm for fish. What may stand on the line is known to ipvsadm itself.
+
+function __ipvsadm_candidates
+    set -l words (commandline -opc)
+    set -lx IPVSADM_COMPLETE 1
+    command $words[1] $words[2..] (commandline -ct) 2>/dev/null
+end
+
+complete -c ipvsadm -f -a '(__ipvsadm_candidates)'
