@@ -226,6 +226,6 @@ fn tunnel(out: &mut Out, server: &Server) {
             .text(":")
             .text(checksum),
         TunnelKind::Gre => out.text("gre:").text(checksum),
-        TunnelKind::Unknown(number) => out.text("type-").number(number),
+        TunnelKind::Unknown(_) => out.text("n/a"),
     };
 }

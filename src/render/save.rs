@@ -111,6 +111,7 @@ fn tunnel_options(out: &mut Out, server: &Server) {
             .number(tunnel.port)
             .text(checksum),
         TunnelKind::Gre => out.text(" --tun-type gre").text(checksum),
-        TunnelKind::Ipip | TunnelKind::Unknown(_) => out.text(" --tun-type ipip"),
+        TunnelKind::Ipip => out.text(" --tun-type ipip"),
+        TunnelKind::Unknown(_) => out,
     };
 }
