@@ -6,6 +6,7 @@
 
 mod cases;
 mod client;
+mod defects;
 mod differences;
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -44,6 +45,7 @@ fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
     tests.extend(client::tests());
+    tests.extend(defects::tests());
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
