@@ -24,14 +24,25 @@ pub enum ServerSoFar<'a> {
     PortNamed(IpAddr, &'a [u8]),
 }
 
+/// What means something only if a certain option follows further right on the line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Early {
+    /// `-6`, which belongs to a mark.
+    Ipv6,
+    /// A mask that is none of IPv4.
+    Mask,
+    /// A server whose port has a name, which is one of its service's protocol.
+    NamedPort,
+}
+
 /// What has been said so far.
 pub struct Line<'a> {
     pub verb: Verb,
     names: &'a Names,
     pub given: Slots,
     pub service: Option<ServiceId>,
-    /// `-6` was given before any `-f`.
-    early_ipv6: bool,
+    /// What still waits for its justification, in the order of the line.
+    early: Vec<Early>,
     pub scheduler: Name<15>,
     pub scheduler_flags: &'a [u8],
     pub flags: Flags,
@@ -61,7 +72,7 @@ impl<'a> Line<'a> {
             names,
             given: Slots::NONE,
             service: None,
-            early_ipv6: false,
+            early: Vec::new(),
             scheduler: Name::EMPTY,
             scheduler_flags: b"",
             flags: Flags::NONE,
@@ -190,9 +201,7 @@ impl<'a> Line<'a> {
     fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Error> {
         let service = self.read_service(protocol, text);
         let service = service.ok_or(Error::ServiceAddress)?;
-        self.service = Some(service);
-        self.family_known(service.family());
-        Ok(())
+        self.service_known(service)
     }
 
     fn read_service(&self, protocol: Protocol, text: &[u8]) -> Option<ServiceId> {
@@ -210,50 +219,68 @@ impl<'a> Line<'a> {
 
     fn mark_service(&mut self, text: &[u8]) -> Result<(), Error> {
         let mark = values::mark(text).ok_or_else(|| Error::Mark(text.into()))?;
-        let family = match self.early_ipv6 {
-            true => Family::V6,
-            false => Family::V4,
-        };
-        self.early_ipv6 = false;
-        self.service = Some(ServiceId::Mark { mark, family });
-        self.family_known(family);
-        Ok(())
+        let family = self.family();
+        self.justify(Early::Ipv6);
+        self.service_known(ServiceId::Mark { mark, family })
     }
 
     fn ipv6(&mut self) -> Result<(), Error> {
         match &mut self.service {
             Some(ServiceId::Mark { family, .. }) => *family = Family::V6,
             Some(_) => return Err(Error::Ipv6BeforeMark),
-            None => self.early_ipv6 = true,
+            None => self.early.push(Early::Ipv6),
         }
         self.family_known(Family::V6);
         Ok(())
     }
 
-    pub fn unjustified_ipv6(&self) -> Option<Error> {
-        self.early_ipv6.then_some(Error::Ipv6BeforeMark)
+    fn justify(&mut self, early: Early) {
+        self.early.retain(|waiting| *waiting != early);
+    }
+
+    /// The first thing on the line that nothing has justified so far.
+    pub fn unjustified(&self) -> Option<Error> {
+        self.early.first().map(|early| match early {
+            Early::Ipv6 => Error::Ipv6BeforeMark,
+            Early::Mask => Error::Mask,
+            Early::NamedPort => Error::ServerAddress,
+        })
+    }
+
+    fn service_known(&mut self, service: ServiceId) -> Result<(), Error> {
+        self.service = Some(service);
+        if let Some(server) = self.server {
+            self.server = Some(ServerSoFar::Whole(self.server_of(service, server)?));
+        }
+        self.justify(Early::NamedPort);
+        self.family_known(service.family());
+        Ok(())
     }
 
     /// A mask that stood further left was taken for one of IPv4. What means nothing to IPv6,
     /// such as 255.255.255.255, is dropped without a word, as scripts may count on.
     fn family_known(&mut self, family: Family) {
-        if family == Family::V6 && matches!(self.mask, Some(Mask::V4(_))) {
+        let is_ipv4 = !matches!(self.mask, Some(Mask::V6(_)));
+        if family == Family::V6 && is_ipv4 {
+            self.justify(Early::Mask);
             self.mask = values::ipv6_mask(self.mask_text).map(Mask::V6);
         }
     }
 
     fn netmask(&mut self, text: &'a [u8]) -> Result<(), Error> {
         self.mask_text = text;
-        self.mask = Some(match self.family() {
-            Family::V4 => {
-                let mask = values::ipv4_mask(text, self.names).ok_or(Error::Mask)?;
-                Mask::V4(mask)
-            }
-            Family::V6 => {
-                let mask = values::ipv6_mask(text).ok_or(Error::Ipv6Mask)?;
-                Mask::V6(mask)
-            }
-        });
+        let as_ipv6 = values::ipv6_mask(text).map(Mask::V6);
+        self.mask = match self.family() {
+            Family::V6 => Some(as_ipv6.ok_or(Error::Ipv6Mask)?),
+            Family::V4 => match values::ipv4_mask(text, self.names) {
+                Some(mask) => Some(Mask::V4(mask)),
+                None if as_ipv6.is_none() => return Err(Error::Mask),
+                None => {
+                    self.early.push(Early::Mask);
+                    None
+                }
+            },
+        };
         Ok(())
     }
 
@@ -261,7 +288,7 @@ impl<'a> Line<'a> {
     fn family(&self) -> Family {
         match self.service {
             Some(service) => service.family(),
-            None if self.early_ipv6 => Family::V6,
+            None if self.early.contains(&Early::Ipv6) => Family::V6,
             None => Family::V4,
         }
     }
@@ -275,7 +302,7 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    fn real_server(&self, text: &'a [u8]) -> Result<ServerSoFar<'a>, Error> {
+    fn real_server(&mut self, text: &'a [u8]) -> Result<ServerSoFar<'a>, Error> {
         let HostPort { address, port } =
             values::host_port(text, self.names).ok_or(Error::ServerAddress)?;
         let so_far = match port {
@@ -290,7 +317,12 @@ impl<'a> Line<'a> {
                 let id = self.server_of(service, so_far)?;
                 Ok(ServerSoFar::Whole(id))
             }
-            None => Ok(so_far),
+            None => {
+                if let ServerSoFar::PortNamed(..) = so_far {
+                    self.early.push(Early::NamedPort);
+                }
+                Ok(so_far)
+            }
         }
     }
 

@@ -38,10 +38,10 @@ pub fn read<'a>(
         let taken = event
             .map_err(Error::from)
             .and_then(|event| line.take(event, &mut left_over));
-        // Only a mark that is still to come can justify a `-6`.
-        taken.map_err(|error| line.unjustified_ipv6().unwrap_or(error))?;
+        // What stands further right comes too late to justify anything.
+        taken.map_err(|error| line.unjustified().unwrap_or(error))?;
     }
-    if let Some(error) = line.unjustified_ipv6() {
+    if let Some(error) = line.unjustified() {
         return Err(error);
     }
     line.finish(&left_over)
