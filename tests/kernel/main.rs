@@ -15,6 +15,7 @@ mod pair;
 mod program;
 mod round_trip;
 mod selftest;
+mod sessions;
 mod wrappers;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
+    tests.extend(sessions::tests());
     tests
 }
 
@@ -84,8 +86,12 @@ fn run_as_test() -> Result<ExitCode> {
     }
     let run = Run::start(kit, plan.orders);
     let conclusion = libtest_mimic::run(&arguments, plan.trials);
-    print_tallies(&run.finish());
-    Ok(conclusion.exit_code())
+    let tallies = run.finish();
+    print_tallies(&tallies);
+    match sessions::check_coverage(&tallies) {
+        true => Ok(conclusion.exit_code()),
+        false => Ok(ExitCode::from(101)),
+    }
 }
 
 /// What is to be run: the tests of `cargo test`, and what each of them waits for.

@@ -173,7 +173,8 @@ impl<'a> Matrix<'a> {
             _ => Side::Ours,
         };
         let theirs = Program::ipvsadm(Side::Reference).args(line);
-        let theirs = differences::expected(self.pair.run(Side::Reference, &theirs)?);
+        let mut theirs = self.pair.run(Side::Reference, &theirs)?;
+        differences::rewrite(&mut theirs);
         let ours = self
             .pair
             .run(home, &Program::ipvsadm(Side::Ours).args(line))?;

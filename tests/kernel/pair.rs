@@ -58,6 +58,11 @@ impl Pair {
         self.half(side).namespace.run(program)
     }
 
+    /// Has the calling thread live with `side`.
+    pub fn enter(&mut self, side: Side) -> Result<()> {
+        self.half(side).namespace.enter()
+    }
+
     /// What both sides' tables hold; an error if that is not the same.
     pub fn tables(&mut self) -> Result<Tables> {
         let (theirs, ours) = (self.reference.tables()?, self.ours.tables()?);

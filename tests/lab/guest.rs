@@ -19,6 +19,8 @@ pub const TOOLS: &str = "LAB_TOOLS";
 pub const MODULES: &str = "LAB_MODULES";
 /// The file, in the kit, with the names of the tests to run.
 pub const TESTS: &str = "LAB_TESTS";
+/// What tests may be told by whoever starts them, inside as outside.
+pub const SETTINGS: [&str; 2] = ["LAB_SEED", "LAB_SESSIONS"];
 
 /// The role of process 1 of a guest that runs tests.
 pub const GUEST_ROLE: &str = "guest";

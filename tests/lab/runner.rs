@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use super::kernels::{self, Kernel};
-use super::world::World;
+use super::world::{Counts, World};
 use super::{explain, guest, supervise};
 
 /// A test that needs a kernel.
@@ -52,6 +52,7 @@ pub enum Message {
     Pass {
         test: String,
         comparisons: usize,
+        counts: Counts,
     },
     Fail {
         test: String,
@@ -64,7 +65,16 @@ impl Message {
         let line = match self {
             Message::Ready { release } => format!("ready {release}"),
             Message::Begin { test } => format!("begin {test}"),
-            Message::Pass { test, comparisons } => format!("pass {test} {comparisons}"),
+            Message::Pass {
+                test,
+                comparisons,
+                counts,
+            } => {
+                let counts = counts
+                    .iter()
+                    .map(|(name, count)| format!("\n{count} {name}"));
+                format!("pass {test} {comparisons}{}", counts.collect::<String>())
+            }
             Message::Fail { test, reason } => format!("fail {test} {reason}"),
         };
         line.replace('\\', "\\\\").replace('\n', "\\n") + "\n"
@@ -79,10 +89,18 @@ impl Message {
         Ok(match kind {
             "ready" => Message::Ready { release: test },
             "begin" => Message::Begin { test },
-            "pass" => Message::Pass {
-                test,
-                comparisons: detail.parse().with_context(unknown)?,
-            },
+            "pass" => {
+                let (comparisons, counts) = detail.split_once('\n').unwrap_or((detail, ""));
+                let counts = counts.lines().map(|line| {
+                    let (count, name) = line.split_once(' ').with_context(unknown)?;
+                    Ok((name.to_owned(), count.parse().with_context(unknown)?))
+                });
+                Message::Pass {
+                    test,
+                    comparisons: comparisons.parse().with_context(unknown)?,
+                    counts: counts.collect::<Result<_>>()?,
+                }
+            }
             "fail" => Message::Fail {
                 test,
                 reason: detail.to_owned(),
@@ -127,6 +145,7 @@ pub fn run(tests: &[KernelTest], named: &[&str], channel: &mut File) -> Result<(
                 Ok(()) => Message::Pass {
                     test,
                     comparisons: world.comparisons,
+                    counts: world.counts,
                 },
                 Err(error) => Message::Fail {
                     test,

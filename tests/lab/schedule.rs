@@ -1,6 +1,7 @@
 //! The outside of a run: hands tests to kernels, two at once on two cores, and collects results.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use super::boot::{Guest, Kit, cores};
 use super::kernels::Kernel;
 use super::runner::{KernelTest, Message};
+use super::world::Counts;
 use super::{explain, guest};
 
 /// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
@@ -56,6 +58,7 @@ pub struct Tally {
     pub passed: usize,
     pub failed: usize,
     pub comparisons: usize,
+    pub counts: Counts,
 }
 
 /// The results by kernel.
@@ -157,7 +160,11 @@ impl Batch<'_> {
             .map(|order| order.name.as_str())
             .collect();
         let list = self.kit.write_list(&names)?;
-        let variables = [(guest::TESTS, list.as_str())];
+        let mut variables = vec![(guest::TESTS, list.as_str())];
+        let settings = guest::SETTINGS.map(|name| (name, env::var(name)));
+        for (name, value) in &settings {
+            variables.extend(value.as_deref().ok().map(|value| (*name, value)));
+        }
         let guest = match self.kernel {
             Kernel::Host => Guest::here(self.kit, &variables)?,
             kernel => Guest::boot(kernel, self.kit, guest::GUEST_ROLE, &variables)?,
@@ -191,7 +198,12 @@ impl Batch<'_> {
                 .with_context(|| format!("the kernel did not finish {name}"))?;
             let order = running.take().expect("it was put there above");
             match result {
-                Message::Pass { test, comparisons } if test == name => {
+                Message::Pass {
+                    test,
+                    comparisons,
+                    counts,
+                } if test == name => {
+                    self.note_counts(counts);
                     self.report(order, comparisons, Ok(()));
                 }
                 Message::Fail { test, reason } if test == name => {
@@ -208,6 +220,14 @@ impl Batch<'_> {
         let releases = &mut tallies.entry(self.kernel).or_default().releases;
         if !releases.contains(&release) {
             releases.push(release);
+        }
+    }
+
+    fn note_counts(&self, counts: Counts) {
+        let mut tallies = self.tallies.lock().unwrap();
+        let all = &mut tallies.entry(self.kernel).or_default().counts;
+        for (name, count) in counts {
+            *all.entry(name).or_default() += count;
         }
     }
 

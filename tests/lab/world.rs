@@ -1,5 +1,6 @@
 //! What a test works with: network namespaces, and programs run in them.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -20,7 +21,12 @@ use super::sys::{self, Event};
 pub struct World {
     /// How many pairs of outputs were compared, byte by byte.
     pub comparisons: usize,
+    /// How often each thing was met that the whole run has to meet.
+    pub counts: Counts,
 }
+
+/// How often each of some things was met.
+pub type Counts = BTreeMap<String, usize>;
 
 impl World {
     /// A new network namespace with its loopback device up, known to `ip netns` as `name`.

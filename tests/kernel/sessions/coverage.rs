@@ -1,0 +1,212 @@
+//! What random sessions must have met, or the run has failed: every command and option, every
+//! shape of value, every spelling, every text and every intended difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use ipvsadm::cli::options::{Row, rows};
+
+use super::lines::SPOILERS;
+use super::spelling::SPELLINGS;
+use super::values::{self, Sample};
+use crate::differences::Difference;
+use crate::lab::world::Counts;
+
+/// What can be said, `*` standing for anything.
+const TEXTS: &[&str] = &[
+    // Words that cannot be read.
+    "Try `ipvsadm -h' or 'ipvsadm --help' for more information.",
+    "*: unknown option",
+    "*: missing argument",
+    "*: option does not take an argument",
+    "invalid option `*'",
+    "unexpected argument *",
+    "multiple '*' options specified",
+    "a NUL byte in the line",
+    // Values.
+    "illegal virtual server address[:port] specified",
+    "illegal real server address[:port] specified",
+    "invalid fwmark value `*' specified",
+    "-6 used before -f",
+    "invalid timeout value `*' specified",
+    "--set option requires 3 timeout values",
+    "illegal virtual server persistent mask specified",
+    "illegal ipv6 netmask specified",
+    "illegal weight specified",
+    "illegal u_threshold specified",
+    "illegal l_threshold specified",
+    "invalid scheduler flag `*'",
+    "incompatible scheduler flag `*'",
+    "illegal tunnel type specified",
+    "illegal tunnel port specified",
+    "illegal start-daemon parameter specified",
+    "illegal start_daemon specified",
+    "illegal syncid specified",
+    "illegal sync-maxlen specified",
+    "illegal mcast-port specified",
+    "illegal mcast-ttl specified",
+    "invalid IPv4 mcast-group `*'",
+    "invalid IPv6 mcast-group `*'",
+    // The line as a whole.
+    "You need to supply the '*' option for the '*' command",
+    "Illegal '*' option with the '*' command",
+    "The option '*' conflicts with the '*' option in the '*' command",
+    "Zero port specified for non-persistent service",
+    "One-Packet Scheduling is only for UDP virtual services",
+    "Different address family is allowed only for tunneling servers",
+    "Tunnel options conflict with forward method",
+    "You need to supply the '*' option for the '*' tunnel type",
+    "Illegal '*' option with the '*' tunnel type",
+    "The option '*' conflicts with the '*' option in the '*' tunnel type",
+    "options conflicts in the list command",
+    // The kernel's answers.
+    "Service already exists",
+    "Scheduler or persistence engine not found",
+    "No such service",
+    "Service not defined",
+    "Destination already exists",
+    "No such destination",
+    "Daemon has already run",
+    "No daemon is running",
+    "Invalid operation.  Possibly wrong module version, address not unicast, ...",
+    "Numerical result out of range",
+    "No such device",
+];
+
+/// Texts of the kernel that need no be met: they hang on its routes and addresses.
+const RARE_TEXTS: &[&str] = &["Network is unreachable", "Cannot assign requested address"];
+
+/// Intended differences that no random session can meet, and what they take. Cases show them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lost output", "standard output is closed or full"),
+    (
+        "a service that vanishes in a listing",
+        "something else changes the table",
+    ),
+    (
+        "why -L --timeout and --daemon fail",
+        "the kernel refuses them",
+    ),
+    (
+        "connection lines of 255 bytes and more",
+        "SIP traffic with long call ids",
+    ),
+    (
+        "tunnels with both checksums, unknown methods",
+        "another program set them",
+    ),
+    (
+        "start and stop of a daemon in one file",
+        "the reference hangs",
+    ),
+    ("loading of the module", "it is loaded here"),
+    ("server counters beyond 2^32", "that much traffic"),
+    ("words of more than 4096 bytes", "the reference breaks them"),
+    ("advice, control characters", "a terminal"),
+    ("slow name servers", "a name server"),
+    ("ipvsadm-restore", "another program"),
+];
+
+/// The texts of messages that a program printed.
+pub fn texts(stderr: &[u8]) -> Result<Vec<String>> {
+    let stderr = String::from_utf8_lossy(stderr);
+    let lines = stderr.lines().map(without_number);
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.map(text_of).collect()
+}
+
+/// A message without the number of the line that it is about.
+fn without_number(line: &str) -> &str {
+    let behind = line
+        .strip_prefix("line ")
+        .and_then(|rest| rest.split_once(": "));
+    match behind {
+        Some((number, message)) if number.parse::<usize>().is_ok() => message,
+        _ => line,
+    }
+}
+
+fn text_of(message: &str) -> Result<String> {
+    let texts = TEXTS.iter().chain(RARE_TEXTS);
+    match texts.into_iter().find(|text| matches(text, message)) {
+        Some(text) => Ok(of_text(text)),
+        None => bail!("coverage knows no text like: {message}"),
+    }
+}
+
+/// True if the parts of the pattern between its `*` stand in the message in this order.
+fn matches(pattern: &str, message: &str) -> bool {
+    let (first, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let Some(mut message) = message.strip_prefix(first) else {
+        return false;
+    };
+    if !pattern.contains('*') {
+        return message.is_empty();
+    }
+    for part in rest.split('*') {
+        let Some(at) = message.find(part) else {
+            return false;
+        };
+        message = &message[at + part.len()..];
+    }
+    message.is_empty() || rest.ends_with('*') || rest.is_empty()
+}
+
+fn of_text(text: &str) -> String {
+    format!("text: {text}")
+}
+
+pub fn of_difference(difference: Difference) -> String {
+    format!("difference: {difference:?}")
+}
+
+/// Everything that has to be met.
+fn wanted() -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for row in rows() {
+        wanted.insert(match row {
+            Row::Command(row) => format!("command: {}", row.name),
+            Row::Option(row) => format!("option: --{}", row.long),
+        });
+    }
+    wanted.extend(TEXTS.iter().map(|text| of_text(text)));
+    wanted.extend(Difference::ALL.map(of_difference));
+    wanted.extend(values::samples().iter().map(Sample::name));
+    let spellings = SPELLINGS
+        .iter()
+        .map(|spelling| format!("spelling: {spelling}"));
+    wanted.extend(spellings);
+    wanted.extend(
+        SPOILERS
+            .iter()
+            .map(|(_, (manner, _))| format!("spoiled: {manner}")),
+    );
+    let others = ["command: none", "command: a file", "packets"];
+    wanted.extend(others.map(str::to_owned));
+    wanted
+}
+
+/// Prints what no session can meet.
+pub fn print_elsewhere() {
+    println!("\nDifferences that no session can meet; cases show them:");
+    for (difference, reason) in ELSEWHERE {
+        println!("  {difference}: {reason}");
+    }
+}
+
+/// Prints what was met and how often; returns what was not, though it had to be.
+pub fn print(seen: &Counts) -> Vec<String> {
+    let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, count) in seen {
+        let (kind, name) = name.split_once(": ").unwrap_or(("other", name));
+        by_kind
+            .entry(kind)
+            .or_default()
+            .push(format!("{name} {count}"));
+    }
+    for (kind, names) in by_kind {
+        println!("  {kind}: {}", names.join("; "));
+    }
+    let wanted = wanted().into_iter();
+    wanted.filter(|name| !seen.contains_key(name)).collect()
+}

@@ -1,0 +1,119 @@
+//! Random sessions: commands that collide in a small world, the same for the reference and ours.
+//!
+//! `LAB_SEED` and `LAB_SESSIONS` choose which sessions and how many; the same seed gives the
+//! same sessions. A session that differs is made as short as it can be, and printed as commands
+//! that can be pasted into a shell. What all of them together must meet is said in `coverage`.
+
+pub mod coverage;
+mod lines;
+mod making;
+mod play;
+mod random;
+mod script;
+mod shrink;
+mod spelling;
+mod values;
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::lab::runner::KernelTest;
+use crate::lab::schedule::Tallies;
+use crate::lab::world::World;
+use play::play;
+
+/// How many sessions one test plays.
+const PER_TEST: u64 = 10;
+
+/// How many sessions meet everything.
+const ENOUGH: u64 = 100;
+
+/// What a session is counted as.
+const SESSION: &str = "session";
+
+/// As many tests as the wanted number of sessions needs.
+pub fn tests() -> Vec<KernelTest> {
+    let tests = count().div_ceil(PER_TEST);
+    (0..tests).map(test).collect()
+}
+
+/// How many sessions are wanted on each kernel.
+pub fn count() -> u64 {
+    number("LAB_SESSIONS", ENOUGH)
+}
+
+/// Prints what the sessions met on each kernel; false if that is not everything. A run that was
+/// told to play less than all is not judged.
+pub fn check_coverage(tallies: &Tallies) -> bool {
+    let mut judged: Vec<_> = tallies.iter().collect();
+    judged.retain(|(_, tally)| {
+        let played = tally.counts.get(SESSION).copied().unwrap_or_default();
+        played as u64 >= count().max(ENOUGH)
+    });
+    if judged.is_empty() {
+        return true;
+    }
+    let mut missed = Vec::new();
+    for (kernel, tally) in judged {
+        println!(
+            "\n{} random sessions on {kernel}, seed {}:",
+            count(),
+            seed()
+        );
+        let names = coverage::print(&tally.counts).into_iter();
+        missed.extend(names.map(|name| format!("on {kernel}: {name}")));
+    }
+    coverage::print_elsewhere();
+    if !missed.is_empty() {
+        println!("\nATTENTION: these were never met:\n{}", missed.join("\n"));
+    }
+    missed.is_empty()
+}
+
+fn seed() -> u64 {
+    number("LAB_SEED", 1)
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+fn test(number: u64) -> KernelTest {
+    let mut test = KernelTest::new(format!("sessions::{number:02}"), move |world| {
+        let first = number * PER_TEST;
+        let last = count().min(first + PER_TEST);
+        (first..last).try_for_each(|index| one(world, index))
+    });
+    test.limit = Duration::from_secs(400);
+    test.cost = 30;
+    test
+}
+
+/// Plays one session; one that fails is shortened first.
+fn one(world: &mut World, index: u64) -> Result<()> {
+    let seed = seed();
+    let mut session = making::session(seed, index, ENOUGH);
+    let first = match play(world, &session) {
+        Ok(player) => {
+            player.report(world);
+            *world.counts.entry(SESSION.to_owned()).or_default() += 1;
+            return Ok(());
+        }
+        Err(failure) => failure,
+    };
+    session.steps.truncate(first.step + 1);
+    let mut error = first.error;
+    let shortest = shrink::shortest(session, |session| match play(world, session) {
+        Ok(_) => false,
+        Err(failure) => {
+            error = failure.error;
+            true
+        }
+    });
+    bail!("LAB_SEED={seed}, session {index}: {error:?}\nthe shortest that differs:\n{shortest}");
+}

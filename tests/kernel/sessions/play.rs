@@ -1,0 +1,241 @@
+//! Plays a session on both sides and compares.
+
+use std::net::UdpSocket;
+
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::coverage;
+use super::script::{InputLine, Line, Session, Step};
+use crate::cases::same;
+use crate::differences::{self, Difference};
+use crate::lab::world::{Counts, Output, Program, Side, Status, World};
+use crate::pair::Pair;
+
+/// How often a listing is repeated in which something moves, such as the age of a connection.
+const PATIENCE: usize = 5;
+
+/// Why a session failed, and at which of its steps.
+pub struct Failure {
+    pub step: usize,
+    pub error: anyhow::Error,
+}
+
+pub struct Player {
+    pair: Pair,
+    comparisons: usize,
+    /// How often each thing was met that coverage asks for.
+    seen: Counts,
+}
+
+/// Plays a session in a new pair of namespaces.
+pub fn play(world: &mut World, session: &Session) -> Result<Player, Failure> {
+    let mut failing = 0;
+    let mut run = || -> Result<Player> {
+        let mut player = Player {
+            pair: Pair::new(world)?,
+            comparisons: 0,
+            seen: Counts::new(),
+        };
+        for (number, step) in session.steps.iter().enumerate() {
+            failing = number;
+            player.step(step).with_context(|| format!("{step}"))?;
+        }
+        player.comparisons += 1;
+        let seen = player.pair.same_to_the_reference();
+        seen.context("in the end")?;
+        Ok(player)
+    };
+    run().map_err(|error| Failure {
+        step: failing,
+        error,
+    })
+}
+
+impl Player {
+    /// Adds what was compared and covered to the results of the test.
+    pub fn report(self, world: &mut World) {
+        world.comparisons += self.comparisons;
+        for (name, count) in self.seen {
+            *world.counts.entry(name).or_default() += count;
+        }
+    }
+
+    fn saw(&mut self, name: impl Into<String>) {
+        *self.seen.entry(name.into()).or_default() += 1;
+    }
+
+    fn saw_difference(&mut self, difference: Difference) {
+        self.saw(coverage::of_difference(difference));
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        for line in step.lines() {
+            line.notes.iter().for_each(|note| self.saw(note));
+        }
+        match step {
+            Step::Command { line, home } if line.lists() => return self.list(line, *home),
+            Step::Command { line, .. } => self.command(line)?,
+            Step::Restore { line, input } => self.restore(line, input)?,
+            Step::Packets { count } => self.send_packets(*count)?,
+        }
+        self.pair.tables().context("afterwards")?;
+        Ok(())
+    }
+
+    fn command(&mut self, line: &Line) -> Result<()> {
+        let theirs = self.run(Side::Reference, Side::Reference, line)?;
+        let ours = self.run(Side::Ours, Side::Ours, line)?;
+        self.judge(theirs, ours)
+    }
+
+    fn list(&mut self, line: &Line, home: Side) -> Result<()> {
+        let mut theirs = self.run(Side::Reference, home, line)?;
+        for _ in 0..PATIENCE {
+            let ours = self.run(Side::Ours, home, line)?;
+            if theirs == ours {
+                return self.judge(theirs, ours);
+            }
+            let again = self.run(Side::Reference, home, line)?;
+            if theirs == again {
+                return self.judge(theirs, ours);
+            }
+            theirs = again;
+        }
+        anyhow::bail!("the listing never stood still")
+    }
+
+    /// Runs a line; what the reference prints is rewritten.
+    fn run(&mut self, side: Side, home: Side, line: &Line) -> Result<Output> {
+        let words = line.words(side);
+        let words = words.iter().map(|word| OsStr::from_bytes(word));
+        let program = Program::ipvsadm(side).args(words);
+        let mut output = self.pair.run(home, &program)?;
+        if side == Side::Reference {
+            self.add_thresholds(&mut output, home)?;
+            self.rewrite(&mut output, [line]);
+        }
+        Ok(output)
+    }
+
+    /// Adds to a save what the reference leaves out.
+    fn add_thresholds(&mut self, output: &mut Output, home: Side) -> Result<()> {
+        if !output.stdout.starts_with(b"-A ") {
+            return Ok(());
+        }
+        let listing = Program::ipvsadm(Side::Reference).args(["-Ln", "--thresholds"]);
+        let listing = self.pair.run(home, &listing)?.success()?;
+        for difference in differences::add_thresholds(output, &listing) {
+            self.saw_difference(difference);
+        }
+        Ok(())
+    }
+
+    fn rewrite<'a>(&mut self, theirs: &mut Output, lines: impl IntoIterator<Item = &'a Line>) {
+        for line in lines {
+            for (theirs_say, we_say) in line.pieces.iter().filter_map(|piece| piece.echo) {
+                let text = String::from_utf8_lossy(&theirs.stderr);
+                theirs.stderr = text.replace(theirs_say, we_say).into_bytes();
+            }
+            for difference in line.differences() {
+                self.saw_difference(difference);
+            }
+        }
+        for difference in differences::rewrite(theirs) {
+            self.saw_difference(difference);
+        }
+    }
+
+    fn judge(&mut self, theirs: Output, ours: Output) -> Result<()> {
+        self.comparisons += 1;
+        same("expected", &theirs, "ours", &ours)?;
+        for text in coverage::texts(&ours.stderr)? {
+            self.saw(text);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, line: &Line, input: &[InputLine]) -> Result<()> {
+        let theirs = self.their_restore(line, input)?;
+        let text = input.iter().flat_map(|line| line.text(Side::Ours));
+        let program = restore_program(Side::Ours, line, text.collect());
+        let ours = self.pair.run(Side::Ours, &program)?;
+        self.judge(theirs, ours)
+    }
+
+    /// What ours must print for a file, from what the reference prints for it. Behind each line
+    /// the reference reads one that makes it say where it is, and nothing else.
+    fn their_restore(&mut self, line: &Line, input: &[InputLine]) -> Result<Output> {
+        let mut text = Vec::new();
+        for (index, line) in input.iter().enumerate() {
+            text.extend(line.text(Side::Reference));
+            if line.newline {
+                text.extend_from_slice(format!("-L --behind-{}\n", index + 1).as_bytes());
+            }
+        }
+        let program = restore_program(Side::Reference, line, text);
+        let mut output = self.pair.run(Side::Reference, &program)?;
+        let mut rest = String::from_utf8_lossy(&output.stderr).into_owned();
+        let mut stderr = String::new();
+        let mut status = None;
+        let mut played = Vec::new();
+        for (index, line) in input.iter().enumerate() {
+            played.push(&line.line);
+            let number = index + 1;
+            let marker = format!("--behind-{number}: unknown option\n");
+            let behind = rest.find(&marker);
+            let message = rest[..behind.unwrap_or(rest.len())].to_owned();
+            if !message.is_empty() {
+                self.saw_difference(Difference::RestoreSaysWhere);
+                stderr += &format!("line {number}: {message}");
+            }
+            match behind {
+                Some(at) => {
+                    if !message.is_empty() {
+                        status = status.or(Some(Status::Exit(255)));
+                    }
+                    rest.drain(..at + marker.len());
+                }
+                // All is read, and nothing was wrong with the last line.
+                None if message.is_empty() && !line.newline => rest.clear(),
+                // The reference ended here.
+                None => {
+                    if status.is_some_and(|status| status != output.status) {
+                        self.saw_difference(Difference::RestoreFailsIfALineDid);
+                    }
+                    status = status.or(Some(output.status));
+                    rest.clear();
+                    break;
+                }
+            }
+        }
+        ensure!(
+            rest.is_empty(),
+            "the reference said more than was asked: {rest}"
+        );
+        output.stderr = stderr.into_bytes();
+        output.status = status.unwrap_or(Status::Exit(0));
+        self.rewrite(&mut output, played);
+        Ok(output)
+    }
+
+    fn send_packets(&mut self, count: usize) -> Result<()> {
+        for side in [Side::Reference, Side::Ours] {
+            self.pair.enter(side)?;
+            for port in 0..count as u16 {
+                let socket = UdpSocket::bind(("10.9.0.1", 40_000 + port))?;
+                // Where nothing listens the packet may come back as an error.
+                let _ = socket.send_to(b"packet", "10.0.0.1:53");
+            }
+        }
+        self.saw("packets");
+        Ok(())
+    }
+}
+
+fn restore_program(side: Side, line: &Line, input: Vec<u8>) -> Program {
+    let words = line.words(side);
+    let words = words.iter().map(|word| OsStr::from_bytes(word));
+    Program::ipvsadm(side).args(words).stdin(input)
+}
