@@ -303,7 +303,11 @@ impl WithoutIpvs {
         fs::write(LOADER, "/bin/false")?;
         let start = Instant::now();
         while has_ipvs() {
-            ensure!(start.elapsed() < PATIENCE, "modprobe cannot unload ip_vs");
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "modprobe cannot unload ip_vs: {}",
+                fs::read_to_string("/proc/modules")?
+            );
             thread::sleep(Duration::from_millis(20));
             // What is loaded first is unloaded last.
             let modules = IPVS.iter().rev();
