@@ -127,12 +127,14 @@ fn with_unsigned_mark(line: &str, at: usize) -> String {
         .map_or(line.len() - at, |length| length + 1);
     let (before, rest) = line.split_at(at);
     let (negative, behind) = rest.split_at(length);
-    let mark = negative.parse::<i32>().unwrap_or_default() as u32;
-    let mark = mark.to_string();
-    let grown = mark.len() - negative.len();
-    let filling = " ".repeat(grown + 1);
-    let behind = match behind.find(&filling) {
-        Some(blanks) => format!("{}{}", &behind[..blanks], &behind[blanks + grown..]),
+    let mark = (negative.parse::<i32>().unwrap_or_default() as u32).to_string();
+    let behind = match behind.find("  ") {
+        Some(end) => {
+            let (name, column) = behind.split_at(end);
+            let numbers = column.trim_start();
+            let width = (negative.len() + column.len()) - (mark.len() + numbers.len());
+            format!("{name}{:width$}{numbers}", "")
+        }
         None => behind.to_owned(),
     };
     format!("{before}{mark}{behind}")

@@ -16,6 +16,7 @@ mod program;
 mod round_trip;
 mod selftest;
 mod sessions;
+mod wrap_around;
 mod wrappers;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests.extend(sessions::tests());
+    tests.extend(wrap_around::tests());
     tests
 }
 

@@ -168,19 +168,26 @@ impl<'a> Matrix<'a> {
     }
 
     fn line(&mut self, verb: Verb, line: &[String]) -> Result<()> {
-        let home = match verb {
-            Verb::List | Verb::Save => Side::Reference,
-            _ => Side::Ours,
+        let said = match verb {
+            Verb::List | Verb::Save => {
+                let theirs = self.run_both(Side::Reference, Side::Reference, line);
+                theirs.and(self.run_both(Side::Ours, Side::Ours, line))
+            }
+            _ => self.run_both(Side::Reference, Side::Ours, line),
         };
+        said.and(self.check_tables())
+    }
+
+    /// Runs the reference in one namespace and ours in the same or in the other.
+    fn run_both(&mut self, there: Side, here: Side, line: &[String]) -> Result<()> {
         let theirs = Program::ipvsadm(Side::Reference).args(line);
-        let mut theirs = self.pair.run(Side::Reference, &theirs)?;
+        let mut theirs = self.pair.run(there, &theirs)?;
         differences::rewrite(&mut theirs);
         let ours = self
             .pair
-            .run(home, &Program::ipvsadm(Side::Ours).args(line))?;
+            .run(here, &Program::ipvsadm(Side::Ours).args(line))?;
         self.world.comparisons += 1;
-        let said = same("expected", &theirs, "ours", &ours);
-        said.and(self.check_tables())
+        same("expected", &theirs, "ours", &ours)
     }
 
     /// Compares what the line left, and makes it undone.

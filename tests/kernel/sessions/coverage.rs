@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use ipvsadm::cli::options::{Row, rows};
 
-use super::lines::SPOILERS;
 use super::spelling::SPELLINGS;
+use super::spoiling;
 use super::values::{self, Sample};
 use crate::differences::Difference;
 use crate::lab::world::Counts;
@@ -176,11 +176,7 @@ fn wanted() -> BTreeSet<String> {
         .iter()
         .map(|spelling| format!("spelling: {spelling}"));
     wanted.extend(spellings);
-    wanted.extend(
-        SPOILERS
-            .iter()
-            .map(|(_, (manner, _))| format!("spoiled: {manner}")),
-    );
+    wanted.extend(spoiling::manners().map(|manner| format!("spoiled: {manner}")));
     let others = ["command: none", "command: a file", "packets"];
     wanted.extend(others.map(str::to_owned));
     wanted

@@ -2,27 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use ipvsadm::cli::options::{Row, Value as Takes, Verb, rows};
+use ipvsadm::cli::options::{Row, Verb, rows};
 
 use super::random::Random;
 use super::script::Line;
 use super::spelling::{Item, reordered, spell};
+use super::spoiling::spoil;
 use super::values::{self, Sample, Server, Service, Shape, Value};
 use crate::differences::Difference;
 
 /// How many lines of a hundred are spoiled.
 const SPOILED: usize = 18;
-
-/// Options whose place on the line matters: more of them come at the end.
-const LATE: &[&str] = &[
-    "tcp-service",
-    "udp-service",
-    "sctp-service",
-    "fwmark-service",
-    "ipv6",
-    "netmask",
-    "real-server",
-];
 
 pub struct LineMaker<'a> {
     pub random: &'a mut Random,
@@ -36,7 +26,7 @@ pub struct LineMaker<'a> {
     pub has_thresholds: bool,
     /// The line belongs to a file, which each program reads on its own.
     pub in_file: bool,
-    notes: BTreeSet<String>,
+    pub notes: BTreeSet<String>,
     /// A shape that the line must have.
     sample: Option<Sample>,
     /// Only words that mean the same to both programs may be used.
@@ -80,7 +70,7 @@ impl<'a> LineMaker<'a> {
         self.is_spoiled = self.random.chance(SPOILED);
         let mut items = self.items(verb);
         if self.is_spoiled {
-            self.spoil(verb, &mut items);
+            spoil(self, verb, &mut items);
         }
         self.finish(verb, &items)
     }
@@ -125,11 +115,11 @@ impl<'a> LineMaker<'a> {
         items
     }
 
-    fn note(&mut self, note: String) {
+    pub fn note(&mut self, note: String) {
         self.notes.insert(note);
     }
 
-    fn command(&mut self, verb: Verb) -> Item {
+    pub fn command(&mut self, verb: Verb) -> Item {
         match verb {
             Verb::StartDaemon => self.option("start-daemon"),
             Verb::StopDaemon => self.option("stop-daemon"),
@@ -138,11 +128,11 @@ impl<'a> LineMaker<'a> {
     }
 
     /// An option with a value that the program takes.
-    fn option(&mut self, name: &'static str) -> Item {
+    pub fn option(&mut self, name: &'static str) -> Item {
         self.option_of(name, name, true, values::shapes(name))
     }
 
-    fn option_of(
+    pub fn option_of(
         &mut self,
         name: &'static str,
         subject: &str,
@@ -158,7 +148,11 @@ impl<'a> LineMaker<'a> {
             self.note(sample.name());
             return self.random.pick(&sample.shape.values).clone();
         }
-        let mut shapes = values::of_kind(&shapes, is_good);
+        let mut shapes = match values::of_kind(&shapes, is_good) {
+            // Any name of a scheduler is good.
+            none if none.is_empty() => shapes,
+            of_kind => of_kind,
+        };
         for shape in &mut shapes {
             shape.values.retain(|value| self.is_possible(value));
         }
@@ -361,12 +355,8 @@ impl<'a> LineMaker<'a> {
             }
             options.push(item);
         }
-        let wanted = if [b"sh", b"mh"].contains(&scheduler.as_slice().try_into().unwrap_or(b"--")) {
-            60
-        } else {
-            12
-        };
-        if self.random.chance(wanted) {
+        let has_flags = matches!(&scheduler[..], b"sh" | b"mh");
+        if self.random.chance(if has_flags { 60 } else { 12 }) {
             let flags = self.value("sched-flags", true, values::flags(&scheduler));
             options.push(Item::valued("sched-flags", flags));
         }
@@ -445,241 +435,17 @@ impl<'a> LineMaker<'a> {
         }
     }
 
-    /// Makes the line wrong in one way.
-    fn spoil(&mut self, verb: Verb, items: &mut Vec<Item>) {
-        let (manner, spoiler) = self.random.weighted(SPOILERS);
-        self.note(format!("spoiled: {manner}"));
-        spoiler(self, verb, items);
-    }
-
-    /// Any option, with a value that is right or wrong.
-    fn any_option(&mut self, name: &'static str, is_good: bool) -> Item {
-        let takes = rows().find_map(|row| match row {
-            Row::Option(row) if row.long == name => Some(row.value),
-            _ => None,
-        });
-        if takes == Some(Takes::Nothing) {
+    /// Any option; where it takes a value, one that is right or wrong.
+    pub fn any_option(&mut self, name: &'static str, is_good: bool) -> Item {
+        let mut samples = values::samples();
+        samples.retain(|sample| sample.option == name);
+        let Some(subject) = samples.first().map(|sample| sample.subject) else {
             return Item::flag(name);
-        }
-        let (subject, shapes) = match name {
-            "tcp-service" | "udp-service" | "sctp-service" | "fwmark-service" => {
-                ("service", self.any_service(name))
-            }
-            "real-server" => ("server", self.any_server()),
-            "netmask" => ("netmask", values::masks()),
-            "sched-flags" => ("sched-flags", values::flags(b"")),
-            name => (name, values::shapes(name)),
         };
-        let value = self.value(subject, is_good, shapes);
-        Item::valued(name, value)
+        samples.retain(|sample| sample.subject == subject);
+        let shapes = samples.into_iter().map(|sample| sample.shape).collect();
+        self.option_of(name, subject, is_good, shapes)
     }
-
-    fn any_service(&self, option: &str) -> Vec<Shape> {
-        let services = values::services().into_iter();
-        let services = services.filter(|service| service.option == option);
-        let right = services.flat_map(|service| service.shapes);
-        right.chain(values::bad_services(option)).collect()
-    }
-
-    fn any_server(&self) -> Vec<Shape> {
-        let right = values::servers()
-            .into_iter()
-            .flat_map(|server| server.shapes);
-        right.chain(values::bad_services("tcp-service")).collect()
-    }
-
-    /// A place behind the command.
-    fn place(&mut self, items: &[Item]) -> usize {
-        1 + self.random.below(items.len())
-    }
-
-    fn insert(&mut self, items: &mut Vec<Item>, item: Item) {
-        let place = self.place(items).min(items.len());
-        items.insert(place, item);
-    }
-}
-
-pub type Spoiler = fn(&mut LineMaker, Verb, &mut Vec<Item>);
-
-pub const SPOILERS: &[(usize, (&str, Spoiler))] = &[
-    (25, ("a bad value", bad_value)),
-    (20, ("one option more", one_more)),
-    (10, ("an option twice", twice)),
-    (10, ("one option less", one_less)),
-    (5, ("a second command", second_command)),
-    (6, ("an unknown option", unknown_option)),
-    (6, ("a missing value", missing_value)),
-    (6, ("a value too many", unwanted_value)),
-    (8, ("a left-over word", left_over)),
-    (6, ("an end of options", end_of_options)),
-    (3, ("an option before the command", early_option)),
-    (3, ("a word before the command", early_word)),
-    (3, ("a command with a value", command_with_value)),
-    (2, ("no command", no_command)),
-];
-
-fn bad_value(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let valued: Vec<usize> = (0..items.len())
-        .filter(|at| items[*at].has_value())
-        .collect();
-    if valued.is_empty() {
-        return one_more(maker, verb, items);
-    }
-    let at = *maker.random.pick(&valued);
-    let Item::Option { name, .. } = items[at] else {
-        return;
-    };
-    let is_ipv6 = maker.notes.iter().any(|note| note.starts_with("prefix:"));
-    items[at] = match name {
-        "netmask" if is_ipv6 => maker.option_of(name, "prefix", false, values::prefixes()),
-        "start-daemon" | "stop-daemon" => maker.option_of(name, name, false, values::shapes(name)),
-        "pe" | "scheduler" | "mcast-interface" => maker.any_option(name, true),
-        _ => maker.any_option(name, false),
-    };
-}
-
-fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let options = rows().filter_map(|row| match row {
-        Row::Option(row) => Some(row.long),
-        Row::Command(_) => None,
-    });
-    let mut options: Vec<&'static str> = options.collect();
-    options.retain(|name| match *name {
-        // A session either has thresholds or it has not.
-        "u-threshold" | "l-threshold" => maker.has_thresholds,
-        // What each kernel shows differently, and what moves.
-        "nosort" | "connection" | "stats" | "rate" => !maker.in_file || verb != Verb::List,
-        _ => true,
-    });
-    let name = *maker.random.pick(&options);
-    let has_values = !values::shapes(name).is_empty();
-    let always_good = ["pe", "scheduler", "mcast-interface"].contains(&name) || !has_values;
-    let is_good = always_good || maker.random.chance(70);
-    let item = maker.any_option(name, is_good);
-    match LATE.contains(&name) {
-        true => items.push(item),
-        false => maker.insert(items, item),
-    }
-}
-
-fn twice(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let names = items[1..].iter().filter_map(|item| match item {
-        Item::Option { name, .. } => Some(*name),
-        Item::Words(_) => None,
-    });
-    let names: Vec<&str> = names.collect();
-    if names.is_empty() {
-        return one_more(maker, verb, items);
-    }
-    let name = *maker.random.pick(&names);
-    let item = maker.any_option(name, true);
-    items.push(item);
-}
-
-fn one_less(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    if items.len() < 2 {
-        return one_more(maker, verb, items);
-    }
-    let place = maker.place(items).min(items.len() - 1);
-    items.remove(place);
-}
-
-fn second_command(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let commands = [
-        Verb::AddService,
-        Verb::Flush,
-        Verb::List,
-        Verb::Zero,
-        Verb::Help,
-        Verb::Version,
-        Verb::SetTimeouts,
-        Verb::StopDaemon,
-    ];
-    let verb = *maker.random.pick(&commands);
-    let item = maker.command(verb);
-    maker.insert(items, item);
-}
-
-fn unknown_option(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let words = [
-        "-q",
-        "-1",
-        "--foo",
-        "--weigh",
-        "--foo=1",
-        "-nq",
-        "-nXq5",
-        "--Numeric",
-        "-=",
-    ];
-    let word = *maker.random.pick(&words);
-    maker.insert(items, Item::words(&[word.as_bytes()]));
-}
-
-fn missing_value(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let words = [
-        "-w",
-        "--weight",
-        "-nt",
-        "-s",
-        "--pe",
-        "--tun-type",
-        "-M",
-        "-r",
-        "--syncid",
-    ];
-    items.push(Item::words(&[maker.random.pick(&words).as_bytes()]));
-}
-
-fn unwanted_value(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let words = [
-        "--numeric=3",
-        "-n=3",
-        "-n=",
-        "--stats=",
-        "-X=5",
-        "--ipv6=1",
-        "-nX=",
-        "--clear=1",
-    ];
-    let word = *maker.random.pick(&words);
-    maker.insert(items, Item::words(&[word.as_bytes()]));
-}
-
-fn left_over(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let words: &[&[u8]] = &[b"x", b"-", b"80", b"a b", b"\xff\x01", b"10.0.0.1:80", b""];
-    let words = &words[..words.len() - usize::from(maker.in_file)];
-    let word = *maker.random.pick(words);
-    maker.insert(items, Item::words(&[word]));
-}
-
-fn end_of_options(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    maker.insert(items, Item::words(&[b"--"]));
-}
-
-fn early_option(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let item = match maker.random.chance(50) {
-        true => Item::flag("numeric"),
-        false => maker.option("weight"),
-    };
-    items.insert(0, item);
-}
-
-fn early_word(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let words: [&[u8]; 3] = [b"x", b"-", b"100"];
-    let word = *maker.random.pick(&words);
-    items.insert(0, Item::words(&[word]));
-}
-
-fn command_with_value(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let long = format!("--{}=3", long_name(verb));
-    let words: [&[u8]; 3] = [long.as_bytes(), b"-L=3", b"-A="];
-    items.remove(0);
-    items.insert(0, Item::words(&[*maker.random.pick(&words)]));
-}
-
-fn no_command(_: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    items.remove(0);
 }
 
 /// The commands that take the option of the sample.
@@ -694,7 +460,7 @@ fn takers(sample: &Sample) -> Vec<Verb> {
     takers.unwrap_or_default()
 }
 
-fn long_name(verb: Verb) -> &'static str {
+pub fn long_name(verb: Verb) -> &'static str {
     rows()
         .find_map(|row| match row {
             Row::Command(row) if row.verb == verb => Some(row.long),

@@ -9,7 +9,6 @@ use super::random::Random;
 use super::script::{InputLine, Line, Piece, Session, Step};
 use super::values::{self, Sample};
 use crate::differences::Difference;
-use crate::lab::world::Side;
 
 /// Commands on the command line, each as often as its weight says.
 const COMMANDS: &[(usize, Verb)] = &[
@@ -58,14 +57,12 @@ pub fn session(seed: u64, index: u64, enough: u64) -> Session {
     for sample in samples {
         let line = lines.line_with(sample);
         let place = lines.random.below(steps.len() + 1);
-        let step = at_home(&mut lines, line);
-        steps.insert(place, step);
+        steps.insert(place, Step::Command(line));
     }
     for commands in of_session(RARE.iter(), index, enough) {
         let place = lines.random.below(steps.len() + 1);
         for command in commands.iter().rev() {
-            let step = at_home(&mut lines, plain_line(command));
-            steps.insert(place, step);
+            steps.insert(place, Step::Command(plain_line(command)));
         }
     }
     Session { steps }
@@ -108,7 +105,7 @@ fn step(lines: &mut LineMaker, number: usize) -> Step {
         return restore(lines);
     }
     if lines.random.chance(1) {
-        return no_arguments(lines);
+        return no_arguments();
     }
     let verb = verb(lines);
     command(lines, verb)
@@ -127,21 +124,15 @@ fn verb(lines: &mut LineMaker) -> Verb {
 fn command(lines: &mut LineMaker, verb: Verb) -> Step {
     lines.in_file = false;
     let line = lines.line(verb);
-    at_home(lines, line)
+    Step::Command(line)
 }
 
-fn at_home(lines: &mut LineMaker, line: Line) -> Step {
-    let home = *lines.random.pick(&[Side::Reference, Side::Ours]);
-    Step::Command { line, home }
-}
-
-fn no_arguments(lines: &mut LineMaker) -> Step {
-    let line = Line {
+fn no_arguments() -> Step {
+    Step::Command(Line {
         verb: Verb::List,
         pieces: Vec::new(),
         notes: BTreeSet::from(["command: none".to_owned()]),
-    };
-    at_home(lines, line)
+    })
 }
 
 fn restore(lines: &mut LineMaker) -> Step {

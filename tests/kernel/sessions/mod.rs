@@ -8,10 +8,11 @@ pub mod coverage;
 mod lines;
 mod making;
 mod play;
-mod random;
+pub mod random;
 mod script;
 mod shrink;
 mod spelling;
+mod spoiling;
 mod values;
 
 use std::env;

@@ -75,8 +75,8 @@ impl Player {
             line.notes.iter().for_each(|note| self.saw(note));
         }
         match step {
-            Step::Command { line, home } if line.lists() => return self.list(line, *home),
-            Step::Command { line, .. } => self.command(line)?,
+            Step::Command(line) if line.lists() => return self.list(line),
+            Step::Command(line) => self.command(line)?,
             Step::Restore { line, input } => self.restore(line, input)?,
             Step::Packets { count } => self.send_packets(*count)?,
         }
@@ -90,7 +90,16 @@ impl Player {
         self.judge(theirs, ours)
     }
 
-    fn list(&mut self, line: &Line, home: Side) -> Result<()> {
+    /// Both programs list what there is on either side.
+    fn list(&mut self, line: &Line) -> Result<()> {
+        for home in [Side::Reference, Side::Ours] {
+            self.list_one(line, home)
+                .with_context(|| format!("listing what {home:?} made"))?;
+        }
+        Ok(())
+    }
+
+    fn list_one(&mut self, line: &Line, home: Side) -> Result<()> {
         let mut theirs = self.run(Side::Reference, home, line)?;
         for _ in 0..PATIENCE {
             let ours = self.run(Side::Ours, home, line)?;

@@ -17,8 +17,8 @@ pub struct Session {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// One command line. What lists does so where `home` lives.
-    Command { line: Line, home: Side },
+    /// One command line.
+    Command(Line),
     /// A file of commands.
     Restore { line: Line, input: Vec<InputLine> },
     /// Packets to the UDP service 10.0.0.1:53.
@@ -104,7 +104,7 @@ impl InputLine {
 impl Step {
     pub fn lines(&self) -> Vec<&Line> {
         match self {
-            Step::Command { line, .. } => vec![line],
+            Step::Command(line) => vec![line],
             Step::Restore { line, input } => {
                 let input = input.iter().map(|input| &input.line);
                 std::iter::once(line).chain(input).collect()
@@ -116,7 +116,7 @@ impl Step {
     /// The lines that may be made shorter.
     pub fn lines_mut(&mut self) -> Vec<&mut Line> {
         match self {
-            Step::Command { line, .. } => vec![line],
+            Step::Command(line) => vec![line],
             Step::Restore { input, .. } => input.iter_mut().map(|input| &mut input.line).collect(),
             Step::Packets { .. } => Vec::new(),
         }
@@ -124,7 +124,7 @@ impl Step {
 
     fn text(&self, side: Side) -> String {
         match self {
-            Step::Command { line, .. } => command(line, side),
+            Step::Command(line) => command(line, side),
             Step::Restore { line, input } => {
                 let input = input.iter().map(|line| line.text(side)).collect::<Vec<_>>();
                 format!(

@@ -554,7 +554,12 @@ pub fn samples() -> Vec<Sample> {
     for service in services() {
         add(service.option, "service", service.is_ipv6, service.shapes);
     }
-    for option in ["tcp-service", "fwmark-service"] {
+    for option in [
+        "tcp-service",
+        "udp-service",
+        "sctp-service",
+        "fwmark-service",
+    ] {
         add(option, "service", false, bad_services(option));
     }
     for server in servers().into_iter().chain(refused_servers()) {
