@@ -20,6 +20,9 @@ const NETWORK: &str = "\
 /// What the reference is asked in the end, in one go.
 const QUESTIONS: &str = "-S -n\n-L -n --thresholds\n-L --daemon\n-L --timeout\n";
 
+/// How often something is listed that moves.
+const PATIENCE: usize = 5;
+
 pub struct Pair {
     reference: Half,
     ours: Half,
@@ -94,6 +97,25 @@ impl Pair {
         }
         Ok(())
     }
+}
+
+/// What the reference and ours list. Where they differ, the reference said the same before and
+/// after ours, so that nothing has moved meanwhile: no connection has aged, and the kernel has
+/// not shuffled its table.
+pub fn list_at_rest(mut list: impl FnMut(Side) -> Result<Output>) -> Result<[Output; 2]> {
+    let mut theirs = list(Side::Reference)?;
+    for _ in 0..PATIENCE {
+        let ours = list(Side::Ours)?;
+        if theirs == ours {
+            return Ok([theirs, ours]);
+        }
+        let again = list(Side::Reference)?;
+        if theirs == again {
+            return Ok([theirs, ours]);
+        }
+        theirs = again;
+    }
+    bail!("the reference lists something else each time")
 }
 
 impl Half {

@@ -10,6 +10,7 @@ use crate::cases::same;
 use crate::differences;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Program, Side, World};
+use crate::pair::list_at_rest;
 use crate::sessions::random::Random;
 
 /// Addresses and marks from all of their range.
@@ -63,10 +64,13 @@ fn random_tables(world: &mut World) -> Result<()> {
         let restore = Program::ipvsadm(Side::Reference).args(["-R"]);
         namespace.run(&restore.stdin(&table))?.success()?;
         for words in ["-Ln", "-Sn"] {
-            let [theirs, ours] = [Side::Reference, Side::Ours]
-                .map(|side| namespace.run(&Program::ipvsadm(side).args([words])));
-            let (mut theirs, ours) = (theirs?, ours?);
-            differences::rewrite(&mut theirs);
+            let [theirs, ours] = list_at_rest(|side| {
+                let mut output = namespace.run(&Program::ipvsadm(side).args([words]))?;
+                if side == Side::Reference {
+                    differences::rewrite(&mut output);
+                }
+                Ok(output)
+            })?;
             world.comparisons += 1;
             same("expected", &theirs, "ours", &ours)
                 .with_context(|| format!("ipvsadm {words} of the table\n{table}"))?;

@@ -11,10 +11,7 @@ use super::script::{InputLine, Line, Session, Step};
 use crate::cases::same;
 use crate::differences::{self, Difference};
 use crate::lab::world::{Counts, Output, Program, Side, Status, World};
-use crate::pair::Pair;
-
-/// How often a listing is repeated in which something moves, such as the age of a connection.
-const PATIENCE: usize = 5;
+use crate::pair::{Pair, list_at_rest};
 
 /// Why a session failed, and at which of its steps.
 pub struct Failure {
@@ -93,26 +90,11 @@ impl Player {
     /// Both programs list what there is on either side.
     fn list(&mut self, line: &Line) -> Result<()> {
         for home in [Side::Reference, Side::Ours] {
-            self.list_one(line, home)
+            let [theirs, ours] = list_at_rest(|side| self.run(side, home, line))?;
+            self.judge(theirs, ours)
                 .with_context(|| format!("listing what {home:?} made"))?;
         }
         Ok(())
-    }
-
-    fn list_one(&mut self, line: &Line, home: Side) -> Result<()> {
-        let mut theirs = self.run(Side::Reference, home, line)?;
-        for _ in 0..PATIENCE {
-            let ours = self.run(Side::Ours, home, line)?;
-            if theirs == ours {
-                return self.judge(theirs, ours);
-            }
-            let again = self.run(Side::Reference, home, line)?;
-            if theirs == again {
-                return self.judge(theirs, ours);
-            }
-            theirs = again;
-        }
-        anyhow::bail!("the listing never stood still")
     }
 
     /// Runs a line; what the reference prints is rewritten.
