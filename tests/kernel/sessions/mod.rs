@@ -9,6 +9,7 @@ mod lines;
 mod making;
 mod play;
 pub mod random;
+mod restoring;
 mod script;
 mod shrink;
 mod spelling;

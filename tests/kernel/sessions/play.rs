@@ -1,16 +1,17 @@
 //! Plays a session on both sides and compares.
 
-use std::net::UdpSocket;
-
-use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
+use std::net::UdpSocket;
 use std::os::unix::ffi::OsStrExt;
 
+use anyhow::{Context, Result};
+
 use super::coverage;
+use super::restoring::{self, find};
 use super::script::{InputLine, Line, Session, Step};
 use crate::cases::same;
 use crate::differences::{self, Difference};
-use crate::lab::world::{Counts, Output, Program, Side, Status, World};
+use crate::lab::world::{Counts, Output, Program, Side, World};
 use crate::pair::{Pair, list_at_rest};
 
 /// Why a session failed, and at which of its steps.
@@ -99,10 +100,7 @@ impl Player {
 
     /// Runs a line; what the reference prints is rewritten.
     fn run(&mut self, side: Side, home: Side, line: &Line) -> Result<Output> {
-        let words = line.words(side);
-        let words = words.iter().map(|word| OsStr::from_bytes(word));
-        let program = Program::ipvsadm(side).args(words);
-        let mut output = self.pair.run(home, &program)?;
+        let mut output = self.pair.run(home, &program(side, line))?;
         if side == Side::Reference {
             self.add_thresholds(&mut output, home)?;
             self.rewrite(&mut output, [line]);
@@ -126,8 +124,10 @@ impl Player {
     fn rewrite<'a>(&mut self, theirs: &mut Output, lines: impl IntoIterator<Item = &'a Line>) {
         for line in lines {
             for (theirs_say, we_say) in line.pieces.iter().filter_map(|piece| piece.echo) {
-                let text = String::from_utf8_lossy(&theirs.stderr);
-                theirs.stderr = text.replace(theirs_say, we_say).into_bytes();
+                let stderr = &mut theirs.stderr;
+                if let Some(at) = find(stderr, theirs_say.as_bytes()) {
+                    stderr.splice(at..at + theirs_say.len(), we_say.bytes());
+                }
             }
             for difference in line.differences() {
                 self.saw_difference(difference);
@@ -148,67 +148,18 @@ impl Player {
     }
 
     fn restore(&mut self, line: &Line, input: &[InputLine]) -> Result<()> {
-        let theirs = self.their_restore(line, input)?;
-        let text = input.iter().flat_map(|line| line.text(Side::Ours));
-        let program = restore_program(Side::Ours, line, text.collect());
-        let ours = self.pair.run(Side::Ours, &program)?;
-        self.judge(theirs, ours)
-    }
+        let reference = program(Side::Reference, line).stdin(restoring::marked(input));
+        let mut theirs = self.pair.run(Side::Reference, &reference)?;
+        let (read, differences) = restoring::rewrite(&mut theirs, input);
+        differences
+            .into_iter()
+            .for_each(|difference| self.saw_difference(difference));
+        self.rewrite(&mut theirs, input[..read].iter().map(|input| &input.line));
 
-    /// What ours must print for a file, from what the reference prints for it. Behind each line
-    /// the reference reads one that makes it say where it is, and nothing else.
-    fn their_restore(&mut self, line: &Line, input: &[InputLine]) -> Result<Output> {
-        let mut text = Vec::new();
-        for (index, line) in input.iter().enumerate() {
-            text.extend(line.text(Side::Reference));
-            if line.newline {
-                text.extend_from_slice(format!("-L --behind-{}\n", index + 1).as_bytes());
-            }
-        }
-        let program = restore_program(Side::Reference, line, text);
-        let mut output = self.pair.run(Side::Reference, &program)?;
-        let mut rest = String::from_utf8_lossy(&output.stderr).into_owned();
-        let mut stderr = String::new();
-        let mut status = None;
-        let mut played = Vec::new();
-        for (index, line) in input.iter().enumerate() {
-            played.push(&line.line);
-            let number = index + 1;
-            let marker = format!("--behind-{number}: unknown option\n");
-            let behind = rest.find(&marker);
-            let message = rest[..behind.unwrap_or(rest.len())].to_owned();
-            if !message.is_empty() {
-                self.saw_difference(Difference::RestoreSaysWhere);
-                stderr += &format!("line {number}: {message}");
-            }
-            match behind {
-                Some(at) => {
-                    if !message.is_empty() {
-                        status = status.or(Some(Status::Exit(255)));
-                    }
-                    rest.drain(..at + marker.len());
-                }
-                // All is read, and nothing was wrong with the last line.
-                None if message.is_empty() && !line.newline => rest.clear(),
-                // The reference ended here.
-                None => {
-                    if status.is_some_and(|status| status != output.status) {
-                        self.saw_difference(Difference::RestoreFailsIfALineDid);
-                    }
-                    status = status.or(Some(output.status));
-                    rest.clear();
-                    break;
-                }
-            }
-        }
-        ensure!(
-            rest.is_empty(),
-            "the reference said more than was asked: {rest}"
-        );
-        output.stderr = stderr.into_bytes();
-        output.status = status.unwrap_or(Status::Exit(0));
-        self.rewrite(&mut output, played);
-        Ok(output)
+        let text = input.iter().flat_map(|line| line.text(Side::Ours));
+        let ours = program(Side::Ours, line).stdin(text.collect::<Vec<_>>());
+        let ours = self.pair.run(Side::Ours, &ours)?;
+        self.judge(theirs, ours)
     }
 
     fn send_packets(&mut self, count: usize) -> Result<()> {
@@ -225,8 +176,8 @@ impl Player {
     }
 }
 
-fn restore_program(side: Side, line: &Line, input: Vec<u8>) -> Program {
+fn program(side: Side, line: &Line) -> Program {
     let words = line.words(side);
     let words = words.iter().map(|word| OsStr::from_bytes(word));
-    Program::ipvsadm(side).args(words).stdin(input)
+    Program::ipvsadm(side).args(words)
 }

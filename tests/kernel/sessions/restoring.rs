@@ -1,0 +1,90 @@
+//! What ours must say about a file of commands, from what the reference says: ours names the
+//! line of each message, and fails if a line did.
+
+use super::script::InputLine;
+use crate::differences::Difference;
+use crate::lab::world::{Output, Side, Status};
+
+/// The file for the reference. Behind each line it reads one that makes it say where it is, and
+/// does nothing else.
+pub fn marked(input: &[InputLine]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (number, line) in (1..).zip(input) {
+        text.extend(line.text(Side::Reference));
+        if line.newline {
+            text.extend_from_slice(format!("-L {}\n", mark(number)).as_bytes());
+        }
+    }
+    text
+}
+
+fn mark(number: usize) -> String {
+    format!("--behind-{number}")
+}
+
+/// What the reference said about one line.
+struct Heard {
+    message: Vec<u8>,
+    /// It read the next line too.
+    went_on: bool,
+}
+
+/// What the reference said about each line that it read.
+fn heard(stderr: &[u8], input: &[InputLine]) -> Vec<Heard> {
+    let mut rest = stderr;
+    let mut all = Vec::new();
+    for number in 1..=input.len() {
+        let mark = format!("{}: unknown option\n", mark(number));
+        let end = find(rest, mark.as_bytes());
+        let (message, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        all.push(Heard {
+            message: message.to_owned(),
+            went_on: end.is_some(),
+        });
+        if end.is_none() {
+            break;
+        }
+        rest = &behind[mark.len()..];
+    }
+    all
+}
+
+/// Rewrites what the reference printed for a marked file; returns how many lines it read, and
+/// the differences.
+pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Difference>) {
+    let all = heard(&theirs.stderr, input);
+    let mut differences = Vec::new();
+    let mut stderr = Vec::new();
+    let mut statuses = Vec::new();
+    for (index, Heard { message, went_on }) in all.iter().enumerate() {
+        if !message.is_empty() {
+            differences.push(Difference::RestoreSaysWhere);
+            stderr.extend_from_slice(format!("line {}: ", index + 1).as_bytes());
+            stderr.extend_from_slice(message);
+        }
+        // Behind a last line without its end there is no mark.
+        let is_fine = message.is_empty() && (*went_on || !input[index].newline);
+        statuses.push(match went_on {
+            _ if is_fine => SUCCESS,
+            true => Status::Exit(255),
+            false => theirs.status,
+        });
+    }
+    let first_failure = statuses.iter().find(|status| **status != SUCCESS);
+    let status = first_failure.copied().unwrap_or(SUCCESS);
+    if statuses.last() != Some(&status) {
+        differences.push(Difference::RestoreFailsIfALineDid);
+    }
+    theirs.stderr = stderr;
+    theirs.status = status;
+    (all.len(), differences)
+}
+
+const SUCCESS: Status = Status::Exit(0);
+
+/// Where some bytes stand in others.
+pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+}
