@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::lab::guest::{self, WithoutIpvs};
 use crate::lab::runner::KernelTest;
@@ -63,10 +63,10 @@ fn play(world: &mut World, case: &Case) -> Result<()> {
     if !case.without_ipvs {
         return Sides::new(world)?.play(case);
     }
-    // On this machine's own kernel others may use it.
-    if process::id() != 1 {
-        return Ok(());
-    }
+    ensure!(
+        process::id() == 1,
+        "this unloads IPVS, which others may use on this machine's own kernel: use the lab's"
+    );
     let _without = WithoutIpvs::new()?;
     Sides::new(world)?.play(case)
 }
