@@ -4,6 +4,8 @@
 //! `6.1::cases::service::edit_resets`. The same executable boots the kernels, is process 1 in
 //! them and runs the tests there.
 
+#[path = "../bench/mod.rs"]
+mod bench;
 mod cases;
 mod client;
 mod defects;
@@ -35,7 +37,8 @@ use lab::{ours, sys};
 use selftest::SelfTest;
 
 fn main() -> ExitCode {
-    let played = lab::play_role(|| tests().into_iter().chain(selftest::inside()).collect());
+    let tests = || tests().into_iter().chain(selftest::inside()).collect();
+    let played = bench::play_role().or_else(|| lab::play_role(tests));
     played.unwrap_or_else(run_as_test).unwrap_or_else(|error| {
         eprintln!("{}", lab::explain(&error));
         ExitCode::FAILURE

@@ -151,7 +151,8 @@ impl Guest {
         Self::start(command)
     }
 
-    fn start(mut command: process::Command) -> Result<Self> {
+    /// Starts a guest by a command of `supervise`, whose standard input is the channel.
+    pub fn start(mut command: process::Command) -> Result<Self> {
         let turn = Turn::wait();
         let (ours, theirs) = UnixStream::pair()?;
         let output = OwnedFd::from(theirs);

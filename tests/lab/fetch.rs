@@ -113,6 +113,12 @@ pub fn tools() -> Result<PathBuf> {
     })
 }
 
+/// Debian's stock kernel and an emulator to run it, with everything that they depend on.
+pub fn stock_kernel() -> Result<PathBuf> {
+    let packages = ["qemu-system-x86", "linux-image-cloud-amd64"];
+    obtain_by("stock-1", "bookworm", &packages, Apt::collect, |_| Ok(()))
+}
+
 /// The modules of the kernel in `folder`, in a folder named by its release.
 pub fn modules(folder: &Path) -> Result<PathBuf> {
     let mut entries = fs::read_dir(folder.join("usr/lib/uml/modules"))?;
@@ -141,6 +147,16 @@ fn obtain(
     packages: &[&str],
     finish: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
+    obtain_by(unit, suite, packages, Apt::download, finish)
+}
+
+fn obtain_by(
+    unit: &str,
+    suite: &str,
+    packages: &[&str],
+    fetch: fn(&Apt, &[&str]) -> Result<Vec<PathBuf>>,
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     ensure!(
         cfg!(target_arch = "x86_64"),
         "Debian packages user-mode kernels for x86-64 only: use LAB_KERNEL=host as root"
@@ -162,8 +178,8 @@ fn obtain(
     }
     fs::create_dir_all(&work)?;
     let unpacked = work.join("unpacked");
-    Apt::new(&work, suite)?
-        .download(packages)
+    let apt = Apt::new(&work, suite)?;
+    fetch(&apt, packages)
         .and_then(|packages| unpack(&packages, &unpacked))
         .and_then(|()| finish(&unpacked))
         .with_context(|| format!("cannot get {} of Debian {suite}", packages.join(", ")))?;
@@ -214,7 +230,28 @@ impl Apt {
         })
     }
 
+    /// These packages alone.
     fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        self.update()?;
+        let mut words = vec!["download", "-q"];
+        words.extend(packages);
+        self.run(&words)?;
+        files_in(&self.folder.join("packages"))
+    }
+
+    /// These packages and all that they depend on.
+    fn collect(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        self.update()?;
+        let mut words = vec!["install", "-q", "-y", "--download-only"];
+        words.extend(["--no-install-recommends", "-o", "Debug::NoLocking=1"]);
+        words.extend(packages);
+        self.run(&words)?;
+        let mut files = files_in(&self.folder.join("cache/archives"))?;
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
+        Ok(files)
+    }
+
+    fn update(&self) -> Result<()> {
         self.run(&["update", "-q"]).with_context(|| {
             format!(
                 "the archive in this machine's apt configuration gives no suite {}: check the \
@@ -222,12 +259,7 @@ impl Apt {
                  kernel out with LAB_KERNELS",
                 self.suite
             )
-        })?;
-        let mut words = vec!["download", "-q"];
-        words.extend(packages);
-        self.run(&words)?;
-        let folder = fs::read_dir(self.folder.join("packages"))?;
-        Ok(folder.flatten().map(|entry| entry.path()).collect())
+        })
     }
 
     fn run(&self, words: &[&str]) -> Result<()> {
@@ -253,6 +285,11 @@ impl Apt {
         );
         Ok(())
     }
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 
 /// Where this machine gets Debian's packages from.

@@ -38,11 +38,20 @@ pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitC
     }
 }
 
-/// Process 1 of a guest: whatever happens, the kernel is powered off.
+/// Process 1 of a guest of the lab.
 fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
+    be_process_one(guest::enter_guest, "/dev/tty1", work)
+}
+
+/// Process 1 of any guest: whatever happens, the kernel is powered off.
+pub fn be_process_one(
+    enter: impl FnOnce() -> Result<()>,
+    channel: &str,
+    work: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<ExitCode> {
     ensure!(process::id() == 1, "this role is for process 1 of a guest");
-    let result = guest::enter_guest().and_then(|()| {
-        let mut channel = File::options().write(true).open("/dev/tty1")?;
+    let result = enter().and_then(|()| {
+        let mut channel = File::options().write(true).open(channel)?;
         work(&mut channel)
     });
     if let Err(error) = result {

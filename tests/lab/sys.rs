@@ -6,8 +6,10 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -161,6 +163,47 @@ pub fn wait_any_child() -> Option<i32> {
     // SAFETY: a null status pointer is allowed and asks for no status.
     let pid = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
     (pid > 0).then_some(pid)
+}
+
+/// What a program that ended took.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub status: ExitStatus,
+    pub time: Duration,
+    /// Its memory at its peak. That of this process is the least that can be seen.
+    pub peak_kib: u64,
+}
+
+/// Runs a program to its end.
+pub fn run(command: &mut Command) -> Result<Usage> {
+    let start = Instant::now();
+    let child = command.spawn().with_context(|| format!("{command:?}"))?;
+    let mut status = 0;
+    // SAFETY: an all-zero `rusage` is a valid value of that C structure.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to values that outlive the call.
+    let result = unsafe { libc::wait4(child.id() as i32, &mut status, 0, &mut usage) };
+    let time = start.elapsed();
+    check(result.into())?;
+    Ok(Usage {
+        status: ExitStatus::from_raw(status),
+        time,
+        peak_kib: usage.ru_maxrss as u64,
+    })
+}
+
+/// The time that this process has spent in its own code so far.
+pub fn user_time() -> Duration {
+    // SAFETY: an all-zero `rusage` is a valid value of that C structure, which the call fills.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    Duration::new(
+        usage.ru_utime.tv_sec as u64,
+        usage.ru_utime.tv_usec as u32 * 1000,
+    )
 }
 
 /// True while this process has a child, ended or not.

@@ -90,7 +90,8 @@ pub enum Side {
 }
 
 impl Side {
-    fn folder(self) -> &'static str {
+    /// Where it is inside.
+    pub fn folder(self) -> &'static str {
         match self {
             Side::Reference => "/opt/reference",
             Side::Ours => "/run/lab/kit/ours",

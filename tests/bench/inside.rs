@@ -1,0 +1,309 @@
+//! What is measured in a guest. Each figure goes out as a line: its name and a number.
+
+use std::env;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use ipvsadm::kernel::Client;
+use ipvsadm::lines::Lines;
+use ipvsadm::model::{Daemon, DaemonRole, Name};
+
+use super::floor::Floor;
+use super::job::{Job, VIEWS, Who};
+use super::sets::{HUGE, Set};
+use crate::lab::sys::{self, Usage};
+use crate::lab::world::Side;
+
+/// Nothing is run again once this much time has passed.
+const ENOUGH: Duration = Duration::from_secs(10);
+
+/// Where input and output are kept, in memory.
+const INPUT: &str = "/tmp/input";
+
+/// The last line.
+pub const DONE: &str = "done";
+
+/// Does the job that the kernel's command line gives to process 1, and reports to `channel`.
+pub fn work(channel: &mut File) -> Result<()> {
+    let job = env::var(super::JOB).context("there is nothing to do")?;
+    let runs = env::var(super::RUNS).context("how often is not said")?;
+    // The kernel takes no servers while no device is up.
+    sys::loopback_up()?;
+    let mut bench = Bench {
+        channel,
+        runs: runs.parse()?,
+    };
+    match Job::parse(&job).with_context(|| format!("there is no job {job}"))? {
+        Job::Restore(who, set) => bench.restore(who, &set),
+        Job::List(set) => bench.list(&set),
+        Job::Connections => bench.list_connections(),
+        Job::Huge => bench.list_huge(),
+    }?;
+    writeln!(bench.channel, "{DONE}")?;
+    Ok(())
+}
+
+struct Bench<'a> {
+    channel: &'a mut File,
+    /// The best of so many runs counts, of fewer where they take long.
+    runs: usize,
+}
+
+impl Bench<'_> {
+    fn time(&mut self, name: &str, time: Duration) -> Result<()> {
+        self.number(name, time.as_micros() as u64)
+    }
+
+    fn number(&mut self, name: &str, number: u64) -> Result<()> {
+        writeln!(self.channel, "{name} {number}")?;
+        Ok(())
+    }
+
+    /// The best time and the peak memory of a program that is run several times.
+    fn program(&mut self, name: &str, run: impl FnMut() -> Result<Usage>) -> Result<()> {
+        let usages = self.several(run)?;
+        let best = usages.iter().map(|usage| usage.time).min();
+        let peak = usages.iter().map(|usage| usage.peak_kib).max();
+        self.time(name, best.unwrap_or_default())?;
+        self.number(&format!("{name} memory"), peak.unwrap_or_default())
+    }
+
+    /// The start of both programs, whatever they do then: they list an empty table.
+    fn starts(&mut self) -> Result<()> {
+        for side in [Side::Ours, Side::Reference] {
+            let who = Who::Program(side);
+            self.program(&format!("start {who}"), || ipvsadm(side, &["-Ln"]))?;
+        }
+        Ok(())
+    }
+
+    /// Runs something several times.
+    fn several<T>(&self, mut run: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
+        let start = Instant::now();
+        let mut results = vec![run()?];
+        while results.len() < self.runs && start.elapsed() < ENOUGH {
+            results.push(run()?);
+        }
+        Ok(results)
+    }
+
+    fn best_time(&self, mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
+        let times = self.several(|| {
+            let start = Instant::now();
+            run()?;
+            Ok(start.elapsed())
+        })?;
+        Ok(times.into_iter().min().unwrap_or_default())
+    }
+
+    /// Loads an empty table, once: what is deleted slows the next.
+    fn restore(&mut self, who: Who, set: &Set) -> Result<()> {
+        let mut floor = Floor::open()?;
+        match who {
+            Who::Floor => {
+                let sends = floor.load_messages(set);
+                let start = Instant::now();
+                floor.load(&sends)?;
+                self.time("whole", start.elapsed())?;
+            }
+            Who::Program(side) => {
+                self.starts()?;
+                let mut lines = BufWriter::new(File::create(INPUT)?);
+                set.write_lines(&mut lines)?;
+                drop(lines);
+                let usage = ipvsadm(side, &["-R"])?;
+                self.time("whole", usage.time)?;
+                self.number("whole memory", usage.peak_kib)?;
+            }
+        }
+        check_count(&mut floor, set)
+    }
+
+    fn list(&mut self, set: &Set) -> Result<()> {
+        self.starts()?;
+        let mut floor = Floor::open()?;
+        floor.load(&floor.load_messages(set))?;
+        let questions = floor.questions(set);
+        let time = self.best_time(|| floor.list(&questions).map(drop))?;
+        self.time("floor", time)?;
+        for view in VIEWS {
+            let words: Vec<&str> = view.split(' ').collect();
+            for side in [Side::Ours, Side::Reference] {
+                let who = Who::Program(side);
+                self.program(&format!("{view} {who}"), || ipvsadm(side, &words))?;
+            }
+            check_outputs(view)?;
+        }
+        check_count(&mut floor, set)
+    }
+
+    /// A hundred thousand services; the original would take many minutes.
+    fn list_huge(&mut self) -> Result<()> {
+        let mut floor = Floor::open()?;
+        floor.load(&floor.load_messages(&HUGE))?;
+        let questions = floor.questions(&HUGE);
+        let start = Instant::now();
+        let count = floor.list_services(&questions)?;
+        self.time("floor", start.elapsed())?;
+        ensure!(count == HUGE.entries(), "{count} services");
+        for view in VIEWS {
+            let words: Vec<&str> = view.split(' ').collect();
+            let usage = ipvsadm(Side::Ours, &words)?;
+            self.time(view, usage.time)?;
+            self.number(&format!("{view} memory"), usage.peak_kib)?;
+        }
+        let count = lines_in(output(Side::Ours))?;
+        ensure!(count == HUGE.entries(), "{count} lines");
+        Ok(())
+    }
+
+    /// Connections as another director would tell of them, over the loopback device.
+    fn list_connections(&mut self) -> Result<()> {
+        self.starts()?;
+        receive_connections()?;
+        let cat = || {
+            run(
+                Command::new("/bin/cat").arg("/proc/net/ip_vs_conn"),
+                "/tmp/cat",
+            )
+        };
+        let usages = self.several(cat)?;
+        let count = lines_in("/tmp/cat")?;
+        ensure!(count == CONNECTIONS as usize + 1, "{count} connections");
+        let best = usages.iter().map(|usage| usage.time).min();
+        self.time("floor", best.unwrap_or_default())?;
+        let start = self
+            .best_time(|| run(Command::new("/bin/cat").arg("/dev/null"), "/tmp/cat").map(drop))?;
+        self.time("start floor", start)?;
+        for side in [Side::Ours, Side::Reference] {
+            let who = Who::Program(side);
+            self.program(&format!("-Lnc {who}"), || ipvsadm(side, &["-Lnc"]))?;
+        }
+        Ok(())
+    }
+}
+
+fn output(side: Side) -> &'static str {
+    match side {
+        Side::Ours => "/tmp/ours",
+        Side::Reference => "/tmp/reference",
+    }
+}
+
+/// Runs an `ipvsadm` from the prepared input to a file.
+fn ipvsadm(side: Side, words: &[&str]) -> Result<Usage> {
+    let mut command = Command::new(format!("{}/ipvsadm", side.folder()));
+    command.args(words);
+    run(&mut command, output(side))
+}
+
+fn run(command: &mut Command, output: &str) -> Result<Usage> {
+    let input = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(INPUT)?;
+    let usage = sys::run(command.stdin(input).stdout(File::create(output)?))?;
+    ensure!(usage.status.success(), "{command:?}: {}", usage.status);
+    Ok(usage)
+}
+
+fn check_count(floor: &mut Floor, set: &Set) -> Result<()> {
+    let questions = floor.questions(set);
+    let count = floor.list(&questions)?;
+    ensure!(count == set.entries(), "{count} entries in {}", set.name);
+    Ok(())
+}
+
+/// Both programs must have written the same.
+fn check_outputs(view: &str) -> Result<()> {
+    let mut outputs = [
+        File::open(output(Side::Ours))?,
+        File::open(output(Side::Reference))?,
+    ];
+    let mut chunks = [[0; 4096]; 2];
+    loop {
+        let mut lengths = [0; 2];
+        for index in 0..2 {
+            lengths[index] = outputs[index].read(&mut chunks[index])?;
+        }
+        ensure!(lengths[0] == lengths[1], "{view} differs in length");
+        ensure!(chunks[0] == chunks[1], "{view} differs");
+        if lengths[0] == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// How many lines a file has, which is not held in memory: the least memory of a program that
+/// can be seen is that of this one.
+fn lines_in(path: &str) -> Result<usize> {
+    let mut lines = Lines::new(File::open(path)?);
+    let mut count = 0;
+    while lines.read()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+const CONNECTIONS: u32 = 100_000;
+
+fn receive_connections() -> Result<()> {
+    for words in ["link set lo multicast on", "route add 224.0.0.0/4 dev lo"] {
+        let status = Command::new("/bin/ip")
+            .args(words.split(' '))
+            .stdin(Stdio::null())
+            .status()
+            .context("running ip")?;
+        ensure!(status.success(), "ip {words}: {status}");
+    }
+    Client::open()?.start_daemon(&Daemon {
+        role: DaemonRole::Backup,
+        interface: Name::new(b"lo"),
+        sync_id: 0,
+        max_length: None,
+        group: None,
+        port: None,
+        ttl: None,
+    })?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let numbers: Vec<u32> = (0..CONNECTIONS).collect();
+    for (turn, numbers) in numbers.chunks(38).enumerate() {
+        socket.send_to(&sync_message(numbers), (Ipv4Addr::new(224, 0, 0, 81), 8848))?;
+        // The daemon must keep up.
+        if turn % 32 == 31 {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    thread::sleep(Duration::from_millis(200));
+    Ok(())
+}
+
+/// One message of the synchronisation protocol, version 1: TCP connections of as many clients.
+fn sync_message(numbers: &[u32]) -> Vec<u8> {
+    const ENTRY: u16 = 36;
+    let size = 8 + ENTRY * numbers.len() as u16;
+    let mut message = vec![0, 0];
+    message.extend(size.to_be_bytes());
+    message.extend([numbers.len() as u8, 1, 0, 0]);
+    for number in numbers {
+        message.extend([0, libc::IPPROTO_TCP as u8]);
+        message.extend(ENTRY.to_be_bytes());
+        message.extend(0_u32.to_be_bytes());
+        for half in [1, 1024, 80, 8080_u16] {
+            message.extend(half.to_be_bytes());
+        }
+        message.extend(0_u32.to_be_bytes());
+        message.extend(3600_u32.to_be_bytes());
+        for address in [0x0b00_0000 + number, 0x0a00_0001, 0xac10_0001] {
+            message.extend(address.to_be_bytes());
+        }
+    }
+    message
+}

@@ -1,0 +1,70 @@
+//! What one boot of a kernel is for.
+
+use std::fmt;
+
+use super::sets::Set;
+use crate::lab::world::Side;
+
+/// The listings that are measured, as words between blanks.
+pub const VIEWS: [&str; 3] = ["-Ln", "-Ln --stats", "-Sn"];
+
+/// Whose work is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Program(Side),
+    Floor,
+}
+
+impl Who {
+    pub const ALL: [Who; 3] = [
+        Who::Program(Side::Ours),
+        Who::Program(Side::Reference),
+        Who::Floor,
+    ];
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Who::Program(Side::Ours) => "ours",
+            Who::Program(Side::Reference) => "original",
+            Who::Floor => "floor",
+        })
+    }
+}
+
+/// A job, written on a kernel's command line as words between colons.
+#[derive(Clone, Copy)]
+pub enum Job {
+    Restore(Who, Set),
+    List(Set),
+    Connections,
+    Huge,
+}
+
+impl Job {
+    pub fn parse(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split(':').collect();
+        Some(match words[..] {
+            ["restore", who, set] => {
+                let who = Who::ALL.into_iter().find(|one| one.to_string() == who)?;
+                Job::Restore(who, Set::named(set)?)
+            }
+            ["list", set] => Job::List(Set::named(set)?),
+            ["connections"] => Job::Connections,
+            ["huge"] => Job::Huge,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Job::Restore(who, set) => write!(f, "restore:{who}:{}", set.name),
+            Job::List(set) => write!(f, "list:{}", set.name),
+            Job::Connections => f.write_str("connections"),
+            Job::Huge => f.write_str("huge"),
+        }
+    }
+}

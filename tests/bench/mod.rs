@@ -1,0 +1,202 @@
+//! `tests/bench/run`: how fast restoring and listing are, in tables.
+//!
+//! Ours and the original are processes, timed from their start to their end; the floor is what
+//! the kernel takes for ready-made messages. Each figure is also net of the same program's start
+//! on an empty table in the same boot.
+
+mod emulator;
+mod floor;
+mod inside;
+mod job;
+mod lines;
+mod report;
+mod sets;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::lab::boot::{Guest, Kit};
+use crate::lab::kernels::{self, Kernel};
+use crate::lab::{self, guest, ours, supervise, sys};
+use emulator::{Clock, Emulator};
+use job::{Job, Who};
+use report::Report;
+use sets::SETS;
+
+/// The role that runs the bench, and that of process 1 of a user-mode kernel.
+const ROLE: &str = "bench";
+const ROLE_INSIDE: &str = "bench-guest";
+
+/// The variables that tell process 1 what to do, and how often.
+const JOB: &str = "LAB_JOB";
+const RUNS: &str = "LAB_RUNS";
+
+/// The longest silence of a guest at work.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What is measured when nothing is named.
+const ALL: [&str; 6] = ["lines", "counted", "stock", "6.1", "7.2", "huge"];
+
+/// What one boot measured, in microseconds or KiB.
+type Figures = BTreeMap<String, u64>;
+
+/// Does what this executable was started for when it is a part of the bench.
+pub fn play_role() -> Option<Result<ExitCode>> {
+    let work = |channel: &mut _| inside::work(channel);
+    match env::var(supervise::ROLE).ok()?.as_str() {
+        ROLE => Some(measure()),
+        ROLE_INSIDE => Some(lab::be_process_one(guest::enter_guest, "/dev/tty1", work)),
+        emulator::ROLE_INSIDE => Some(lab::be_process_one(emulator::enter, "/dev/ttyS1", work)),
+        _ => None,
+    }
+}
+
+fn measure() -> Result<ExitCode> {
+    sys::die_with_parent();
+    let mut parts: Vec<String> = env::args().skip(1).collect();
+    if parts.is_empty() {
+        parts = ALL.map(str::to_owned).into();
+    }
+    let kit = Kit::new(&[ours::program()?])?;
+    for part in parts {
+        match part.split_once('/') {
+            Some((place, job)) => measure_one(&kit, place, job)?,
+            None => measure_part(&kit, &part)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure_part(kit: &Kit, part: &str) -> Result<()> {
+    match part {
+        "lines" => report::lines(lines::measure()?),
+        "huge" => {
+            for kernel in kernels::ALL {
+                let figures = Place::UserMode(kernel).perform(kit, Job::Huge)?;
+                report::huge(kernel, &figures);
+            }
+        }
+        place => measure_all(kit, &Place::named(kit, place)?)?,
+    }
+    Ok(())
+}
+
+/// One job alone, for whoever works on the speed of it.
+fn measure_one(kit: &Kit, place: &str, job: &str) -> Result<()> {
+    let job = Job::parse(job).with_context(|| format!("there is no job {job}"))?;
+    let figures = Place::named(kit, place)?.perform(kit, job)?;
+    report::figures(&figures);
+    Ok(())
+}
+
+/// Restores and lists everything in one place.
+fn measure_all(kit: &Kit, place: &Place) -> Result<()> {
+    let mut report = Report::begin(&place.title());
+    for set in SETS {
+        let [ours, original, floor] = Who::ALL.map(|who| place.restore(kit, who, set));
+        report.restore(&set, &ours?, &original?, &floor?);
+    }
+    for set in SETS {
+        report.list(&set, &place.perform(kit, Job::List(set))?);
+    }
+    report.connections(&place.perform(kit, Job::Connections)?);
+    report.end();
+    Ok(())
+}
+
+/// Where something is measured.
+enum Place {
+    UserMode(Kernel),
+    Stock(Emulator),
+}
+
+impl Place {
+    fn named(kit: &Kit, name: &str) -> Result<Self> {
+        Ok(match name {
+            "stock" => Place::Stock(Emulator::new(kit, Clock::Wall)?),
+            "counted" => Place::Stock(Emulator::new(kit, Clock::Instructions)?),
+            name => match kernels::parse(name)?[..] {
+                [kernel, ..] => Place::UserMode(kernel),
+                [] => bail!("no kernel is named"),
+            },
+        })
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Place::UserMode(kernel) => format!("Debian's user-mode kernel {kernel}"),
+            Place::Stock(emulator) => match emulator.clock {
+                Clock::Wall => "Debian's stock kernel 6.1, emulated".to_owned(),
+                Clock::Instructions => {
+                    "Debian's stock kernel 6.1, emulated with a clock that counts instructions, \
+                     10⁹ to the second"
+                        .to_owned()
+                }
+            },
+        }
+    }
+
+    /// How often things are measured. Counting instructions comes to the same every time; only
+    /// what the kernel has not in its caches yet makes a difference.
+    fn boots_and_runs(&self) -> (usize, usize) {
+        match self {
+            Place::Stock(emulator) if emulator.clock == Clock::Instructions => (1, 2),
+            _ => (3, 5),
+        }
+    }
+
+    /// The figures of the boot whose time is the median.
+    fn restore(&self, kit: &Kit, who: Who, set: sets::Set) -> Result<Figures> {
+        let (count, _) = self.boots_and_runs();
+        let boots = (0..count).map(|_| self.perform(kit, Job::Restore(who, set)));
+        let mut boots: Vec<Figures> = boots.collect::<Result<_>>()?;
+        boots.sort_by_key(|figures| figures["whole"]);
+        Ok(boots.swap_remove(count / 2))
+    }
+
+    /// Does one job in a boot of its own.
+    fn perform(&self, kit: &Kit, job: Job) -> Result<Figures> {
+        let (_, runs) = self.boots_and_runs();
+        let (job, runs) = (job.to_string(), runs.to_string());
+        let variables = [(JOB, job.as_str()), (RUNS, runs.as_str())];
+        let guest = match self {
+            Place::UserMode(kernel) => Guest::boot(*kernel, kit, ROLE_INSIDE, &variables)?,
+            Place::Stock(emulator) => emulator.boot(&variables)?,
+        };
+        match collect(&guest) {
+            Ok(figures) => {
+                guest.wait()?;
+                Ok(figures)
+            }
+            Err(error) => bail!(
+                "{}\nin the job {job}, whose console ends with:\n{}",
+                lab::explain(&error),
+                guest.last_words()
+            ),
+        }
+    }
+}
+
+/// The figures that a guest sends until it says that it is done.
+fn collect(guest: &Guest) -> Result<Figures> {
+    guest.link().set_read_timeout(Some(PATIENCE))?;
+    let mut figures = Figures::new();
+    for line in BufReader::new(guest.link()).lines() {
+        let line = line.context("the kernel fell silent")?;
+        let line = line.trim_end();
+        if line == inside::DONE {
+            return Ok(figures);
+        }
+        let figure = line.rsplit_once(' ').and_then(|(name, number)| {
+            let number = number.parse().ok()?;
+            Some((name.to_owned(), number))
+        });
+        figures.extend([figure.with_context(|| format!("the guest said {line:?}"))?]);
+    }
+    bail!("the kernel ended before its job was done")
+}

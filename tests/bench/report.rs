@@ -1,0 +1,156 @@
+//! The figures as a table.
+
+use std::time::Duration;
+
+use super::Figures;
+use super::job::VIEWS;
+use super::sets::Set;
+use crate::lab::kernels::Kernel;
+
+/// What is known of a place so far.
+pub struct Report {
+    /// The starts of all boots, in microseconds: ours and the original's.
+    starts: [Vec<u64>; 2],
+}
+
+/// A time, whole and net of the start.
+#[derive(Clone, Copy)]
+struct Time {
+    whole: u64,
+    net: u64,
+}
+
+impl Time {
+    fn new(whole: u64, start: u64) -> Self {
+        Time {
+            whole,
+            net: whole.saturating_sub(start),
+        }
+    }
+}
+
+const PROGRAMS: [&str; 2] = ["ours", "original"];
+
+impl Report {
+    pub fn begin(title: &str) -> Self {
+        println!("\n{title}. Seconds, whole (net of the start); peak memory in MiB.\n");
+        println!(
+            "| {:<24} | {:<15} | {:<15} | {:<7} | original/ours | ours/floor | {:<11} |",
+            "", "ours", "original", "floor", "MiB"
+        );
+        println!("|{}", "---|".repeat(7));
+        Report {
+            starts: Default::default(),
+        }
+    }
+
+    pub fn restore(&mut self, set: &Set, ours: &Figures, original: &Figures, floor: &Figures) {
+        self.note_starts(ours);
+        let name = format!("restore {}", set.name);
+        let times = [(ours, "ours"), (original, "original")]
+            .map(|(figures, who)| Time::new(figures["whole"], figures[&format!("start {who}")]));
+        let memory = [ours, original].map(|figures| figures["whole memory"]);
+        row(&name, times, floor["whole"], memory);
+    }
+
+    pub fn list(&mut self, set: &Set, figures: &Figures) {
+        self.note_starts(figures);
+        for view in VIEWS {
+            let name = format!("{view} of {}", set.name);
+            self.listing(&name, view, figures["floor"], figures);
+        }
+    }
+
+    pub fn connections(&mut self, figures: &Figures) {
+        self.note_starts(figures);
+        let floor = figures["floor"].saturating_sub(figures["start floor"]);
+        self.listing("-Lnc of 100,000", "-Lnc", floor, figures);
+    }
+
+    fn listing(&self, name: &str, view: &str, floor: u64, figures: &Figures) {
+        let times = PROGRAMS.map(|who| {
+            Time::new(
+                figures[&format!("{view} {who}")],
+                figures[&format!("start {who}")],
+            )
+        });
+        let memory = PROGRAMS.map(|who| figures[&format!("{view} {who} memory")]);
+        row(name, times, floor, memory);
+    }
+
+    fn note_starts(&mut self, figures: &Figures) {
+        for (starts, who) in self.starts.iter_mut().zip(PROGRAMS) {
+            starts.push(figures[&format!("start {who}")]);
+        }
+    }
+
+    /// The last row: the best start of all boots.
+    pub fn end(self) {
+        let [ours, original] = self.starts.map(|starts| starts.into_iter().min());
+        let (ours, original) = (ours.unwrap_or(0), original.unwrap_or(0));
+        println!(
+            "| {:<24} | {:<15} | {:<15} | {:<7} | {:<13} | {:<10} | {:<11} |",
+            "start",
+            format!("{:.4}", seconds(ours)),
+            format!("{:.4}", seconds(original)),
+            "",
+            ratio(original, ours),
+            "",
+            ""
+        );
+    }
+}
+
+fn row(name: &str, [ours, original]: [Time; 2], floor: u64, memory: [u64; 2]) {
+    let time = |time: Time| format!("{:.3} ({:.3})", seconds(time.whole), seconds(time.net));
+    let [ours_memory, original_memory] = memory.map(|kib| format!("{:.1}", kib as f64 / 1024.0));
+    println!(
+        "| {name:<24} | {:<15} | {:<15} | {:<7} | {:<13} | {:<10} | {:<11} |",
+        time(ours),
+        time(original),
+        format!("{:.3}", seconds(floor)),
+        ratio(original.net, ours.net),
+        ratio(ours.net, floor),
+        format!("{ours_memory} / {original_memory}")
+    );
+}
+
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+fn ratio(one: u64, other: u64) -> String {
+    format!("{:.2}", one as f64 / other.max(1) as f64)
+}
+
+/// Figures as they came.
+pub fn figures(figures: &Figures) {
+    for (name, number) in figures {
+        println!("{name}: {number}");
+    }
+}
+
+/// 100,000 services on one kernel.
+pub fn huge(kernel: Kernel, figures: &Figures) {
+    print!(
+        "100,000 services on {kernel}: netlink's list alone takes {:.2} s",
+        seconds(figures["floor"])
+    );
+    for view in VIEWS {
+        print!(
+            "; {view} {:.2} s, {:.0} MiB",
+            seconds(figures[view]),
+            figures[&format!("{view} memory")] as f64 / 1024.0
+        );
+    }
+    println!();
+}
+
+pub fn lines((each, peak_kib): (Duration, u64)) {
+    println!(
+        "\nA line of a restore takes this program itself {:.2} microseconds; \
+         100,000 lines, the text of them included, {:.1} MiB",
+        each.as_nanos() as f64 / 1000.0,
+        peak_kib as f64 / 1024.0
+    );
+}
