@@ -89,11 +89,15 @@ fn list_connections(out: &mut Out, names: &mut Names, engines: bool) -> Result<(
     let table = Connections::open().map_err(Error::NoConnections)?;
     let mut table = table.ok_or(Error::EmptyConnections)?;
     connections::titles(out, engines)?;
+    let mut outcome = Ok(());
     while let Some(connection) = table.read().map_err(Error::Read)? {
-        let connection = connection.map_err(|line| Error::Connection(line.into()))?;
-        connections::entry(out, names, engines, &connection)?;
+        match connection {
+            Ok(connection) => connections::entry(out, names, engines, &connection)?,
+            // A line that is none hides no other.
+            Err(line) => outcome = outcome.and_then(|()| Err(Error::Connection(line.into()))),
+        }
     }
-    Ok(())
+    outcome
 }
 
 fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
