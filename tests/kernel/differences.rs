@@ -140,6 +140,33 @@ fn with_unsigned_mark(line: &str, at: usize) -> String {
     format!("{before}{mark}{behind}")
 }
 
+/// Gives the listings of the reference's restore the sizes that ours tell. A kernel that makes
+/// its table of connections with the first service had none when the restore began, and the
+/// reference says so to the end.
+pub fn take_sizes(theirs: &mut Output, ours: &Output) {
+    let Ok(text) = String::from_utf8(theirs.stdout.clone()) else {
+        return;
+    };
+    let ours = String::from_utf8_lossy(&ours.stdout);
+    let mut titles = ours.split_inclusive('\n').filter(|line| is_title(line));
+    let lines = text.split_inclusive('\n');
+    let rewritten: String = lines
+        .map(
+            |line| match is_title(line).then(|| titles.next()).flatten() {
+                Some(title) if line.ends_with("(size=0)\n") => title,
+                _ => line,
+            },
+        )
+        .collect();
+    theirs.stdout = rewritten.into_bytes();
+}
+
+fn is_title(line: &str) -> bool {
+    let size = line.strip_prefix("IP Virtual Server version 1.2.1 (size=");
+    size.and_then(|rest| rest.strip_suffix(")\n"))
+        .is_some_and(|size| size.parse::<u32>().is_ok())
+}
+
 /// Adds to a save of the reference the thresholds, which it drops, from its listing of them.
 pub fn add_thresholds(saved: &mut Output, listing: &[u8]) -> Vec<Difference> {
     let saved_text = String::from_utf8_lossy(&saved.stdout);

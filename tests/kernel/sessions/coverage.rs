@@ -101,6 +101,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("loading of the module", "it is loaded here"),
     ("server counters beyond 2^32", "that much traffic"),
+    (
+        "the size of the table in the middle of a file",
+        "a kernel where it changes",
+    ),
     ("words of more than 4096 bytes", "the reference breaks them"),
     ("advice, control characters", "a terminal"),
     ("slow name servers", "a name server"),

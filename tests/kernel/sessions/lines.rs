@@ -229,10 +229,13 @@ impl<'a> LineMaker<'a> {
         }
     }
 
-    /// A service that was added before, if there is one of the kind.
+    /// A service that was added before, if there is one of the kind that this line can name.
     fn known_service(&mut self, is_wanted: impl Fn(&Service) -> bool) -> Service {
         let mut known = self.known.clone();
-        known.retain(is_wanted);
+        known.retain(|service| {
+            let mut values = service.shapes.iter().flat_map(|shape| &shape.values);
+            is_wanted(service) && values.any(|value| self.is_possible(value))
+        });
         match known.is_empty() {
             true => self.random.pick(&self.services).clone(),
             false => self.random.pick(&known).clone(),

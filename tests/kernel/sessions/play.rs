@@ -159,6 +159,7 @@ impl Player {
         let text = input.iter().flat_map(|line| line.text(Side::Ours));
         let ours = program(Side::Ours, line).stdin(text.collect::<Vec<_>>());
         let ours = self.pair.run(Side::Ours, &ours)?;
+        differences::take_sizes(&mut theirs, &ours);
         self.judge(theirs, ours)
     }
 
