@@ -15,6 +15,7 @@ mod lab;
 mod matrix;
 mod pair;
 mod program;
+mod programs;
 mod round_trip;
 mod selftest;
 mod sessions;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
+    tests.extend(programs::tests());
     tests.extend(client::tests());
     tests.extend(defects::tests());
     tests.extend(round_trip::tests());

@@ -1,7 +1,9 @@
-//! Fetches the kernels, the reference and the guest's tools from Debian's packages into the cache.
+//! Fetches the kernels, the reference, the guest's tools and programs from Debian's packages into
+//! the cache.
 //!
 //! `apt-get` does the work, with sources, lists and folders of its own and without root; the
-//! archive's address and key are those of the machine's own apt configuration.
+//! archive's address and key are those of the machine's own apt configuration. What is no package
+//! of Debian comes by pip.
 
 use std::env;
 use std::fs::{self, File};
@@ -47,7 +49,36 @@ const TOOLS: &[&str] = &[
     "libnftnl11",
 ];
 
-/// Where a kernel's folder has the C library of its suite.
+/// What people run beside ours, and what a Debian 12 of its own needs to run it.
+const PROGRAMS: &[&str] = &[
+    "keepalived",
+    "ldirectord",
+    "ipvsadm",
+    "bash",
+    "coreutils",
+    "dash",
+    "findutils",
+    "grep",
+    "mawk",
+    "procps",
+    "sed",
+    "sysvinit-utils",
+    "python3",
+    "python3-distro",
+    "python3-packaging",
+    "python3-pip",
+    "python3-setuptools",
+    "python3-wheel",
+    "python3-yaml",
+];
+
+/// What Debian has no package of, as pip takes it.
+const REQUIREMENTS: &str = "\
+salt==3006.9 --hash=sha256:7703c73a71c67327d48b2893ce9cf031ee52e2816df0daf78d6fe18a99b353e3
+looseversion==1.3.0 --hash=sha256:781ef477b45946fc03dd4c84ea87734b21137ecda0e1e122bcb3c8d16d2a56e0
+";
+
+/// Where a kernel's folder has the C library of its suite, and the programs theirs.
 pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
 /// The interpreter of every program of Debian on this architecture.
@@ -111,6 +142,40 @@ pub fn tools() -> Result<PathBuf> {
         }
         Ok(())
     })
+}
+
+/// The folder of a whole Debian 12 in which the programs that people run beside ours are
+/// installed, and a release of Salt that still has a module for IPVS.
+pub fn programs() -> Result<PathBuf> {
+    let fetch = Apt::collect;
+    obtain_by("programs-1", "bookworm", PROGRAMS, fetch, |folder| {
+        // Debian does the like when the packages are installed.
+        symlink("mawk", folder.join("usr/bin/awk"))?;
+        python(folder, &["-m", "compileall", "-q", "usr/lib/python3.11"])?;
+
+        fs::write(folder.join("requirements"), REQUIREMENTS)?;
+        let pip = "-m pip install --quiet --no-deps --no-build-isolation --require-hashes \
+                   --root-user-action=ignore --requirement requirements --target opt/python";
+        python(folder, &pip.split_whitespace().collect::<Vec<_>>())
+    })
+}
+
+/// Runs the Python in `folder` there.
+fn python(folder: &Path, words: &[&str]) -> Result<()> {
+    let libraries = folder.join(LIBRARIES);
+    let status = supervise::output(
+        supervise::command(libraries.join("ld-linux-x86-64.so.2"))?
+            .arg("--library-path")
+            .arg(&libraries)
+            .arg(folder.join("usr/bin/python3"))
+            .args(words)
+            .current_dir(folder)
+            .env("PYTHONHOME", folder.join("usr"))
+            .env_remove("PYTHONDONTWRITEBYTECODE"),
+    )?
+    .status;
+    ensure!(status.success(), "python3 {}: {status}", words.join(" "));
+    Ok(())
 }
 
 /// Debian's stock kernel and an emulator to run it, with everything that they depend on.

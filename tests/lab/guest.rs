@@ -17,6 +17,8 @@ use super::sys;
 pub const KIT: &str = "LAB_KIT";
 pub const TOOLS: &str = "LAB_TOOLS";
 pub const MODULES: &str = "LAB_MODULES";
+/// The same of the programs that people run beside ours, for tests that say they need them.
+pub const PROGRAMS: &str = "LAB_PROGRAMS";
 /// The file, in the kit, with the names of the tests to run.
 pub const TESTS: &str = "LAB_TESTS";
 /// What tests may be told by whoever starts them, inside as outside.
@@ -118,6 +120,11 @@ fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
     let tools = attach("tools", &outside(TOOLS)?, how)?;
     let host = attach("host", Path::new("/"), how)?;
     Ok([tools, host])
+}
+
+/// Where the programs that people run beside ours are installed.
+pub fn programs() -> Result<PathBuf> {
+    Ok(path_of_host(&outside(PROGRAMS)?))
 }
 
 fn outside(variable: &str) -> Result<PathBuf> {

@@ -20,6 +20,8 @@ pub struct KernelTest {
     pub limit: Duration,
     /// How many cases take as long as this test does.
     pub cost: usize,
+    /// It runs programs that people run beside ours.
+    pub needs_programs: bool,
     pub run: Body,
 }
 
@@ -34,6 +36,7 @@ impl KernelTest {
             kernels: kernels::ALL.to_vec(),
             limit: Duration::from_secs(120),
             cost: 1,
+            needs_programs: false,
             run: Box::new(run),
         }
     }

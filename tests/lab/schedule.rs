@@ -17,7 +17,7 @@ use super::boot::{Guest, Kit, cores};
 use super::kernels::Kernel;
 use super::runner::{KernelTest, Message};
 use super::world::Counts;
-use super::{explain, guest};
+use super::{explain, fetch, guest};
 
 /// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
 const COST_PER_BOOT: usize = 100;
@@ -33,6 +33,7 @@ pub struct Order {
     name: String,
     limit: Duration,
     cost: usize,
+    needs_programs: bool,
     outcome: Sender<Outcome>,
 }
 
@@ -44,6 +45,7 @@ impl Order {
                 name: test.name.clone(),
                 limit: test.limit,
                 cost: test.cost,
+                needs_programs: test.needs_programs,
                 outcome,
             },
             receiver,
@@ -165,6 +167,8 @@ impl Batch<'_> {
         for (name, value) in &settings {
             variables.extend(value.as_deref().ok().map(|value| (*name, value)));
         }
+        let programs = self.programs()?;
+        variables.extend(programs.iter().map(|path| (guest::PROGRAMS, path.as_str())));
         let guest = match self.kernel {
             Kernel::Host => Guest::here(self.kit, &variables)?,
             kernel => Guest::boot(kernel, self.kit, guest::GUEST_ROLE, &variables)?,
@@ -178,6 +182,13 @@ impl Batch<'_> {
                 guest.last_words()
             ),
         }
+    }
+
+    /// Where the programs are that people run beside ours, if a test needs them.
+    fn programs(&self) -> Result<Option<String>> {
+        let is_needed = self.orders.iter().any(|order| order.needs_programs);
+        let folder = is_needed.then(fetch::programs).transpose()?;
+        Ok(folder.map(|folder| folder.display().to_string()))
     }
 
     /// Follows the runner from test to test.

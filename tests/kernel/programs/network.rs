@@ -1,0 +1,223 @@
+//! Hosts on one switch, web servers that name themselves, and what is seen of them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cases::same;
+use crate::lab::world::{Namespace, Program, Side, World};
+use crate::pair;
+
+/// How long a host may take for one packet of an answer.
+const ANSWER_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long a program may take until it has done what it is there for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const SWITCH: &str = "switch";
+
+/// A switch, and the cables of the hosts at it.
+pub struct Network {
+    switch: Namespace,
+}
+
+impl Network {
+    pub fn new(world: &mut World) -> Result<Self> {
+        let switch = world.namespace(SWITCH)?;
+        ip(&switch, "link add bridge type bridge\nlink set bridge up\n")?;
+        Ok(Network { switch })
+    }
+
+    /// A new host, whose device `eth0` is set up by more lines for `ip`.
+    pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
+        let host = world.namespace(name)?;
+        ip(
+            &self.switch,
+            &format!(
+                "link add {name} type veth peer name eth0 netns {name}\n\
+                 link set {name} master bridge up\n"
+            ),
+        )?;
+        ip(&host, &format!("link set eth0 up\n{lines}"))?;
+        Ok(host)
+    }
+}
+
+/// A director with a client on one side and two web servers behind its back, which answer
+/// through it.
+pub struct Site {
+    pub director: Namespace,
+    pub client: Namespace,
+    pub web1: Namespace,
+    pub web2: Namespace,
+    _network: Network,
+}
+
+impl Site {
+    pub fn new(world: &mut World) -> Result<Self> {
+        let network = Network::new(world)?;
+        let mut host = |name, lines: &str| network.host(world, name, lines);
+        let site = Site {
+            director: host(
+                "director",
+                "address add 10.0.0.1/24 dev eth0\naddress add 172.16.0.1/24 dev eth0\n",
+            )?,
+            client: host("client", "address add 10.0.0.2/24 dev eth0\n")?,
+            web1: host(
+                "web1",
+                "address add 172.16.0.2/24 dev eth0\nroute add default via 172.16.0.1\n",
+            )?,
+            web2: host(
+                "web2",
+                "address add 172.16.0.3/24 dev eth0\nroute add default via 172.16.0.1\n",
+            )?,
+            _network: network,
+        };
+        site.director.enter()?;
+        fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+        Ok(site)
+    }
+}
+
+/// Has `ip` do some lines.
+fn ip(host: &Namespace, lines: &str) -> Result<()> {
+    let program = Program::new("ip").args(["-batch", "-"]).stdin(lines);
+    host.run(&program)?.success()?;
+    Ok(())
+}
+
+/// A web server at port 80 of every address, whose one page is its name.
+pub struct WebServer<'a> {
+    host: &'a Namespace,
+    is_stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<'a> WebServer<'a> {
+    pub fn start(host: &'a Namespace, name: &'static str) -> Result<Self> {
+        host.enter()?;
+        let listener = TcpListener::bind("0.0.0.0:80")?;
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let stop = is_stopped.clone();
+        let thread = thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = answer(connection, name);
+            }
+        });
+        Ok(WebServer {
+            host,
+            is_stopped,
+            thread: Some(thread),
+        })
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        self.host.enter()?;
+        TcpStream::connect("127.0.0.1:80")?;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WebServer<'_> {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+fn answer(mut connection: TcpStream, name: &str) -> Result<()> {
+    connection.set_read_timeout(Some(ANSWER_LIMIT))?;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut bytes = [0; 512];
+        let length = connection.read(&mut bytes)?;
+        ensure!(length > 0, "no whole request");
+        request.extend(&bytes[..length]);
+    }
+    let length = name.len();
+    write!(
+        connection,
+        "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{name}"
+    )?;
+    Ok(())
+}
+
+/// Who answers a host's request to an address.
+pub fn ask(host: &Namespace, address: &str) -> Result<String> {
+    host.enter()?;
+    let address: SocketAddr = address.parse()?;
+    let mut connection = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
+    connection.set_read_timeout(Some(ANSWER_LIMIT))?;
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let (_, name) = answer.split_once("\r\n\r\n").context("no page")?;
+    Ok(name.to_owned())
+}
+
+/// What a director lists, by the reference and by ours alike.
+pub fn list(world: &mut World, director: &Namespace, words: &[&str]) -> Result<String> {
+    let program = |side| Program::ipvsadm(side).args(words);
+    let [theirs, ours] = pair::list_at_rest(|side: Side| director.run(&program(side)))?;
+    same("the reference", &theirs, "ours", &ours)?;
+    world.comparisons += 1;
+    Ok(String::from_utf8(ours.success()?)?)
+}
+
+/// An error unless a director lists these services and servers: of each line the words before
+/// the counters.
+pub fn expect_table(world: &mut World, director: &Namespace, expected: &[&str]) -> Result<()> {
+    let text = list(world, director, &["-Ln"])?;
+    let lines = text.lines().skip(3);
+    let lines: Vec<String> = lines
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let settings = if words[0] == "->" {
+                &words[..4]
+            } else {
+                &words
+            };
+            settings.join(" ")
+        })
+        .collect();
+    ensure!(
+        lines == expected,
+        "instead of {expected:#?} there is\n{text}"
+    );
+    Ok(())
+}
+
+/// Has a program run on a host while something is tried; what it wrote goes along with an error.
+pub fn beside<T>(
+    host: &Namespace,
+    program: &Program,
+    attempt: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let mut running = host.start(program)?;
+    let outcome = attempt();
+    let wrote = running.kill()?;
+    outcome.with_context(|| format!("the program wrote:\n{wrote}"))
+}
+
+/// Tries until something succeeds; its last error if that takes too long.
+pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(_) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(50)),
+            outcome => return outcome,
+        }
+    }
+}
