@@ -1,7 +1,7 @@
 //! Carries a command line out, under each of this program's names.
 
 use ipvsadm::cli::options::Verb;
-use ipvsadm::cli::{clap, complete, meaning};
+use ipvsadm::cli::{complete, help, meaning};
 use ipvsadm::command::{Columns, Command, Listing, Subject, View};
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
@@ -54,8 +54,8 @@ fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
     };
     match command {
         Command::Restore => return Restore::new(program, names).run(start::stdin),
-        Command::Help => print_text(&clap::help(program))?,
-        Command::Version => print_text(clap::VERSION)?,
+        Command::Help => print_text(&help::help(program))?,
+        Command::Version => print_text(help::VERSION)?,
         command => execute(&command, names)?,
     }
     Ok(0)

@@ -1,26 +1,10 @@
-//! The table as a `clap::Command`, for help, the manual and as an oracle in tests. It is never
-//! on the path of a command: the words of a line are read by `words`.
+//! The table as a `clap::Command`, for the manual and as an oracle in tests. It is never on the
+//! path of a command: the words of a line are read by `words`.
 
 use clap::{Arg, ArgAction, Command};
 
 use super::options::Value;
 use super::table::{COMMANDS, OPTIONS};
-
-/// The original's version, which programs look for, and then whose this is.
-pub const VERSION: &str = concat!(
-    "ipvsadm v1.31 (ipvsadm in Rust ",
-    env!("CARGO_PKG_VERSION"),
-    ")\n"
-);
-
-pub fn help(program: &[u8]) -> String {
-    let program = String::from_utf8_lossy(program).into_owned();
-    face()
-        .bin_name(program)
-        .term_width(100)
-        .render_help()
-        .to_string()
-}
 
 /// One argument for each row of the table.
 pub fn face() -> Command {

@@ -101,6 +101,7 @@ struct Line<'a> {
     given: Slots,
     service: Option<(Opt, &'a [u8])>,
     ipv6: bool,
+    sort: bool,
     scheduler: &'a [u8],
 }
 
@@ -131,6 +132,7 @@ impl<'a> Line<'a> {
                 self.service = Some((row.option, value));
             }
             Opt::Ipv6 => self.ipv6 = true,
+            Opt::Sort => self.sort = true,
             Opt::Scheduler => self.scheduler = value,
             _ => {}
         }
@@ -160,6 +162,7 @@ impl<'a> Line<'a> {
         match row.slot {
             None => match row.option {
                 Opt::Ipv6 => !self.ipv6 && matches!(self.service, Some((Opt::MarkService, _))),
+                Opt::Sort => !self.sort && verb == Verb::List,
                 _ => false,
             },
             Some(slot) if self.given.has(slot) => false,
@@ -381,6 +384,6 @@ FWM  00000007 IPv6 wrr
         };
         assert_eq!(about("-D -t 10"), "rr, 2 servers");
         assert_eq!(about("-d -t 10.0.0.1:80 -r 10.1.0.2"), "Route, weight 0");
-        assert_eq!(about("-Z"), "zero the counters of a service, or of all");
+        assert_eq!(about("-Z"), "zero the counters of one service or all");
     }
 }

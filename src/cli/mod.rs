@@ -2,6 +2,7 @@
 
 pub mod clap;
 pub mod complete;
+pub mod help;
 mod kinds;
 mod live;
 pub mod meaning;

@@ -56,7 +56,7 @@ pub const COMMANDS: &[CommandRow] = &[
         short: b"D",
         long: "delete-service",
         name: "delete-service",
-        help: "delete a virtual service and its servers",
+        help: "delete a service and its servers",
         manual: "\
             Deletes a virtual service together with its servers. Connections that exist are \
             forgotten as their timeouts pass.",
@@ -81,7 +81,7 @@ pub const COMMANDS: &[CommandRow] = &[
             Lists the virtual services with their servers, or one service. Further options \
             choose what is shown: counters, rates, limits, tunnels, or instead of services the \
             connections, the timeouts or the synchronisation daemons. Without any command this \
-            is what ipvsadm does.",
+            is what ipvsadm does. -l is the same.",
         ..COMMAND
     },
     CommandRow {
@@ -121,7 +121,7 @@ pub const COMMANDS: &[CommandRow] = &[
         verb: Verb::SetTimeouts,
         long: "set",
         name: "set",
-        help: "set the timeouts of connections, in seconds; 0 keeps",
+        help: "set timeouts, in seconds (0 keeps one)",
         manual: "\
             Sets how long idle connections are remembered, by the next three words: of TCP, of \
             TCP after a FIN, and of UDP, in seconds. 0 leaves a timeout as it is; the longest \
@@ -153,7 +153,7 @@ pub const COMMANDS: &[CommandRow] = &[
         short: b"R",
         long: "restore",
         name: "restore",
-        help: "run commands from standard input, one a line",
+        help: "run the commands on standard input",
         manual: "\
             Reads commands from standard input, one a line, and runs them in their order. See \
             FILES OF COMMANDS.",
@@ -164,7 +164,7 @@ pub const COMMANDS: &[CommandRow] = &[
         short: b"S",
         long: "save",
         name: "save",
-        help: "print the table as commands that restore it",
+        help: "print commands that make this table",
         manual: "Prints the services and servers as commands that restore them.",
         ..COMMAND
     },
@@ -173,7 +173,7 @@ pub const COMMANDS: &[CommandRow] = &[
         short: b"Z",
         long: "zero",
         name: "zero",
-        help: "zero the counters of a service, or of all",
+        help: "zero the counters of one service or all",
         manual: "\
             Sets the counters of a service and its servers to zero, or those of all services. \
             The kernel adds counters up every two seconds; what has not been added yet shows \
@@ -212,6 +212,16 @@ const OPTION: OptionRow = OptionRow {
     help: "",
     manual: "",
 };
+
+/// What groups of options are called, and the first of each.
+pub const GROUPS: &[(&str, Opt)] = &[
+    ("SERVICE", Opt::TcpService),
+    ("SETTINGS", Opt::Scheduler),
+    ("SERVER", Opt::RealServer),
+    ("WAY", Opt::DirectRouting),
+    ("VIEW", Opt::Connections),
+    ("SYNC", Opt::Interface),
+];
 
 /// The options, in the order in which the help shows them.
 pub const OPTIONS: &[OptionRow] = &[
@@ -502,7 +512,7 @@ pub const OPTIONS: &[OptionRow] = &[
         slot: Some(Slot::Timeout),
         long: "timeout",
         one_of: &[Verb::List],
-        help: "the timeouts of connections",
+        help: "the timeouts",
         manual: "Shows the timeouts of connections instead of the services.",
         ..OPTION
     },
@@ -511,7 +521,7 @@ pub const OPTIONS: &[OptionRow] = &[
         slot: Some(Slot::Daemon),
         long: "daemon",
         one_of: &[Verb::List],
-        help: "the synchronisation daemons",
+        help: "the sync daemons",
         manual: "Shows the synchronisation daemons instead of the services.",
         ..OPTION
     },
@@ -538,7 +548,7 @@ pub const OPTIONS: &[OptionRow] = &[
         slot: Some(Slot::Thresholds),
         long: "thresholds",
         may: &[Verb::List],
-        help: "limits of connections",
+        help: "connection limits",
         manual: "Shows the limits of connections.",
         ..OPTION
     },
@@ -547,7 +557,7 @@ pub const OPTIONS: &[OptionRow] = &[
         slot: Some(Slot::PersistentConnections),
         long: "persistent-conn",
         may: &[Verb::List],
-        help: "persistent clients; with -c, engine data",
+        help: "persistent clients; -c: engine data",
         manual: "\
             Shows how many clients persistence remembers. With -c: shows the persistence \
             engine and its data with each connection that has any.",
@@ -579,14 +589,14 @@ pub const OPTIONS: &[OptionRow] = &[
         slot: Some(Slot::NoSort),
         long: "nosort",
         may: &[Verb::List],
-        help: "in the kernel's order",
+        help: "not sorted",
         manual: "Lists services and servers as the kernel has them.",
         ..OPTION
     },
     OptionRow {
         option: Opt::Sort,
         long: "sort",
-        help: "sorted, as is the default",
+        help: "sorted (default)",
         manual: "Sorts what is listed, which is done anyway. It is taken with every command.",
         ..OPTION
     },

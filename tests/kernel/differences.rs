@@ -1,7 +1,7 @@
 //! Where ours differs from the reference on purpose. Each difference is a rewriting of what the
 //! reference is given or of what it prints, after which ours must print the same.
 
-use ipvsadm::cli::clap;
+use ipvsadm::cli::help;
 
 use crate::lab::world::Output;
 
@@ -81,11 +81,11 @@ pub fn rewrite(theirs: &mut Output) -> Vec<Difference> {
     let rewritten: String = match text.strip_prefix(THEIR_VERSION) {
         Some("") => {
             found.push(Difference::VersionText);
-            clap::VERSION.to_owned()
+            help::VERSION.to_owned()
         }
         Some(_) => {
             found.push(Difference::HelpText);
-            clap::help(b"ipvsadm")
+            help::help(b"ipvsadm")
         }
         None => lines.map(|line| rewrite_line(line, &mut found)).collect(),
     };

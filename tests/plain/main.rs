@@ -2,6 +2,8 @@
 
 mod clap_face;
 mod commands;
+mod everywhere;
+mod help;
 mod library;
 mod manifest;
 mod manual;

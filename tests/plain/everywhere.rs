@@ -1,0 +1,95 @@
+//! Every command and option is wherever people look for it.
+
+use std::fs;
+use std::path::Path;
+
+use ipvsadm::cli::complete::candidates;
+use ipvsadm::cli::help::help;
+use ipvsadm::cli::options::{Opt, OptionRow, Row, Verb, rows};
+
+/// How a row may be spelled.
+fn spellings(row: Row) -> Vec<String> {
+    let letters = match row {
+        Row::Command(row) => row.short,
+        Row::Option(row) => row.short.as_slice(),
+    };
+    let letters = letters.iter().map(|&letter| char::from(letter));
+    let letters = letters.map(|letter| format!("-{letter}"));
+    letters.chain([format!("--{}", row.long())]).collect()
+}
+
+/// Whether the text has the word, and not just a longer one with it inside.
+fn has_word(text: &str, word: &str) -> bool {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.into_iter().any(|found| found == word)
+}
+
+/// What stands on a line before an option is looked for.
+fn line_before(row: &OptionRow, verb: Verb) -> Vec<&'static str> {
+    let command = rows().find_map(|row| match row {
+        Row::Command(row) if row.verb == verb => Some(row.long),
+        _ => None,
+    });
+    let command = match command {
+        Some("start-daemon") => vec!["--start-daemon", "master"],
+        Some("stop-daemon") => vec!["--stop-daemon", "master"],
+        Some(name) => vec![Box::leak(format!("--{name}").into_boxed_str()) as &str],
+        None => panic!("no command takes --{}", row.long),
+    };
+    match row.option {
+        Opt::Ipv6 => [&command[..], &["-f", "7"]].concat(),
+        _ => command,
+    }
+}
+
+fn is_offered(before: &[&str], word: &str) -> bool {
+    let words: Vec<&[u8]> = before.iter().chain([&word]).map(|w| w.as_bytes()).collect();
+    let found = candidates(&words, b"");
+    found
+        .iter()
+        .any(|found| found.text == word.as_bytes() && !found.about.is_empty())
+}
+
+#[test]
+fn every_row_is_in_the_help() {
+    let help = help(b"ipvsadm");
+    for row in rows() {
+        for word in spellings(row) {
+            assert!(has_word(&help, &word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn every_row_is_in_the_manual() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvsadm.8");
+    let page = fs::read_to_string(path).expect("the page is there");
+    let page = page
+        .replace("\\-", "-")
+        .replace("\\fB", " ")
+        .replace("\\fR", " ");
+    for row in rows() {
+        for word in spellings(row) {
+            assert!(has_word(&page, &word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn every_row_is_completed() {
+    for row in rows() {
+        let name = format!("--{}", row.long());
+        let Row::Option(row) = row else {
+            assert!(is_offered(&[], &name), "{name}");
+            continue;
+        };
+        let mut takers = [row.must, row.may, row.one_of].concat();
+        if row.slot.is_none() {
+            takers.push(Verb::List);
+        }
+        for verb in takers {
+            let before = line_before(row, verb);
+            assert!(is_offered(&before, &name), "{before:?} {name}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The help fits on a screen.
+
+use ipvsadm::cli::help::{groups, help};
+use ipvsadm::cli::options::OptionRow;
+
+#[test]
+fn what_the_help_says() {
+    insta::assert_snapshot!(help(b"ipvsadm"));
+}
+
+#[test]
+fn the_help_fits_on_a_screen() {
+    let help = help(b"ipvsadm");
+    assert!(help.lines().count() <= 60, "{}", help.lines().count());
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+/// Options of one group go with the same command: the first that any of them names.
+#[test]
+fn each_group_has_its_command() {
+    let takers = |row: &OptionRow| [row.must, row.may, row.one_of].concat();
+    for (name, options) in groups() {
+        let verbs = takers(&options[0]);
+        let verb = verbs
+            .first()
+            .expect("the first option of a group has a command");
+        for row in options.iter().filter(|row| row.slot.is_some()) {
+            assert!(takers(row).contains(verb), "--{} in {name}", row.long);
+        }
+    }
+}
