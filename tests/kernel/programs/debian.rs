@@ -1,6 +1,7 @@
 //! A Debian 12 with the programs installed, in which ours is `ipvsadm`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,58 +10,55 @@ use anyhow::{Result, ensure};
 use crate::lab::world::{Program, Side};
 use crate::lab::{guest, sys};
 
-const ROOT: &str = "/run/debian";
-
 /// It is mounted as long as this lives; what is written there goes with it.
-pub struct Debian;
+pub struct Debian {
+    root: PathBuf,
+}
 
 impl Debian {
-    pub fn new() -> Result<Self> {
+    /// One for the host of this name.
+    pub fn new(host: &str) -> Result<Self> {
         let installed = guest::programs()?;
-        fs::create_dir_all(ROOT)?;
-        bind(&installed, Path::new(ROOT))?;
-        let debian = Debian;
+        let root = Path::new("/run/debian").join(host);
+        fs::create_dir_all(&root)?;
+        bind(&installed, &root)?;
+        let debian = Debian { root };
         for folder in ["etc", "run", "tmp", "var"] {
-            sys::mount(Path::new("none"), &path(folder), "tmpfs", 0, "")?;
+            sys::mount(Path::new("none"), &debian.path(folder), "tmpfs", 0, "")?;
         }
         let copied = Command::new("cp")
             .arg("-a")
             .arg(installed.join("etc/."))
-            .arg(path("etc"))
+            .arg(debian.path("etc"))
             .status()?;
         ensure!(copied.success(), "copying the configuration failed");
         for folder in ["run/lock", "var/lib", "var/log"] {
-            fs::create_dir_all(path(folder))?;
+            fs::create_dir_all(debian.path(folder))?;
         }
-        std::os::unix::fs::symlink("/run", path("var/run"))?;
+        symlink("/run", debian.path("var/run"))?;
         for folder in ["dev", "proc"] {
-            bind(&Path::new("/").join(folder), &path(folder))?;
+            bind(&Path::new("/").join(folder), &debian.path(folder))?;
         }
-        bind(
-            &Path::new(Side::Ours.folder()).join("ipvsadm"),
-            &path("usr/sbin/ipvsadm"),
-        )?;
+        let ours = Path::new(Side::Ours.folder()).join("ipvsadm");
+        bind(&ours, &debian.path("usr/sbin/ipvsadm"))?;
         Ok(debian)
     }
 
     /// One of the programs, by its name.
     pub fn program(&self, name: &str) -> Program {
-        Program::new("chroot").args([ROOT, name])
+        Program::new("chroot").args([self.root.as_os_str(), name.as_ref()])
     }
 
-    pub fn write(&self, file: &str, text: &str) -> Result<()> {
-        Ok(fs::write(path(file), text)?)
+    /// Where a file of its is to be found from outside.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.root.join(file)
     }
 }
 
 impl Drop for Debian {
     fn drop(&mut self) {
-        let _ = sys::unmount(Path::new(ROOT));
+        let _ = sys::unmount(&self.root);
     }
-}
-
-fn path(inside: &str) -> PathBuf {
-    Path::new(ROOT).join(inside.trim_start_matches('/'))
 }
 
 fn bind(source: &Path, target: &Path) -> Result<()> {

@@ -1,10 +1,17 @@
 //! keepalived, which checks servers, and takes over from a director that is gone.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 
 use super::debian::Debian;
-use super::network::{Site, WebServer, ask, beside, eventually, expect_table};
-use crate::lab::world::{Program, World};
+use super::network::{Network, Site, WebServer, ask, beside, eventually, expect_table, ip, list};
+use crate::lab::world::{Namespace, Running, World};
+
+/// How long a client may be without an answer when a director is gone.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A real server that is asked for a page twice a second.
 fn real_server(address: &str, settings: &str) -> String {
@@ -54,19 +61,18 @@ virtual_server 10.0.0.1 8080 {{
     )
 }
 
-fn keepalived(debian: &Debian, configuration: &str) -> Result<Program> {
-    debian.write("etc/keepalived/keepalived.conf", configuration)?;
-    Ok(debian.program("keepalived").args(["-n", "-l"]))
+/// Starts keepalived, which says what it does.
+fn start(debian: &Debian, host: &Namespace, configuration: &str) -> Result<Running> {
+    fs::write(debian.path("etc/keepalived/keepalived.conf"), configuration)?;
+    host.start(&debian.program("keepalived").args(["-n", "-l"]))
 }
 
 /// Our listing shows what keepalived has set, when a server stops, and when it is back.
 pub fn checks(world: &mut World) -> Result<()> {
-    let debian = Debian::new()?;
+    let debian = Debian::new("director")?;
     let site = Site::new(world)?;
-    let program = keepalived(&debian, &two_services())?;
-    beside(&site.director, &program, || {
-        follow_the_servers(world, &site)
-    })
+    let keepalived = start(&debian, &site.director, &two_services())?;
+    beside(keepalived, || follow_the_servers(world, &site))
 }
 
 fn follow_the_servers(world: &mut World, site: &Site) -> Result<()> {
@@ -85,23 +91,133 @@ fn follow_the_servers(world: &mut World, site: &Site) -> Result<()> {
         "-> 172.16.0.2:80 Masq 3",
         "-> 172.16.0.3:80 Masq 0",
     ];
-    let ask_twice = || -> Result<Vec<String>> {
-        let names = ["10.0.0.1:80", "10.0.0.1:80"].map(|address| ask(&site.client, address));
-        let mut names = names.into_iter().collect::<Result<Vec<_>>>()?;
-        names.sort();
-        Ok(names)
+    let ask_twice = || -> Result<BTreeSet<String>> {
+        let names = [(); 2].map(|()| Ok(ask(&site.client, "10.0.0.1:80")?.name));
+        names.into_iter().collect()
     };
     let _first = WebServer::start(&site.web1, "web1")?;
     let second = WebServer::start(&site.web2, "web2")?;
     eventually(|| expect_table(world, &site.director, &whole))?;
     let names = ask_twice()?;
-    ensure!(names == ["web1", "web2"], "{names:?} answered");
+    ensure!(names.len() == 2, "{names:?} answered");
 
     drop(second);
     eventually(|| expect_table(world, &site.director, &without_the_second))?;
     let names = ask_twice()?;
-    ensure!(names == ["web1", "web1"], "{names:?} answered");
+    ensure!(names == ["web1".into()].into(), "{names:?} answered");
 
     let _second = WebServer::start(&site.web2, "web2")?;
     eventually(|| expect_table(world, &site.director, &whole))
+}
+
+/// One of two directors for two servers that have the service's address too.
+fn director(state: &str, priority: u8) -> String {
+    format!(
+        "
+global_defs {{
+    router_id LVS_{state}
+    lvs_sync_daemon eth0 VI_1
+}}
+
+vrrp_instance VI_1 {{
+    state {state}
+    interface eth0
+    virtual_router_id 51
+    priority {priority}
+    advert_int 1
+    authentication {{
+        auth_type PASS
+        auth_pass 1111
+    }}
+    virtual_ipaddress {{
+        192.168.0.100
+    }}
+}}
+
+virtual_server 192.168.0.100 80 {{
+    delay_loop 0.5
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+{}{}}}
+",
+        real_server("192.168.0.11", "weight 1"),
+        real_server("192.168.0.12", "weight 1"),
+    )
+}
+
+/// When the master is gone the backup answers, and its listings show that it does.
+pub fn takeover(world: &mut World) -> Result<()> {
+    let network = Network::new(world)?;
+    let mut host = |name, number| {
+        let address = format!("address add 192.168.0.{number}/24 dev eth0\n");
+        network.host(world, name, &address)
+    };
+    let (client, master, backup) = (host("client", 2)?, host("lvs1", 3)?, host("lvs2", 4)?);
+    let (web1, web2) = (host("web1", 11)?, host("web2", 12)?);
+    for web in [&web1, &web2] {
+        have_service_address(web)?;
+    }
+    let _first = WebServer::start(&web1, "192.168.0.11:80")?;
+    let _second = WebServer::start(&web2, "192.168.0.12:80")?;
+
+    let debians = [Debian::new("lvs1")?, Debian::new("lvs2")?];
+    let survivor = start(&debians[1], &backup, &director("BACKUP", 200))?;
+    let leader = start(&debians[0], &master, &director("MASTER", 250))?;
+    beside(survivor, || {
+        let start = beside(leader, || {
+            serves(world, &master, &client)?;
+            expect_daemon(world, &backup, "backup")?;
+            network.unplug("lvs1")?;
+            Ok(Instant::now())
+        })?;
+        eventually(|| ask(&client, SERVICE))?;
+        let gone = start.elapsed();
+        ensure!(gone < TAKEOVER_LIMIT, "the backup took over after {gone:?}");
+        serves(world, &backup, &client)
+    })
+}
+
+const SERVICE: &str = "192.168.0.100:80";
+
+/// Adds the service's address, of which the host tells nobody.
+fn have_service_address(host: &Namespace) -> Result<()> {
+    ip(host, "address add 192.168.0.100/32 dev lo\n")?;
+    fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1")?;
+    fs::write("/proc/sys/net/ipv4/conf/all/arp_announce", "2")?;
+    Ok(())
+}
+
+/// A director lists the table, that it tells of connections, and those it gets.
+fn serves(world: &mut World, director: &Namespace, client: &Namespace) -> Result<()> {
+    let table = [
+        "TCP 192.168.0.100:80 rr",
+        "-> 192.168.0.11:80 Route 1",
+        "-> 192.168.0.12:80 Route 1",
+    ];
+    eventually(|| expect_table(world, director, &table))?;
+    expect_daemon(world, director, "master")?;
+    for _ in 0..2 {
+        let answer = eventually(|| ask(client, SERVICE))?;
+        let connections = list(world, director, &["-Lnc"])?;
+        let expected = format!("{} {SERVICE} {}", answer.client, answer.name);
+        let found = connections.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().skip(3).collect();
+            words.join(" ") == expected
+        });
+        ensure!(found, "no {expected:?} in\n{connections}");
+    }
+    Ok(())
+}
+
+fn expect_daemon(world: &mut World, director: &Namespace, role: &str) -> Result<()> {
+    let expected = format!("{role} sync daemon (mcast=eth0, syncid=51,");
+    eventually(|| {
+        let daemons = list(world, director, &["-L", "--daemon"])?;
+        ensure!(
+            daemons.starts_with(&expected),
+            "no {expected:?} in\n{daemons}"
+        );
+        Ok(())
+    })
 }

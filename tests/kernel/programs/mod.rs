@@ -9,7 +9,10 @@ use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
 
 pub fn tests() -> Vec<KernelTest> {
-    vec![test("keepalived_checks", keepalived::checks)]
+    vec![
+        test("keepalived_checks", keepalived::checks),
+        test("keepalived_takeover", keepalived::takeover),
+    ]
 }
 
 fn test(name: &str, run: fn(&mut World) -> anyhow::Result<()>) -> KernelTest {

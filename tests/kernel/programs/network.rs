@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::cases::same;
-use crate::lab::world::{Namespace, Program, Side, World};
+use crate::lab::world::{Namespace, Program, Running, Side, World};
 use crate::pair;
 
 /// How long a host may take for one packet of an answer.
@@ -37,15 +37,18 @@ impl Network {
     /// A new host, whose device `eth0` is set up by more lines for `ip`.
     pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
         let host = world.namespace(name)?;
-        ip(
-            &self.switch,
-            &format!(
-                "link add {name} type veth peer name eth0 netns {name}\n\
-                 link set {name} master bridge up\n"
-            ),
-        )?;
+        let cable = format!(
+            "link add {name} type veth peer name eth0 netns {name}\n\
+             link set {name} master bridge up\n"
+        );
+        ip(&self.switch, &cable)?;
         ip(&host, &format!("link set eth0 up\n{lines}"))?;
         Ok(host)
+    }
+
+    /// Takes the cable of a host out of the switch.
+    pub fn unplug(&self, name: &str) -> Result<()> {
+        ip(&self.switch, &format!("link set {name} down\n"))
     }
 }
 
@@ -86,7 +89,7 @@ impl Site {
 }
 
 /// Has `ip` do some lines.
-fn ip(host: &Namespace, lines: &str) -> Result<()> {
+pub fn ip(host: &Namespace, lines: &str) -> Result<()> {
     let program = Program::new("ip").args(["-batch", "-"]).stdin(lines);
     host.run(&program)?.success()?;
     Ok(())
@@ -154,8 +157,16 @@ fn answer(mut connection: TcpStream, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Who answers a host's request to an address.
-pub fn ask(host: &Namespace, address: &str) -> Result<String> {
+/// What came of a request.
+pub struct Answer {
+    /// Who answered.
+    pub name: String,
+    /// Where the request came from.
+    pub client: SocketAddr,
+}
+
+/// Sends a host's request to an address.
+pub fn ask(host: &Namespace, address: &str) -> Result<Answer> {
     host.enter()?;
     let address: SocketAddr = address.parse()?;
     let mut connection = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
@@ -164,7 +175,10 @@ pub fn ask(host: &Namespace, address: &str) -> Result<String> {
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     let (_, name) = answer.split_once("\r\n\r\n").context("no page")?;
-    Ok(name.to_owned())
+    Ok(Answer {
+        name: name.to_owned(),
+        client: connection.local_addr()?,
+    })
 }
 
 /// What a director lists, by the reference and by ours alike.
@@ -199,15 +213,10 @@ pub fn expect_table(world: &mut World, director: &Namespace, expected: &[&str]) 
     Ok(())
 }
 
-/// Has a program run on a host while something is tried; what it wrote goes along with an error.
-pub fn beside<T>(
-    host: &Namespace,
-    program: &Program,
-    attempt: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let mut running = host.start(program)?;
+/// Does something while a program runs; what that wrote goes along with an error.
+pub fn beside<T>(mut program: Running, attempt: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = attempt();
-    let wrote = running.kill()?;
+    let wrote = program.kill()?;
     outcome.with_context(|| format!("the program wrote:\n{wrote}"))
 }
 
