@@ -51,7 +51,7 @@ impl Debian {
 
     /// Where a file of its is to be found from outside.
     pub fn path(&self, file: &str) -> PathBuf {
-        self.root.join(file)
+        self.root.join(file.trim_start_matches('/'))
     }
 }
 

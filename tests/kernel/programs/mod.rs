@@ -3,6 +3,7 @@
 
 mod debian;
 mod keepalived;
+mod ldirectord;
 mod network;
 
 use crate::lab::runner::KernelTest;
@@ -12,6 +13,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         test("keepalived_checks", keepalived::checks),
         test("keepalived_takeover", keepalived::takeover),
+        test("ldirectord", ldirectord::adds_edits_removes),
     ]
 }
 

@@ -18,7 +18,10 @@ use crate::pair;
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a program may take until it has done what it is there for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Long enough for the programs to get something done between two looks at it.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const SWITCH: &str = "switch";
 
@@ -225,7 +228,7 @@ pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {
         match attempt() {
-            Err(_) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(50)),
+            Err(_) if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
             outcome => return outcome,
         }
     }
