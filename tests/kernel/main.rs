@@ -19,6 +19,7 @@ mod programs;
 mod round_trip;
 mod selftest;
 mod sessions;
+mod traffic;
 mod wrap_around;
 mod wrappers;
 
@@ -56,6 +57,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
+    tests.extend(traffic::tests());
     tests.extend(sessions::tests());
     tests.extend(wrap_around::tests());
     tests

@@ -5,6 +5,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -284,4 +285,92 @@ pub fn lock(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for the whole call.
     check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }.into())?;
     Ok(())
+}
+
+/// A C socket address, and how long it is.
+struct Address {
+    storage: libc::sockaddr_storage,
+    length: libc::socklen_t,
+}
+
+impl Address {
+    fn new(address: SocketAddr) -> Self {
+        // SAFETY: an all-zero `sockaddr_storage` is a valid value of that C structure.
+        let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        let place = std::ptr::from_mut(&mut storage);
+        let length = match address {
+            SocketAddr::V4(address) => {
+                let address = libc::sockaddr_in {
+                    sin_family: libc::AF_INET as libc::sa_family_t,
+                    sin_port: address.port().to_be(),
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from(*address.ip()).to_be(),
+                    },
+                    sin_zero: [0; 8],
+                };
+                // SAFETY: the storage is large enough and aligned for every kind of address.
+                unsafe { place.cast::<libc::sockaddr_in>().write(address) };
+                size_of::<libc::sockaddr_in>()
+            }
+            SocketAddr::V6(address) => {
+                let address = libc::sockaddr_in6 {
+                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                    sin6_port: address.port().to_be(),
+                    sin6_flowinfo: 0,
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: address.ip().octets(),
+                    },
+                    sin6_scope_id: address.scope_id(),
+                };
+                // SAFETY: as above.
+                unsafe { place.cast::<libc::sockaddr_in6>().write(address) };
+                size_of::<libc::sockaddr_in6>()
+            }
+        };
+        Address {
+            storage,
+            length: length as libc::socklen_t,
+        }
+    }
+
+    fn as_ptr(&self) -> *const libc::sockaddr {
+        std::ptr::from_ref(&self.storage).cast()
+    }
+}
+
+/// A stream socket of any protocol, bound to an address.
+fn bound(protocol: libc::c_int, address: SocketAddr) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    let address = Address::new(address);
+    let family = libc::c_int::from(address.storage.ss_family);
+    // SAFETY: takes numbers only.
+    let fd = check(unsafe { libc::socket(family, kind, protocol) }.into())?;
+    // SAFETY: the call succeeded, so the descriptor is open and ours alone.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
+    // SAFETY: pointer and length describe an address that outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length) }.into())?;
+    Ok(socket)
+}
+
+/// Connects by any stream protocol, which the standard library does for TCP from anywhere.
+pub fn connect(
+    protocol: libc::c_int,
+    from: SocketAddr,
+    to: SocketAddr,
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    let stream = TcpStream::from(bound(protocol, from)?);
+    stream.set_write_timeout(Some(limit))?;
+    let to = Address::new(to);
+    // SAFETY: pointer and length describe an address that outlives the call.
+    check(unsafe { libc::connect(stream.as_raw_fd(), to.as_ptr(), to.length) }.into())?;
+    Ok(stream)
+}
+
+/// Listens by any stream protocol.
+pub fn listen(protocol: libc::c_int, at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(protocol, at)?;
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::listen(socket.as_raw_fd(), 128) }.into())?;
+    Ok(TcpListener::from(socket))
 }

@@ -1,0 +1,112 @@
+//! Clients: what they ask, and what they are told.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::lab::sys;
+
+/// How long an answer may take before there is none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a server told its client.
+#[derive(Debug)]
+pub struct Answer {
+    /// The server's name.
+    pub server: String,
+    /// Where it saw the client.
+    pub client: SocketAddr,
+    /// Where it was asked.
+    pub here: SocketAddr,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Result<Self> {
+        let mut words = text.split_whitespace();
+        let mut word = || {
+            words
+                .next()
+                .with_context(|| format!("an answer of {text:?}"))
+        };
+        Ok(Answer {
+            server: word()?.to_owned(),
+            client: word()?.parse()?,
+            here: word()?.parse()?,
+        })
+    }
+}
+
+/// A connection that its client keeps.
+#[derive(Debug)]
+pub struct Held {
+    pub answer: Answer,
+    stream: TcpStream,
+}
+
+impl Held {
+    /// Ends it from both sides.
+    pub fn end(mut self) -> Result<Answer> {
+        self.stream.shutdown(Shutdown::Write)?;
+        match self.stream.read_to_end(&mut Vec::new()) {
+            // SCTP has no connection any more where TCP has one that ended.
+            Err(error) if error.kind() != ErrorKind::NotConnected => {
+                Err(error).context("waiting for the server's end")
+            }
+            _ => Ok(self.answer),
+        }
+    }
+}
+
+/// Connects from one address to another, and waits for the answer.
+pub fn hold(protocol: i32, from: SocketAddr, to: SocketAddr) -> Result<Held> {
+    let stream = sys::connect(protocol, from, to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut text = String::new();
+    BufReader::new(&stream)
+        .read_line(&mut text)
+        .context("waiting for an answer")?;
+    let answer = Answer::parse(&text)?;
+    Ok(Held { answer, stream })
+}
+
+/// Sends a datagram from one address to another, and waits for the answer.
+pub fn send(from: SocketAddr, to: SocketAddr, text: &[u8]) -> Result<Answer> {
+    let socket = UdpSocket::bind(from)?;
+    socket.connect(to)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.send(text)?;
+    let mut buffer = [0; 2048];
+    let length = socket.recv(&mut buffer)?;
+    Answer::parse(&String::from_utf8_lossy(&buffer[..length]))
+}
+
+/// The error of a connection that is refused.
+pub fn is_refused(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Who answered, in order.
+pub fn names(answers: &[Answer]) -> Vec<&str> {
+    answers
+        .iter()
+        .map(|answer| answer.server.as_str())
+        .collect()
+}
+
+/// The answers, if they are as many from each server as expected.
+pub fn shared(answers: Vec<Answer>, expected: &[(&str, usize)]) -> Result<Vec<Answer>> {
+    let mut counts = BTreeMap::new();
+    for answer in &answers {
+        *counts.entry(answer.server.as_str()).or_default() += 1;
+    }
+    let expected = expected.iter().copied().collect();
+    ensure!(
+        counts == expected,
+        "{counts:?} answered instead of {expected:?}"
+    );
+    Ok(answers)
+}

@@ -1,0 +1,314 @@
+//! Every way in which packets get from the director to a server.
+
+use anyhow::{Result, ensure};
+
+use super::ask::shared;
+use super::lan::{self, Lan};
+use crate::lab::runner::KernelTest;
+use crate::lab::world::World;
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![
+        KernelTest::new("traffic::forwarding::nat", nat),
+        KernelTest::new("traffic::forwarding::direct_routing", direct_routing),
+        KernelTest::new("traffic::forwarding::tunnels", tunnels),
+        KernelTest::new("traffic::forwarding::full_nat", full_nat),
+        KernelTest::new(
+            "traffic::forwarding::redirecting_servers",
+            redirecting_servers,
+        ),
+        KernelTest::new("traffic::forwarding::local_server", local_server),
+        KernelTest::new("traffic::forwarding::ipv6", ipv6),
+        KernelTest::new("traffic::forwarding::udp", udp),
+        KernelTest::new("traffic::forwarding::sctp", sctp),
+    ]
+}
+
+/// The servers have a port of their own, and see the client.
+fn nat(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11:8080 -m\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12:8080 -m\n",
+    )?;
+    for answer in shared(
+        lan.ask_often(6, "198.51.100.1:80")?,
+        &[("web1", 3), ("web2", 3)],
+    )? {
+        ensure!(
+            answer.client.ip().to_string() == "198.51.100.2",
+            "{answer:?}"
+        );
+        ensure!(answer.here.port() == 8080, "{answer:?}");
+    }
+    lan.shows(
+        "-Ln",
+        "TCP 198.51.100.1:80 rr\n\
+         -> 172.16.0.11:8080 Masq 1 0 3\n\
+         -> 172.16.0.12:8080 Masq 1 0 3",
+    )
+}
+
+/// The servers are asked at the virtual address itself, and answer past the director.
+fn direct_routing(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.take_vip_on_lo()?;
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12 -g\n",
+    )?;
+    let answers = lan.ask_often(6, "198.51.100.1:80")?;
+    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+        ensure!(answer.here.to_string() == "198.51.100.1:80", "{answer:?}");
+    }
+    lan.shows(
+        "-Ln",
+        "-> 172.16.0.11:80 Route 1 0 3\n\
+         -> 172.16.0.12:80 Route 1 0 3",
+    )
+}
+
+/// Each server takes the packets out of one kind of tunnel only.
+fn tunnels(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.take_vip_on_lo()?;
+    // Devices are asked for by name, which loads their modules; fou is not a device.
+    lan::sh(&lan.director, "modprobe fou")?;
+    let ends = [
+        "tunnel add end mode ipip local 172.16.0.11\nlink set end up\n",
+        "fou add port 6080 gue\n\
+         tunnel add end mode ipip local 172.16.0.12\nlink set end up\n",
+        "link add end type gre local 172.16.0.13\nlink set end up\n",
+    ];
+    for (server, end) in lan.servers.iter().zip(ends) {
+        lan::ip(server, end)?;
+    }
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11 -i\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12 -i --tun-type gue --tun-port 6080\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.13 -i --tun-type gre\n",
+    )?;
+    let equal = [("web1", 2), ("web2", 2), ("web3", 2)];
+    shared(lan.ask_often(6, "198.51.100.1:80")?, &equal)?;
+    lan.shows(
+        "-Ln --tun-info",
+        "-> 172.16.0.11:80 Tunnel ipip 1 0 2\n\
+         -> 172.16.0.12:80 Tunnel gue:6080:-c 1 0 2\n\
+         -> 172.16.0.13:80 Tunnel gre:-c 1 0 2",
+    )?;
+
+    // A gre server takes either packets with checksums or those without.
+    lan::ip(
+        &lan.servers[2],
+        "link del end\nlink add end type gre local 172.16.0.13 icsum\nlink set end up\n",
+    )?;
+    lan.rules(
+        "-e -t 198.51.100.1:80 -r 172.16.0.12 -i --tun-type gue --tun-port 6080 --tun-csum\n\
+         -e -t 198.51.100.1:80 -r 172.16.0.13 -i --tun-type gre --tun-csum\n",
+    )?;
+    shared(lan.ask_often(6, "198.51.100.1:80")?, &equal)?;
+    lan.rules(
+        "-e -t 198.51.100.1:80 -r 172.16.0.12 -i --tun-type gue --tun-port 6080 --tun-remcsum\n",
+    )?;
+    shared(lan.ask_often(6, "198.51.100.1:80")?, &equal)?;
+    lan.shows(
+        "-Ln --tun-info",
+        "-> 172.16.0.12:80 Tunnel gue:6080:r+c 1 0 6\n\
+         -> 172.16.0.13:80 Tunnel gre:+c 1 0 6",
+    )
+}
+
+/// Servers that know no way to the client are asked by the director itself.
+fn full_nat(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    for server in &lan.servers {
+        lan::ip(server, "route del default\n")?;
+    }
+    lan::set(&lan.director, &[("ipv4/vs/conntrack", "1")])?;
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11:8080 -m\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12:8080 -m\n",
+    )?;
+    if lan::has_iptables()? {
+        lan::sh(
+            &lan.director,
+            "iptables -t nat -A POSTROUTING -m ipvs --vaddr 198.51.100.1 --vport 80 -j MASQUERADE",
+        )?;
+    } else {
+        lan::sh(
+            &lan.director,
+            "tc qdisc add dev eth0 clsact
+             tc filter add dev eth0 egress protocol ip flower dst_ip 172.16.0.0/24 ip_proto tcp \\
+                action ct commit nat src addr 172.16.0.1 pipe
+             tc filter add dev eth0 ingress protocol ip flower src_ip 172.16.0.0/24 ip_proto tcp \\
+                action ct nat pipe",
+        )?;
+    }
+    let answers = lan.ask_often(6, "198.51.100.1:80")?;
+    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+        ensure!(answer.client.ip().to_string() == "172.16.0.1", "{answer:?}");
+    }
+    Ok(())
+}
+
+/// Direct routing to servers that have the virtual address nowhere, but turn it into their own.
+fn redirecting_servers(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.answer_directly()?;
+    for (number, server) in (1..).zip(&lan.servers) {
+        if lan::has_iptables()? {
+            lan::sh(
+                server,
+                "iptables -t nat -A PREROUTING -d 198.51.100.1 -p tcp --dport 80 \
+                 -j REDIRECT --to-ports 8080",
+            )?;
+        } else {
+            lan::sh(
+                server,
+                &format!(
+                    "tc qdisc add dev eth0 clsact
+                     tc filter add dev eth0 ingress protocol ip flower dst_ip 198.51.100.1 \\
+                        ip_proto tcp dst_port 80 \\
+                        action ct commit nat dst addr 172.16.0.1{number} port 8080 pipe
+                     tc filter add dev eth0 egress protocol ip flower ip_proto tcp src_port 8080 \\
+                        action ct nat pipe"
+                ),
+            )?;
+        }
+    }
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12 -g\n",
+    )?;
+    let answers = lan.ask_often(6, "198.51.100.1:80")?;
+    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+        ensure!(answer.here.port() == 8080, "{answer:?}");
+        ensure!(
+            answer.client.ip().to_string() == "198.51.100.2",
+            "{answer:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The director is one of the servers.
+fn local_server(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.open.serve("director", &lan.director)?;
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 198.51.100.1\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11 -m\n\
+         -A -t 198.51.100.1:443 -s rr\n\
+         -a -t 198.51.100.1:443 -r 172.16.0.1:8080 -m\n",
+    )?;
+    let answers = lan.ask_often(4, "198.51.100.1:80")?;
+    shared(answers, &[("director", 2), ("web1", 2)])?;
+    let answer = lan.ask("198.51.100.1:443")?;
+    ensure!(
+        answer.server == "director" && answer.here.port() == 8080,
+        "{answer:?}"
+    );
+    lan.shows(
+        "-Ln",
+        "-> 172.16.0.11:80 Masq 1 0 2\n\
+         -> 198.51.100.1:80 Route 1 0 2\n\
+         -> 172.16.0.1:8080 Masq 1 0 1",
+    )
+}
+
+/// NAT and direct routing.
+fn ipv6(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.take_vip_on_lo()?;
+    lan.rules(
+        "-A -t [2001:db8:1::1]:80 -s rr\n\
+         -a -t [2001:db8:1::1]:80 -r [fd00::11]:80 -g\n\
+         -a -t [2001:db8:1::1]:80 -r [fd00::12]:80 -g\n",
+    )?;
+    let answers = lan.ask_often(4, "[2001:db8:1::1]:80")?;
+    for answer in shared(answers, &[("web1", 2), ("web2", 2)])? {
+        ensure!(
+            answer.here.to_string() == "[2001:db8:1::1]:80",
+            "{answer:?}"
+        );
+    }
+    lan.answer_through_director()?;
+    lan.rules(
+        "-A -t [2001:db8:1::1]:443 -s rr\n\
+         -a -t [2001:db8:1::1]:443 -r [fd00::11]:8080 -m\n\
+         -a -t [2001:db8:1::1]:443 -r [fd00::12]:8080 -m\n",
+    )?;
+    let answers = lan.ask_often(4, "[2001:db8:1::1]:443")?;
+    for answer in shared(answers, &[("web1", 2), ("web2", 2)])? {
+        ensure!(
+            answer.client.ip().to_string() == "2001:db8:1::2",
+            "{answer:?}"
+        );
+        ensure!(answer.here.port() == 8080, "{answer:?}");
+    }
+    lan.shows(
+        "-Ln",
+        "-> [fd00::11]:80 Route 1 0 2\n\
+         -> [fd00::11]:8080 Masq 1 0 2",
+    )
+}
+
+/// Each port of a client is a connection of its own.
+fn udp(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.rules(
+        "-A -u 198.51.100.1:53 -s rr\n\
+         -a -u 198.51.100.1:53 -r 172.16.0.11:5060 -m\n\
+         -a -u 198.51.100.1:53 -r 172.16.0.12:5060 -m\n",
+    )?;
+    let answers = (0..4).map(|_| lan.send("198.51.100.1:53", b"who?"));
+    let answers = answers.collect::<Result<_>>()?;
+    for answer in shared(answers, &[("web1", 2), ("web2", 2)])? {
+        ensure!(answer.here.port() == 5060, "{answer:?}");
+    }
+    lan.shows(
+        "-Ln",
+        "UDP 198.51.100.1:53 rr\n\
+         -> 172.16.0.11:5060 Masq 1 0 2\n\
+         -> 172.16.0.12:5060 Masq 1 0 2",
+    )
+}
+
+/// SCTP by NAT and by direct routing.
+fn sctp(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    for (name, server) in ["web1", "web2"].iter().zip(&lan.servers) {
+        lan.open.serve_sctp(name, server)?;
+    }
+    let ask = || {
+        lan.connect(libc::IPPROTO_SCTP, None, "198.51.100.1:80")?
+            .end()
+    };
+    lan.rules(
+        "-A --sctp-service 198.51.100.1:80 -s rr\n\
+         -a --sctp-service 198.51.100.1:80 -r 172.16.0.11 -m\n\
+         -a --sctp-service 198.51.100.1:80 -r 172.16.0.12 -m\n",
+    )?;
+    let answers = (0..4).map(|_| ask()).collect::<Result<_>>()?;
+    shared(answers, &[("web1", 2), ("web2", 2)])?;
+    lan.shows(
+        "-Ln",
+        "SCTP 198.51.100.1:80 rr\n\
+         -> 172.16.0.11:80 Masq 1 0 2\n\
+         -> 172.16.0.12:80 Masq 1 0 2",
+    )?;
+    lan.take_vip_on_lo()?;
+    lan.rules(
+        "-e --sctp-service 198.51.100.1:80 -r 172.16.0.11 -g\n\
+         -e --sctp-service 198.51.100.1:80 -r 172.16.0.12 -g\n",
+    )?;
+    let answers = (0..4).map(|_| ask()).collect::<Result<_>>()?;
+    shared(answers, &[("web1", 2), ("web2", 2)])?;
+    Ok(())
+}

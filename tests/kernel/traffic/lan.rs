@@ -1,0 +1,302 @@
+//! The network of the scenarios, as tutorials draw it, and what is done in it.
+//!
+//! A client, a director and three real servers, each with one cable to the same switch. Client
+//! and director share 198.51.100.0/24 (2001:db8:1::/64), and the director's address there is the
+//! virtual one, with all of 192.0.2.0/24 behind it. Director and servers share 172.16.0.0/24 (fd00::/64), and the servers' only way
+//! out leads over the director.
+
+use std::cell::Cell;
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::ask::{self, Answer, Held};
+use super::web::Open;
+use crate::lab::guest;
+use crate::lab::world::{Namespace, Program, Side, World};
+
+/// How long a listing may take to show what it must: counters are added up every two seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub struct Lan {
+    pub client: Namespace,
+    pub director: Namespace,
+    pub servers: Vec<Namespace>,
+    _switch: Namespace,
+    pub open: Open,
+    services: Cell<u8>,
+}
+
+impl Lan {
+    /// The network, with the servers `web1`, `web2` and `web3` open.
+    pub fn new(world: &mut World) -> Result<Self> {
+        let switch = world.namespace("switch")?;
+        let client = world.namespace("client")?;
+        let director = world.namespace("director")?;
+        let names = ["web1", "web2", "web3"];
+        let servers = names.map(|name| world.namespace(name));
+        let servers: Vec<_> = servers.into_iter().collect::<Result<_>>()?;
+
+        for namespace in [&client, &director].into_iter().chain(&servers) {
+            // Addresses serve at once, and nobody learns of ways around the director, which
+            // there are, since all are on one cable.
+            let settings = [
+                ("ipv6/conf/default/accept_dad", "0"),
+                ("ipv6/conf/default/accept_redirects", "0"),
+                ("ipv4/conf/all/send_redirects", "0"),
+                ("ipv4/conf/default/send_redirects", "0"),
+            ];
+            set(namespace, &settings)?;
+        }
+        let mut cables = "link add switch type bridge\nlink set switch up\n".to_owned();
+        for name in ["client", "director"].iter().chain(&names) {
+            cables += &format!(
+                "link add {name} type veth peer name eth0 netns {name}\n\
+                 link set {name} master switch up\n"
+            );
+        }
+        ip(&switch, &cables)?;
+        // Clients of any number share a namespace: all of 203.0.113.0/24.
+        ip(
+            &client,
+            "link set eth0 up\n\
+             addr add 198.51.100.2/24 dev eth0\n\
+             addr add 2001:db8:1::2/64 dev eth0\n\
+             route add local 203.0.113.0/24 dev lo\n\
+             route add 192.0.2.0/24 via 198.51.100.1\n",
+        )?;
+        ip(
+            &director,
+            "link set eth0 up\n\
+             addr add 198.51.100.1/24 dev eth0\n\
+             addr add 172.16.0.1/24 dev eth0\n\
+             addr add 2001:db8:1::1/64 dev eth0\n\
+             addr add fd00::1/64 dev eth0\n\
+             route add 203.0.113.0/24 via 198.51.100.2\n\
+             route add local 192.0.2.0/24 dev lo\n",
+        )?;
+        set(
+            &director,
+            &[("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")],
+        )?;
+        let open = Open::new()?;
+        for (number, (name, server)) in (1..).zip(names.iter().zip(&servers)) {
+            let addresses = format!(
+                "link set eth0 up\n\
+                 addr add 172.16.0.1{number}/24 dev eth0\n\
+                 addr add fd00::1{number}/64 dev eth0\n\
+                 route add default via 172.16.0.1\n\
+                 route add default via fd00::1\n"
+            );
+            ip(server, &addresses)?;
+            open.serve(name, server)?;
+        }
+        Ok(Lan {
+            client,
+            director,
+            servers,
+            _switch: switch,
+            open,
+            services: Cell::new(0),
+        })
+    }
+
+    /// The servers answer clients themselves, past the director.
+    pub fn answer_directly(&self) -> Result<()> {
+        self.routes("add")
+    }
+
+    /// The servers answer clients through the director again.
+    pub fn answer_through_director(&self) -> Result<()> {
+        self.routes("del")
+    }
+
+    fn routes(&self, how: &str) -> Result<()> {
+        let routes = [
+            "198.51.100.0/24 dev eth0",
+            "203.0.113.0/24 via 198.51.100.2 dev eth0 onlink",
+            "2001:db8:1::/64 dev eth0",
+        ];
+        let lines: String = routes
+            .map(|route| format!("route {how} {route}\n"))
+            .concat();
+        self.servers
+            .iter()
+            .try_for_each(|server| ip(server, &lines))
+    }
+
+    /// The servers have the virtual address too, and tell nobody.
+    pub fn take_vip_on_lo(&self) -> Result<()> {
+        for server in &self.servers {
+            set(
+                server,
+                &[
+                    ("ipv4/conf/all/arp_ignore", "1"),
+                    ("ipv4/conf/all/arp_announce", "2"),
+                ],
+            )?;
+            ip(
+                server,
+                "addr add 198.51.100.1/32 dev lo\n\
+                 addr add 2001:db8:1::1/128 dev lo\n",
+            )?;
+        }
+        self.answer_directly()
+    }
+
+    /// Has the director mark what arrives for ports of addresses.
+    pub fn mark(&self, mark: u32, destinations: &[(&str, u16)]) -> Result<()> {
+        let iptables = has_iptables()?;
+        let mut lines = String::new();
+        if !iptables {
+            lines += "tc qdisc add dev eth0 clsact\n";
+        }
+        for (address, port) in destinations {
+            lines += &match iptables {
+                true => format!(
+                    "iptables -t mangle -A PREROUTING -d {address} -p tcp --dport {port} \
+                     -j MARK --set-mark {mark}\n"
+                ),
+                false => format!(
+                    "tc filter add dev eth0 ingress protocol ip flower dst_ip {address} \
+                     ip_proto tcp dst_port {port} action skbedit mark {mark}\n"
+                ),
+            };
+        }
+        sh(&self.director, &lines)
+    }
+
+    /// What a command on the director prints.
+    pub fn ipvsadm(&self, line: &str) -> Result<String> {
+        let program = Program::ipvsadm(Side::Ours).args(line.split_whitespace());
+        let output = self.director.run(&program)?.success();
+        let output = output.with_context(|| format!("ipvsadm {line}"))?;
+        Ok(String::from_utf8(output)?)
+    }
+
+    /// Restores rules on the director, one to a line.
+    pub fn rules(&self, rules: &str) -> Result<()> {
+        let program = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(rules);
+        self.director.run(&program)?.success()?;
+        Ok(())
+    }
+
+    /// A new service, by its address, with servers by NAT that have these further options.
+    ///
+    /// The kernel remembers servers that are deleted, connections and all: no address is used
+    /// twice.
+    pub fn service(&self, scheduler: &str, servers: &[&str]) -> Result<String> {
+        self.services.set(self.services.get() + 1);
+        let service = format!("192.0.2.{}:80", self.services.get());
+        let mut rules = format!("-A -t {service} -s {scheduler}\n");
+        for (number, options) in (1..).zip(servers) {
+            rules += &format!("-a -t {service} -r 172.16.0.1{number} -m {options}\n");
+        }
+        self.rules(&rules)?;
+        Ok(service)
+    }
+
+    /// An error unless a listing comes to have each of these lines, wherever their columns are.
+    pub fn shows(&self, listing: &str, lines: &str) -> Result<()> {
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let start = Instant::now();
+        loop {
+            let text = self.ipvsadm(listing)?;
+            let shown: Vec<_> = text.lines().map(squeezed).collect();
+            let missing = lines.lines().find(|line| !shown.contains(&squeezed(line)));
+            let Some(missing) = missing else {
+                return Ok(());
+            };
+            if start.elapsed() > PATIENCE {
+                bail!("ipvsadm {listing} shows no {missing:?}:\n{text}");
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// One request by TCP, from the client's own address.
+    pub fn ask(&self, service: &str) -> Result<Answer> {
+        self.hold(service)?.end()
+    }
+
+    /// Requests by TCP, one after the other.
+    pub fn ask_often(&self, count: usize, service: &str) -> Result<Vec<Answer>> {
+        (0..count).map(|_| self.ask(service)).collect()
+    }
+
+    /// One request by TCP from client `number`, each of which has an address of its own.
+    pub fn ask_as(&self, number: u8, service: &str) -> Result<Answer> {
+        self.connect(libc::IPPROTO_TCP, Some(number), service)?
+            .end()
+    }
+
+    /// A connection by TCP that stays.
+    pub fn hold(&self, service: &str) -> Result<Held> {
+        self.connect(libc::IPPROTO_TCP, None, service)
+    }
+
+    pub fn connect(&self, protocol: i32, client: Option<u8>, service: &str) -> Result<Held> {
+        self.client.enter()?;
+        let service: SocketAddr = service.parse()?;
+        ask::hold(protocol, address_of(client, service), service)
+            .with_context(|| format!("asking {service}"))
+    }
+
+    /// One request by UDP, from a port of its own.
+    pub fn send(&self, service: &str, text: &[u8]) -> Result<Answer> {
+        self.client.enter()?;
+        let service: SocketAddr = service.parse()?;
+        ask::send(address_of(None, service), service, text)
+            .with_context(|| format!("sending to {service}"))
+    }
+
+    /// An error unless a request by TCP is refused.
+    pub fn refuses(&self, service: &str) -> Result<()> {
+        match self.hold(service) {
+            Ok(held) => bail!("{service} answers: {:?}", held.answer),
+            Err(error) if ask::is_refused(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Where client `number` speaks to `service` from; without a number, wherever routes lead.
+fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
+    match (client, service) {
+        (Some(number), _) => (Ipv4Addr::new(203, 0, 113, number), 0).into(),
+        (None, SocketAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (None, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+/// Lines for `ip -batch` in a namespace.
+pub fn ip(namespace: &Namespace, batch: &str) -> Result<()> {
+    let program = Program::new("ip").args(["-batch", "-"]).stdin(batch);
+    namespace.run(&program)?.success()?;
+    Ok(())
+}
+
+/// Lines for the shell in a namespace, none of which may fail.
+pub fn sh(namespace: &Namespace, lines: &str) -> Result<()> {
+    let program = Program::shell(Side::Ours, &format!("set -e\n{lines}"));
+    namespace.run(&program)?.success()?;
+    Ok(())
+}
+
+/// True where packets can be marked and rewritten by iptables; where not, tc does it.
+pub fn has_iptables() -> Result<bool> {
+    Ok(!guest::release()?.starts_with("7."))
+}
+
+/// Settings below `/proc/sys/net` in a namespace.
+pub fn set(namespace: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
+    namespace.enter()?;
+    for (name, value) in settings {
+        fs::write(format!("/proc/sys/net/{name}"), value)
+            .with_context(|| format!("setting {name} to {value}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Scenarios: a director that our program set up carries real traffic.
+//!
+//! Each is a short script: what is administered, what clients do, who answers.
+
+mod ask;
+mod forwarding;
+mod lan;
+mod schedulers;
+mod web;
+
+use crate::lab::runner::KernelTest;
+
+/// A network of six namespaces takes its time.
+const COST: usize = 4;
+
+pub fn tests() -> Vec<KernelTest> {
+    let mut tests = forwarding::tests();
+    tests.extend(schedulers::tests());
+    for test in &mut tests {
+        test.cost = COST;
+    }
+    tests
+}

@@ -1,0 +1,143 @@
+//! Real servers, each a thread: whoever asks is told who answers, and whom it sees.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::lab::sys::{self, Event};
+use crate::lab::world::Namespace;
+
+/// The ports that every server listens at, for either family.
+const TCP_PORTS: [u16; 3] = [80, 443, 8080];
+const UDP_PORTS: [u16; 2] = [53, 5060];
+const SCTP_PORTS: [u16; 1] = [80];
+
+/// Servers that serve until this is dropped.
+pub struct Open {
+    door: UnixStream,
+    closed: UnixStream,
+}
+
+impl Open {
+    pub fn new() -> io::Result<Self> {
+        let (door, closed) = UnixStream::pair()?;
+        Ok(Open { door, closed })
+    }
+
+    /// Opens a server for TCP and UDP in a namespace.
+    pub fn serve(&self, name: &str, namespace: &Namespace) -> Result<()> {
+        namespace.enter()?;
+        let tcp = TCP_PORTS.map(|port| TcpListener::bind(everywhere(port)));
+        let udp = UDP_PORTS.map(|port| UdpSocket::bind(everywhere(port)));
+        let udp = udp.into_iter().collect::<io::Result<_>>();
+        self.start(name, tcp, udp.context("opening UDP")?)
+    }
+
+    /// Opens a server for SCTP in a namespace.
+    pub fn serve_sctp(&self, name: &str, namespace: &Namespace) -> Result<()> {
+        namespace.enter()?;
+        // An association names all addresses of its end, and NAT translates but one.
+        let ipv4 = |port| (Ipv4Addr::UNSPECIFIED, port).into();
+        let sctp = SCTP_PORTS.map(|port| sys::listen(libc::IPPROTO_SCTP, ipv4(port)));
+        self.start(name, sctp, Vec::new())
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        listeners: impl IntoIterator<Item = io::Result<TcpListener>>,
+        datagrams: Vec<UdpSocket>,
+    ) -> Result<()> {
+        let listeners = listeners.into_iter().collect::<io::Result<_>>();
+        let server = Server {
+            name: name.to_owned(),
+            closed: self.closed.try_clone()?,
+            listeners: listeners.context("listening")?,
+            datagrams,
+            connections: Vec::new(),
+        };
+        thread::spawn(move || server.serve());
+        Ok(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = self.door.shutdown(Shutdown::Both);
+    }
+}
+
+fn everywhere(port: u16) -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, port).into()
+}
+
+struct Server {
+    name: String,
+    closed: UnixStream,
+    listeners: Vec<TcpListener>,
+    datagrams: Vec<UdpSocket>,
+    /// They stay until the client has nothing more to say.
+    connections: Vec<TcpStream>,
+}
+
+impl Server {
+    /// Answers until the door is closed.
+    fn serve(mut self) -> io::Result<()> {
+        loop {
+            let (listeners, datagrams) = (self.listeners.len(), self.datagrams.len());
+            match self.next_event()? {
+                0 => return Ok(()),
+                event if event <= listeners => self.accept(event - 1),
+                event if event <= listeners + datagrams => self.reply(event - listeners - 1),
+                event => self.listen(event - listeners - datagrams - 1),
+            }
+        }
+    }
+
+    /// Waits for the door, the listeners, the datagrams and the connections, in this order.
+    fn next_event(&self) -> io::Result<usize> {
+        let sockets = self.listeners.iter().map(AsFd::as_fd);
+        let sockets = sockets.chain(self.datagrams.iter().map(AsFd::as_fd));
+        let sockets = sockets.chain(self.connections.iter().map(AsFd::as_fd));
+        let mut wanted = vec![(self.closed.as_fd(), Event::HungUp)];
+        wanted.extend(sockets.map(|socket| (socket, Event::Readable)));
+        Ok(sys::wait_first(&wanted, None)?.unwrap_or(0))
+    }
+
+    // A client that goes away meanwhile is no error of the server's.
+
+    fn accept(&mut self, index: usize) {
+        let Ok((mut connection, client)) = self.listeners[index].accept() else {
+            return;
+        };
+        if let Ok(here) = connection.local_addr() {
+            let _ = connection.write_all(self.greeting(client, here).as_bytes());
+            self.connections.push(connection);
+        }
+    }
+
+    fn reply(&mut self, index: usize) {
+        let socket = &self.datagrams[index];
+        let asked = socket.recv_from(&mut [0; 2048]);
+        if let (Ok((_, client)), Ok(here)) = (asked, socket.local_addr()) {
+            let _ = socket.send_to(self.greeting(client, here).as_bytes(), client);
+        }
+    }
+
+    fn listen(&mut self, index: usize) {
+        let said = self.connections[index].read(&mut [0; 65536]);
+        if let Ok(0) | Err(_) = said {
+            self.connections.swap_remove(index);
+        }
+    }
+
+    fn greeting(&self, client: SocketAddr, here: SocketAddr) -> String {
+        let plain =
+            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        format!("{} {} {}\n", self.name, plain(client), plain(here))
+    }
+}
