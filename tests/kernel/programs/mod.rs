@@ -5,6 +5,10 @@ mod debian;
 mod keepalived;
 mod ldirectord;
 mod network;
+mod packaged;
+mod salt;
+
+use anyhow::Result;
 
 use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
@@ -13,12 +17,16 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         test("keepalived_checks", keepalived::checks),
         test("keepalived_takeover", keepalived::takeover),
+        test("packaged_init_script", packaged::init_script),
+        test("packaged_wrappers", packaged::wrappers),
+        test("salt", salt::every_function),
         test("ldirectord", ldirectord::adds_edits_removes),
     ]
 }
 
-fn test(name: &str, run: fn(&mut World) -> anyhow::Result<()>) -> KernelTest {
+fn test(name: &str, run: fn(&mut World) -> Result<()>) -> KernelTest {
     KernelTest {
+        cost: 10,
         needs_programs: true,
         ..KernelTest::new(format!("programs::{name}"), run)
     }
