@@ -72,15 +72,18 @@ pub fn hold(protocol: i32, from: SocketAddr, to: SocketAddr) -> Result<Held> {
     Ok(Held { answer, stream })
 }
 
-/// Sends a datagram from one address to another, and waits for the answer.
-pub fn send(from: SocketAddr, to: SocketAddr, text: &[u8]) -> Result<Answer> {
+/// Sends datagrams from one address to another, and waits for the answer to each.
+pub fn send(from: SocketAddr, to: SocketAddr, texts: &[&str]) -> Result<Vec<Answer>> {
     let socket = UdpSocket::bind(from)?;
     socket.connect(to)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    socket.send(text)?;
-    let mut buffer = [0; 2048];
-    let length = socket.recv(&mut buffer)?;
-    Answer::parse(&String::from_utf8_lossy(&buffer[..length]))
+    let answers = texts.iter().map(|text| {
+        socket.send(text.as_bytes())?;
+        let mut buffer = [0; 2048];
+        let length = socket.recv(&mut buffer).context("waiting for an answer")?;
+        Answer::parse(&String::from_utf8_lossy(&buffer[..length]))
+    });
+    answers.collect()
 }
 
 /// The error of a connection that is refused.
@@ -95,6 +98,16 @@ pub fn names(answers: &[Answer]) -> Vec<&str> {
         .iter()
         .map(|answer| answer.server.as_str())
         .collect()
+}
+
+/// An error unless these come from the same server.
+pub fn same_server<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Result<&'a str> {
+    let mut answers = answers.into_iter();
+    let first = answers.next().context("no answers")?;
+    for answer in answers {
+        ensure!(answer.server == first.server, "{answer:?}, and {first:?}");
+    }
+    Ok(&first.server)
 }
 
 /// The answers, if they are as many from each server as expected.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::ask::shared;
+use super::ask::{same_server, shared};
 use super::lan::{self, Lan};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
@@ -199,7 +199,7 @@ fn redirecting_servers(world: &mut World) -> Result<()> {
 /// The director is one of the servers.
 fn local_server(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    lan.open.serve("director", &lan.director)?;
+    lan.open.serve_tcp("director", &lan.director)?;
     lan.rules(
         "-A -t 198.51.100.1:80 -s rr\n\
          -a -t 198.51.100.1:80 -r 198.51.100.1\n\
@@ -267,9 +267,13 @@ fn udp(world: &mut World) -> Result<()> {
          -a -u 198.51.100.1:53 -r 172.16.0.11:5060 -m\n\
          -a -u 198.51.100.1:53 -r 172.16.0.12:5060 -m\n",
     )?;
-    let answers = (0..4).map(|_| lan.send("198.51.100.1:53", b"who?"));
-    let answers = answers.collect::<Result<_>>()?;
-    for answer in shared(answers, &[("web1", 2), ("web2", 2)])? {
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let both = lan.send(1, "198.51.100.1:53", &["who?", "and now?"])?;
+        same_server(&both)?;
+        answers.extend(both);
+    }
+    for answer in shared(answers, &[("web1", 4), ("web2", 4)])? {
         ensure!(answer.here.port() == 5060, "{answer:?}");
     }
     lan.shows(

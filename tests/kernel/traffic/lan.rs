@@ -21,6 +21,8 @@ use crate::lab::world::{Namespace, Program, Side, World};
 /// How long a listing may take to show what it must: counters are added up every two seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const NAMES: [&str; 3] = ["web1", "web2", "web3"];
+
 pub struct Lan {
     pub client: Namespace,
     pub director: Namespace,
@@ -36,8 +38,7 @@ impl Lan {
         let switch = world.namespace("switch")?;
         let client = world.namespace("client")?;
         let director = world.namespace("director")?;
-        let names = ["web1", "web2", "web3"];
-        let servers = names.map(|name| world.namespace(name));
+        let servers = NAMES.map(|name| world.namespace(name));
         let servers: Vec<_> = servers.into_iter().collect::<Result<_>>()?;
 
         for namespace in [&client, &director].into_iter().chain(&servers) {
@@ -52,7 +53,7 @@ impl Lan {
             set(namespace, &settings)?;
         }
         let mut cables = "link add switch type bridge\nlink set switch up\n".to_owned();
-        for name in ["client", "director"].iter().chain(&names) {
+        for name in ["client", "director"].iter().chain(&NAMES) {
             cables += &format!(
                 "link add {name} type veth peer name eth0 netns {name}\n\
                  link set {name} master switch up\n"
@@ -83,7 +84,7 @@ impl Lan {
             &[("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")],
         )?;
         let open = Open::new()?;
-        for (number, (name, server)) in (1..).zip(names.iter().zip(&servers)) {
+        for (number, (name, server)) in (1..).zip(NAMES.iter().zip(&servers)) {
             let addresses = format!(
                 "link set eth0 up\n\
                  addr add 172.16.0.1{number}/24 dev eth0\n\
@@ -92,7 +93,8 @@ impl Lan {
                  route add default via fd00::1\n"
             );
             ip(server, &addresses)?;
-            open.serve(name, server)?;
+            open.serve_tcp(name, server)?;
+            open.serve_udp(name, server, Ipv4Addr::new(172, 16, 0, 10 + number).into())?;
         }
         Ok(Lan {
             client,
@@ -130,7 +132,7 @@ impl Lan {
 
     /// The servers have the virtual address too, and tell nobody.
     pub fn take_vip_on_lo(&self) -> Result<()> {
-        for server in &self.servers {
+        for (name, server) in NAMES.iter().zip(&self.servers) {
             set(
                 server,
                 &[
@@ -143,6 +145,8 @@ impl Lan {
                 "addr add 198.51.100.1/32 dev lo\n\
                  addr add 2001:db8:1::1/128 dev lo\n",
             )?;
+            let vip = Ipv4Addr::new(198, 51, 100, 1);
+            self.open.serve_udp(name, server, vip.into())?;
         }
         self.answer_directly()
     }
@@ -169,12 +173,9 @@ impl Lan {
         sh(&self.director, &lines)
     }
 
-    /// What a command on the director prints.
+    /// A command on the director.
     pub fn ipvsadm(&self, line: &str) -> Result<String> {
-        let program = Program::ipvsadm(Side::Ours).args(line.split_whitespace());
-        let output = self.director.run(&program)?.success();
-        let output = output.with_context(|| format!("ipvsadm {line}"))?;
-        Ok(String::from_utf8(output)?)
+        ipvsadm(&self.director, line)
     }
 
     /// Restores rules on the director, one to a line.
@@ -199,22 +200,9 @@ impl Lan {
         Ok(service)
     }
 
-    /// An error unless a listing comes to have each of these lines, wherever their columns are.
+    /// An error unless a listing comes to have lines like these.
     pub fn shows(&self, listing: &str, lines: &str) -> Result<()> {
-        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-        let start = Instant::now();
-        loop {
-            let text = self.ipvsadm(listing)?;
-            let shown: Vec<_> = text.lines().map(squeezed).collect();
-            let missing = lines.lines().find(|line| !shown.contains(&squeezed(line)));
-            let Some(missing) = missing else {
-                return Ok(());
-            };
-            if start.elapsed() > PATIENCE {
-                bail!("ipvsadm {listing} shows no {missing:?}:\n{text}");
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        shows(&self.director, listing, lines)
     }
 
     /// One request by TCP, from the client's own address.
@@ -245,11 +233,11 @@ impl Lan {
             .with_context(|| format!("asking {service}"))
     }
 
-    /// One request by UDP, from a port of its own.
-    pub fn send(&self, service: &str, text: &[u8]) -> Result<Answer> {
+    /// Requests by UDP, one after the other, all from one port.
+    pub fn send(&self, client: u8, service: &str, texts: &[&str]) -> Result<Vec<Answer>> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
-        ask::send(address_of(None, service), service, text)
+        ask::send(address_of(Some(client), service), service, texts)
             .with_context(|| format!("sending to {service}"))
     }
 
@@ -270,6 +258,40 @@ fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
         (None, SocketAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         (None, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
+}
+
+/// What a command in a namespace prints.
+pub fn ipvsadm(namespace: &Namespace, line: &str) -> Result<String> {
+    let program = Program::ipvsadm(Side::Ours).args(line.split_whitespace());
+    let output = namespace.run(&program)?.success();
+    let output = output.with_context(|| format!("ipvsadm {line}"))?;
+    Ok(String::from_utf8(output)?)
+}
+
+/// An error unless a listing comes to have lines of these words, of which `*` stands for any.
+pub fn shows(namespace: &Namespace, listing: &str, lines: &str) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let text = ipvsadm(namespace, listing)?;
+        let mut missing = lines
+            .lines()
+            .filter(|line| !text.lines().any(|shown| fits(shown, line)));
+        let Some(missing) = missing.next() else {
+            return Ok(());
+        };
+        if start.elapsed() > PATIENCE {
+            bail!("ipvsadm {listing} shows no {missing:?}:\n{text}");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn fits(line: &str, pattern: &str) -> bool {
+    let (words, wanted) = (line.split_whitespace(), pattern.split_whitespace());
+    words.clone().count() == wanted.clone().count()
+        && words
+            .zip(wanted)
+            .all(|(word, wanted)| wanted == "*" || word == wanted)
 }
 
 /// Lines for `ip -batch` in a namespace.

@@ -5,6 +5,8 @@
 mod ask;
 mod forwarding;
 mod lan;
+mod persistence;
+mod quiescing;
 mod schedulers;
 mod web;
 
@@ -16,6 +18,8 @@ const COST: usize = 4;
 pub fn tests() -> Vec<KernelTest> {
     let mut tests = forwarding::tests();
     tests.extend(schedulers::tests());
+    tests.extend(persistence::tests());
+    tests.extend(quiescing::tests());
     for test in &mut tests {
         test.cost = COST;
     }

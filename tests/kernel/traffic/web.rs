@@ -1,7 +1,9 @@
 //! Real servers, each a thread: whoever asks is told who answers, and whom it sees.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -11,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::lab::sys::{self, Event};
 use crate::lab::world::Namespace;
 
-/// The ports that every server listens at, for either family.
+/// The ports that servers listen at.
 const TCP_PORTS: [u16; 3] = [80, 443, 8080];
 const UDP_PORTS: [u16; 2] = [53, 5060];
 const SCTP_PORTS: [u16; 1] = [80];
@@ -28,13 +30,19 @@ impl Open {
         Ok(Open { door, closed })
     }
 
-    /// Opens a server for TCP and UDP in a namespace.
-    pub fn serve(&self, name: &str, namespace: &Namespace) -> Result<()> {
+    /// Opens a server for TCP in a namespace.
+    pub fn serve_tcp(&self, name: &str, namespace: &Namespace) -> Result<()> {
         namespace.enter()?;
+        let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         let tcp = TCP_PORTS.map(|port| TcpListener::bind(everywhere(port)));
-        let udp = UDP_PORTS.map(|port| UdpSocket::bind(everywhere(port)));
-        let udp = udp.into_iter().collect::<io::Result<_>>();
-        self.start(name, tcp, udp.context("opening UDP")?)
+        self.start(name, tcp, [])
+    }
+
+    /// Opens a server for UDP in a namespace, which answers from the address that it is asked at.
+    pub fn serve_udp(&self, name: &str, namespace: &Namespace, address: IpAddr) -> Result<()> {
+        namespace.enter()?;
+        let udp = UDP_PORTS.map(|port| UdpSocket::bind((address, port)));
+        self.start(name, [], udp)
     }
 
     /// Opens a server for SCTP in a namespace.
@@ -43,21 +51,22 @@ impl Open {
         // An association names all addresses of its end, and NAT translates but one.
         let ipv4 = |port| (Ipv4Addr::UNSPECIFIED, port).into();
         let sctp = SCTP_PORTS.map(|port| sys::listen(libc::IPPROTO_SCTP, ipv4(port)));
-        self.start(name, sctp, Vec::new())
+        self.start(name, sctp, [])
     }
 
     fn start(
         &self,
         name: &str,
         listeners: impl IntoIterator<Item = io::Result<TcpListener>>,
-        datagrams: Vec<UdpSocket>,
+        datagrams: impl IntoIterator<Item = io::Result<UdpSocket>>,
     ) -> Result<()> {
         let listeners = listeners.into_iter().collect::<io::Result<_>>();
+        let datagrams = datagrams.into_iter().collect::<io::Result<_>>();
         let server = Server {
             name: name.to_owned(),
             closed: self.closed.try_clone()?,
             listeners: listeners.context("listening")?,
-            datagrams,
+            datagrams: datagrams.context("opening UDP")?,
             connections: Vec::new(),
         };
         thread::spawn(move || server.serve());
@@ -69,10 +78,6 @@ impl Drop for Open {
     fn drop(&mut self) {
         let _ = self.door.shutdown(Shutdown::Both);
     }
-}
-
-fn everywhere(port: u16) -> SocketAddr {
-    (Ipv6Addr::UNSPECIFIED, port).into()
 }
 
 struct Server {
