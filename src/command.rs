@@ -30,6 +30,18 @@ pub enum Command {
 pub struct Listing {
     pub subject: Subject,
     pub numeric: bool,
+    pub format: Format,
+}
+
+/// For whom a listing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For everyone who knows the original, programs included.
+    Classic,
+    /// For programs.
+    Json,
+    /// For people.
+    Table,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
 use ipvsadm::error::Error;
-use ipvsadm::render::Out;
+use ipvsadm::render::table::Screen;
+use ipvsadm::render::{Out, harmless};
 
 use crate::start;
 
@@ -40,6 +41,22 @@ pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Er
     written.and(flushed)
 }
 
+/// Prints what holds nothing from outside that could control a terminal.
+pub fn print_clean(text: &str) -> Result<(), Error> {
+    let mut stdout = start::stdout()?;
+    Ok(stdout.write_all(text.as_bytes())?)
+}
+
+/// What tables are shown on: a terminal with its width, and in colour unless that is unwanted.
+pub fn screen() -> Screen {
+    let is_terminal = io::stdout().is_terminal();
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Screen {
+        width: start::columns(),
+        colour: is_terminal && !no_colour,
+    }
+}
+
 pub fn print_text(text: &str) -> Result<(), Error> {
     print(|out| {
         out.text(text);
@@ -59,34 +76,5 @@ impl Write for Terminal {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
-    }
-}
-
-/// Lines with a question mark for each control character in them.
-fn harmless(lines: &[u8]) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(lines.len());
-    for chunk in lines.utf8_chunks() {
-        let is_control = |c: char| c.is_control() && c != '\n';
-        let valid = chunk.valid().replace(is_control, "?");
-        clean.extend_from_slice(valid.as_bytes());
-        // Terminals that do not know UTF-8 have control characters here.
-        let invalid = chunk.invalid().iter();
-        clean.extend(invalid.map(|byte| match byte {
-            0x80..=0x9f => b'?',
-            byte => *byte,
-        }));
-    }
-    clean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn control_characters_become_question_marks() {
-        let lines = b"one\ttwo\x1b[2J\nz\xc3\xbcrich\xc2\x9b\x7f \xff\x9b\n";
-        let clean = b"one?two?[2J\nz\xc3\xbcrich?? \xff?\n";
-        assert_eq!(harmless(lines), clean);
     }
 }

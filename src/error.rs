@@ -71,6 +71,8 @@ pub enum Error {
     McastGroup(Word),
     #[error("invalid IPv6 mcast-group `{0}'")]
     McastGroup6(Word),
+    #[error("invalid format `{0}'")]
+    Format(Word),
 
     // Options that do not go together.
     #[error("You need to supply the '{}' option for the '{}' command", slot.name(), verb.name())]

@@ -2,7 +2,7 @@
 
 use ipvsadm::cli::options::Verb;
 use ipvsadm::cli::{complete, help, meaning};
-use ipvsadm::command::{Columns, Command, Listing, Subject, View};
+use ipvsadm::command::{Columns, Command, Format, Listing, Subject, View};
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 
@@ -22,6 +22,7 @@ const DEFAULT: Command = Command::List(Listing {
         sorted: true,
     }),
     numeric: false,
+    format: Format::Classic,
 });
 
 /// Set by the shells' completion functions: the words are not to be run but completed.

@@ -51,6 +51,19 @@ fn given(closed: &AtomicBool, descriptor: BorrowedFd) -> io::Result<File> {
     }
 }
 
+/// How wide the terminal is that standard output is, if it is one and knows.
+pub fn columns() -> Option<usize> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the call fills in the size, for which zeros are as good as anything, or fails.
+    let size = unsafe {
+        if libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
+            return None;
+        }
+        size.assume_init()
+    };
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
 /// The reader of our output has gone away: ends this process as it ends any other, unless
 /// whoever started it wants it to live on.
 pub fn broken_pipe() {

@@ -196,6 +196,11 @@ impl<'a> Line<'a> {
                 ("gre", "generic routing encapsulation"),
             ]),
             Opt::Interface => interfaces(),
+            Opt::Format => words(&[
+                ("classic", "as ever"),
+                ("json", "for programs"),
+                ("table", "for people"),
+            ]),
             _ => Vec::new(),
         }
     }

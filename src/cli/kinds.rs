@@ -59,6 +59,7 @@ pub enum Opt {
     NoSort,
     Sort,
     Numeric,
+    Format,
     Interface,
     SyncId,
     SyncMaxLength,
@@ -105,9 +106,10 @@ pub enum Slot {
     TunnelNoChecksum,
     TunnelChecksum,
     TunnelRemoteChecksum,
+    Format,
 }
 
-const SLOTS: [(Slot, &str); 34] = [
+const SLOTS: [(Slot, &str); 35] = [
     (Slot::Numeric, "numeric"),
     (Slot::Connections, "connection"),
     (Slot::ServiceAddress, "service-address"),
@@ -142,6 +144,7 @@ const SLOTS: [(Slot, &str); 34] = [
     (Slot::TunnelNoChecksum, "tun-nocsum"),
     (Slot::TunnelChecksum, "tun-csum"),
     (Slot::TunnelRemoteChecksum, "tun-remcsum"),
+    (Slot::Format, "format"),
 ];
 
 impl Slot {

@@ -613,6 +613,19 @@ pub const OPTIONS: &[OptionRow] = &[
         ..OPTION
     },
     OptionRow {
+        option: Opt::Format,
+        slot: Some(Slot::Format),
+        long: "format",
+        value: Value::Required("name"),
+        may: &[Verb::List],
+        help: "classic, json or table (classic)",
+        manual: "\
+            How the listing is written: classic, which is the default; json for programs, see \
+            ipvsadm-json(5); or table for people, whose columns are as wide as what is in them \
+            and whose numbers are whole.",
+        ..OPTION
+    },
+    OptionRow {
         option: Opt::Interface,
         slot: Some(Slot::Interface),
         long: "mcast-interface",

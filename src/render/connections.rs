@@ -59,7 +59,7 @@ fn two_digits(out: &mut Out, number: u32) {
     out.number(number);
 }
 
-fn protocol(name: &[u8]) -> Option<Protocol> {
+pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
     match name {
         b"TCP" => Some(Protocol::TCP),
         b"UDP" => Some(Protocol::UDP),

@@ -46,7 +46,7 @@ pub fn endpoint(
 }
 
 /// A service as a listing names it: `TCP  host:port` or `FWM  mark`.
-pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId) {
+pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId, cut: Cut) {
     let mark = out.mark();
     match *id {
         ServiceId::Mark { mark, family } => {
@@ -61,8 +61,8 @@ pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId) {
             port,
         } => {
             out.left(protocol_name(protocol), 4).text(" ");
-            endpoint(out, names, address, port, Some(protocol), Cut::AsOriginal);
-            if address.is_ipv4() {
+            endpoint(out, names, address, port, Some(protocol), cut);
+            if cut == Cut::AsOriginal && address.is_ipv4() {
                 out.cut(mark, 33);
             }
         }

@@ -5,6 +5,15 @@ use crate::model::{Flags, Service};
 
 /// The scheduler's flags, comma between; nothing if it has none.
 pub fn scheduler_flags(out: &mut Out, service: &Service) {
+    let mut separator = "";
+    for name in names_of_flags(service) {
+        out.text(separator).text(name);
+        separator = ",";
+    }
+}
+
+/// The scheduler's flags by name.
+pub fn names_of_flags(service: &Service) -> impl Iterator<Item = &'static str> {
     let [first, second] = match service.scheduler.as_bytes() {
         b"sh" => ["sh-fallback", "sh-port"],
         b"mh" => ["mh-fallback", "mh-port"],
@@ -15,13 +24,9 @@ pub fn scheduler_flags(out: &mut Out, service: &Service) {
         (Flags::SCHEDULER_2, second),
         (Flags::SCHEDULER_3, "flag-3"),
     ];
-    let mut separator = "";
-    for (flag, name) in flags {
-        if service.flags.has(flag) {
-            out.text(separator).text(name);
-            separator = ",";
-        }
-    }
+    let given = service.flags;
+    let given = flags.into_iter().filter(move |(flag, _)| given.has(*flag));
+    given.map(|(_, name)| name)
 }
 
 /// Every flag that belongs to the scheduler.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::endpoint;
+use super::endpoint::{self, Cut};
 use super::flags::{SCHEDULER_FLAGS, scheduler_flags};
 use super::out::Out;
 use crate::command::{Columns, View};
@@ -68,7 +68,7 @@ pub fn entry(out: &mut Out, names: &mut Names, view: View, entry: &Entry) -> io:
 
 fn service(out: &mut Out, names: &mut Names, view: View, state: &ServiceState) -> io::Result<()> {
     let mark = out.mark();
-    endpoint::service(out, names, &state.service.id);
+    endpoint::service(out, names, &state.service.id, Cut::AsOriginal);
     match view.columns {
         Columns::Stats => {
             out.pad(mark, 33);
@@ -86,7 +86,7 @@ fn service(out: &mut Out, names: &mut Names, view: View, state: &ServiceState) -
     out.end_row()
 }
 
-fn settings(out: &mut Out, service: &Service) {
+pub(super) fn settings(out: &mut Out, service: &Service) {
     if service.flags.has(SCHEDULER_FLAGS) {
         out.text(" (");
         scheduler_flags(out, service);
@@ -156,7 +156,7 @@ fn connections(out: &mut Out, state: &ServerState) {
     out.text(" ").left_number(state.inactive, 10);
 }
 
-fn totals(stats: &Stats) -> [u64; 5] {
+pub(super) fn totals(stats: &Stats) -> [u64; 5] {
     [
         stats.connections,
         stats.in_packets,
@@ -166,7 +166,7 @@ fn totals(stats: &Stats) -> [u64; 5] {
     ]
 }
 
-fn rates(stats: &Stats) -> [u64; 5] {
+pub(super) fn rates(stats: &Stats) -> [u64; 5] {
     [
         stats.connection_rate,
         stats.in_packet_rate,
@@ -196,7 +196,7 @@ fn counter(out: &mut Out, exact: bool, value: u64) {
     out.right_number(value / divisor, 8 - unit.len()).text(unit);
 }
 
-fn forwarding(method: Forwarding) -> &'static str {
+pub(super) fn forwarding(method: Forwarding) -> &'static str {
     match method {
         Forwarding::Masquerade => "Masq",
         Forwarding::Local => "Local",
@@ -207,7 +207,7 @@ fn forwarding(method: Forwarding) -> &'static str {
     }
 }
 
-fn tunnel(out: &mut Out, server: &Server) {
+pub(super) fn tunnel(out: &mut Out, server: &Server) {
     if server.forwarding != Forwarding::Tunnel {
         out.text("n/a");
         return;

@@ -4,11 +4,15 @@ mod address;
 pub mod connections;
 mod endpoint;
 mod flags;
+mod harmless;
+pub mod json;
 pub mod listing;
 mod out;
 pub mod save;
 pub mod settings;
+pub mod table;
 
+pub use harmless::harmless;
 pub use out::Out;
 
 use crate::model::Mask;

@@ -66,6 +66,11 @@ impl<'a> Out<'a> {
         self
     }
 
+    /// What has not been written to the sink yet.
+    pub fn written(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Ends a row; a full buffer is written.
     pub fn end_row(&mut self) -> io::Result<()> {
         self.buffer.push(b'\n');

@@ -1,9 +1,13 @@
 //! Where ours differs from the reference on purpose. Each difference is a rewriting of what the
 //! reference is given or of what it prints, after which ours must print the same.
 
+use anyhow::{Result, ensure};
 use ipvsadm::cli::help;
+use ipvsadm::cli::options::{Row, Value, rows};
 
-use crate::lab::world::Output;
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Output, Program, Side, World};
 
 /// The intended differences that generated tests meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,10 +34,11 @@ pub enum Difference {
     HexadecimalMark,
     OnlyCommas,
     MacroOfPopt,
+    Format,
 }
 
 impl Difference {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::HelpText,
         Self::VersionText,
         Self::UnsignedMarks,
@@ -56,7 +61,41 @@ impl Difference {
         Self::HexadecimalMark,
         Self::OnlyCommas,
         Self::MacroOfPopt,
+        Self::Format,
     ];
+}
+
+/// The options that the reference does not know. A line with this one means to it what it means
+/// without it, for the format is the one that it has.
+pub const OURS_ALONE: &[(&str, &str)] = &[("format", "classic")];
+
+pub fn is_ours_alone(row: Row) -> bool {
+    OURS_ALONE.iter().any(|(name, _)| *name == row.long())
+}
+
+pub fn tests() -> Vec<KernelTest> {
+    let mut test = KernelTest::new(
+        "differences::the_reference_knows_all_but_ours_alone",
+        the_reference_knows_all_but_ours_alone,
+    );
+    // It reads words the same on every kernel.
+    test.kernels = vec![Kernel::V7_2];
+    vec![test]
+}
+
+fn the_reference_knows_all_but_ours_alone(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    for row in rows().filter(|row| matches!(row, Row::Option(_))) {
+        let mut words = vec!["--zero".to_owned(), format!("--{}", row.long())];
+        if row.value() != Value::Nothing {
+            words.push("1".to_owned());
+        }
+        let output = here.run(&Program::ipvsadm(Side::Reference).args(&words))?;
+        let said = String::from_utf8(output.stderr)?;
+        let is_unknown = said == format!("{}: unknown option\n", words[1]);
+        ensure!(is_unknown == is_ours_alone(row), "{words:?}: {said}");
+    }
+    Ok(())
 }
 
 /// The first line of the reference's help, and all that it says of its version.

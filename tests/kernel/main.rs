@@ -10,6 +10,7 @@ mod cases;
 mod client;
 mod defects;
 mod differences;
+mod formats;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod matrix;
@@ -54,6 +55,8 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(programs::tests());
     tests.extend(client::tests());
     tests.extend(defects::tests());
+    tests.extend(differences::tests());
+    tests.extend(formats::tests());
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());

@@ -2,6 +2,7 @@
 //!
 //! The lines are made from the program's own table, so that a new row needs a value here and
 //! nothing else. All of them run on one kernel; the others run those that reach the kernel.
+//! An option that the reference does not know stands in listings alone, and not before them.
 
 use std::collections::BTreeSet;
 
@@ -62,6 +63,7 @@ const VALUES: &[(&str, &str)] = &[
     ("mcast-group", "224.0.0.99"),
     ("mcast-port", "8900"),
     ("mcast-ttl", "3"),
+    ("format", "classic"),
 ];
 
 pub fn tests() -> Vec<KernelTest> {
@@ -106,14 +108,20 @@ fn complements(verb: Verb) -> &'static [&'static str] {
 fn lines(command: &'static CommandRow) -> Result<BTreeSet<Vec<String>>> {
     let mut lines = BTreeSet::new();
     let command_words = words(Row::Command(command))?;
-    for option in rows() {
-        let option = words(option)?;
+    for row in rows() {
+        let option = words(row)?;
+        let is_ours_alone = differences::is_ours_alone(row);
+        if is_ours_alone && command.verb != Verb::List {
+            continue;
+        }
         for complement in complements(command.verb) {
             let complement = complement.split_whitespace().map(str::to_owned);
             let command = [command_words.clone(), complement.collect()].concat();
             lines.insert([command.clone(), option.clone()].concat());
         }
-        lines.insert([option, command_words.clone()].concat());
+        if !is_ours_alone {
+            lines.insert([option, command_words.clone()].concat());
+        }
     }
     Ok(lines)
 }
@@ -180,7 +188,7 @@ impl<'a> Matrix<'a> {
 
     /// Runs the reference in one namespace and ours in the same or in the other.
     fn run_both(&mut self, there: Side, here: Side, line: &[String]) -> Result<()> {
-        let theirs = Program::ipvsadm(Side::Reference).args(line);
+        let theirs = Program::ipvsadm(Side::Reference).args(for_the_reference(line));
         let mut theirs = self.pair.run(there, &theirs)?;
         differences::rewrite(&mut theirs);
         let ours = self
@@ -201,6 +209,21 @@ impl<'a> Matrix<'a> {
         self.pair.restore(WORLD)?;
         tables.and(seen)
     }
+}
+
+/// The words without those that it does not know.
+fn for_the_reference(line: &[String]) -> Vec<&str> {
+    let mut words: Vec<&str> = line.iter().map(String::as_str).collect();
+    for (name, value) in differences::OURS_ALONE {
+        let option = format!("--{name}");
+        if let Some(at) = words
+            .windows(2)
+            .position(|pair| pair == [option.as_str(), value])
+        {
+            words.drain(at..at + 2);
+        }
+    }
+    words
 }
 
 /// True for a line that the program has no complaint about before it speaks to the kernel.

@@ -1,5 +1,6 @@
 //! Each format over one small table that has everything in it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use ipvsadm::command::{Columns, View};
@@ -10,7 +11,8 @@ use ipvsadm::model::{
     TunnelKind, sort_table,
 };
 use ipvsadm::names::Names;
-use ipvsadm::render::{Out, connections, listing, save, settings};
+use ipvsadm::render::table::{self, Screen, Sheet};
+use ipvsadm::render::{Out, connections, json, listing, save, settings};
 
 fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -81,6 +83,62 @@ fn tunnelled(address: &str, kind: TunnelKind, port: u16, checksum: Checksum) -> 
         ..server(address, Forwarding::Tunnel)
     }
 }
+
+const INFO: Info = Info {
+    version: 0x010201,
+    connection_table_size: 4096,
+};
+
+const TIMEOUTS: Timeouts = Timeouts {
+    tcp: 900,
+    tcp_fin: 120,
+    udp: 300,
+};
+
+/// A daemon of which little is known, and one of which all is.
+fn daemons() -> [Daemon; 2] {
+    let plain = Daemon {
+        role: DaemonRole::Master,
+        interface: Name::new(b"eth0"),
+        sync_id: 5,
+        max_length: None,
+        group: None,
+        port: None,
+        ttl: None,
+    };
+    let whole = Daemon {
+        role: DaemonRole::Backup,
+        max_length: Some(1472),
+        group: Some([224, 0, 0, 81].into()),
+        port: Some(8848),
+        ttl: Some(1),
+        ..plain
+    };
+    [plain, whole]
+}
+
+/// What the kernel shows of connections.
+fn lines_of_connections() -> Vec<String> {
+    let call_id = "c".repeat(255);
+    vec![
+        "TCP 0A010001 BBC6 0A010001 0050 0A010001 1F90 ESTABLISHED     899".to_owned(),
+        "SCTP 0A010001 04D2 0A010001 0063 0A020001 0063 INIT1             3".to_owned(),
+        "IP  0A010001 0000 00000007 0000 0A020007 0000 NONE             49".to_owned(),
+        format!("UDP 0A010001 0000 0A010001 13C4 0A020001 13C4 NONE         999999 sip {call_id}"),
+        "TCP 2001:0db8:0001:0000:0000:0000:0000:0001 88B0 2001:0db8:0000:0000:0000:0000:0000:0001 \
+         005A 2001:0db8:0002:1111:2222:3333:4444:5555 005A SYN_RECV         59"
+            .to_owned(),
+    ]
+}
+
+const COLUMNS: [(&str, Columns); 6] = [
+    ("plain", Columns::Plain),
+    ("stats", Columns::Stats),
+    ("rates", Columns::Rates),
+    ("thresholds", Columns::Thresholds),
+    ("persistent-connections", Columns::PersistentConnections),
+    ("tunnels", Columns::Tunnels),
+];
 
 fn table() -> Vec<Entry> {
     let web = service(address(Protocol::TCP, "10.0.0.1:80"), "wlc");
@@ -162,32 +220,17 @@ fn table() -> Vec<Entry> {
 fn listings() {
     let mut table = table();
     sort_table(&mut table);
-    let views = [
-        ("plain", Columns::Plain, false),
-        ("stats", Columns::Stats, false),
-        ("stats-exact", Columns::Stats, true),
-        ("rates", Columns::Rates, false),
-        ("rates-exact", Columns::Rates, true),
-        ("thresholds", Columns::Thresholds, false),
-        (
-            "persistent-connections",
-            Columns::PersistentConnections,
-            false,
-        ),
-        ("tunnels", Columns::Tunnels, false),
-    ];
-    for (name, columns, exact) in views {
+    let views = COLUMNS.map(|(name, columns)| (name.to_owned(), columns, false));
+    let exact = COLUMNS[1..3].iter();
+    let exact = exact.map(|(name, columns)| (format!("{name}-exact"), *columns, true));
+    for (name, columns, exact) in views.into_iter().chain(exact) {
         let view = View {
             columns,
             exact,
             sorted: true,
         };
         let bytes = rendered(|out, names| {
-            let info = Info {
-                version: 0x010201,
-                connection_table_size: 4096,
-            };
-            listing::version(out, &info)?;
+            listing::version(out, &INFO)?;
             listing::titles(out, columns)?;
             table
                 .iter()
@@ -209,16 +252,7 @@ fn saves() {
 
 #[test]
 fn connection_listings() {
-    let call_id = "c".repeat(255);
-    let lines = [
-        "TCP 0A010001 BBC6 0A010001 0050 0A010001 1F90 ESTABLISHED     899".to_owned(),
-        "SCTP 0A010001 04D2 0A010001 0063 0A020001 0063 INIT1             3".to_owned(),
-        "IP  0A010001 0000 00000007 0000 0A020007 0000 NONE             49".to_owned(),
-        format!("UDP 0A010001 0000 0A010001 13C4 0A020001 13C4 NONE         999999 sip {call_id}"),
-        "TCP 2001:0db8:0001:0000:0000:0000:0000:0001 88B0 2001:0db8:0000:0000:0000:0000:0000:0001 \
-         005A 2001:0db8:0002:1111:2222:3333:4444:5555 005A SYN_RECV         59"
-            .to_owned(),
-    ];
+    let lines = lines_of_connections();
     for engines in [false, true] {
         let bytes = rendered(|out, names| {
             connections::titles(out, engines)?;
@@ -239,33 +273,192 @@ fn connection_listings() {
 #[test]
 fn timeouts_and_daemons() {
     let bytes = rendered(|out, _| {
-        settings::timeouts(
-            out,
-            &Timeouts {
-                tcp: 900,
-                tcp_fin: 120,
-                udp: 300,
-            },
-        )?;
-        let plain = Daemon {
-            role: DaemonRole::Master,
-            interface: Name::new(b"eth0"),
-            sync_id: 5,
-            max_length: None,
-            group: None,
-            port: None,
-            ttl: None,
-        };
-        settings::daemon(out, &plain)?;
-        let whole = Daemon {
-            role: DaemonRole::Backup,
-            max_length: Some(1472),
-            group: Some([224, 0, 0, 81].into()),
-            port: Some(8848),
-            ttl: Some(1),
-            ..plain
-        };
-        settings::daemon(out, &whole)
+        settings::timeouts(out, &TIMEOUTS)?;
+        daemons()
+            .iter()
+            .try_for_each(|daemon| settings::daemon(out, daemon))
     });
     insta::assert_binary_snapshot!("settings.txt", bytes);
+}
+
+/// A document as it is written, after a look at whether it is one.
+#[track_caller]
+fn document(write: impl FnOnce(&mut Out) -> std::io::Result<()>) -> String {
+    let text = String::from_utf8(rendered(|out, _| write(out))).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    text
+}
+
+fn document_of_connections(lines: &[String]) -> String {
+    document(|out| {
+        let mut list = json::List::begin(out, "", "connections");
+        for line in lines {
+            let connection = parse_connection(line.as_bytes()).unwrap();
+            json::connection(out, &mut list, &connection)?;
+        }
+        list.end(out)
+    })
+}
+
+#[test]
+fn documents_for_programs() {
+    insta::assert_snapshot!(
+        "json-services",
+        document(|out| json::services(out, &INFO, &table()))
+    );
+    insta::assert_snapshot!(
+        "json-connections",
+        document_of_connections(&lines_of_connections())
+    );
+    insta::assert_snapshot!(
+        "json-timeouts",
+        document(|out| json::timeouts(out, &TIMEOUTS))
+    );
+    insta::assert_snapshot!(
+        "json-daemons",
+        document(|out| json::daemons(out, &daemons()))
+    );
+}
+
+/// Adds the keys of all objects in a document.
+fn add_keys(keys: &mut BTreeSet<String>, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| add_keys(keys, item)),
+        serde_json::Value::Object(members) => {
+            for (key, value) in members {
+                keys.insert(key.clone());
+                add_keys(keys, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What stands in bold at the start of the entries of a page.
+fn entries_of(page: &str) -> BTreeSet<String> {
+    let lines = page.lines().zip(page.lines().skip(1));
+    let headings = lines.filter_map(|(before, line)| (before == ".TP").then_some(line));
+    let words = headings.flat_map(|line| line.split([' ', ',', '"']).skip(1));
+    let words = words.filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_has_every_key_and_no_other() {
+    let documents = [
+        document(|out| json::services(out, &INFO, &table())),
+        document_of_connections(&lines_of_connections()),
+        document(|out| json::timeouts(out, &TIMEOUTS)),
+        document(|out| json::daemons(out, &daemons())),
+    ];
+    let mut keys = BTreeSet::new();
+    for document in documents {
+        add_keys(&mut keys, &serde_json::from_str(&document).unwrap());
+    }
+    // They are told in a sentence.
+    for key in ["csum", "remcsum", "type", "tcp", "tcpfin", "udp"] {
+        assert!(keys.remove(key), "{key}");
+    }
+    let page = include_str!("../../man/ipvsadm-json.5");
+    assert_eq!(entries_of(page), keys);
+}
+
+#[test]
+fn lists_of_nothing_are_documents() {
+    assert_eq!(document_of_connections(&[]), "{\"connections\":[\n]}\n");
+    assert_eq!(
+        document(|out| json::daemons(out, &[])),
+        "{\"daemons\":[\n]}\n"
+    );
+}
+
+#[test]
+fn half_a_document_is_none() {
+    let whole = document(|out| json::services(out, &INFO, &table()));
+    let whole = whole.trim_end();
+    for length in (0..whole.len()).step_by(7) {
+        let half = whole.get(..length).unwrap_or_default();
+        assert!(
+            serde_json::from_str::<serde_json::Value>(half).is_err(),
+            "{half}"
+        );
+    }
+}
+
+#[test]
+fn any_bytes_become_json() {
+    let line = b"UDP 0A010001 0000 0A010001 13C4 0A020001 13C4 NONE 9 sip \xff\"\x1b[2J\\";
+    let connection = parse_connection(line).unwrap();
+    let text = document(|out| {
+        let mut list = json::List::begin(out, "", "connections");
+        json::connection(out, &mut list, &connection)?;
+        list.end(out)
+    });
+    assert!(
+        text.contains("\"pe_data\":\"\u{fffd}\\\"\\u001b[2J\\\\\""),
+        "{text}"
+    );
+}
+
+const PAPER: Screen = Screen {
+    width: None,
+    colour: false,
+};
+
+fn sheet_of_connections(engines: bool) -> Sheet {
+    let mut sheet = table::connections(engines);
+    for line in lines_of_connections() {
+        let connection = parse_connection(line.as_bytes()).unwrap();
+        table::connection(&mut sheet, &mut Names::numeric(), engines, &connection);
+    }
+    sheet
+}
+
+#[test]
+fn tables_for_people() {
+    let mut entries = table();
+    sort_table(&mut entries);
+    for (name, columns) in COLUMNS {
+        let sheet = table::services(&mut Names::numeric(), columns, &entries);
+        insta::assert_snapshot!(format!("table-{name}"), sheet.laid_out(PAPER));
+    }
+    let sheets = [
+        ("connections", sheet_of_connections(false)),
+        ("connections-engines", sheet_of_connections(true)),
+        ("timeouts", table::timeouts(&TIMEOUTS)),
+        ("daemons", table::daemons(&daemons())),
+    ];
+    for (name, sheet) in sheets {
+        insta::assert_snapshot!(format!("table-{name}"), sheet.laid_out(PAPER));
+    }
+}
+
+#[test]
+fn tables_fit_their_screen() {
+    for width in [60, 80, 100, 132] {
+        for (name, columns) in COLUMNS {
+            let sheet = table::services(&mut Names::numeric(), columns, &table());
+            let text = sheet.laid_out(Screen {
+                width: Some(width),
+                colour: false,
+            });
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{name} {width}:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_have_colours_where_they_are_wanted() {
+    let mut entries = table();
+    entries[0].servers[1].server.weight = 0;
+    entries.truncate(1);
+    entries[0].servers.truncate(2);
+    let sheet = table::services(&mut Names::numeric(), Columns::Plain, &entries);
+    let text = sheet.laid_out(Screen {
+        width: Some(80),
+        colour: true,
+    });
+    insta::assert_snapshot!("table-coloured", text.replace('\x1b', "ESC"));
 }

@@ -6,6 +6,7 @@ use super::super::options::{Opt, Row, Slot, Slots, Verb};
 use super::super::values::{self, HostPort};
 use super::super::words::Event;
 use super::{LeftOver, timeout};
+use crate::command::Format;
 use crate::error::{Error, Word};
 use crate::model::{
     Checksum, DaemonRole, Family, Flags, Forwarding, Mask, Name, Protocol, ServerId, ServiceId,
@@ -63,6 +64,7 @@ pub struct Line<'a> {
     pub mcast_group: Option<IpAddr>,
     pub mcast_port: Option<u16>,
     pub mcast_ttl: Option<u8>,
+    pub format: Format,
 }
 
 impl<'a> Line<'a> {
@@ -93,6 +95,7 @@ impl<'a> Line<'a> {
             mcast_group: None,
             mcast_port: None,
             mcast_ttl: None,
+            format: Format::Classic,
         }
     }
 
@@ -181,6 +184,14 @@ impl<'a> Line<'a> {
             }
             Opt::McastTtl => {
                 self.mcast_ttl = Some(positive(text, 1, u8::MAX).ok_or(Error::McastTtl)?);
+            }
+            Opt::Format => {
+                self.format = match text {
+                    b"classic" => Format::Classic,
+                    b"json" => Format::Json,
+                    b"table" => Format::Table,
+                    _ => return Err(Error::Format(text.into())),
+                }
             }
             Opt::Connections
             | Opt::Timeout

@@ -177,6 +177,7 @@ impl Line<'_> {
         Ok(Listing {
             subject,
             numeric: has(Slot::Numeric),
+            format: self.format,
         })
     }
 

@@ -412,6 +412,11 @@ impl<'a> LineMaker<'a> {
         let format = format.filter(|_| subject.is_none() || self.random.chance(15));
         options.extend(format.into_iter().chain(subject).map(Item::flag));
         options.extend(self.valued_options(&[(3, "syncid")]));
+        if self.may_differ(10) {
+            self.note("option: --format".to_owned());
+            let words = Item::words(&[b"--format", b"classic"]);
+            options.push(reordered(Difference::Format, &[words], &[]));
+        }
         options
     }
 

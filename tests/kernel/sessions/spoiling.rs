@@ -5,6 +5,7 @@ use ipvsadm::cli::options::{Row, Verb, rows};
 use super::lines::{LineMaker, long_name};
 use super::spelling::Item;
 use super::values;
+use crate::differences;
 
 /// Options whose place on the line matters: more of them come at the end.
 const LATE: &[&str] = &[
@@ -68,7 +69,8 @@ fn bad_value(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
 }
 
 fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let options = rows().filter_map(|row| match row {
+    let known = rows().filter(|row| !differences::is_ours_alone(*row));
+    let options = known.filter_map(|row| match row {
         Row::Option(row) => Some(row.long),
         Row::Command(_) => None,
     });

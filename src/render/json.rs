@@ -1,0 +1,322 @@
+//! Listings for programs, as `ipvsadm-json.5` describes them. Every key is always there, and
+//! what has no value is null.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::flags::names_of_flags;
+use super::out::Out;
+use crate::model::{self, Checksum, DaemonRole, Family, Flags, Forwarding, Mask, Protocol};
+use crate::model::{ServiceId, TunnelKind};
+
+/// A document that is a list, with a line for each item, so that it can be written while it is
+/// read. One that was cut off is no JSON, and so is not taken for the whole.
+pub struct List {
+    separator: &'static str,
+}
+
+impl List {
+    /// `head` is what stands before the list: other keys of the document.
+    pub fn begin(out: &mut Out, head: &str, name: &str) -> Self {
+        out.text("{").text(head);
+        out.text("\"").text(name).text("\":[");
+        Self { separator: "" }
+    }
+
+    fn add(&mut self, out: &mut Out, item: &impl Serialize) -> io::Result<()> {
+        out.text(self.separator).end_row()?;
+        out.text(serde_json::to_vec(item)?);
+        self.separator = ",";
+        Ok(())
+    }
+
+    pub fn end(self, out: &mut Out) -> io::Result<()> {
+        out.end_row()?;
+        out.text("]}").end_row()
+    }
+}
+
+pub fn services(out: &mut Out, info: &model::Info, table: &[model::Entry]) -> io::Result<()> {
+    let [_, major, minor, patch] = info.version.to_be_bytes();
+    let size = info.connection_table_size;
+    let head = format!("\"version\":\"{major}.{minor}.{patch}\",\"connection_table_size\":{size},");
+    let mut list = List::begin(out, &head, "services");
+    for entry in table {
+        list.add(out, &Service::from(entry))?;
+    }
+    list.end(out)
+}
+
+pub fn connection(out: &mut Out, list: &mut List, item: &model::Connection) -> io::Result<()> {
+    list.add(out, &Connection::from(item))
+}
+
+pub fn timeouts(out: &mut Out, timeouts: &model::Timeouts) -> io::Result<()> {
+    let timeouts = Timeouts {
+        tcp: timeouts.tcp,
+        tcpfin: timeouts.tcp_fin,
+        udp: timeouts.udp,
+    };
+    out.text(serde_json::to_vec(&timeouts)?).end_row()
+}
+
+pub fn daemons(out: &mut Out, daemons: &[model::Daemon]) -> io::Result<()> {
+    let mut list = List::begin(out, "", "daemons");
+    for daemon in daemons {
+        list.add(out, &Daemon::from(daemon))?;
+    }
+    list.end(out)
+}
+
+#[derive(Serialize)]
+struct Service<'a> {
+    protocol: Option<Cow<'static, str>>,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    fwmark: Option<u32>,
+    family: &'static str,
+    scheduler: Cow<'a, str>,
+    sched_flags: Vec<&'static str>,
+    persistent: Option<u32>,
+    netmask: String,
+    pe: Option<Cow<'a, str>>,
+    ops: bool,
+    stats: Counters,
+    rate: Counters,
+    servers: Vec<Server>,
+}
+
+impl<'a> From<&'a model::Entry> for Service<'a> {
+    fn from(entry: &'a model::Entry) -> Self {
+        let service = &entry.service.service;
+        let (protocol, address, port, fwmark) = match service.id {
+            ServiceId::Address {
+                protocol,
+                address,
+                port,
+            } => (
+                Some(protocol_name(protocol)),
+                Some(address),
+                Some(port),
+                None,
+            ),
+            ServiceId::Mark { mark, .. } => (None, None, None, Some(mark)),
+        };
+        let is_persistent = service.flags.has(Flags::PERSISTENT);
+        Self {
+            protocol,
+            address,
+            port,
+            fwmark,
+            family: match service.id.family() {
+                Family::V4 => "ipv4",
+                Family::V6 => "ipv6",
+            },
+            scheduler: text(service.scheduler.as_bytes()),
+            sched_flags: names_of_flags(service).collect(),
+            persistent: is_persistent.then_some(service.persistence),
+            netmask: match service.mask {
+                Mask::V4(mask) => mask.to_string(),
+                Mask::V6(length) => length.to_string(),
+            },
+            pe: (!service.engine.is_empty()).then(|| text(service.engine.as_bytes())),
+            ops: service.flags.has(Flags::ONE_PACKET),
+            stats: Counters::totals(&entry.service.stats),
+            rate: Counters::rates(&entry.service.stats),
+            servers: entry.servers.iter().map(Server::from).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Server {
+    address: IpAddr,
+    port: u16,
+    forward: Cow<'static, str>,
+    tunnel: Option<Tunnel>,
+    weight: i32,
+    u_threshold: u32,
+    l_threshold: u32,
+    active: u32,
+    inactive: u32,
+    persistent: u32,
+    stats: Counters,
+    rate: Counters,
+}
+
+impl From<&model::ServerState> for Server {
+    fn from(state: &model::ServerState) -> Self {
+        let server = &state.server;
+        let is_tunnel = server.forwarding == Forwarding::Tunnel;
+        Self {
+            address: server.id.address,
+            port: server.id.port,
+            forward: match server.forwarding {
+                Forwarding::Masquerade => "masq".into(),
+                Forwarding::Local => "local".into(),
+                Forwarding::Tunnel => "tunnel".into(),
+                Forwarding::DirectRouting => "route".into(),
+                Forwarding::Bypass => "bypass".into(),
+                Forwarding::Unknown(number) => number.to_string().into(),
+            },
+            tunnel: is_tunnel.then(|| Tunnel::from(&server.tunnel)),
+            weight: server.weight,
+            u_threshold: server.upper_threshold,
+            l_threshold: server.lower_threshold,
+            active: state.active,
+            inactive: state.inactive,
+            persistent: state.persistent,
+            stats: Counters::totals(&state.stats),
+            rate: Counters::rates(&state.stats),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Tunnel {
+    r#type: Cow<'static, str>,
+    port: u16,
+    csum: bool,
+    remcsum: bool,
+}
+
+impl From<&model::Tunnel> for Tunnel {
+    fn from(tunnel: &model::Tunnel) -> Self {
+        Self {
+            r#type: match tunnel.kind {
+                TunnelKind::Ipip => "ipip".into(),
+                TunnelKind::Gue => "gue".into(),
+                TunnelKind::Gre => "gre".into(),
+                TunnelKind::Unknown(number) => number.to_string().into(),
+            },
+            port: tunnel.port,
+            csum: tunnel.checksum.has(Checksum::PLAIN),
+            remcsum: tunnel.checksum.has(Checksum::REMOTE),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Counters {
+    connections: u64,
+    in_packets: u64,
+    out_packets: u64,
+    in_bytes: u64,
+    out_bytes: u64,
+}
+
+impl Counters {
+    fn totals(stats: &model::Stats) -> Self {
+        Self {
+            connections: stats.connections,
+            in_packets: stats.in_packets,
+            out_packets: stats.out_packets,
+            in_bytes: stats.in_bytes,
+            out_bytes: stats.out_bytes,
+        }
+    }
+
+    fn rates(stats: &model::Stats) -> Self {
+        Self {
+            connections: stats.connection_rate,
+            in_packets: stats.in_packet_rate,
+            out_packets: stats.out_packet_rate,
+            in_bytes: stats.in_byte_rate,
+            out_bytes: stats.out_byte_rate,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Connection<'a> {
+    protocol: String,
+    state: Cow<'a, str>,
+    expires: u32,
+    client: Endpoint,
+    r#virtual: Endpoint,
+    server: Endpoint,
+    pe: Option<Cow<'a, str>>,
+    pe_data: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&model::Connection<'a>> for Connection<'a> {
+    fn from(connection: &model::Connection<'a>) -> Self {
+        Self {
+            protocol: text(connection.protocol).to_lowercase(),
+            state: text(connection.state),
+            expires: connection.expires,
+            client: connection.client.into(),
+            r#virtual: connection.virtual_service.into(),
+            server: connection.server.into(),
+            pe: connection.engine.map(|(name, _)| text(name)),
+            pe_data: connection.engine.map(|(_, data)| text(data)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    address: IpAddr,
+    port: u16,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address: address.ip(),
+            port: address.port(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Timeouts {
+    tcp: u32,
+    tcpfin: u32,
+    udp: u32,
+}
+
+#[derive(Serialize)]
+struct Daemon<'a> {
+    role: &'static str,
+    mcast_interface: Cow<'a, str>,
+    syncid: u32,
+    sync_maxlen: Option<u16>,
+    mcast_group: Option<IpAddr>,
+    mcast_port: Option<u16>,
+    mcast_ttl: Option<u8>,
+}
+
+impl<'a> From<&'a model::Daemon> for Daemon<'a> {
+    fn from(daemon: &'a model::Daemon) -> Self {
+        Self {
+            role: match daemon.role {
+                DaemonRole::Master => "master",
+                DaemonRole::Backup => "backup",
+            },
+            mcast_interface: text(daemon.interface.as_bytes()),
+            syncid: daemon.sync_id,
+            sync_maxlen: daemon.max_length,
+            mcast_group: daemon.group,
+            mcast_port: daemon.port,
+            mcast_ttl: daemon.ttl,
+        }
+    }
+}
+
+fn protocol_name(protocol: Protocol) -> Cow<'static, str> {
+    match protocol {
+        Protocol::TCP => "tcp".into(),
+        Protocol::UDP => "udp".into(),
+        Protocol::SCTP => "sctp".into(),
+        Protocol(number) => number.to_string().into(),
+    }
+}
+
+/// JSON knows no bytes that are not UTF-8.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

@@ -1,0 +1,280 @@
+//! Listings for people: columns as wide as what is in them, numbers whole and grouped.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns as TableColumns, Rows};
+use tabled::settings::peaker::Priority;
+use tabled::settings::{Alignment, Color, Style, Width};
+
+use super::connections::protocol;
+use super::endpoint::{self, Cut, endpoint};
+use super::listing;
+use super::out::Out;
+use crate::command::Columns;
+use crate::model::{
+    Connection, Daemon, DaemonRole, Entry, Protocol, ServerState, ServiceId, ServiceState, Stats,
+    Timeouts,
+};
+use crate::names::Names;
+
+/// What a table is shown on.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// How many columns of characters it has, if that is limited.
+    pub width: Option<usize>,
+    pub colour: bool,
+}
+
+/// The cells of a table.
+pub struct Sheet {
+    rows: Builder,
+    /// So many columns are text. The others are numbers, which end at the same place.
+    texts: usize,
+    highlighted: Vec<(usize, Color)>,
+}
+
+impl Sheet {
+    fn new(texts: &[&str], numbers: &[&str]) -> Self {
+        let mut rows = Builder::new();
+        rows.push_record(texts.iter().chain(numbers).copied());
+        Self {
+            rows,
+            texts: texts.len(),
+            highlighted: vec![(0, Color::BOLD)],
+        }
+    }
+
+    fn add(&mut self, cells: Vec<String>) {
+        self.rows.push_record(cells);
+    }
+
+    fn add_highlighted(&mut self, colour: Color, cells: Vec<String>) {
+        self.highlighted.push((self.rows.count_records(), colour));
+        self.add(cells);
+    }
+
+    pub fn laid_out(self, screen: Screen) -> String {
+        let mut table = self.rows.build();
+        table.with(Style::psql());
+        table.modify(TableColumns::new(self.texts..), Alignment::right());
+        if let Some(width) = screen.width {
+            let fold = Width::wrap(width).priority(Priority::max(false));
+            table.with(fold.keep_words(true));
+        }
+        if screen.colour {
+            for (row, colour) in self.highlighted {
+                table.modify(Rows::one(row), colour);
+            }
+        }
+        table.to_string() + "\n"
+    }
+}
+
+pub fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
+    let texts: &[&str] = match columns {
+        Columns::Stats | Columns::Rates => &["Service"],
+        Columns::Tunnels => &["Service", "Scheduler", "Tunnel"],
+        _ => &["Service", "Scheduler"],
+    };
+    let mut sheet = Sheet::new(texts, number_titles(columns));
+    for Entry { service, servers } in table {
+        sheet.add_highlighted(Color::FG_CYAN, service_cells(names, columns, service));
+        for state in servers {
+            let cells = server_cells(names, columns, &service.service.id, state);
+            match state.server.weight {
+                0 => sheet.add_highlighted(Color::FG_YELLOW, cells),
+                _ => sheet.add(cells),
+            }
+        }
+    }
+    sheet
+}
+
+fn number_titles(columns: Columns) -> &'static [&'static str] {
+    match columns {
+        Columns::Plain | Columns::Tunnels => &["Weight", "Active", "Inactive"],
+        Columns::Stats => &[
+            "Connections",
+            "Packets in",
+            "Packets out",
+            "Bytes in",
+            "Bytes out",
+        ],
+        Columns::Rates => &[
+            "Connections/s",
+            "Packets/s in",
+            "Packets/s out",
+            "Bytes/s in",
+            "Bytes/s out",
+        ],
+        Columns::Thresholds => &["Upper limit", "Lower limit", "Active", "Inactive"],
+        Columns::PersistentConnections => &["Weight", "Persistent", "Active", "Inactive"],
+    }
+}
+
+fn service_cells(names: &mut Names, columns: Columns, state: &ServiceState) -> Vec<String> {
+    let name = cell(|out| endpoint::service(out, names, &state.service.id, Cut::Never));
+    let mut cells = vec![name];
+    match counters(columns, &state.stats) {
+        Some(counters) => cells.extend(counters.map(grouped)),
+        None => cells.push(cell(|out| {
+            out.text(state.service.scheduler.as_bytes());
+            listing::settings(out, &state.service);
+        })),
+    }
+    cells
+}
+
+fn server_cells(
+    names: &mut Names,
+    columns: Columns,
+    service: &ServiceId,
+    state: &ServerState,
+) -> Vec<String> {
+    let server = &state.server;
+    let mut cells = vec![cell(|out| {
+        out.text("-> ");
+        let protocol = endpoint::server_protocol(service);
+        let (address, port) = (server.id.address, server.id.port);
+        endpoint(out, names, address, port, protocol, Cut::Never);
+    })];
+    if let Some(counters) = counters(columns, &state.stats) {
+        cells.extend(counters.map(grouped));
+        return cells;
+    }
+    cells.push(listing::forwarding(server.forwarding).to_lowercase());
+    match columns {
+        Columns::Tunnels => {
+            cells.push(cell(|out| listing::tunnel(out, server)));
+            cells.push(grouped(server.weight));
+        }
+        Columns::Thresholds => {
+            let limits = [server.upper_threshold, server.lower_threshold];
+            cells.extend(limits.map(grouped));
+        }
+        Columns::PersistentConnections => {
+            cells.extend([grouped(server.weight), grouped(state.persistent)]);
+        }
+        _ => cells.push(grouped(server.weight)),
+    }
+    cells.extend([state.active, state.inactive].map(grouped));
+    cells
+}
+
+fn counters(columns: Columns, stats: &Stats) -> Option<[u64; 5]> {
+    match columns {
+        Columns::Stats => Some(listing::totals(stats)),
+        Columns::Rates => Some(listing::rates(stats)),
+        _ => None,
+    }
+}
+
+pub fn connections(engines: bool) -> Sheet {
+    let texts = ["Protocol", "State", "Client", "Virtual", "Server"];
+    let engine: &[&str] = if engines { &["Engine", "Data"] } else { &[] };
+    Sheet::new(&[&texts, engine].concat(), &["Expires"])
+}
+
+pub fn connection(sheet: &mut Sheet, names: &mut Names, engines: bool, item: &Connection) {
+    let protocol: Option<Protocol> = protocol(item.protocol);
+    let mut address = |address: SocketAddr| {
+        let (ip, port) = (address.ip(), address.port());
+        cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never))
+    };
+    let addresses = [item.client, item.virtual_service, item.server].map(&mut address);
+    let mut cells = vec![text(item.protocol), text(item.state)];
+    cells.extend(addresses);
+    if engines {
+        let (name, data) = item.engine.unwrap_or_default();
+        cells.extend([text(name), text(data)]);
+    }
+    let (minutes, seconds) = (item.expires / 60, item.expires % 60);
+    cells.push(format!("{minutes}:{seconds:02}"));
+    sheet.add(cells);
+}
+
+pub fn timeouts(timeouts: &Timeouts) -> Sheet {
+    let mut sheet = Sheet::new(&["Timeout of"], &["Seconds"]);
+    let rows = [
+        ("TCP", timeouts.tcp),
+        ("TCP after a FIN", timeouts.tcp_fin),
+        ("UDP", timeouts.udp),
+    ];
+    for (name, seconds) in rows {
+        sheet.add(vec![name.to_owned(), grouped(seconds)]);
+    }
+    sheet
+}
+
+pub fn daemons(daemons: &[Daemon]) -> Sheet {
+    let texts = ["Daemon", "Interface", "Group"];
+    let mut sheet = Sheet::new(&texts, &["Sync id", "Longest message", "Port", "TTL"]);
+    for daemon in daemons {
+        let role = match daemon.role {
+            DaemonRole::Master => "master",
+            DaemonRole::Backup => "backup",
+        };
+        sheet.add(vec![
+            role.to_owned(),
+            text(daemon.interface.as_bytes()),
+            daemon
+                .group
+                .map(|group| group.to_string())
+                .unwrap_or_default(),
+            daemon.sync_id.to_string(),
+            daemon.max_length.map(grouped).unwrap_or_default(),
+            daemon.port.map(|port| port.to_string()).unwrap_or_default(),
+            daemon.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
+        ]);
+    }
+    sheet
+}
+
+fn cell(write: impl FnOnce(&mut Out)) -> String {
+    let mut nowhere = io::sink();
+    let mut out = Out::new(&mut nowhere);
+    write(&mut out);
+    text(out.written())
+}
+
+/// Text without control characters, new lines among them.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace(char::is_control, "?")
+}
+
+/// A number with a comma between thousands.
+fn grouped(number: impl Display) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        let left = digits.len() - index;
+        if index > 0 && left % 3 == 0 && !text.ends_with('-') {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (-100, "-100"),
+            (-123_456, "-123,456"),
+            (1_234_567, "1,234,567"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Listings for programs: what they say is what the kernel was told, and what it counted.
+
+use std::net::UdpSocket;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Program, Side, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![
+        KernelTest::new("formats::json_of_services", services),
+        KernelTest::new("formats::json_of_what_was_counted", counters),
+        KernelTest::new("formats::json_of_connections", connections),
+        KernelTest::new("formats::json_of_timeouts_and_daemons", settings),
+    ]
+}
+
+const RULES: &str = "\
+    -A -t 10.0.0.1:80 -s sh -b sh-port,flag-3 -p 300 -M 255.255.255.0\n\
+    -a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 2147483647 -x 100 -y 50\n\
+    -a -t 10.0.0.1:80 -r 10.1.0.2:80 -i --tun-type gue --tun-port 6080 --tun-remcsum\n\
+    -A -u 10.0.0.1:5060 -s rr -o -p 60 --pe sip\n\
+    -A -f 4294967295 -6 -s wlc -p 9 -M 64\n\
+    -a -f 4294967295 -6 -r 2001:db8::1 -w 0\n";
+
+fn ipvsadm(here: &Namespace, line: &str) -> Result<Vec<u8>> {
+    let program = Program::ipvsadm(Side::Ours).args(line.split(' '));
+    here.run(&program)?.success()
+}
+
+fn document(here: &Namespace, line: &str) -> Result<Value> {
+    let text = ipvsadm(here, line)?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{line}: {}", String::from_utf8_lossy(&text)))
+}
+
+fn restore(here: &Namespace, rules: &str) -> Result<()> {
+    let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(rules);
+    here.run(&restore)?.success()?;
+    Ok(())
+}
+
+fn same(found: &Value, expected: &Value) -> Result<()> {
+    ensure!(found == expected, "{found:#}\ninstead of\n{expected:#}");
+    Ok(())
+}
+
+/// A document without the size of the table, which each machine chooses.
+fn without_size(mut document: Value) -> Result<Value> {
+    let object = document.as_object_mut().context("no object")?;
+    let size = object.remove("connection_table_size").context("no size")?;
+    ensure!(size.as_u64().is_some_and(|size| size > 0), "{size}");
+    Ok(document)
+}
+
+fn services(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    restore(&here, RULES)?;
+    let all = without_size(document(&here, "-L --format json")?)?;
+    same(&all, &expected_services())?;
+
+    // It is the same whatever columns are asked for.
+    let options = [
+        "-n",
+        "--stats",
+        "--rate",
+        "--thresholds",
+        "--persistent-conn",
+        "--tun-info",
+        "-X",
+        "--sort",
+    ];
+    for option in options {
+        let document = document(&here, &format!("-L {option} --format json"))?;
+        same(&without_size(document)?, &all)?;
+    }
+    let unsorted = document(&here, "-L --nosort --format=json")?;
+    let count = |document: &Value| document["services"].as_array().map(Vec::len);
+    ensure!(count(&unsorted) == count(&all), "{unsorted:#}");
+    let one = without_size(document(&here, "--list --format json -u 10.0.0.1:5060")?)?;
+    let mut expected = all;
+    let only = expected["services"][2].take();
+    same(&one, &json!({"version": "1.2.1", "services": [only]}))
+}
+
+fn expected_services() -> Value {
+    let zeros = json!({
+        "connections": 0, "in_packets": 0, "out_packets": 0, "in_bytes": 0, "out_bytes": 0,
+    });
+    let server = |address: &str, port: u16, forward: &str, tunnel: Value, weight: i32| {
+        json!({
+            "address": address, "port": port, "forward": forward, "tunnel": tunnel,
+            "weight": weight, "u_threshold": 0, "l_threshold": 0,
+            "active": 0, "inactive": 0, "persistent": 0, "stats": zeros, "rate": zeros,
+        })
+    };
+    let mut limited = server("10.1.0.1", 8080, "masq", Value::Null, i32::MAX);
+    limited["u_threshold"] = json!(100);
+    limited["l_threshold"] = json!(50);
+    let gue = json!({"type": "gue", "port": 6080, "csum": false, "remcsum": true});
+    json!({"version": "1.2.1", "services": [
+        {
+            "protocol": null, "address": null, "port": null, "fwmark": 4_294_967_295u32,
+            "family": "ipv6", "scheduler": "wlc", "sched_flags": [], "persistent": 9,
+            "netmask": "64", "pe": null, "ops": false, "stats": zeros, "rate": zeros,
+            "servers": [server("2001:db8::1", 0, "route", Value::Null, 0)],
+        },
+        {
+            "protocol": "tcp", "address": "10.0.0.1", "port": 80, "fwmark": null,
+            "family": "ipv4", "scheduler": "sh", "sched_flags": ["sh-port", "flag-3"],
+            "persistent": 300, "netmask": "255.255.255.0", "pe": null, "ops": false,
+            "stats": zeros, "rate": zeros,
+            "servers": [limited, server("10.1.0.2", 80, "tunnel", gue, 1)],
+        },
+        {
+            "protocol": "udp", "address": "10.0.0.1", "port": 5060, "fwmark": null,
+            "family": "ipv4", "scheduler": "rr", "sched_flags": [], "persistent": 60,
+            "netmask": "255.255.255.255", "pe": "sip", "ops": true, "stats": zeros,
+            "rate": zeros, "servers": [],
+        },
+    ]})
+}
+
+/// A service to which packets go, one from each of some ports.
+fn with_traffic(world: &mut World) -> Result<Namespace> {
+    let here = world.namespace("here")?;
+    let network = "addr add 10.9.0.1/24 dev lo\naddr add 10.0.0.1/32 dev lo\n";
+    let network = Program::new("ip").args(["-batch", "-"]).stdin(network);
+    here.run(&network)?.success()?;
+    restore(
+        &here,
+        "-A -u 10.0.0.1:53 -s rr\n-a -u 10.0.0.1:53 -r 10.9.0.1:5353 -m\n",
+    )?;
+    here.enter()?;
+    // Somebody listens, so that nothing comes back.
+    let _listener = UdpSocket::bind(("10.9.0.1", 5353))?;
+    for port in [40_000, 40_001, 40_002] {
+        let socket = UdpSocket::bind(("10.9.0.1", port))?;
+        socket.send_to(b"packet", "10.0.0.1:53")?;
+    }
+    Ok(here)
+}
+
+/// The kernel adds up every two seconds; then both formats show the same.
+fn counters(world: &mut World) -> Result<()> {
+    let here = with_traffic(world)?;
+    for _ in 0..100 {
+        let document = document(&here, "-L --format json")?;
+        let service = &document["services"][0];
+        let counted = &service["stats"];
+        if counted["connections"] != 3 {
+            thread::sleep(Duration::from_millis(100));
+            continue;
+        }
+        let expected = json!({
+            "connections": 3, "in_packets": 3, "out_packets": 0,
+            "in_bytes": 3 * (20 + 8 + 6), "out_bytes": 0,
+        });
+        same(counted, &expected)?;
+        let server = &service["servers"][0];
+        same(&server["stats"], &expected)?;
+        ensure!(server["inactive"] == 3, "{server:#}");
+        return Ok(());
+    }
+    bail!("three connections were not counted in ten seconds")
+}
+
+fn connections(world: &mut World) -> Result<()> {
+    let here = with_traffic(world)?;
+    let document = document(&here, "-L -c --format json")?;
+    let list = document["connections"].as_array().context("no list")?;
+    ensure!(list.len() == 3, "{document:#}");
+    for port in [40_000, 40_001, 40_002] {
+        let found = list.iter().find(|found| found["client"]["port"] == port);
+        let mut found = found.with_context(|| format!("no port {port}"))?.clone();
+        let left = found["expires"].take();
+        ensure!(left.as_u64().is_some_and(|left| left <= 300), "{left}");
+        let expected = json!({
+            "protocol": "udp", "state": "UDP", "expires": null,
+            "client": {"address": "10.9.0.1", "port": port},
+            "virtual": {"address": "10.0.0.1", "port": 53},
+            "server": {"address": "10.9.0.1", "port": 5353},
+            "pe": null, "pe_data": null,
+        });
+        same(&found, &expected)?;
+    }
+    Ok(())
+}
+
+fn settings(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    same(
+        &document(&here, "-L --daemon --format json")?,
+        &json!({"daemons": []}),
+    )?;
+    let network = "link set lo multicast on\nroute add 224.0.0.0/4 dev lo\n";
+    let network = Program::new("ip").args(["-batch", "-"]).stdin(network);
+    here.run(&network)?.success()?;
+    let start = "--start-daemon backup --mcast-interface lo --syncid 7 --sync-maxlen 1400";
+    ipvsadm(&here, start)?;
+    let expected = json!({"daemons": [{
+        "role": "backup", "mcast_interface": "lo", "syncid": 7, "sync_maxlen": 1400,
+        "mcast_group": "224.0.0.81", "mcast_port": 8848, "mcast_ttl": 1,
+    }]});
+    same(&document(&here, "-L --daemon --format json")?, &expected)?;
+    ipvsadm(&here, "--set 901 121 301")?;
+    let expected = json!({"tcp": 901, "tcpfin": 121, "udp": 301});
+    same(&document(&here, "-L --timeout --format json")?, &expected)
+}
