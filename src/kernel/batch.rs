@@ -70,9 +70,13 @@ impl<T: Copy> Batch<T> {
             return Ok(());
         }
         let tags = &self.tags;
-        let outcome = self.client.netlink.settle(tags.len(), |place, errno| {
-            refused(tags[place], errno);
-        });
+        let outcome = self
+            .client
+            .netlink
+            .settle(tags.len(), |place, errno| match errno {
+                0 => {}
+                errno => refused(tags[place], errno),
+            });
         self.tags.clear();
         outcome
     }

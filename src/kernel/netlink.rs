@@ -72,11 +72,7 @@ impl Netlink {
         netlink.outbox.clear();
         request::write(&mut netlink.outbox, 0, 0, sequence, request);
         netlink.send()?;
-        netlink.family =
-            match netlink.answer(sequence, |_, attributes| reply::family_id(attributes)) {
-                Err(Error::Refused(libc::ENOENT)) => return Err(Error::Absent),
-                family => family?,
-            };
+        netlink.family = netlink.answer(sequence, |_, family| reply::family_id(family))?;
         Ok(netlink)
     }
 
@@ -100,8 +96,14 @@ impl Netlink {
         })?;
         match verdict {
             0 => Ok(()),
+            libc::ENOENT if self.is_gone() => Err(Error::Absent),
             errno => Err(Error::Refused(errno)),
         }
+    }
+
+    /// Whether the kernel has lost the family since it was found.
+    fn is_gone(&mut self) -> bool {
+        matches!(self.get(Query::Info, reply::info), Err(Error::Absent))
     }
 
     /// Asks what has one answer.
@@ -144,9 +146,7 @@ impl Netlink {
                     Body::Data { .. } => Err(OTHER_ANSWER),
                     Body::Verdict(0) | Body::Nothing => return Ok(ControlFlow::Continue(())),
                     Body::Done(0) => return Ok(ControlFlow::Break(())),
-                    Body::Verdict(errno) | Body::Done(errno) => {
-                        return Err(Error::Refused(errno));
-                    }
+                    Body::Verdict(errno) | Body::Done(errno) => return Err(no_answer(errno)),
                 },
                 Err(malformed) => Err(malformed),
             };
@@ -193,17 +193,31 @@ impl Netlink {
         let question = Request::Query(Query::Info);
         request::write(&mut self.outbox, self.family, 0, barrier, question);
         self.send()?;
+        let mut verdicts = Vec::new();
+        // They come in the order of the row; what comes again is no news.
+        let mut next = 0;
         let heard = self.listen(|message| {
             let message = message?;
             let place = count.wrapping_sub(barrier.wrapping_sub(message.sequence) as usize);
             match message.body {
+                // Without the family everything was refused like this, and nothing judged.
+                Body::Verdict(libc::ENOENT) if message.sequence == barrier => {
+                    verdicts.clear();
+                    return Err(Error::Absent);
+                }
                 _ if message.sequence == barrier => return Ok(ControlFlow::Break(())),
-                Body::Verdict(errno) if place < count => verdict(place, errno),
+                Body::Verdict(errno) if (next..count).contains(&place) => {
+                    next = place + 1;
+                    verdicts.push((place, errno));
+                }
                 _ => {}
             }
             Ok(ControlFlow::Continue(()))
-        })?;
-        match heard.lost {
+        });
+        for (place, errno) in verdicts {
+            verdict(place, errno);
+        }
+        match heard?.lost {
             false => Ok(()),
             true => Err(Error::Lost),
         }
@@ -213,7 +227,10 @@ impl Netlink {
     pub fn room(&mut self) -> Result<Room> {
         match self.room {
             Some(room) => Ok(room),
-            None => Ok(*self.room.insert(self.transport.enlarge()?)),
+            None => {
+                let room = uninterrupted(|| self.transport.enlarge())?;
+                Ok(*self.room.insert(room))
+            }
         }
     }
 
@@ -251,7 +268,7 @@ impl Netlink {
                     command,
                     attributes,
                 } => Some(read(command, attributes)?),
-                Body::Verdict(errno) if errno != 0 => return Err(Error::Refused(errno)),
+                Body::Verdict(errno) if errno != 0 => return Err(no_answer(errno)),
                 _ => return Ok(ControlFlow::Continue(())),
             };
             Ok(ControlFlow::Break(()))
@@ -285,6 +302,7 @@ impl Netlink {
             let from_kernel = |datagram: &Datagram<'_>| datagram.sender == KERNEL;
             for datagram in self.inbox.datagrams().filter(from_kernel) {
                 heard.datagrams += 1;
+                heard.lost |= datagram.is_cut || datagram.bytes.is_empty();
                 for message in reply::messages(datagram.bytes) {
                     if hear(message)?.is_break() {
                         return Ok(heard);
@@ -310,6 +328,15 @@ impl Netlink {
     fn next_sequence(&mut self) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
+    }
+}
+
+/// What a question was refused with. `ENOENT` is of no question in particular: there is no such
+/// family.
+fn no_answer(errno: i32) -> Error {
+    match errno {
+        libc::ENOENT => Error::Absent,
+        errno => Error::Refused(errno),
     }
 }
 

@@ -24,6 +24,16 @@ const NOT_HERE: Error = Error::Refused(libc::EPERM);
 /// More entries than were counted, for those that come while the question is asked.
 const SLACK: usize = 16;
 
+/// Room is made for so many entries at first, however many the kernel counts, and for more once
+/// it has filled that.
+const FIRST_ROOM: usize = 64 * 1024;
+
+/// The kernel takes the length of a value as a positive number of 32 bits.
+const LONGEST: usize = i32::MAX as usize;
+
+/// A number of servers that is another each time is asked for so often.
+const MOST_RECOUNTS: usize = 10;
+
 /// Sizes that depend on how the machine aligns numbers of 64 bits.
 const WIDE: usize = align_of::<u64>();
 const STATS: usize = (12usize.next_multiple_of(WIDE) + 16 + 20).next_multiple_of(WIDE);
@@ -166,7 +176,7 @@ impl<'a> Options<'a> {
 
     /// All services as they were at one moment, each with the number of its servers.
     pub fn services(&mut self) -> Result<Vec<(ServiceState, usize)>> {
-        let mut room = self.count()? + SLACK;
+        let mut room = self.count()?.min(FIRST_ROOM) + SLACK;
         loop {
             self.buffer.clear();
             Writer(self.buffer).u32(room as u32);
@@ -186,7 +196,7 @@ impl<'a> Options<'a> {
 
     /// The servers of a service that had this many. Where some of them are IPv6 it is refused.
     pub fn servers(&mut self, id: &ServiceId, mut count: usize) -> Result<Vec<ServerState>> {
-        loop {
+        for _ in 0..MOST_RECOUNTS {
             let servers = self.ipv4_servers(id, count)?;
             if servers.len() == count {
                 return Ok(servers);
@@ -197,11 +207,12 @@ impl<'a> Options<'a> {
             }
             count = recount;
         }
+        Err(Error::NoAnswer)
     }
 
     /// The IPv4 servers of a service that had this many of both families.
     fn ipv4_servers(&mut self, id: &ServiceId, count: usize) -> Result<Vec<ServerState>> {
-        let mut room = count + SLACK;
+        let mut room = count.min(FIRST_ROOM) + SLACK;
         loop {
             self.buffer.clear();
             let mut key = Writer(self.buffer);
@@ -222,6 +233,9 @@ impl<'a> Options<'a> {
 
     /// Reads an option into the buffer, which begins with what it holds already.
     fn get(&mut self, option: i32, length: usize) -> Result<Fields<'_>> {
+        if length > LONGEST {
+            return Err(Error::Malformed("it has more entries than can be told"));
+        }
         self.buffer.resize(length, 0);
         while let Err(error) = self.transport.get_option(option, self.buffer) {
             if !interrupted(&error) {

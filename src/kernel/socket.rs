@@ -110,7 +110,8 @@ impl Transport for Socket {
                 self.netlink.as_raw_fd(),
                 headers.as_mut_ptr(),
                 headers.len() as u32,
-                libc::MSG_WAITFORONE as _,
+                // The length of a datagram is wanted even where the slot is shorter.
+                (libc::MSG_WAITFORONE | libc::MSG_TRUNC) as _,
                 ptr::null_mut(),
             )
         };

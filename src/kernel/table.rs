@@ -160,7 +160,7 @@ impl Client {
         let options_will_do = self.way == Way::Options || detail == Detail::Brief;
         if let Some(count) = counted.filter(|_| options_will_do) {
             match self.netlink.options().servers(id, count) {
-                Err(Error::Refused(libc::EPERM)) if self.way == Way::Netlink => {}
+                Err(Error::Refused(libc::EPERM) | Error::NoAnswer) if self.way == Way::Netlink => {}
                 servers => return servers,
             }
         }

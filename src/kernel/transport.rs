@@ -42,6 +42,7 @@ pub struct Room {
 /// What came with a datagram.
 #[derive(Clone, Copy, Debug, Default)]
 struct Label {
+    /// How long it was, be it more than there was room for.
     length: usize,
     /// The port of the sender; the kernel's is 0.
     sender: u32,
@@ -51,6 +52,8 @@ struct Label {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     pub bytes: &'a [u8],
+    /// There was more of it.
+    pub is_cut: bool,
     pub sender: u32,
 }
 
@@ -75,7 +78,8 @@ impl Inbox {
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let slots = self.bytes.chunks_exact(SLOT_SIZE).zip(&self.labels);
         slots.take(self.count).map(|(slot, label)| Datagram {
-            bytes: &slot[..label.length],
+            bytes: &slot[..label.length.min(SLOT_SIZE)],
+            is_cut: label.length > SLOT_SIZE,
             sender: label.sender,
         })
     }
@@ -91,13 +95,10 @@ impl Inbox {
         [(); SLOTS].map(|()| slots.next().unwrap_or_default())
     }
 
-    /// Says what the next empty slot was filled with: how much of a datagram, and who sent it.
+    /// Says what the next empty slot was filled with: how long a datagram, and who sent it.
     pub fn filled(&mut self, length: usize, sender: u32) {
         if let Some(label) = self.labels.get_mut(self.count) {
-            *label = Label {
-                length: length.min(SLOT_SIZE),
-                sender,
-            };
+            *label = Label { length, sender };
             self.count += 1;
         }
     }

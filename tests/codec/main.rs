@@ -2,6 +2,7 @@
 //!
 //! What is sent is read by a second, independent codec, and what is answered is written by it.
 
+mod faults;
 mod golden;
 mod options;
 mod replies;

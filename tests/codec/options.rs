@@ -251,3 +251,25 @@ fn without_any_right_it_is_netlinks_refusal() {
         assert!(matches!(error, Some(Error::Refused(libc::EPERM))));
     }
 }
+
+#[test]
+fn a_count_beyond_belief() {
+    let (script, mut client) = restricted([info(u32::MAX), Step::Option(vec![0; 8])]);
+    assert_eq!(client.services().unwrap(), []);
+    let Some(Asked::Get(_, value)) = script.asked().pop() else {
+        panic!("{:?}", script.asked());
+    };
+    assert!(value.len() < 16 << 20, "{} bytes of room", value.len());
+}
+
+#[test]
+fn a_number_of_servers_that_never_rests() {
+    let servers = |count| Step::Option(said::old_service_entry(&plain_service(tcp()), count));
+    let (script, mut client) = restricted([servers(1)]);
+    for count in 2..12 {
+        script.then([Step::Option(vec![0; 24]), servers(count)]);
+    }
+    let error = client.servers(&tcp()).unwrap_err();
+    assert!(matches!(error, Error::NoAnswer), "{error:?}");
+    assert!(script.is_over());
+}

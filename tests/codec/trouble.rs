@@ -126,6 +126,39 @@ fn there_is_no_ipvs() {
 }
 
 #[test]
+fn the_family_goes_away() {
+    let gone = || received(wire::verdict(0, libc::ENOENT));
+    let absent = |error| assert!(matches!(error, Error::Absent), "{error:?}");
+    let script = || Script::new([Step::Sent, gone()]);
+    absent(script().client().timeouts().unwrap_err());
+    absent(script().client().services().unwrap_err());
+    let script = Script::new([Step::Sent, gone(), Step::Sent, gone()]);
+    absent(script.client().flush().unwrap_err());
+
+    // Nothing in a batch was judged, whatever the verdicts look like.
+    let gone = [u32::MAX - 1, u32::MAX, 0].map(|about| wire::verdict(about, libc::ENOENT));
+    let script = Script::new([Step::Sent, Step::Received(gone.into())]);
+    let mut batch = Batch::new(script.client()).unwrap();
+    for tag in [1, 2] {
+        let never = |_, _| panic!("a verdict");
+        batch.push(tag, &Change::Flush, never).unwrap();
+    }
+    absent(batch.flush(|_, _| panic!("a verdict")).unwrap_err());
+}
+
+#[test]
+fn something_is_not_found() {
+    let script = Script::new([
+        Step::Sent,
+        received(wire::verdict(0, libc::ENOENT)),
+        Step::Sent,
+        received(wire::info(0)),
+    ]);
+    let error = script.client().flush().unwrap_err();
+    assert!(matches!(error, Error::Refused(libc::ENOENT)), "{error:?}");
+}
+
+#[test]
 fn only_the_kernel_is_believed() {
     let script = Script::new([
         Step::Sent,
@@ -209,6 +242,17 @@ fn a_list_that_never_ends() {
 }
 
 #[test]
+fn a_list_of_our_own_that_never_ends() {
+    let daemon = || Step::Received(vec![running_daemon()]);
+    let mut script = Script::new([Step::Sent, daemon(), daemon()]);
+    script.endless = true;
+    let mut client = script.client();
+    client.set_time_limit(Duration::from_millis(20));
+    let error = client.daemons().unwrap_err();
+    assert!(matches!(error, Error::NoAnswer));
+}
+
+#[test]
 fn a_socket_that_only_overflows() {
     let mut script = Script::new([Step::Sent, Step::Fails(libc::ENOBUFS)]);
     script.endless = true;
@@ -239,6 +283,15 @@ fn a_datagram_too_long_for_its_place() {
     let script = Script::new([Step::Sent, received(vec![0; 40_000])]);
     let error = script.client().flush().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
+    // Where its place ends between two messages it is still not all.
+    let item = running_daemon();
+    let mut list = item.repeat(40_000 / item.len());
+    list.truncate(list.len() / item.len() * item.len());
+    let script = Script::new([Step::Sent, received(list), done()]);
+    script.client().daemons().unwrap_err();
+    let script = Script::new([Step::Sent, received(Vec::new()), done()]);
+    let error = script.client().daemons().unwrap_err();
+    assert!(matches!(error, Error::Lost));
 }
 
 #[test]
@@ -371,6 +424,28 @@ mod batches {
             sends.iter().all(|&length| length <= room.send - 32),
             "{sends:?}"
         );
+    }
+
+    #[test]
+    fn verdicts_that_come_twice_or_unasked() {
+        let script = Script::new([
+            Step::Sent,
+            Step::Received(vec![
+                wire::verdict(u32::MAX - 1, 0),
+                wire::verdict(EARLIER, 17),
+                wire::verdict(EARLIER, 17),
+                wire::info(0),
+            ]),
+        ]);
+        let mut refused = Vec::new();
+        let mut batch = Batch::new(script.client()).unwrap();
+        for tag in [1, 2] {
+            batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
+        }
+        batch
+            .flush(|tag, errno| refused.push((tag, errno)))
+            .unwrap();
+        assert_eq!(refused, [(2, 17)]);
     }
 
     #[test]

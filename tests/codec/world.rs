@@ -13,6 +13,9 @@ use crate::said::{self, narrow, numbers, wide};
 use crate::script::FAMILY;
 use crate::wire::{self, Fields};
 
+/// Asks for a verdict, whatever it is.
+const ACK: u16 = 4;
+
 pub type Table = Vec<Entry>;
 
 /// Somebody who is let in each time the kernel has told a part of a list.
@@ -52,7 +55,8 @@ pub fn visit(world: World) -> (Client, Rc<RefCell<World>>) {
     (client, world)
 }
 
-struct Visitor(Rc<RefCell<World>>);
+/// The way to a world.
+pub struct Visitor(pub Rc<RefCell<World>>);
 
 impl World {
     fn find(&self, id: &ServiceId) -> Option<&Entry> {
@@ -73,6 +77,17 @@ impl World {
                     .push_back(wire::data(sequence, 1, [wire::attribute(1, FAMILY)]))
             }
             (_, 15) => self.waiting.push_back(wire::info(sequence)),
+            (_, 1) => {
+                let id = id.expect("a service has an identity");
+                let is_new = self.find(&id).is_none();
+                if let (true, ServiceId::Address { address, .. }) = (is_new, id) {
+                    self.table.push(entry(address, 0));
+                }
+                let verdict = if is_new { 0 } else { libc::EEXIST };
+                if verdict != 0 || request.flags & ACK != 0 {
+                    self.waiting.push_back(wire::verdict(sequence, verdict));
+                }
+            }
             (_, 4 | 8) if is_list => {
                 self.lists += 1;
                 self.list = Some(List {
