@@ -1,0 +1,111 @@
+//! The kernel's tables in text: of connections and, for completion, of services.
+
+use std::io::{self, Read};
+
+use anyhow::Result;
+use ipvsadm::cli::complete;
+use ipvsadm::kernel::parse_connection;
+use ipvsadm::lines::Lines;
+use ipvsadm::names::Names;
+use ipvsadm::render::{Out, connections};
+
+use crate::drive::{Reader, Surface};
+use crate::mill::{self, Mill};
+use crate::random::Random;
+
+pub const SURFACE: Surface = Surface {
+    name: "proc",
+    quick: 10_000,
+    mill,
+    open,
+};
+
+fn mill() -> Mill {
+    let pieces = mill::pieces(&[
+        "\n",
+        " ",
+        "  -> ",
+        "TCP ",
+        "UDP ",
+        "SCTP ",
+        "FWM ",
+        "IPv6 ",
+        "0A000001",
+        ":",
+        "0050",
+        "[2001:0db8:0000:0000:0000:0000:0000:0001]",
+        " persistent 360 FFFFFFFF",
+        " rr",
+        "\r",
+        "4294967296",
+        "-1",
+        "\u{e4}",
+        "\u{1b}[2J",
+    ]);
+    Mill::new(mill::texts(include_str!("corpus/proc")), pieces)
+}
+
+/// Lines whose last word wants something of the table.
+const LINES: [&[&[u8]]; 4] = [
+    &[b"-D", b"-t", b""],
+    &[b"-d", b"-t", b"10.0.0.1:80", b"-r", b""],
+    &[b"-E", b"-f", b""],
+    &[b"-a", b"-u["],
+];
+
+fn open() -> Result<Reader> {
+    let mut names = Names::numeric();
+    Ok(Box::new(move |text, random| {
+        let mut sink = io::sink();
+        let mut out = Out::new(&mut sink);
+        for line in text.split(|&byte| byte == b'\n') {
+            if let Some(connection) = parse_connection(line) {
+                connections::entry(&mut out, &mut names, true, &connection).expect("room");
+            }
+        }
+        // Reading takes much longer than understanding.
+        if random.chance(2) {
+            read_in_pieces(text, random);
+        }
+        for line in LINES {
+            let (last, _) = line
+                .split_last()
+                .map(|(last, rest)| (*last, rest))
+                .expect("words");
+            for candidate in complete::candidates(line, text) {
+                assert!(candidate.text.starts_with(last));
+            }
+        }
+    }))
+}
+
+fn read_in_pieces(text: &[u8], random: &mut Random) {
+    let whole = text.strip_suffix(b"\n").unwrap_or(text);
+    let count = if text.is_empty() { 0 } else { usize::MAX };
+    let mut expected = whole.split(|&byte| byte == b'\n').take(count);
+    let mut lines = Lines::new(Pieces { text, random });
+    while let Some(line) = lines.read().expect("nothing fails") {
+        assert_eq!(Some(line), expected.next());
+    }
+    assert_eq!(expected.next(), None);
+}
+
+/// A text as it arrives in pieces of any size.
+struct Pieces<'a> {
+    text: &'a [u8],
+    random: &'a mut Random,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.random.chance(5) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let most = self.text.len().min(buffer.len());
+        let length = match most {
+            0 => 0,
+            most => 1 + self.random.below(most),
+        };
+        self.text.read(&mut buffer[..length])
+    }
+}
