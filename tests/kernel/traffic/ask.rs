@@ -1,7 +1,8 @@
 //! Clients: what they ask, and what they are told.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::fmt::{self, Display, Formatter};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -12,15 +13,22 @@ use crate::lab::sys;
 /// How long an answer may take before there is none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a server told its client.
-#[derive(Debug)]
+/// What a server tells its client.
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The server's name.
     pub server: String,
-    /// Where it saw the client.
+    /// Where it sees the client.
     pub client: SocketAddr,
-    /// Where it was asked.
+    /// Where it is asked.
     pub here: SocketAddr,
+}
+
+/// As the server says it.
+impl Display for Answer {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        writeln!(f, "{} {} {}", self.server, self.client, self.here)
+    }
 }
 
 impl Answer {
@@ -47,6 +55,16 @@ pub struct Held {
 }
 
 impl Held {
+    /// Sends so many bytes, which the server only takes.
+    pub fn send(&mut self, bytes: u64) -> Result<()> {
+        let chunk = [0; 1 << 18];
+        let mut left = bytes as usize;
+        while left > 0 {
+            left -= self.stream.write(&chunk[..left.min(chunk.len())])?;
+        }
+        Ok(())
+    }
+
     /// Ends it from both sides.
     pub fn end(mut self) -> Result<Answer> {
         self.stream.shutdown(Shutdown::Write)?;

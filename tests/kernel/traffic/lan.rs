@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::ask::{self, Answer, Held};
 use super::web::Open;
@@ -27,7 +27,7 @@ pub struct Lan {
     pub client: Namespace,
     pub director: Namespace,
     pub servers: Vec<Namespace>,
-    _switch: Namespace,
+    switch: Namespace,
     pub open: Open,
     services: Cell<u8>,
 }
@@ -42,23 +42,11 @@ impl Lan {
         let servers: Vec<_> = servers.into_iter().collect::<Result<_>>()?;
 
         for namespace in [&client, &director].into_iter().chain(&servers) {
-            // Addresses serve at once, and nobody learns of ways around the director, which
-            // there are, since all are on one cable.
-            let settings = [
-                ("ipv6/conf/default/accept_dad", "0"),
-                ("ipv6/conf/default/accept_redirects", "0"),
-                ("ipv4/conf/all/send_redirects", "0"),
-                ("ipv4/conf/default/send_redirects", "0"),
-            ];
-            set(namespace, &settings)?;
+            prepare(namespace)?;
         }
-        let mut cables = "link add switch type bridge\nlink set switch up\n".to_owned();
-        for name in ["client", "director"].iter().chain(&NAMES) {
-            cables += &format!(
-                "link add {name} type veth peer name eth0 netns {name}\n\
-                 link set {name} master switch up\n"
-            );
-        }
+        let hosts = ["client", "director"].iter().chain(&NAMES);
+        let cables: String = hosts.map(|name| cable(name)).collect();
+        let cables = format!("link add switch type bridge\nlink set switch up\n{cables}");
         ip(&switch, &cables)?;
         // Clients of any number share a namespace: all of 203.0.113.0/24.
         ip(
@@ -100,10 +88,19 @@ impl Lan {
             client,
             director,
             servers,
-            _switch: switch,
+            switch,
             open,
             services: Cell::new(0),
         })
+    }
+
+    /// One more host at the switch, whose device `eth0` is set up by lines for `ip`.
+    pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
+        let host = world.namespace(name)?;
+        prepare(&host)?;
+        ip(&self.switch, &cable(name))?;
+        ip(&host, &format!("link set eth0 up\n{lines}"))?;
+        Ok(host)
     }
 
     /// The servers answer clients themselves, past the director.
@@ -251,6 +248,27 @@ impl Lan {
     }
 }
 
+/// Settings that devices have when they come.
+fn prepare(host: &Namespace) -> Result<()> {
+    // Addresses serve at once, and nobody learns of ways around the director, which there are,
+    // since all are on one cable.
+    let settings = [
+        ("ipv6/conf/default/accept_dad", "0"),
+        ("ipv6/conf/default/accept_redirects", "0"),
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
+    ];
+    set(host, &settings)
+}
+
+/// Lines for `ip` that join a host to the switch.
+fn cable(name: &str) -> String {
+    format!(
+        "link add {name} type veth peer name eth0 netns {name}\n\
+         link set {name} master switch up\n"
+    )
+}
+
 /// Where client `number` speaks to `service` from; without a number, wherever routes lead.
 fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
     match (client, service) {
@@ -270,17 +288,23 @@ pub fn ipvsadm(namespace: &Namespace, line: &str) -> Result<String> {
 
 /// An error unless a listing comes to have lines of these words, of which `*` stands for any.
 pub fn shows(namespace: &Namespace, listing: &str, lines: &str) -> Result<()> {
+    eventually(|| {
+        let text = ipvsadm(namespace, listing)?;
+        for line in lines.lines() {
+            let shown = text.lines().any(|shown| fits(shown, line));
+            ensure!(shown, "ipvsadm {listing} shows no {line:?}:\n{text}");
+        }
+        Ok(())
+    })
+}
+
+/// Tries until it succeeds, or for so long that it never will.
+pub fn eventually(mut check: impl FnMut() -> Result<()>) -> Result<()> {
     let start = Instant::now();
     loop {
-        let text = ipvsadm(namespace, listing)?;
-        let mut missing = lines
-            .lines()
-            .filter(|line| !text.lines().any(|shown| fits(shown, line)));
-        let Some(missing) = missing.next() else {
-            return Ok(());
-        };
-        if start.elapsed() > PATIENCE {
-            bail!("ipvsadm {listing} shows no {missing:?}:\n{text}");
+        let outcome = check();
+        if outcome.is_ok() || start.elapsed() > PATIENCE {
+            return outcome;
         }
         thread::sleep(Duration::from_millis(100));
     }

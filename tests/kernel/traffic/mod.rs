@@ -3,11 +3,13 @@
 //! Each is a short script: what is administered, what clients do, who answers.
 
 mod ask;
+mod counters;
 mod forwarding;
 mod lan;
 mod persistence;
 mod quiescing;
 mod schedulers;
+mod sync;
 mod web;
 
 use crate::lab::runner::KernelTest;
@@ -20,6 +22,8 @@ pub fn tests() -> Vec<KernelTest> {
     tests.extend(schedulers::tests());
     tests.extend(persistence::tests());
     tests.extend(quiescing::tests());
+    tests.extend(counters::tests());
+    tests.extend(sync::tests());
     for test in &mut tests {
         test.cost = COST;
     }

@@ -10,6 +10,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
+use super::ask::Answer;
 use crate::lab::sys::{self, Event};
 use crate::lab::world::Namespace;
 
@@ -141,8 +142,12 @@ impl Server {
     }
 
     fn greeting(&self, client: SocketAddr, here: SocketAddr) -> String {
-        let plain =
-            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        format!("{} {} {}\n", self.name, plain(client), plain(here))
+        let plain = |address: SocketAddr| (address.ip().to_canonical(), address.port()).into();
+        let answer = Answer {
+            server: self.name.clone(),
+            client: plain(client),
+            here: plain(here),
+        };
+        answer.to_string()
     }
 }
