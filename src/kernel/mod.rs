@@ -6,6 +6,8 @@ mod client;
 mod connections;
 mod error;
 mod module;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod netlink;
 mod options;
 mod reply;

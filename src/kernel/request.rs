@@ -92,6 +92,10 @@ impl Emitable for Request<'_> {
 
     fn emit(&self, buffer: &mut [u8]) {
         self.describe(&mut Writer { buffer, at: 0 });
+        #[cfg(feature = "mutants")]
+        if let Self::Change(_) = self {
+            super::mutants::flip(buffer);
+        }
     }
 }
 

@@ -104,7 +104,11 @@ impl<'a> Sides<'a> {
     }
 
     fn step(&mut self, step: &Step) -> Result<()> {
-        let (theirs, ours) = (step.program(Side::Reference), step.program(Side::Ours));
+        let theirs = step.program(Side::Reference);
+        let mut ours = step.program(Side::Ours);
+        if let Some(mutant) = &self.world.mutant {
+            ours = ours.env("IPVSADM_MUTANT", mutant);
+        }
         if !step.lists() {
             let outputs = [self.reference.run(&theirs)?, self.ours.run(&ours)?];
             return self.judge(&step.expected, outputs);

@@ -14,6 +14,7 @@ mod formats;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod matrix;
+mod mutants;
 mod pair;
 mod program;
 mod programs;
@@ -40,7 +41,10 @@ use lab::{ours, sys};
 use selftest::SelfTest;
 
 fn main() -> ExitCode {
-    let tests = || tests().into_iter().chain(selftest::inside()).collect();
+    let tests = || {
+        let others = selftest::inside().into_iter().chain(mutants::tests());
+        tests().into_iter().chain(others).collect()
+    };
     let played = bench::play_role().or_else(|| lab::play_role(tests));
     played.unwrap_or_else(run_as_test).unwrap_or_else(|error| {
         eprintln!("{}", lab::explain(&error));
@@ -97,9 +101,11 @@ fn run_as_test() -> Result<ExitCode> {
         });
     }
     let run = Run::start(kit, plan.orders);
+    let mutants = mutants::start(plan.mutants)?;
     let conclusion = libtest_mimic::run(&arguments, plan.trials);
     let tallies = run.finish();
     print_tallies(&tallies);
+    mutants::print_tallies(mutants);
     match sessions::check_coverage(&tallies) {
         true => Ok(conclusion.exit_code()),
         false => Ok(ExitCode::from(101)),
@@ -112,20 +118,16 @@ struct Plan {
     trials: Vec<Trial>,
     orders: Vec<(Kernel, Vec<Order>)>,
     self_tests: Vec<(Kernel, &'static SelfTest, Sender<Outcome>)>,
+    /// These run beside the others, on guests of their own.
+    mutants: Vec<(Kernel, Vec<Order>)>,
 }
 
 impl Plan {
     fn add_kernel(&mut self, kernel: Kernel, arguments: &Arguments) {
-        let mut orders = Vec::new();
-        for test in tests() {
-            if kernel == Kernel::Host || test.kernels.contains(&kernel) {
-                let (order, outcome) = Order::new(&test);
-                if self.add_trial(kernel, &test.name, outcome, arguments) {
-                    orders.push(order);
-                }
-            }
-        }
+        let orders = self.add_tests(kernel, tests(), arguments);
         self.orders.push((kernel, orders));
+        let mutants = self.add_tests(kernel, mutants::tests(), arguments);
+        self.mutants.push((kernel, mutants));
         // A test that panics the kernel is not for the one this machine runs.
         let self_tests = if kernel == Kernel::Host {
             &[]
@@ -138,6 +140,25 @@ impl Plan {
                 self.self_tests.push((kernel, test, sender));
             }
         }
+    }
+
+    /// Adds tests for a kernel; returns the orders of those that are wanted.
+    fn add_tests(
+        &mut self,
+        kernel: Kernel,
+        tests: Vec<KernelTest>,
+        arguments: &Arguments,
+    ) -> Vec<Order> {
+        let mut orders = Vec::new();
+        for test in tests {
+            if kernel == Kernel::Host || test.kernels.contains(&kernel) {
+                let (order, outcome) = Order::new(&test);
+                if self.add_trial(kernel, &test.name, outcome, arguments) {
+                    orders.push(order);
+                }
+            }
+        }
+        orders
     }
 
     /// Adds a test that waits for its outcome; false when the arguments leave it out.
@@ -155,7 +176,8 @@ impl Plan {
     }
 
     fn is_empty(&self) -> bool {
-        self.self_tests.is_empty() && self.orders.iter().all(|(_, orders)| orders.is_empty())
+        let mut orders = self.orders.iter().chain(&self.mutants);
+        self.self_tests.is_empty() && orders.all(|(_, orders)| orders.is_empty())
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -18,10 +19,13 @@ use super::{fetch, guest, sys};
 /// How much memory a guest has.
 const MEMORY_MIB: u64 = 512;
 
-/// What guests are started with: one folder per run of this program, removed at its end.
+/// What guests are started with: a folder in that of this run, removed at its end.
 pub struct Kit {
     folder: PathBuf,
 }
+
+/// How many kits there have been.
+static KITS: AtomicUsize = AtomicUsize::new(0);
 
 impl Kit {
     /// A folder with copies of this executable and of the programs under test in `ours`, which
@@ -29,8 +33,9 @@ impl Kit {
     pub fn new(ours: &[PathBuf]) -> Result<Self> {
         let cache = fetch::cache()?;
         remove_leftovers(&cache)?;
+        let number = KITS.fetch_add(1, Ordering::Relaxed).to_string();
         let kit = Kit {
-            folder: cache.join(format!("run-{}", process::id())),
+            folder: cache.join(format!("run-{}", process::id())).join(number),
         };
         let programs = kit.folder.join("ours");
         fs::create_dir_all(&programs)?;
@@ -55,6 +60,8 @@ impl Kit {
 impl Drop for Kit {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
+        // Another kit may be in it too.
+        let _ = self.folder.parent().map(fs::remove_dir);
     }
 }
 

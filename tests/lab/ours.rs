@@ -13,16 +13,31 @@ pub fn program() -> Result<PathBuf> {
     if let Some(path) = env::var_os("LAB_OURS") {
         return Ok(PathBuf::from(path));
     }
+    build(&["--release"])
+}
+
+/// Builds the program that can be told to send something wrong, away from where users find it.
+pub fn mutants() -> Result<PathBuf> {
+    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mutants");
+    build(&["--features", "mutants", "--target-dir", folder])
+}
+
+/// Has cargo build the program, and returns its path.
+fn build(words: &[&str]) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let built = supervise::output(
         supervise::command(cargo)?
-            .args(["build", "--release", "--bin", "ipvsadm"])
-            .args(["--manifest-path", manifest])
+            .args(["build", "--bin", "ipvsadm", "--manifest-path", manifest])
             .args(["--message-format", "json-render-diagnostics"])
+            .args(words)
             .stdout(Stdio::piped()),
     )?;
-    ensure!(built.status.success(), "the release build failed");
+    ensure!(
+        built.status.success(),
+        "cargo build {} failed",
+        words.join(" ")
+    );
     executable(&String::from_utf8_lossy(&built.stdout))
 }
 

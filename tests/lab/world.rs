@@ -23,6 +23,8 @@ pub struct World {
     pub comparisons: usize,
     /// How often each thing was met that the whole run has to meet.
     pub counts: Counts,
+    /// What ours does wrong in cases, in the words of `src/kernel/mutants.rs`.
+    pub mutant: Option<&'static str>,
 }
 
 /// How often each of some things was met.

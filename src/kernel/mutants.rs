@@ -1,0 +1,42 @@
+//! Changes of which one thing is wrong, to see that tests notice: no user's program has this.
+//!
+//! `IPVSADM_MUTANT` says what, in four numbers: the attribute around it or 0, its own attribute,
+//! the place of a byte in the value of that, and the bits that are flipped there.
+
+use netlink_packet_core::NLA_HEADER_SIZE;
+
+/// What is left of a kind without the mark of attributes that hold others.
+const NLA_TYPE_MASK: u16 = 0x3fff;
+
+/// Flips what is to be flipped, if it is among these attributes.
+pub fn flip(attributes: &mut [u8]) {
+    let Ok(mutant) = std::env::var("IPVSADM_MUTANT") else {
+        return;
+    };
+    let numbers = mutant.split(' ').map(|number| number.parse());
+    let numbers: Vec<u16> = numbers.collect::<Result<_, _>>().expect("numbers");
+    let [around, own, place, bits] = numbers[..] else {
+        panic!("a mutant has four numbers");
+    };
+    let inside = match around {
+        0 => Some(attributes),
+        _ => find(attributes, around),
+    };
+    let value = inside.and_then(|attributes| find(attributes, own));
+    if let Some(byte) = value.and_then(|value| value.get_mut(usize::from(place))) {
+        *byte ^= bits as u8;
+    }
+}
+
+/// The value of an attribute, which has a header of a length and a kind.
+fn find(mut attributes: &mut [u8], wanted: u16) -> Option<&mut [u8]> {
+    while let [l0, l1, k0, k1, ..] = *attributes {
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let kind = u16::from_ne_bytes([k0, k1]) & NLA_TYPE_MASK;
+        if kind == wanted {
+            return Some(&mut attributes[NLA_HEADER_SIZE..length]);
+        }
+        attributes = &mut attributes[length.next_multiple_of(4)..];
+    }
+    None
+}
