@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
+use ipvsadm::advice::advice;
 use ipvsadm::error::Error;
 use ipvsadm::render::table::Screen;
 use ipvsadm::render::{Out, harmless};
@@ -14,6 +15,15 @@ pub fn complain(place: &[u8], error: &Error) {
     match error {
         Error::Write(reason) if reason.kind() == io::ErrorKind::BrokenPipe => start::broken_pipe(),
         error => warn(&[place, &error.message()].concat()),
+    }
+}
+
+/// Says what to do about an error, to people: programs that read messages know none of this.
+pub fn advise(error: &Error) {
+    if io::stderr().is_terminal() {
+        if let Some(line) = advice(error) {
+            warn(line.as_bytes());
+        }
     }
 }
 

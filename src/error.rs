@@ -269,6 +269,10 @@ impl fmt::Display for Word {
 }
 
 impl Word {
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn unescape(text: &str) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(text.len());
         for c in text.chars() {

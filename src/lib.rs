@@ -19,6 +19,7 @@
 //! The rest is one pipe: [`cli`] makes a [`command::Command`] of the words of a line, and
 //! [`render`] makes bytes of the model.
 
+pub mod advice;
 pub mod cli;
 pub mod command;
 pub mod error;

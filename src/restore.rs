@@ -12,7 +12,7 @@ use ipvsadm::names::Names;
 use ipvsadm::rules::{self, EmptyTable};
 
 use crate::ask::{asked, change, open};
-use crate::console::complain;
+use crate::console::{advise, complain};
 use crate::show;
 
 /// The most lines that are kept before any is run.
@@ -78,6 +78,7 @@ impl<'a> Restore<'a> {
                     self.settle()?;
                     self.status.failed(number, &error);
                     if error.ends_restore() {
+                        advise(&error);
                         return Ok(self.status.code());
                     }
                 }
@@ -103,6 +104,7 @@ impl<'a> Restore<'a> {
                 self.settle()?;
                 self.status.failed(*number, &error);
                 if error.ends_restore() {
+                    advise(&error);
                     break;
                 }
             }

@@ -7,7 +7,7 @@ use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 
 use crate::ask::{asked, change, open};
-use crate::console::{complain, print, print_text, warn};
+use crate::console::{advise, complain, print, print_text, warn};
 use crate::restore::Restore;
 use crate::{show, start};
 
@@ -38,6 +38,7 @@ pub fn run(program: &[u8], words: &[&[u8]]) -> u8 {
     };
     done.unwrap_or_else(|error| {
         complain(b"", &error);
+        advise(&error);
         error.status()
     })
 }

@@ -16,7 +16,8 @@ use crate::render::Out;
 const SERVICES: &str = "/proc/net/ip_vs";
 const INTERFACES: &str = "/sys/class/net";
 
-const SCHEDULERS: &[(&str, &str)] = &[
+/// The schedulers, and what they go by.
+pub const SCHEDULERS: &[(&str, &str)] = &[
     ("rr", "one after the other"),
     ("wrr", "one after the other, by weight"),
     ("lc", "fewest connections"),

@@ -6,7 +6,11 @@ use super::table::{COMMANDS, OPTIONS};
 impl Verb {
     /// The word for it in messages.
     pub fn name(self) -> &'static str {
-        COMMANDS[self as usize].name
+        self.row().name
+    }
+
+    pub fn row(self) -> &'static CommandRow {
+        &COMMANDS[self as usize]
     }
 }
 
@@ -39,6 +43,11 @@ impl Row {
     pub fn by_long(name: &[u8]) -> Option<Self> {
         rows().find(|row| row.long().as_bytes() == name)
     }
+}
+
+/// The options that fill a slot.
+pub fn options_for(slot: Slot) -> impl Iterator<Item = &'static OptionRow> {
+    OPTIONS.iter().filter(move |row| row.slot == Some(slot))
 }
 
 /// Every row, commands first.

@@ -1,5 +1,6 @@
 //! Tests that need no kernel.
 
+mod advice;
 mod clap_face;
 mod commands;
 mod everywhere;

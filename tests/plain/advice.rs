@@ -1,0 +1,83 @@
+//! Lines that are wrong, and the advice that people get behind the message.
+
+use std::fmt::Write;
+
+use ipvsadm::advice::advice;
+use ipvsadm::cli::meaning;
+use ipvsadm::cli::options::Verb;
+use ipvsadm::error::Error;
+use ipvsadm::names::Names;
+
+const LINES: &str = "\
+-n -L
+-L --stat
+-L --numreic
+--flush
+-L --foo
+-A --shceduler=rr
+-Lq
+-A -t
+-A --scheduler
+-A -L
+-A -t 10.0.0.1:80 wrr
+-A -t 10.0.0.1:80 round
+-A -t 10.0.0.1:x
+-a -t 10.0.0.1:80 -r x:80
+-A -6 -t 10.0.0.1:80
+--set 1 2
+-a -t 10.0.0.1:80 -r 10.0.0.2 -i --tun-type ip
+-a -t 10.0.0.1:80 -r 10.0.0.2 --tun-type gue
+-a -t 10.0.0.1:80 -r [::1]:80
+--start-daemon both
+-L --format yaml
+-A
+-a -t 10.0.0.1:80
+-e -r 10.0.0.1
+-A -t 10.0.0.1:80 -w 5
+-a -t 10.0.0.1:80 -r 10.0.0.2 --mcast-ttl 5
+-A -t 10.0.0.1
+-A -t 10.0.0.1:80 -o
+-a -t 10.0.0.1:80 -r 10.0.0.2 -w x
+";
+
+#[test]
+fn what_is_advised_about_lines() {
+    let mut answers = String::new();
+    for line in LINES.lines() {
+        let words = line.split(' ').map(str::as_bytes);
+        let error = meaning::read(b"ipvsadm", words, &Names::numeric()).unwrap_err();
+        add(&mut answers, line, &error);
+    }
+    insta::assert_snapshot!(answers);
+}
+
+#[test]
+fn what_is_advised_about_the_kernels_answers() {
+    let errors = [libc::EPERM, libc::ENOPROTOOPT].map(|errno| Error::NoIpvs { errno });
+    let verbs = [
+        Verb::AddService,
+        Verb::EditService,
+        Verb::DeleteService,
+        Verb::AddServer,
+        Verb::EditServer,
+        Verb::DeleteServer,
+        Verb::List,
+        Verb::Zero,
+        Verb::StopDaemon,
+    ];
+    let errnos = [libc::EEXIST, libc::ENOENT, libc::ESRCH];
+    let refused = verbs.into_iter().flat_map(|verb| {
+        let errors = errnos.into_iter();
+        errors.map(move |errno| Error::Refused { verb, errno })
+    });
+    let mut answers = String::new();
+    for error in errors.into_iter().chain(refused) {
+        add(&mut answers, &format!("{error:?}"), &error);
+    }
+    insta::assert_snapshot!(answers);
+}
+
+fn add(answers: &mut String, what: &str, error: &Error) {
+    let advice = advice(error).unwrap_or("-".into());
+    writeln!(answers, "{what}\n    {error}\n    {advice}").unwrap();
+}
