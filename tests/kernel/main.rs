@@ -15,6 +15,7 @@ mod formats;
 mod lab;
 mod matrix;
 mod mutants;
+mod own_words;
 mod pair;
 mod program;
 mod programs;
@@ -64,6 +65,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
+    tests.extend(own_words::tests());
     tests.extend(traffic::tests());
     tests.extend(sessions::tests());
     tests.extend(wrap_around::tests());
@@ -92,7 +94,9 @@ fn run_as_test() -> Result<ExitCode> {
     if arguments.list || plan.is_empty() {
         return Ok(libtest_mimic::run(&arguments, plan.trials).exit_code());
     }
-    let kit = Arc::new(Kit::new(&[ours::program()?])?);
+    let kit = Kit::new(&[ours::program()?])?;
+    own_words::bring_their_pages(&kit)?;
+    let kit = Arc::new(kit);
     for (kernel, test, outcome) in plan.self_tests {
         let kit = kit.clone();
         thread::spawn(move || {

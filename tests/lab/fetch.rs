@@ -178,6 +178,11 @@ fn python(folder: &Path, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The reference with its manual pages, which a program compares with ours.
+pub fn pages() -> Result<PathBuf> {
+    obtain("pages-1", "bookworm", &["ipvsadm"], |_| Ok(()))
+}
+
 /// Debian's stock kernel and an emulator to run it, with everything that they depend on.
 pub fn stock_kernel() -> Result<PathBuf> {
     let packages = ["qemu-system-x86", "linux-image-cloud-amd64"];
@@ -431,6 +436,13 @@ fn key_file(address: &str) -> Option<String> {
         })
 }
 
+/// Nobody reads manual pages here, but those of the reference are compared with ours.
+fn without_pages(package: &Path) -> Option<&'static str> {
+    let name = package.file_name().unwrap_or_default().as_encoded_bytes();
+    let is_reference = name.starts_with(b"ipvsadm_");
+    (!is_reference).then_some("--exclude=./usr/share/man")
+}
+
 /// Unpacks packages into a tree whose `/bin`, `/lib`, … are links into `/usr`, as in a guest.
 fn unpack(packages: &[PathBuf], folder: &Path) -> Result<()> {
     for name in ["bin", "lib", "lib64", "sbin"] {
@@ -448,7 +460,8 @@ fn unpack(packages: &[PathBuf], folder: &Path) -> Result<()> {
         let tar = Command::new("tar")
             .args(["-x", "--keep-directory-symlink", "--no-same-owner", "-C"])
             .arg(folder)
-            .args(["--exclude=./usr/share/doc", "--exclude=./usr/share/man"])
+            .arg("--exclude=./usr/share/doc")
+            .args(without_pages(package))
             .stdin(stdout)
             .status()?;
         if !(tar.success() && reader.wait()?.success()) {

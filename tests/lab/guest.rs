@@ -134,10 +134,15 @@ fn outside(variable: &str) -> Result<PathBuf> {
 
 /// What a guest runs in its new root: every test named in the list, on the console's neighbour.
 pub fn run_tests(tests: &[KernelTest], channel: &mut File) -> Result<()> {
-    let list = Path::new(LAB).join("kit").join(outside(TESTS)?);
+    let list = kit().join(outside(TESTS)?);
     let names = fs::read_to_string(list)?;
     let names: Vec<&str> = names.lines().collect();
     runner::run(tests, &names, channel)
+}
+
+/// Where the kit is inside.
+pub fn kit() -> PathBuf {
+    Path::new(LAB).join("kit")
 }
 
 /// Where a file of the host is to be read, by its path there, wherever this process runs.

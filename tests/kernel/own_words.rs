@@ -1,0 +1,139 @@
+//! What ours says in prose is its own: no run of words is that of the original's pages or help.
+//!
+//! A program compares them, and shows of a common run our side alone.
+
+use std::collections::HashSet;
+use std::fs;
+use std::process::Stdio;
+
+use anyhow::{Result, ensure};
+
+use crate::lab::boot::Kit;
+use crate::lab::fetch;
+use crate::lab::guest;
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::supervise;
+use crate::lab::world::{Program, Side, World};
+
+/// So many words in a row may be the same.
+const MOST: usize = 8;
+
+/// Where the original's pages are in the kit.
+const PAGES: &str = "pages";
+
+/// Ours, and the sections that repeat what must be the same: names and messages.
+const OURS: &[(&str, &str)] = &[
+    ("ipvsadm.8", include_str!("../../man/ipvsadm.8")),
+    ("ipvsadm-save.8", include_str!("../../man/ipvsadm-save.8")),
+    (
+        "ipvsadm-restore.8",
+        include_str!("../../man/ipvsadm-restore.8"),
+    ),
+    ("ipvsadm-json.5", include_str!("../../man/ipvsadm-json.5")),
+    ("README.md", include_str!("../../README.md")),
+];
+const THE_SAME: [&str; 2] = ["SYNOPSIS", "DIAGNOSTICS"];
+
+pub fn tests() -> Vec<KernelTest> {
+    let mut test = KernelTest::new("own_words::no_sentence_is_the_originals", no_common_runs);
+    // What it says hangs on no kernel.
+    test.kernels = vec![Kernel::V7_2];
+    vec![test]
+}
+
+/// Puts the original's pages where guests find them.
+pub fn bring_their_pages(kit: &Kit) -> Result<()> {
+    let target = kit.path().join(PAGES);
+    fs::create_dir_all(&target)?;
+    for entry in fs::read_dir(fetch::pages()?.join("usr/share/man/man8"))? {
+        let page = entry?;
+        let mut unpack = supervise::command("gzip")?;
+        unpack.arg("-dc").arg(page.path()).stdout(Stdio::piped());
+        let unpacked = supervise::output(&mut unpack)?;
+        ensure!(
+            unpacked.status.success(),
+            "gzip -dc {}",
+            page.path().display()
+        );
+        fs::write(target.join(page.file_name()), unpacked.stdout)?;
+    }
+    Ok(())
+}
+
+fn no_common_runs(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let help = |side| -> Result<String> {
+        let output = here.run(&Program::ipvsadm(side).args(["-h"]))?.success()?;
+        Ok(String::from_utf8(output)?)
+    };
+    let mut theirs = vec![help(Side::Reference)?];
+    for entry in fs::read_dir(guest::kit().join(PAGES))? {
+        theirs.push(fs::read_to_string(entry?.path())?);
+    }
+    let known = theirs.iter().flat_map(|text| runs(text)).collect();
+    for text in &theirs {
+        ensure!(
+            !common(&known, text).is_empty(),
+            "a copy would not be found"
+        );
+    }
+
+    let ours = OURS
+        .iter()
+        .map(|(name, text)| (*name, without_the_same(text)));
+    for (name, text) in ours.chain([("the help", help(Side::Ours)?)]) {
+        let common = common(&known, &text).join("\n");
+        ensure!(
+            common.is_empty(),
+            "{name} has runs of words of the original:\n{common}"
+        );
+    }
+    Ok(())
+}
+
+/// The runs of words in a text that are known already.
+fn common(known: &HashSet<String>, text: &str) -> Vec<String> {
+    let runs = runs(text).into_iter();
+    runs.filter(|run| known.contains(run)).collect()
+}
+
+/// Every run of one word more than may be the same.
+fn runs(text: &str) -> Vec<String> {
+    let words = words(text);
+    let runs = words.windows(MOST + 1);
+    runs.map(|run| run.join(" ")).collect()
+}
+
+/// A page without the sections that are the same on purpose.
+fn without_the_same(page: &str) -> String {
+    let mut is_wanted = true;
+    let lines = page.split_inclusive('\n').filter(|line| {
+        if let Some(title) = line.strip_prefix(".SH ") {
+            is_wanted = !THE_SAME.contains(&title.trim());
+        }
+        is_wanted
+    });
+    lines.collect()
+}
+
+/// The words of a page in small letters, without options and without what sets the type.
+fn words(page: &str) -> Vec<String> {
+    let lines = page
+        .lines()
+        .map(|line| match line.strip_prefix(['.', '\'']) {
+            Some(request) => request.split_once(' ').map_or("", |(_, text)| text),
+            None => line,
+        });
+    let text = lines.collect::<Vec<_>>().join(" ");
+    let text = text
+        .replace("\\-", "-")
+        .replace("\\ ", " ")
+        .replace("\\~", " ");
+    let text = ["\\fB", "\\fI", "\\fR", "\\fP", "\\&", "\\e"]
+        .iter()
+        .fold(text, |text, mark| text.replace(mark, ""));
+    let parts = text.split(|c: char| !c.is_alphanumeric() && c != '-');
+    let parts = parts.filter(|part| !part.is_empty() && !part.starts_with('-'));
+    parts.map(str::to_lowercase).collect()
+}
