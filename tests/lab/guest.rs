@@ -273,9 +273,11 @@ fn enter_root(root: &Path) -> Result<()> {
         let _ = fs::remove_file(&path);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
-    let program = root.join("usr/sbin/ipvsadm");
-    let _ = fs::remove_file(&program);
-    symlink(Path::new(LAB).join("kit/ours/ipvsadm"), program)?;
+    for name in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
+        let program = root.join("usr/sbin").join(name);
+        let _ = fs::remove_file(&program);
+        symlink(Path::new(LAB).join("kit/ours/ipvsadm"), program)?;
+    }
 
     // The kernel's own helpers, modprobe among them, must see the new root too.
     let old = root.join("run/lab/old");
