@@ -19,6 +19,11 @@
 //! The rest is one pipe: [`cli`] makes a [`command::Command`] of the words of a line, and
 //! [`render`] makes bytes of the model.
 
+/// The README's examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod advice;
 pub mod cli;
 pub mod command;

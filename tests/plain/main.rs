@@ -8,5 +8,6 @@ mod help;
 mod library;
 mod manifest;
 mod manual;
+mod readme;
 mod renderings;
 mod words;

@@ -462,3 +462,31 @@ fn tables_have_colours_where_they_are_wanted() {
     });
     insta::assert_snapshot!("table-coloured", text.replace('\x1b', "ESC"));
 }
+
+#[test]
+fn the_table_in_the_readme() {
+    let load = |address, weight, active, inactive| ServerState {
+        server: Server {
+            weight,
+            ..server(address, Forwarding::Masquerade)
+        },
+        active,
+        inactive,
+        persistent: 0,
+        stats: stats(0),
+    };
+    let entry = Entry {
+        service: ServiceState {
+            service: service(address(Protocol::TCP, "192.0.2.1:443"), "wlc"),
+            stats: stats(0),
+        },
+        servers: vec![
+            load("10.0.0.1:8443", 1, 1204, 17),
+            load("10.0.0.2:8443", 0, 3, 12),
+        ],
+    };
+    let sheet = table::services(&mut Names::numeric(), Columns::Plain, &[entry]);
+    let expected = sheet.laid_out(PAPER);
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&expected), "\n{expected}");
+}

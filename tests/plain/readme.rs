@@ -1,0 +1,63 @@
+//! The README claims nothing that is not so.
+
+use std::fs;
+use std::path::Path;
+
+const README: &str = include_str!("../../README.md");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What stands between backticks within a line.
+fn quoted() -> Vec<&'static str> {
+    let lines = README.lines().filter(|line| !line.starts_with("```"));
+    lines
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect()
+}
+
+#[test]
+fn there_are_as_many_cases_as_it_says() {
+    let (_, behind) = README.split_once("more than ").expect("it gives a number");
+    let (claimed, _) = behind.split_once(" cases").expect("it counts cases");
+    let files = fs::read_dir(root().join("tests/cases")).expect("the cases are there");
+    let cases: usize = files
+        .flatten()
+        .map(|file| fs::read_to_string(file.path()).expect("text"))
+        .map(|text| text.lines().filter(|line| line.starts_with("== ")).count())
+        .sum();
+    assert!(cases > claimed.parse().expect("a number"), "{cases}");
+}
+
+#[test]
+fn every_crate_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    let (_, behind) = manifest.split_once("[dependencies]\n").expect("a section");
+    let (section, _) = behind.split_once("\n\n").expect("its end");
+    for line in section.lines() {
+        let (name, _) = line.split_once(" = ").expect("a crate");
+        assert!(quoted().contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_file_that_it_names_is_there() {
+    let folders = ["tests/", "man/", "packaging/", "completions/"];
+    let source = ["cli/", "model/", "kernel/", "render/", "show/"];
+    let mut found = 0;
+    for text in quoted() {
+        let name = text.split(' ').next().unwrap_or_default();
+        let path = match name {
+            _ if source.iter().any(|folder| name.starts_with(folder)) => {
+                root().join("src").join(name)
+            }
+            _ if folders.iter().any(|folder| name.starts_with(folder)) => root().join(name),
+            _ if name.ends_with(".rs") && !name.contains('/') => root().join("src").join(name),
+            _ => continue,
+        };
+        found += 1;
+        assert!(path.exists(), "{name}");
+    }
+    assert!(found > 10, "{found}");
+}
