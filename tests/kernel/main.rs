@@ -15,6 +15,7 @@ mod formats;
 mod lab;
 mod matrix;
 mod mutants;
+mod network;
 mod own_words;
 mod pair;
 mod program;

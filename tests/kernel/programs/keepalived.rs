@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::debian::Debian;
-use super::network::{Network, Site, WebServer, ask, beside, eventually, expect_table, ip, list};
+use super::site::{self, Site, WebServer, ask, beside, expect_table, list};
 use crate::lab::world::{Namespace, Running, World};
+use crate::network::{self, Switch, eventually};
 
 /// How long a client may be without an answer when a director is gone.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
@@ -148,10 +149,10 @@ virtual_server 192.168.0.100 80 {{
 
 /// When the master is gone the backup answers, and its listings show that it does.
 pub fn takeover(world: &mut World) -> Result<()> {
-    let network = Network::new(world)?;
+    let switch = Switch::new(world, &[])?;
     let mut host = |name, number| {
-        let address = format!("address add 192.168.0.{number}/24 dev eth0\n");
-        network.host(world, name, &address)
+        let address = format!("addr add 192.168.0.{number}/24 dev eth0\n");
+        site::host(world, &switch, name, &address)
     };
     let (client, master, backup) = (host("client", 2)?, host("lvs1", 3)?, host("lvs2", 4)?);
     let (web1, web2) = (host("web1", 11)?, host("web2", 12)?);
@@ -168,7 +169,7 @@ pub fn takeover(world: &mut World) -> Result<()> {
         let start = beside(leader, || {
             serves(world, &master, &client)?;
             expect_daemon(world, &backup, "backup")?;
-            network.unplug("lvs1")?;
+            switch.unplug("lvs1")?;
             Ok(Instant::now())
         })?;
         eventually(|| ask(&client, SERVICE))?;
@@ -182,10 +183,14 @@ const SERVICE: &str = "192.168.0.100:80";
 
 /// Adds the service's address, of which the host tells nobody.
 fn have_service_address(host: &Namespace) -> Result<()> {
-    ip(host, "address add 192.168.0.100/32 dev lo\n")?;
-    fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1")?;
-    fs::write("/proc/sys/net/ipv4/conf/all/arp_announce", "2")?;
-    Ok(())
+    network::ip(host, "addr add 192.168.0.100/32 dev lo\n")?;
+    network::set(
+        host,
+        &[
+            ("ipv4/conf/all/arp_ignore", "1"),
+            ("ipv4/conf/all/arp_announce", "2"),
+        ],
+    )
 }
 
 /// A director lists the table, that it tells of connections, and those it gets.

@@ -5,8 +5,9 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use super::debian::Debian;
-use super::network::{Site, WebServer, eventually, expect_table};
+use super::site::{Site, WebServer, expect_table};
 use crate::lab::world::World;
+use crate::network::eventually;
 
 const CONFIGURATION: &str = "/etc/ha.d/ldirectord.cf";
 

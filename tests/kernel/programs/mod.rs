@@ -4,9 +4,9 @@
 mod debian;
 mod keepalived;
 mod ldirectord;
-mod network;
 mod packaged;
 mod salt;
+mod site;
 
 use anyhow::Result;
 

@@ -6,10 +6,7 @@
 //! out leads over the director.
 
 use std::cell::Cell;
-use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -17,9 +14,8 @@ use super::ask::{self, Answer, Held};
 use super::web::Open;
 use crate::lab::guest;
 use crate::lab::world::{Namespace, Program, Side, World};
-
-/// How long a listing may take to show what it must: counters are added up every two seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::network::Switch;
+pub use crate::network::{eventually, ip, set};
 
 const NAMES: [&str; 3] = ["web1", "web2", "web3"];
 
@@ -27,7 +23,7 @@ pub struct Lan {
     pub client: Namespace,
     pub director: Namespace,
     pub servers: Vec<Namespace>,
-    switch: Namespace,
+    switch: Switch,
     pub open: Open,
     services: Cell<u8>,
 }
@@ -35,7 +31,6 @@ pub struct Lan {
 impl Lan {
     /// The network, with the servers `web1`, `web2` and `web3` open.
     pub fn new(world: &mut World) -> Result<Self> {
-        let switch = world.namespace("switch")?;
         let client = world.namespace("client")?;
         let director = world.namespace("director")?;
         let servers = NAMES.map(|name| world.namespace(name));
@@ -44,10 +39,8 @@ impl Lan {
         for namespace in [&client, &director].into_iter().chain(&servers) {
             prepare(namespace)?;
         }
-        let hosts = ["client", "director"].iter().chain(&NAMES);
-        let cables: String = hosts.map(|name| cable(name)).collect();
-        let cables = format!("link add switch type bridge\nlink set switch up\n{cables}");
-        ip(&switch, &cables)?;
+        let hosts: Vec<_> = ["client", "director"].into_iter().chain(NAMES).collect();
+        let switch = Switch::new(world, &hosts)?;
         // Clients of any number share a namespace: all of 203.0.113.0/24.
         ip(
             &client,
@@ -98,7 +91,7 @@ impl Lan {
     pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
         let host = world.namespace(name)?;
         prepare(&host)?;
-        ip(&self.switch, &cable(name))?;
+        self.switch.plug(name)?;
         ip(&host, &format!("link set eth0 up\n{lines}"))?;
         Ok(host)
     }
@@ -261,14 +254,6 @@ fn prepare(host: &Namespace) -> Result<()> {
     set(host, &settings)
 }
 
-/// Lines for `ip` that join a host to the switch.
-fn cable(name: &str) -> String {
-    format!(
-        "link add {name} type veth peer name eth0 netns {name}\n\
-         link set {name} master switch up\n"
-    )
-}
-
 /// Where client `number` speaks to `service` from; without a number, wherever routes lead.
 fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
     match (client, service) {
@@ -298,31 +283,12 @@ pub fn shows(namespace: &Namespace, listing: &str, lines: &str) -> Result<()> {
     })
 }
 
-/// Tries until it succeeds, or for so long that it never will.
-pub fn eventually(mut check: impl FnMut() -> Result<()>) -> Result<()> {
-    let start = Instant::now();
-    loop {
-        let outcome = check();
-        if outcome.is_ok() || start.elapsed() > PATIENCE {
-            return outcome;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
 fn fits(line: &str, pattern: &str) -> bool {
     let (words, wanted) = (line.split_whitespace(), pattern.split_whitespace());
     words.clone().count() == wanted.clone().count()
         && words
             .zip(wanted)
             .all(|(word, wanted)| wanted == "*" || word == wanted)
-}
-
-/// Lines for `ip -batch` in a namespace.
-pub fn ip(namespace: &Namespace, batch: &str) -> Result<()> {
-    let program = Program::new("ip").args(["-batch", "-"]).stdin(batch);
-    namespace.run(&program)?.success()?;
-    Ok(())
 }
 
 /// Lines for the shell in a namespace, none of which may fail.
@@ -335,14 +301,4 @@ pub fn sh(namespace: &Namespace, lines: &str) -> Result<()> {
 /// True where packets can be marked and rewritten by iptables; where not, tc does it.
 pub fn has_iptables() -> Result<bool> {
     Ok(!guest::release()?.starts_with("7."))
-}
-
-/// Settings below `/proc/sys/net` in a namespace.
-pub fn set(namespace: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
-    namespace.enter()?;
-    for (name, value) in settings {
-        fs::write(format!("/proc/sys/net/{name}"), value)
-            .with_context(|| format!("setting {name} to {value}"))?;
-    }
-    Ok(())
 }

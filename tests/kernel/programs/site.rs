@@ -1,59 +1,21 @@
-//! Hosts on one switch, web servers that name themselves, and what is seen of them.
+//! A director with web servers that name themselves, and what is seen of them.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::cases::same;
 use crate::lab::world::{Namespace, Program, Running, Side, World};
+use crate::network::{self, Switch};
 use crate::pair;
 
 /// How long a host may take for one packet of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
-
-/// How long a program may take until it has done what it is there for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Long enough for the programs to get something done between two looks at it.
-const PAUSE: Duration = Duration::from_millis(200);
-
-const SWITCH: &str = "switch";
-
-/// A switch, and the cables of the hosts at it.
-pub struct Network {
-    switch: Namespace,
-}
-
-impl Network {
-    pub fn new(world: &mut World) -> Result<Self> {
-        let switch = world.namespace(SWITCH)?;
-        ip(&switch, "link add bridge type bridge\nlink set bridge up\n")?;
-        Ok(Network { switch })
-    }
-
-    /// A new host, whose device `eth0` is set up by more lines for `ip`.
-    pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
-        let host = world.namespace(name)?;
-        let cable = format!(
-            "link add {name} type veth peer name eth0 netns {name}\n\
-             link set {name} master bridge up\n"
-        );
-        ip(&self.switch, &cable)?;
-        ip(&host, &format!("link set eth0 up\n{lines}"))?;
-        Ok(host)
-    }
-
-    /// Takes the cable of a host out of the switch.
-    pub fn unplug(&self, name: &str) -> Result<()> {
-        ip(&self.switch, &format!("link set {name} down\n"))
-    }
-}
 
 /// A director with a client on one side and two web servers behind its back, which answer
 /// through it.
@@ -62,40 +24,40 @@ pub struct Site {
     pub client: Namespace,
     pub web1: Namespace,
     pub web2: Namespace,
-    _network: Network,
+    _switch: Switch,
 }
 
 impl Site {
     pub fn new(world: &mut World) -> Result<Self> {
-        let network = Network::new(world)?;
-        let mut host = |name, lines: &str| network.host(world, name, lines);
+        let switch = Switch::new(world, &[])?;
+        let mut host = |name, lines: &str| host(world, &switch, name, lines);
         let site = Site {
             director: host(
                 "director",
-                "address add 10.0.0.1/24 dev eth0\naddress add 172.16.0.1/24 dev eth0\n",
+                "addr add 10.0.0.1/24 dev eth0\naddr add 172.16.0.1/24 dev eth0\n",
             )?,
-            client: host("client", "address add 10.0.0.2/24 dev eth0\n")?,
+            client: host("client", "addr add 10.0.0.2/24 dev eth0\n")?,
             web1: host(
                 "web1",
-                "address add 172.16.0.2/24 dev eth0\nroute add default via 172.16.0.1\n",
+                "addr add 172.16.0.2/24 dev eth0\nroute add default via 172.16.0.1\n",
             )?,
             web2: host(
                 "web2",
-                "address add 172.16.0.3/24 dev eth0\nroute add default via 172.16.0.1\n",
+                "addr add 172.16.0.3/24 dev eth0\nroute add default via 172.16.0.1\n",
             )?,
-            _network: network,
+            _switch: switch,
         };
-        site.director.enter()?;
-        fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+        network::set(&site.director, &[("ipv4/ip_forward", "1")])?;
         Ok(site)
     }
 }
 
-/// Has `ip` do some lines.
-pub fn ip(host: &Namespace, lines: &str) -> Result<()> {
-    let program = Program::new("ip").args(["-batch", "-"]).stdin(lines);
-    host.run(&program)?.success()?;
-    Ok(())
+/// A new host at a switch, whose device is set up by more lines for `ip`.
+pub fn host(world: &mut World, switch: &Switch, name: &str, lines: &str) -> Result<Namespace> {
+    let host = world.namespace(name)?;
+    switch.plug(name)?;
+    network::ip(&host, &format!("link set eth0 up\n{lines}"))?;
+    Ok(host)
 }
 
 /// A web server at port 80 of every address, whose one page is its name.
@@ -221,15 +183,4 @@ pub fn beside<T>(mut program: Running, attempt: impl FnOnce() -> Result<T>) -> R
     let outcome = attempt();
     let wrote = program.kill()?;
     outcome.with_context(|| format!("the program wrote:\n{wrote}"))
-}
-
-/// Tries until something succeeds; its last error if that takes too long.
-pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            Err(_) if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
-            outcome => return outcome,
-        }
-    }
 }

@@ -1,0 +1,75 @@
+//! Hosts at a switch.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::lab::world::{Namespace, Program, World};
+
+/// How long something may take that programs, counters or packets bring about.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Long enough for them to get on between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A switch, at which the device `eth0` of each host is.
+pub struct Switch(Namespace);
+
+impl Switch {
+    /// A switch for hosts that are there.
+    pub fn new(world: &mut World, hosts: &[&str]) -> Result<Self> {
+        let switch = Switch(world.namespace("switch")?);
+        let cables: String = hosts.iter().map(|name| cable(name)).collect();
+        let lines = format!("link add switch type bridge\nlink set switch up\n{cables}");
+        ip(&switch.0, &lines)?;
+        Ok(switch)
+    }
+
+    /// Joins one more host.
+    pub fn plug(&self, host: &str) -> Result<()> {
+        ip(&self.0, &cable(host))
+    }
+
+    /// Takes a host's cable out of the switch.
+    pub fn unplug(&self, host: &str) -> Result<()> {
+        ip(&self.0, &format!("link set {host} down\n"))
+    }
+}
+
+/// Lines for `ip` that join a host to the switch.
+fn cable(host: &str) -> String {
+    format!(
+        "link add {host} type veth peer name eth0 netns {host}\n\
+         link set {host} master switch up\n"
+    )
+}
+
+/// Lines for `ip -batch` on a host.
+pub fn ip(host: &Namespace, lines: &str) -> Result<()> {
+    let program = Program::new("ip").args(["-batch", "-"]).stdin(lines);
+    host.run(&program)?.success()?;
+    Ok(())
+}
+
+/// Settings below `/proc/sys/net` on a host.
+pub fn set(host: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
+    host.enter()?;
+    for (name, value) in settings {
+        fs::write(format!("/proc/sys/net/{name}"), value)
+            .with_context(|| format!("setting {name} to {value}"))?;
+    }
+    Ok(())
+}
+
+/// Tries until it succeeds, or for so long that it never will.
+pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(_) if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
