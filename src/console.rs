@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::mem::ManuallyDrop;
 
 use ipvsadm::advice::advice;
 use ipvsadm::error::Error;
+use ipvsadm::names::Names;
 use ipvsadm::render::table::Screen;
 use ipvsadm::render::{Out, harmless};
 
@@ -36,6 +38,13 @@ pub fn warn(message: &[u8]) {
     let _ = io::stderr().write_all(&line);
 }
 
+/// Says why a name may be unknown.
+pub fn tell_silence(names: &Names) {
+    if names.unanswered() {
+        warn(b"no name server answered");
+    }
+}
+
 /// Writes through a buffer to standard output; what was written before an error stays.
 pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Error> {
     let mut stdout = start::stdout()?;
@@ -44,7 +53,7 @@ pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Er
         terminal = Terminal(stdout);
         &mut terminal
     } else {
-        &mut stdout
+        &mut *stdout
     });
     let written = write(&mut out);
     let flushed = out.flush().map_err(Error::Write);
@@ -76,7 +85,7 @@ pub fn print_text(text: &str) -> Result<(), Error> {
 
 /// Names come from name servers and from whoever makes a telephone call: what they hold must not
 /// control the terminal.
-struct Terminal(File);
+struct Terminal(ManuallyDrop<File>);
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -117,7 +117,7 @@ pub enum Error {
         refusal(Verb::List, *errno)
     )]
     NoIpvs { errno: i32 },
-    #[error("{source}")]
+    #[error("{}", plain(source))]
     Kernel { verb: Verb, source: kernel::Error },
     #[error("cannot open file /proc/net/ip_vs_conn")]
     NoConnections(#[source] io::Error),
@@ -215,7 +215,7 @@ fn refusal(verb: Verb, errno: i32) -> String {
 }
 
 /// The C library's text, without the number that Rust adds.
-fn plain(error: &io::Error) -> String {
+fn plain(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     match text.rfind(" (os error") {
         Some(end) => text[..end].to_owned(),

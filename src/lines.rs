@@ -1,9 +1,12 @@
-//! Lines of any length from anything that can be read, as they arrive.
+//! Lines of almost any length from anything that can be read, as they arrive.
 
 use std::io::{self, Read};
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
+
+/// The longest line, lest something without lines takes all memory.
+const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Gives line by line; only what has been read ahead is kept.
 pub struct Lines<R> {
@@ -57,6 +60,9 @@ impl<R: Read> Lines<R> {
         self.searched -= self.next;
         self.next = 0;
         let start = self.text.len();
+        if start > LONGEST {
+            return Err(io::Error::other("a line of more than 16 MiB"));
+        }
         self.text.resize(start + CHUNK, 0);
         let read = loop {
             match self.input.read(&mut self.text[start..]) {
@@ -114,6 +120,13 @@ mod tests {
         assert!(lines.ended());
         assert_eq!(lines.at_hand(), Some(&b"three"[..]));
         assert_eq!(lines.at_hand(), None);
+    }
+
+    #[test]
+    fn what_has_no_lines_is_not_read_to_its_end() {
+        let mut lines = Lines::new(io::repeat(b'x'));
+        let error = lines.read().unwrap_err();
+        assert_eq!(error.to_string(), "a line of more than 16 MiB");
     }
 
     #[test]

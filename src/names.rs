@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -13,6 +14,10 @@ use crate::model::Protocol;
 /// How long all lookups of a listing may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long name servers may keep silent, in all, before no more is asked about the names on
+/// lines. The C library has its own limit for each of them.
+const PATIENCE_IN_VAIN: Duration = Duration::from_secs(15);
+
 /// The names that numbers are shown by. Each is looked up once.
 #[derive(Debug)]
 pub struct Names {
@@ -20,6 +25,9 @@ pub struct Names {
     ports: HashMap<(u16, Protocol), Option<Vec<u8>>>,
     numeric: bool,
     waited: Duration,
+    /// How long lookups took that nobody answered, and whether that is news.
+    in_vain: Cell<Duration>,
+    is_news: Cell<bool>,
 }
 
 impl Names {
@@ -30,6 +38,8 @@ impl Names {
             ports: HashMap::new(),
             numeric: false,
             waited: Duration::ZERO,
+            in_vain: Cell::default(),
+            is_news: Cell::default(),
         }
     }
 
@@ -67,13 +77,19 @@ impl Names {
 
     /// The first address of a host, IPv4 where it has one.
     pub fn address_of(&self, name: &[u8]) -> Option<IpAddr> {
-        if self.numeric {
+        if self.numeric || self.in_vain.get() > PATIENCE_IN_VAIN {
             return None;
         }
         let name = CString::new(name).ok()?;
+        let start = Instant::now();
         let v4 = || first_address::<4>(&name, libc::AF_INET).map(|a| Ipv4Addr::from(a).into());
         let v6 = || first_address::<16>(&name, libc::AF_INET6).map(|a| Ipv6Addr::from(a).into());
-        v4().or_else(v6)
+        let address = v4().or_else(v6);
+        if address.is_none() && was_unanswered() {
+            self.in_vain.set(self.in_vain.get() + start.elapsed());
+            self.is_news.set(true);
+        }
+        address
     }
 
     /// The port that is known by a name in this protocol.
@@ -82,6 +98,11 @@ impl Names {
             return None;
         }
         port_of_name(name, protocol)
+    }
+
+    /// Whether a name on a line was not found for want of an answer, since this was last asked.
+    pub fn unanswered(&self) -> bool {
+        self.is_news.take()
     }
 
     /// Whether some names were given up because lookups took too long.
@@ -108,6 +129,14 @@ fn within<T: Send + 'static>(
 unsafe extern "C" {
     fn gethostbyname2(name: *const c_char, family: c_int) -> *mut libc::hostent;
     fn getservbyport(port: c_int, protocol: *const c_char) -> *mut libc::servent;
+    fn __h_errno_location() -> *mut c_int;
+}
+
+/// Whether it was for want of an answer that a host was not found.
+fn was_unanswered() -> bool {
+    const TRY_AGAIN: c_int = 2;
+    // SAFETY: the C library keeps the error of the last lookup of this thread there.
+    unsafe { *__h_errno_location() == TRY_AGAIN }
 }
 
 fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 
 use ipvsadm::cli::options::Verb;
 use ipvsadm::command::Command;
@@ -12,7 +13,7 @@ use ipvsadm::names::Names;
 use ipvsadm::rules::{self, EmptyTable};
 
 use crate::ask::{asked, change, open};
-use crate::console::{advise, complain};
+use crate::console::{advise, complain, tell_silence};
 use crate::show;
 
 /// The most lines that are kept before any is run.
@@ -66,8 +67,12 @@ impl<'a> Restore<'a> {
 
     /// Runs the lines of a file as they arrive. Whoever writes them may wait for the effect of
     /// one before writing the next, so all that is there is done before more is read.
-    pub fn run(mut self, input: impl FnOnce() -> io::Result<File>) -> Result<u8, Error> {
-        let mut lines = Lines::new(input().map_err(Error::Read)?);
+    pub fn run(
+        mut self,
+        input: impl FnOnce() -> io::Result<ManuallyDrop<File>>,
+    ) -> Result<u8, Error> {
+        let input = input().map_err(Error::Read)?;
+        let mut lines = Lines::new(&*input);
         let mut number = 0;
         loop {
             while let Some(line) = lines.at_hand() {
@@ -76,6 +81,7 @@ impl<'a> Restore<'a> {
                 let done = command.and_then(|command| self.execute(number, command.as_ref()));
                 if let Err(error) = done {
                     self.settle()?;
+                    tell_silence(&self.names);
                     self.status.failed(number, &error);
                     if error.ends_restore() {
                         advise(&error);
@@ -93,8 +99,12 @@ impl<'a> Restore<'a> {
 
     /// Puts a file in the table's place. All of it is read and looked at before anything is
     /// changed, and if a line is bad nothing is.
-    pub fn replace(mut self, input: impl FnOnce() -> io::Result<File>) -> Result<u8, Error> {
-        let commands = self.check(Lines::new(input().map_err(Error::Read)?))?;
+    pub fn replace(
+        mut self,
+        input: impl FnOnce() -> io::Result<ManuallyDrop<File>>,
+    ) -> Result<u8, Error> {
+        let input = input().map_err(Error::Read)?;
+        let commands = self.check(Lines::new(&*input))?;
         if self.status.code() != 0 {
             return Ok(self.status.code());
         }
@@ -114,7 +124,7 @@ impl<'a> Restore<'a> {
     }
 
     /// The commands of a file with their lines; every bad line is reported.
-    fn check(&mut self, mut lines: Lines<File>) -> Result<Vec<(usize, Command)>, Error> {
+    fn check(&mut self, mut lines: Lines<&File>) -> Result<Vec<(usize, Command)>, Error> {
         let mut commands = Vec::new();
         let mut table = EmptyTable::default();
         let mut number = 0;
@@ -132,6 +142,7 @@ impl<'a> Restore<'a> {
                 Ok(())
             });
             if let Err(error) = followed {
+                tell_silence(&self.names);
                 self.status.failed(number, &error);
             }
         }

@@ -7,7 +7,7 @@ use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 
 use crate::ask::{asked, change, open};
-use crate::console::{advise, complain, print, print_text, warn};
+use crate::console::{advise, complain, print, print_text, tell_silence, warn};
 use crate::restore::Restore;
 use crate::{show, start};
 
@@ -52,7 +52,8 @@ fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
     let names = Names::system();
     let command = match words {
         [] => DEFAULT,
-        words => meaning::read(program, words.iter().copied(), &names)?,
+        words => meaning::read(program, words.iter().copied(), &names)
+            .inspect_err(|_| tell_silence(&names))?,
     };
     match command {
         Command::Restore => return Restore::new(program, names).run(start::stdin),

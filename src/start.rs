@@ -5,8 +5,8 @@
 
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::{FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -35,19 +35,22 @@ extern "C" fn look() {
 }
 
 /// Standard input as it was given, with every error that reading may bring.
-pub fn stdin() -> io::Result<File> {
-    given(&STDIN_CLOSED, io::stdin().as_fd())
+pub fn stdin() -> io::Result<ManuallyDrop<File>> {
+    given(&STDIN_CLOSED, libc::STDIN_FILENO)
 }
 
 /// Standard output as it was given, with every error that writing may bring.
-pub fn stdout() -> io::Result<File> {
-    given(&STDOUT_CLOSED, io::stdout().as_fd())
+pub fn stdout() -> io::Result<ManuallyDrop<File>> {
+    given(&STDOUT_CLOSED, libc::STDOUT_FILENO)
 }
 
-fn given(closed: &AtomicBool, descriptor: BorrowedFd) -> io::Result<File> {
+/// Not a copy of the descriptor: there may be no room for another one.
+fn given(closed: &AtomicBool, descriptor: RawFd) -> io::Result<ManuallyDrop<File>> {
     match closed.load(Ordering::Relaxed) {
         true => Err(io::Error::from_raw_os_error(libc::EBADF)),
-        false => Ok(descriptor.try_clone_to_owned()?.into()),
+        // SAFETY: the descriptor was open at the start, and nothing ever closes it: this file
+        // is not dropped.
+        false => Ok(ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })),
     }
 }
 

@@ -4,6 +4,7 @@
 //! `6.1::cases::service::edit_resets`. The same executable boots the kernels, is process 1 in
 //! them and runs the tests there.
 
+mod bad_day;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod cases;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
 fn tests() -> Vec<KernelTest> {
     let mut tests = case_files();
     tests.extend(program::tests());
+    tests.extend(bad_day::tests());
     tests.extend(programs::tests());
     tests.extend(client::tests());
     tests.extend(defects::tests());

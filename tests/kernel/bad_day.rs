@@ -1,0 +1,318 @@
+//! A machine on a bad day: each time ours says what is wrong, ends with the right status and
+//! leaves the table as it was asked to.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Program, Side, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    let mut tests = vec![
+        KernelTest::new("bad_day::closed_files", closed_files),
+        KernelTest::new("bad_day::hardly_any_descriptors", descriptors),
+        KernelTest::new("bad_day::no_room", no_room),
+        KernelTest::new("bad_day::nothing_in_proc_or_etc", nothing_there),
+        KernelTest::new("bad_day::odd_environments", environments),
+        KernelTest::new("bad_day::signals", signals),
+        KernelTest::new("bad_day::no_name_server_answers", no_answer),
+        KernelTest::new("bad_day::input_without_end", endless_input),
+    ];
+    // What has nothing to do with the kernel is tried where it is quickest.
+    for test in &mut tests[2..] {
+        test.kernels = vec![Kernel::V7_2];
+    }
+    tests
+}
+
+/// Begins every script: `try` runs our program and tells its status.
+const PRELUDE: &str = "\
+exec 2>&1
+cd $(mktemp -d)
+ln -s $(command -v ipvsadm) ipvsadm-save; ln -s ipvsadm-save ipvsadm-restore
+try() { ipvsadm \"$@\"; echo \"$? of $*\"; }
+";
+
+/// That a script prints this on both streams together.
+fn expect(world: &mut World, script: &str, expected: &str) -> Result<()> {
+    let namespace = world.namespace("director")?;
+    let program = Program::shell(Side::Ours, &format!("{PRELUDE}{script}"));
+    let output = namespace.run(&program.limit(Duration::from_secs(60)))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(said == expected, "it gave\n{output}instead of\n{expected}");
+    Ok(())
+}
+
+/// Whatever is opened later must not be taken for a standard file.
+fn closed_files(world: &mut World) -> Result<()> {
+    let script = "\
+echo '-A -t 10.0.0.2:80 -s rr' >rules
+for close in '' '>&-' '2>&-' '>&- 2>&-'; do
+    for input in '<rules' '<&-'; do
+        ipvsadm -C
+        statuses=
+        for words in -R '-A -t 10.0.0.1:80 -s rr' '-A -t 10.0.0.1:80' '-q' '-Sn' '-h' '-Lnc'; do
+            eval \"ipvsadm $words $input >said 2>said $close\"
+            statuses=\"$statuses $?\"
+        done
+        ipvsadm -Sn >table
+        echo \"$input $close:$statuses, $(wc -l <table) services\"
+    done
+done
+ipvsadm -R <&-
+ipvsadm -h >&-
+ipvsadm -Sn >&-
+ipvsadm -L -c >&-";
+    let expected = "\
+<rules : 0 0 255 255 0 0 0, 2 services
+<&- : 1 0 255 255 0 0 0, 1 services
+<rules >&-: 0 0 255 255 1 1 1, 2 services
+<&- >&-: 1 0 255 255 1 1 1, 1 services
+<rules 2>&-: 0 0 255 255 0 0 0, 2 services
+<&- 2>&-: 1 0 255 255 0 0 0, 1 services
+<rules >&- 2>&-: 0 0 255 255 1 1 1, 2 services
+<&- >&- 2>&-: 1 0 255 255 1 1 1, 1 services
+cannot read: Bad file descriptor
+cannot write: Bad file descriptor
+cannot write: Bad file descriptor
+cannot write: Bad file descriptor
+";
+    expect(world, script, expected)
+}
+
+/// Standard files and nothing else, then the socket too, then another file.
+fn descriptors(world: &mut World) -> Result<()> {
+    let script = "\
+echo '-A -t 10.0.0.3:80 -s rr' >rules
+# With three not even the C library can be loaded.
+for most in 3 4 5; do
+    ipvsadm -C
+    ipvsadm -A -t 10.0.0.1:80 -s rr
+    echo \"$most files\"
+    (
+        ulimit -n $most
+        try -v
+        try -A -t 10.0.0.2:80 -s rr
+        try -Sn
+        try -Lnc
+    ) 2>&1 | sed 's/v1.31.*/v1.31/; /shared libraries/d'
+    (exec <rules; ulimit -n $most; exec ipvsadm -R) 2>said; echo \"$? of -R\"
+    ipvsadm -Sn | wc -l
+done";
+    let expected = "\
+3 files
+127 of -v
+127 of -A -t 10.0.0.2:80 -s rr
+127 of -Sn
+127 of -Lnc
+127 of -R
+1
+4 files
+ipvsadm v1.31
+0 of -v
+0 of -A -t 10.0.0.2:80 -s rr
+-A -t 10.0.0.1:80 -s rr
+-A -t 10.0.0.2:80 -s rr
+0 of -Sn
+cannot open file /proc/net/ip_vs_conn
+1 of -Lnc
+0 of -R
+3
+5 files
+ipvsadm v1.31
+0 of -v
+0 of -A -t 10.0.0.2:80 -s rr
+-A -t 10.0.0.1:80 -s rr
+-A -t 10.0.0.2:80 -s rr
+0 of -Sn
+IPVS connection entries
+pro expire state       source             virtual            destination
+0 of -Lnc
+0 of -R
+3
+";
+    expect(world, script, expected)
+}
+
+fn no_room(world: &mut World) -> Result<()> {
+    let script = "\
+mkdir small; mount -t tmpfs -o size=4k none small
+seq 200 | sed 's/.*/-A -t 10.0.0.1:& -s rr/' | ipvsadm -R
+ipvsadm -Sn >small/saved; echo $?; wc -c <small/saved
+./ipvsadm-save -n >small/saved; echo $?
+umount small
+ipvsadm -q 2>/dev/full; echo $?
+ipvsadm -A -t 10.0.0.1:1 2>/dev/full; echo $?
+ipvsadm -L >/dev/full 2>&1; echo $?
+ipvsadm -h >/dev/full; echo $?
+ipvsadm -Sn >/proc/self/mem; echo $?
+ipvsadm -R </proc/self/mem; echo $?
+printf -- '-A -f 1\\n-q\\n-A -f 2\\n' | ipvsadm -R 2>/dev/full; echo $?
+ipvsadm -Sn | wc -l";
+    let expected = "\
+cannot write: No space left on device
+1
+4096
+cannot write: No space left on device
+1
+255
+255
+1
+cannot write: No space left on device
+1
+cannot write: Input/output error
+1
+cannot read: Input/output error
+1
+255
+201
+";
+    expect(world, script, expected)
+}
+
+fn nothing_there(world: &mut World) -> Result<()> {
+    let script = "\
+try -A -t 10.0.0.1:http -s rr
+cat >without <<'END'
+try() { ipvsadm \"$@\"; echo \"$? of $*\"; }
+mount -t tmpfs none $1
+ipvsadm -L -t 10.0.0.1:80 | tail -n 1
+try -Sn
+try -Lc
+try -A -t 10.0.0.2:http -s rr
+try -A -t localhost:81 -s rr
+try -A -t 10.0.0.2:82 -s rr
+try -D -t 10.0.0.2:82
+IPVSADM_COMPLETE=1 ipvsadm -D -t 10.0.0.1
+END
+for place in /proc /etc; do
+    echo $place
+    unshare -m sh without $place
+done";
+    let expected = "\
+0 of -A -t 10.0.0.1:http -s rr
+/proc
+TCP  10.0.0.1:http rr
+-A -t 10.0.0.1:80 -s rr
+0 of -Sn
+cannot open file /proc/net/ip_vs_conn
+1 of -Lc
+0 of -A -t 10.0.0.2:http -s rr
+0 of -A -t localhost:81 -s rr
+0 of -A -t 10.0.0.2:82 -s rr
+0 of -D -t 10.0.0.2:82
+/etc
+TCP  10.0.0.1:80 rr
+-A -t 10.0.0.1:80 -s rr
+-A -t 10.0.0.2:80 -s rr
+-A -t 127.0.0.1:81 -s rr
+0 of -Sn
+IPVS connection entries
+pro expire state       source             virtual            destination
+0 of -Lc
+illegal virtual server address[:port] specified
+2 of -A -t 10.0.0.2:http -s rr
+no name server answered
+illegal virtual server address[:port] specified
+2 of -A -t localhost:81 -s rr
+0 of -A -t 10.0.0.2:82 -s rr
+0 of -D -t 10.0.0.2:82
+10.0.0.1:80\trr, 0 servers
+";
+    expect(world, script, expected)
+}
+
+fn environments(world: &mut World) -> Result<()> {
+    let script = "\
+ipvsadm -A -t 10.0.0.1:80 -s rr -p 1234
+ipvsadm=$(command -v ipvsadm)
+env -i $ipvsadm -Ln >plain; env -i $ipvsadm -q 2>plain-error
+long=$(printf '%0100000d' 0)
+for setting in LC_ALL=de_DE.UTF-8 LC_ALL=nonsense LANG=ja_JP.SJIS LC_NUMERIC=de_DE LANGUAGE=de \\
+    TZ=Nowhere/None TERM= TERM=nonsense COLUMNS=1 COLUMNS=x LINES=-1 POSIXLY_CORRECT=1 HOME= PATH= \\
+    RUST_BACKTRACE=full RUST_LOG=trace RUST_MIN_STACK=1 LD_BIND_NOW=1 MALLOC_ARENA_MAX=0 \\
+    CLICOLOR_FORCE=1 NO_COLOR=1 RES_OPTIONS=nonsense HOSTALIASES=/nowhere COMPLETE=bash =x \\
+    \"LONG=$long\" \"$(printf 'BYTES=\\377\\200\\033[2J')\"; do
+    env -i \"$setting\" $ipvsadm -Ln | cmp - plain || echo \"with $setting\"
+    env -i \"$setting\" $ipvsadm -q 2>&1 >/dev/null | cmp - plain-error || echo \"with $setting\"
+done
+wc -l <plain";
+    expect(world, script, "4\n")
+}
+
+/// Lines that came before are done, and half a line is not.
+fn signals(world: &mut World) -> Result<()> {
+    let script = "\
+mkfifo rules
+for signal in INT TERM HUP; do
+    ipvsadm -C
+    env --default-signal=INT ipvsadm -R <rules & restore=$!
+    exec 3>rules
+    echo '-A -f 1 -s rr' >&3
+    until ipvsadm -Sn | grep -q 'f 1'; do :; done
+    kill -STOP $restore; kill -CONT $restore
+    echo '-A -f 2 -s rr' >&3
+    until ipvsadm -Sn | grep -q 'f 2'; do :; done
+    printf -- '-A -f 3' >&3
+    kill -$signal $restore; wait $restore; echo \"$? of $signal\"
+    exec 3>&-
+    ipvsadm -Sn
+done";
+    let left = "-A -f 1 -s rr\n-A -f 2 -s rr\n";
+    let expected = [130, 143, 129]
+        .iter()
+        .zip(["INT", "TERM", "HUP"])
+        .map(|(status, signal)| format!("{status} of {signal}\n{left}"));
+    expect(world, script, &expected.collect::<String>())
+}
+
+fn no_answer(world: &mut World) -> Result<()> {
+    let script = "\
+ip link add slow type dummy; ip addr add 10.8.8.1/24 dev slow; ip link set slow up
+ip neigh add 10.8.8.8 lladdr 02:00:00:00:00:08 dev slow
+cat >slow <<'END'
+printf 'nameserver 10.8.8.8\\noptions timeout:4 attempts:1\\n' >resolv.conf
+echo hosts: dns >nsswitch.conf
+mount --bind resolv.conf /etc/resolv.conf
+mount --bind nsswitch.conf /etc/nsswitch.conf
+seq 1000 | sed 's/.*/-A -t n&.example.net:80/' | timeout 40 ./ipvsadm-restore >said 2>&1; echo $?
+grep -c illegal said; grep -c 'no name server' said; head -n 2 said
+END
+unshare -m sh slow";
+    let expected = "\
+2
+1000
+2
+no name server answered
+line 1: illegal virtual server address[:port] specified
+";
+    expect(world, script, expected)
+}
+
+fn endless_input(world: &mut World) -> Result<()> {
+    let script = "\
+yes '# of such lines there are very many, and in the end one that is not' | head -c 64M >many
+many=$(yes many | head -n 16)
+{
+    ulimit -v 200000
+    { cat $many; printf '\\n-A -f 8 -s rr\\n'; } | ipvsadm -R; echo $?
+    truncate -s 1G nothing
+    ipvsadm -R <nothing; echo $?
+    ./ipvsadm-restore <nothing; echo $?
+    yes '#' | ./ipvsadm-restore; echo $?
+    ipvsadm -Sn
+}";
+    let expected = "\
+0
+cannot read: a line of more than 16 MiB
+1
+cannot read: a line of more than 16 MiB
+1
+more than 1000000 lines
+2
+-A -f 8 -s rr
+";
+    expect(world, script, expected)
+}
