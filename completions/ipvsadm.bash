@@ -1,21 +1,48 @@
 # Completion of ipvsadm for bash. What may stand on the line is known to ipvsadm itself.
 
 _ipvsadm() {
-    local -a words
-    local word value about
-    # The shell breaks words at colons; addresses are taken from the line as it was typed.
-    read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
-    [[ ${COMP_LINE:0:COMP_POINT} == *[[:blank:]] ]] && words+=("")
-    words=("${words[@]//[\"\']/}")
-    word=${words[-1]}
-    COMPREPLY=()
-    while IFS=$'\t' read -r value about; do
-        COMPREPLY+=("$value")
-    done < <(IPVSADM_COMPLETE=1 command "${words[0]/#\~/$HOME}" "${words[@]:1}" 2>/dev/null)
-    # What the shell takes for an earlier word is not repeated.
-    if [[ $word == *[:=]* && $COMP_WORDBREAKS == *[:=]* ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*[:=]}"}"}")
+    local line=${COMP_LINE:0:COMP_POINT} word quotes start i
+    local -a words rows values abouts
+    # Behind a redirection stands a file.
+    if [[ $line =~ [\<\>][[:blank:]]*[^[:blank:]]*$ ]]; then
+        compopt -o default
+        return
     fi
+    # The shell breaks words at colons; addresses are taken from the line as it was typed.
+    read -ra words <<<"$line"
+    [[ $line == *[[:blank:]] ]] && words+=("")
+    word=${words[-1]}
+    words=("${words[@]//[\"\'\\]/}")
+    mapfile -t rows < <(IPVSADM_COMPLETE=1 command "${words[0]/#\~/$HOME}" "${words[@]:1}" 2>/dev/null)
+    values=("${rows[@]%%$'\t'*}")
+    abouts=("${rows[@]#*$'\t'}")
+
+    # What the shell takes for an earlier word, or has before a quote, is not repeated.
+    quotes=${word//[^\"\']/}
+    if ((${#quotes} % 2)); then
+        start=${word%[\"\']*}
+    elif [[ $COMP_WORDBREAKS == *[:=]* ]]; then
+        start=${word%"${word##*[:=]}"}
+    fi
+    values=("${values[@]#"${start//[\"\'\\]/}"}")
+
+    # A list says what each is, unless it is a long one.
+    if [[ $COMP_TYPE == @(33|63|64) ]] && ((${#values[@]} > 1 && ${#values[@]} <= 100)); then
+        _ipvsadm_rows
+    fi
+    COMPREPLY=("${values[@]}")
 }
 
-complete -F _ipvsadm ipvsadm
+# Makes rows as wide as the terminal of the values and what there is to say about them.
+_ipvsadm_rows() {
+    local value width=0 columns=$((${COLUMNS:-80} - 1))
+    for value in "${values[@]}"; do
+        ((width = ${#value} > width ? ${#value} : width))
+    done
+    for i in "${!values[@]}"; do
+        printf -v value '%-*s  %s' "$width" "${values[i]}" "${abouts[i]}"
+        printf -v 'values[i]' '%-*.*s' "$columns" "$columns" "$value"
+    done
+}
+
+complete -o nosort -F _ipvsadm ipvsadm

@@ -6,15 +6,15 @@
 use std::fs;
 use std::io;
 
-use super::live::{self, LiveService};
+use super::live::{self, LiveId};
 use super::options::{Needs, Opt, OptionRow, Row, Slots, Value, Verb};
 use super::table::{COMMANDS, OPTIONS};
 use super::words::{Event, Words};
 use crate::model::Protocol;
 use crate::render::Out;
 
-const SERVICES: &str = "/proc/net/ip_vs";
-const INTERFACES: &str = "/sys/class/net";
+/// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
+const INTERFACES: &str = "/proc/net/dev";
 
 /// The schedulers, and what they go by.
 pub const SCHEDULERS: &[(&str, &str)] = &[
@@ -51,9 +51,7 @@ impl Candidate {
 
 /// Prints `value TAB description` for each candidate that the last word may become.
 pub fn print(out: &mut Out, words: &[&[u8]]) -> io::Result<()> {
-    // Whoever may not read it, or has no IPVS, sees no services.
-    let services = fs::read(SERVICES).unwrap_or_default();
-    for candidate in candidates(words, &services) {
+    for candidate in candidates(words, &live::read()) {
         out.text(candidate.text).text("\t").text(candidate.about);
         out.end_row()?;
     }
@@ -62,6 +60,7 @@ pub fn print(out: &mut Out, words: &[&[u8]]) -> io::Result<()> {
 
 /// What the last of these words may become. `services` is what `/proc/net/ip_vs` holds.
 pub fn candidates(words: &[&[u8]], services: &[u8]) -> Vec<Candidate> {
+    let services = &String::from_utf8_lossy(services);
     let Some((current, before)) = words.split_last() else {
         return Vec::new();
     };
@@ -72,7 +71,7 @@ pub fn candidates(words: &[&[u8]], services: &[u8]) -> Vec<Candidate> {
             row,
             value: Some(value),
             ..
-        }) => {
+        }) if !(current.is_empty() && matches!(row.value(), Value::Optional(_))) => {
             let attached = &current[..current.len() - value.len()];
             let values = line.values(row, value, services);
             values.into_iter().map(|c| prefixed(attached, c)).collect()
@@ -172,7 +171,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn values(&self, row: Row, value: &[u8], services: &[u8]) -> Vec<Candidate> {
+    fn values(&self, row: Row, value: &[u8], services: &str) -> Vec<Candidate> {
         match row {
             Row::Command(row) if row.value != Value::Nothing => {
                 words(&[("master", "sends connections"), ("backup", "receives them")])
@@ -182,7 +181,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn option_values(&self, option: Opt, value: &[u8], services: &[u8]) -> Vec<Candidate> {
+    fn option_values(&self, option: Opt, value: &[u8], services: &str) -> Vec<Candidate> {
         match option {
             Opt::TcpService | Opt::UdpService | Opt::SctpService | Opt::MarkService => {
                 self.services(option, services)
@@ -207,41 +206,46 @@ impl<'a> Line<'a> {
     }
 
     /// The services that there are, except for a command that adds one.
-    fn services(&self, option: Opt, services: &[u8]) -> Vec<Candidate> {
+    fn services(&self, option: Opt, services: &str) -> Vec<Candidate> {
         if self.verb == Some(Verb::AddService) {
             return Vec::new();
         }
-        let services = live::services(services);
-        let services = services
-            .iter()
-            .filter(|service| kind(service) == Some(option));
+        let mut services = live::services(services);
+        // A mark may stand there once for each family.
+        services.dedup_by_key(|service| service.id);
+        let services = services.iter();
         services
+            .filter(|service| option_of(service.id) == Some(option))
             .map(|service| {
                 let about = match service.servers.len() {
                     1 => format!("{}, 1 server", service.scheduler),
                     count => format!("{}, {count} servers", service.scheduler),
                 };
-                Candidate::new(&service.name, about)
+                Candidate::new(service.id.to_string(), about)
             })
             .collect()
     }
 
     /// The servers of the service on the line, except for a command that adds one.
-    fn servers(&self, services: &[u8]) -> Vec<Candidate> {
+    fn servers(&self, services: &str) -> Vec<Candidate> {
         let Some((option, name)) = self.service else {
             return Vec::new();
         };
         if self.verb == Some(Verb::AddServer) {
             return Vec::new();
         }
+        let id = live_id(option, name);
         let services = live::services(services);
         let service = services.iter().find(|service| {
-            let is_family = option != Opt::MarkService || service.ipv6 == self.ipv6;
-            kind(service) == Some(option) && service.name.as_bytes() == name && is_family
+            let is_family = option != Opt::MarkService || service.is_ipv6() == self.ipv6;
+            Some(service.id) == id && is_family
         });
         let servers = service.into_iter().flat_map(|service| &service.servers);
         servers
-            .map(|server| Candidate::new(&server.name, server.about.clone()))
+            .map(|server| {
+                let about = format!("{}, weight {}", server.forwarding, server.weight);
+                Candidate::new(server.address.to_string(), about)
+            })
             .collect()
     }
 
@@ -258,28 +262,55 @@ impl<'a> Line<'a> {
             ],
             _ => &[("flag-1", ""), ("flag-2", ""), ("flag-3", "")],
         };
-        let end = value.iter().rposition(|&byte| byte == b',');
-        let before = &value[..end.map_or(0, |comma| comma + 1)];
-        let listed = |flag: &str| {
-            before
-                .split(|&b| b == b',')
-                .any(|word| word == flag.as_bytes())
+        let typed = value.iter().rposition(|&byte| byte == b',');
+        let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
+        let is_listed = |flag: &str| {
+            let mut listed = before.split(|&byte| byte == b',');
+            listed.any(|word| word == flag.as_bytes())
         };
-        let free = own.iter().filter(|(flag, _)| !listed(flag));
-        free.map(|(flag, about)| prefixed(before, Candidate::new(flag, *about)))
+        let free: Vec<_> = own.iter().filter(|(flag, _)| !is_listed(flag)).collect();
+        let fits = |flag: &str| flag.as_bytes().starts_with(current);
+        let mut lists = Vec::new();
+        for (flag, about) in free.iter().filter(|(flag, _)| fits(flag)) {
+            lists.push((flag.to_string(), *about));
+        }
+        // Shells put a blank behind the only candidate; a list that may go on wants none.
+        if let [(only, _)] = &lists[..] {
+            let more = free.iter().filter(|(flag, _)| flag != only);
+            let longer: Vec<_> = more
+                .map(|(flag, about)| (format!("{only},{flag}"), *about))
+                .collect();
+            lists.extend(longer);
+        }
+        let candidates = lists.iter();
+        candidates
+            .map(|(list, about)| prefixed(before, Candidate::new(list, *about)))
             .collect()
     }
 }
 
 /// The option that names such a service.
-fn kind(service: &LiveService) -> Option<Opt> {
-    Some(match service.protocol {
-        None => Opt::MarkService,
-        Some(Protocol::TCP) => Opt::TcpService,
-        Some(Protocol::UDP) => Opt::UdpService,
-        Some(Protocol::SCTP) => Opt::SctpService,
-        Some(_) => return None,
-    })
+fn option_of(id: LiveId) -> Option<Opt> {
+    match id {
+        LiveId::Mark(_) => Some(Opt::MarkService),
+        LiveId::Address(Protocol::TCP, _) => Some(Opt::TcpService),
+        LiveId::Address(Protocol::UDP, _) => Some(Opt::UdpService),
+        LiveId::Address(Protocol::SCTP, _) => Some(Opt::SctpService),
+        LiveId::Address(..) => None,
+    }
+}
+
+/// The service that an option with this value names, if it is written in numbers.
+fn live_id(option: Opt, value: &[u8]) -> Option<LiveId> {
+    let value = std::str::from_utf8(value).ok()?;
+    let protocol = match option {
+        Opt::TcpService => Protocol::TCP,
+        Opt::UdpService => Protocol::UDP,
+        Opt::SctpService => Protocol::SCTP,
+        _ => return value.parse().ok().map(LiveId::Mark),
+    };
+    let address = value.parse().ok()?;
+    Some(LiveId::Address(protocol, address))
 }
 
 fn words(words: &[(&str, &str)]) -> Vec<Candidate> {
@@ -290,12 +321,10 @@ fn words(words: &[(&str, &str)]) -> Vec<Candidate> {
 }
 
 fn interfaces() -> Vec<Candidate> {
-    let entries = fs::read_dir(INTERFACES).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-    names.sort();
+    let text = fs::read_to_string(INTERFACES).unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.split_once(':'));
     names
-        .iter()
-        .map(|name| Candidate::new(name.as_encoded_bytes(), ""))
+        .map(|(name, _)| Candidate::new(name.trim_start(), ""))
         .collect()
 }
 
@@ -303,21 +332,22 @@ fn interfaces() -> Vec<Candidate> {
 mod tests {
     use super::*;
 
-    const TABLE: &[u8] = b"\
+    const TABLE: &str = "\
 TCP  0A000001:0050 rr
   -> 0A010001:1F90      Masq    1      0          0
   -> 0A010002:1F90      Route   0      0          0
 TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 wlc
+  -> [2001:0db8:0001:0000:0000:0000:0000:0002]:0050 Route   1      0          0
 UDP  0A000001:0035 sh
 FWM  00000007 rr
-FWM  00000007 IPv6 wrr
+FWM  00000007 wrr
   -> [2001:0db8:0001:0000:0000:0000:0000:0001]:0000 Tunnel  1      0          0
 ";
 
     /// The candidates for the last word of a line, without what is said about them.
     fn texts(line: &str) -> Vec<String> {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let candidates = candidates(&words, TABLE);
+        let candidates = candidates(&words, TABLE.as_bytes());
         let texts = candidates.into_iter().map(|c| String::from_utf8(c.text));
         texts.map(Result::unwrap).collect()
     }
@@ -338,6 +368,8 @@ FWM  00000007 IPv6 wrr
         assert_eq!(texts("-S "), ["-n"]);
         assert_eq!(texts("-Sn "), [""; 0]);
         assert_eq!(texts("-D -f 7 "), ["-6"]);
+        assert_eq!(texts("-E -f 7 -p "), ["-6", "-s", "-b", "-M", "--pe", "-o"]);
+        assert_eq!(texts("-E -f 7 -p -s m"), ["mh"]);
         assert_eq!(texts("-L --da"), ["--daemon"]);
         assert_eq!(texts("-L --timeout --da"), [""; 0]);
     }
@@ -351,7 +383,7 @@ FWM  00000007 IPv6 wrr
             ["--tcp-service=[2001:db8::1]:80"]
         );
         assert_eq!(texts("-D -u "), ["10.0.0.1:53"]);
-        assert_eq!(texts("-E -f "), ["7", "7"]);
+        assert_eq!(texts("-E -f "), ["7"]);
         assert_eq!(texts("-A -t "), [""; 0]);
     }
 
@@ -361,6 +393,11 @@ FWM  00000007 IPv6 wrr
             texts("-d -t 10.0.0.1:80 -r "),
             ["10.1.0.1:8080", "10.1.0.2:8080"]
         );
+        assert_eq!(
+            texts("-d -t [2001:DB8:0::1]:80 -r "),
+            ["[2001:db8:1::2]:80"]
+        );
+        assert_eq!(texts("-d -u 10.0.0.1:80 -r "), [""; 0]);
         assert_eq!(texts("-e -f 7 -6 -r "), ["[2001:db8:1::1]:0"]);
         assert_eq!(texts("-e -f 7 -r "), [""; 0]);
         assert_eq!(texts("-a -t 10.0.0.1:80 -r "), [""; 0]);
@@ -376,6 +413,15 @@ FWM  00000007 IPv6 wrr
             texts("-A -s rr -b flag-1,flag-2,"),
             ["flag-1,flag-2,flag-3"]
         );
+        // One that may be followed by another is never the only one.
+        assert_eq!(
+            texts("-A -s sh -b sh-p"),
+            ["sh-port", "sh-port,sh-fallback"]
+        );
+        assert_eq!(
+            texts("-A -b flag-2,flag-1"),
+            ["flag-2,flag-1", "flag-2,flag-1,flag-3"]
+        );
         assert_eq!(texts("--stop-daemon b"), ["backup"]);
         assert_eq!(texts("-a --tun-type g"), ["gue", "gre"]);
         assert_eq!(texts("-A --pe "), ["sip"]);
@@ -386,7 +432,7 @@ FWM  00000007 IPv6 wrr
     fn candidates_say_what_they_are() {
         let about = |line: &str| {
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            candidates(&words, TABLE).swap_remove(0).about
+            candidates(&words, TABLE.as_bytes()).swap_remove(0).about
         };
         assert_eq!(about("-D -t 10"), "rr, 2 servers");
         assert_eq!(about("-d -t 10.0.0.1:80 -r 10.1.0.2"), "Route, weight 0");

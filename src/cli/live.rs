@@ -1,31 +1,77 @@
 //! The services and servers in `/proc/net/ip_vs`, which anyone may read.
 
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use crate::model::Protocol;
 
-/// A service as one would type its name.
+const TABLE: &str = "/proc/net/ip_vs";
+
+/// How long reading the table may take: somebody waits at a terminal.
+const PATIENCE: Duration = Duration::from_millis(15);
+
 #[derive(Debug, PartialEq, Eq)]
-pub struct LiveService {
-    /// None for a firewall mark.
-    pub protocol: Option<Protocol>,
-    pub name: String,
-    /// Whether a mark is one of IPv6.
-    pub ipv6: bool,
-    pub scheduler: String,
-    pub servers: Vec<LiveServer>,
+pub struct LiveService<'a> {
+    pub id: LiveId,
+    pub scheduler: &'a str,
+    pub servers: Vec<LiveServer<'a>>,
 }
 
-/// A server as one would type its name, and how packets get there.
-#[derive(Debug, PartialEq, Eq)]
-pub struct LiveServer {
-    pub name: String,
-    pub about: String,
+/// What the table tells services apart by. It does not say the family of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LiveId {
+    Address(Protocol, SocketAddr),
+    Mark(u32),
 }
 
-/// Reads the text of the table. Lines that make no sense are passed over.
-pub fn services(text: &[u8]) -> Vec<LiveService> {
-    let text = String::from_utf8_lossy(text);
+/// As one would type it.
+impl fmt::Display for LiveId {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Address(_, address) => address.fmt(f),
+            Self::Mark(mark) => mark.fmt(f),
+        }
+    }
+}
+
+/// A server, and how packets get there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LiveServer<'a> {
+    pub address: SocketAddr,
+    pub forwarding: &'a str,
+    pub weight: &'a str,
+}
+
+impl LiveService<'_> {
+    /// Whether its servers, if it has any, are of IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        let first = self.servers.first();
+        first.is_some_and(|server| server.address.is_ipv6())
+    }
+}
+
+/// What the table holds, or of a huge one the beginning: the kernel starts over for every page
+/// of it, which takes seconds. Without IPVS, or the right to read it, this is nothing.
+pub fn read() -> Vec<u8> {
+    let start = Instant::now();
+    let mut text = Vec::new();
+    let mut page = [0; 16 * 1024];
+    if let Ok(mut table) = File::open(TABLE) {
+        while let Ok(length @ 1..) = table.read(&mut page) {
+            text.extend_from_slice(&page[..length]);
+            if start.elapsed() > PATIENCE {
+                break;
+            }
+        }
+    }
+    text
+}
+
+/// Reads the text of the table, and sorts it. Lines that make no sense are passed over.
+pub fn services(text: &str) -> Vec<LiveService<'_>> {
     let mut services: Vec<LiveService> = Vec::new();
     for line in text.lines() {
         match (server(line), services.last_mut()) {
@@ -34,39 +80,41 @@ pub fn services(text: &[u8]) -> Vec<LiveService> {
             (None, _) => services.extend(service(line)),
         }
     }
+    services.sort_by_key(|service| service.id);
+    for service in &mut services {
+        service.servers.sort_by_key(|server| server.address);
+    }
     services
 }
 
-fn service(line: &str) -> Option<LiveService> {
-    let mut words = line.split_whitespace().peekable();
-    let protocol = match words.next()? {
-        "TCP" => Some(Protocol::TCP),
-        "UDP" => Some(Protocol::UDP),
-        "SCTP" => Some(Protocol::SCTP),
-        "FWM" => None,
+fn service(line: &str) -> Option<LiveService<'_>> {
+    let mut words = line.split_whitespace();
+    let kind = words.next()?;
+    let mut address = |protocol| {
+        let address = socket_address(words.next()?)?;
+        Some(LiveId::Address(protocol, address))
+    };
+    let id = match kind {
+        "TCP" => address(Protocol::TCP)?,
+        "UDP" => address(Protocol::UDP)?,
+        "SCTP" => address(Protocol::SCTP)?,
+        "FWM" => LiveId::Mark(u32::from_str_radix(words.next()?, 16).ok()?),
         _ => return None,
     };
-    let name = match protocol {
-        Some(_) => socket_address(words.next()?)?.to_string(),
-        None => u32::from_str_radix(words.next()?, 16).ok()?.to_string(),
-    };
-    let ipv6 = words.next_if_eq(&"IPv6").is_some();
     Some(LiveService {
-        protocol,
-        name,
-        ipv6,
-        scheduler: words.next()?.to_owned(),
+        id,
+        scheduler: words.next()?,
         servers: Vec::new(),
     })
 }
 
-fn server(line: &str) -> Option<LiveServer> {
+fn server(line: &str) -> Option<LiveServer<'_>> {
     let mut words = line.strip_prefix("  -> ")?.split_whitespace();
-    let name = socket_address(words.next()?)?.to_string();
-    let (method, weight) = (words.next()?, words.next()?);
+    let address = socket_address(words.next()?)?;
     Some(LiveServer {
-        name,
-        about: format!("{method}, weight {weight}"),
+        address,
+        forwarding: words.next()?,
+        weight: words.next()?,
     })
 }
 
@@ -87,31 +135,31 @@ mod tests {
 
     #[test]
     fn the_table_is_read() {
-        let text = b"\
+        let text = "\
 IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port Forward Weight ActiveConn InActConn
 TCP  0A000001:0050 rr persistent 360 FFFFFFFF
   -> 0A010001:1F90      Masq    1      0          0
 UDP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0035 wlc
-FWM  00000007 IPv6 sh
+FWM  00000007 sh
   -> [2001:0db8:0001:0000:0000:0000:0000:0001]:0000 Route   5      0          0
 ";
         let services = services(text);
         let names: Vec<_> = services
             .iter()
-            .map(|s| (s.name.as_str(), s.ipv6, s.servers.len()))
+            .map(|s| (s.id.to_string(), s.is_ipv6(), s.servers.len()))
             .collect();
         assert_eq!(
             names,
             [
-                ("10.0.0.1:80", false, 1),
-                ("[2001:db8::1]:53", false, 0),
-                ("7", true, 1)
+                ("10.0.0.1:80".to_owned(), false, 1),
+                ("[2001:db8::1]:53".to_owned(), false, 0),
+                ("7".to_owned(), true, 1)
             ]
         );
         let server = &services[2].servers[0];
-        assert_eq!(server.name, "[2001:db8:1::1]:0");
-        assert_eq!(server.about, "Route, weight 5");
+        assert_eq!(server.address.to_string(), "[2001:db8:1::1]:0");
+        assert_eq!((server.forwarding, server.weight), ("Route", "5"));
     }
 }

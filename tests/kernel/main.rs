@@ -9,9 +9,11 @@ mod bad_day;
 mod bench;
 mod cases;
 mod client;
+mod completion;
 mod defects;
 mod differences;
 mod formats;
+mod installed;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod matrix;
@@ -62,6 +64,8 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(bad_day::tests());
     tests.extend(programs::tests());
     tests.extend(client::tests());
+    tests.extend(completion::tests());
+    tests.extend(installed::tests());
     tests.extend(defects::tests());
     tests.extend(differences::tests());
     tests.extend(formats::tests());

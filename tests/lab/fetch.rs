@@ -47,6 +47,14 @@ const TOOLS: &[&str] = &[
     "libnetfilter-conntrack3",
     "libnfnetlink0",
     "libnftnl11",
+    "bash-completion",
+    "fish",
+    "fish-common",
+    "libpcre2-32-0",
+    "mandoc",
+    "zlib1g",
+    "zsh",
+    "zsh-common",
 ];
 
 /// What people run beside ours, and what a Debian 12 of its own needs to run it.
@@ -129,7 +137,7 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
 
 /// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
 pub fn tools() -> Result<PathBuf> {
-    obtain("tools-2", "bookworm", TOOLS, |folder| {
+    obtain("tools-3", "bookworm", TOOLS, |folder| {
         let reference = folder.join("opt/reference");
         fs::create_dir_all(&reference)?;
         // Debian chooses between the two kinds when the package is installed.

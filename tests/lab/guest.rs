@@ -261,6 +261,13 @@ fn enter_root(root: &Path) -> Result<()> {
     mount_new("tmpfs", own_folder(&root.join("run"))?)?;
     mount_new("tmpfs", own_folder(&root.join("tmp"))?)?;
     bind(Path::new("/dev"), own_folder(&root.join("dev"))?)?;
+    let terminals = root.join("dev/pts");
+    if !terminals.join("ptmx").exists() {
+        mount_new("devpts", &terminals)?;
+        symlink("/proc/self/fd", root.join("dev/fd"))?;
+    }
+    // Programs are installed here.
+    own_folder(&root.join("usr/local"))?;
     fs::create_dir_all(root.join("run/netns"))?;
     for name in ["kit", "tools", "host"] {
         let (source, target) = (Path::new(LAB).join(name), root.join("run/lab").join(name));

@@ -15,6 +15,7 @@ pub mod runner;
 pub mod schedule;
 pub mod supervise;
 pub mod sys;
+pub mod terminal;
 pub mod world;
 
 use std::env;

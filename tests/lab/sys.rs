@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -116,6 +116,38 @@ pub fn loopback_up() -> io::Result<()> {
     // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which lives on this stack frame.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) }.into())?;
     Ok(())
+}
+
+/// A new terminal: the side of whoever looks and types, and that of the programs.
+pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
+    let (mut screen, mut programs) = (-1, -1);
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let (no_name, no_settings) = (std::ptr::null_mut(), std::ptr::null());
+    // SAFETY: the three pointers that are not null are to values that outlive the call.
+    let result = unsafe { libc::openpty(&mut screen, &mut programs, no_name, no_settings, &size) };
+    check(result.into()).context("opening a terminal")?;
+    // SAFETY: the call succeeded, so both descriptors are open and ours alone.
+    let both = unsafe { (OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(programs)) };
+    Ok((both.0.into(), both.1.into()))
+}
+
+/// Starts a program as the leader of a session at the terminal that is its standard input.
+pub fn start_session(command: &mut Command) -> io::Result<Child> {
+    let lead = || {
+        // SAFETY: both take numbers only.
+        unsafe {
+            check(libc::setsid().into())?;
+            check(libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0).into())?;
+        }
+        Ok(())
+    };
+    // SAFETY: what the child does before its program begins are two system calls.
+    unsafe { command.pre_exec(lead) }.spawn()
 }
 
 /// Loads one kernel module from its file.

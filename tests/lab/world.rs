@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use super::guest::PATH;
 use super::sys::{self, Event};
+use super::terminal::Terminal;
 
 /// The world of one test; what it made is gone when it ends.
 #[derive(Default)]
@@ -69,6 +70,12 @@ impl Namespace {
         // enters it: the standard library can then start the program without copying ourselves.
         self.enter()?;
         program.start()
+    }
+
+    /// Starts a program in this namespace, at a terminal of its own.
+    pub fn start_at_terminal(&self, program: &Program) -> Result<Terminal> {
+        self.enter()?;
+        Terminal::start(program.command())
     }
 
     /// Makes this the namespace of the calling thread, for what is done without a program.
@@ -169,6 +176,16 @@ impl Program {
         self
     }
 
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .arg0(&self.argv0)
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// Files take what the program writes: unlike pipes they need no thread that drains them.
     fn start(&self) -> Result<Running> {
         let (stdout, stderr) = (nameless_file()?, nameless_file()?);
@@ -177,11 +194,8 @@ impl Program {
             stdin.write_all(&self.stdin)?;
             stdin.rewind()?;
         }
-        let child = Command::new(&self.path)
-            .arg0(&self.argv0)
-            .args(&self.args)
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
+        let child = self
+            .command()
             .stdin(stdin)
             .stdout(stdout.try_clone()?)
             .stderr(stderr.try_clone()?)

@@ -1,0 +1,158 @@
+//! Completion in the shells themselves: an ordinary user types at a terminal, and the files in
+//! `completion/` say what the screen then shows.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::installed::installer;
+use crate::lab::guest::PATH;
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::terminal::Terminal;
+use crate::lab::world::{Namespace, Program, Side, World};
+
+/// What shells do is the same on every kernel, and takes long on the older ones.
+pub fn tests() -> Vec<KernelTest> {
+    let shells = SHELLS.iter().map(|shell| KernelTest {
+        kernels: vec![Kernel::V6_12, Kernel::V7_2],
+        cost: 20,
+        ..KernelTest::new(format!("completion::{}", shell.name), |world| {
+            complete_in(world, shell)
+        })
+    });
+    shells.collect()
+}
+
+/// A shell, how it is started, and what is typed there and seen.
+struct Shell {
+    name: &'static str,
+    start: &'static [&'static str],
+    settings: &'static str,
+    session: &'static str,
+}
+
+const SHELLS: &[Shell] = &[
+    Shell {
+        name: "bash",
+        start: &["bash", "--rcfile", "settings", "-i"],
+        settings: ". /usr/share/bash-completion/bash_completion; PS1='> '\n",
+        session: include_str!("completion/bash"),
+    },
+    Shell {
+        name: "bash_alone",
+        start: &["bash", "--rcfile", "settings", "-i"],
+        settings: ". /usr/local/share/bash-completion/completions/ipvsadm; PS1='> '\n",
+        session: include_str!("completion/bash_alone"),
+    },
+    Shell {
+        name: "zsh",
+        start: &["zsh", "-i"],
+        settings: "autoload -U compinit; compinit -u; PS1='> '\n",
+        session: include_str!("completion/zsh"),
+    },
+    Shell {
+        name: "fish",
+        start: &["fish", "-C", "source settings"],
+        settings: "function fish_prompt; echo '> '; end; function fish_greeting; end\n",
+        session: include_str!("completion/fish"),
+    },
+];
+
+const TABLE: &str = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 5
+-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -m -w 0
+-A -t 10.0.0.1:443 -s wlc
+-A -t [2001:db8::1]:80 -s wrr
+-a -t [2001:db8::1]:80 -r [2001:db8:1::1]:80 -g
+-A -u 10.0.0.1:53 -s sh
+-A --sctp-service 10.0.0.1:9
+-A -f 7
+-a -f 7 -r 10.1.0.1
+-A -f 7 -6
+-a -f 7 -6 -r [2001:db8:1::1]
+";
+
+/// The user that everyone has and who may do nothing.
+const NOBODY: u32 = 65534;
+
+fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
+    let here = world.namespace("here")?;
+    here.run(&Program::ipvsadm(Side::Ours).args(["-R"]).stdin(TABLE))?
+        .success()?;
+    let _installed = Installed::new(&here)?;
+    let home = home_of_nobody(shell)?;
+    let program = Program::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["env", "-C"])
+        .args([&home])
+        .args(shell.start)
+        .env("PATH", format!("{}:{PATH}", home.display()))
+        .env("HOME", &home)
+        .env("ZDOTDIR", &home)
+        .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
+        .env("LC_ALL", "C.UTF-8");
+    let mut terminal = here.start_at_terminal(&program)?;
+    play(&mut terminal, shell.session)
+}
+
+/// A folder with the shell's settings, a file, and something by the name of `sudo`.
+fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
+    let home = Path::new("/tmp/home").join(shell.name);
+    fs::create_dir_all(&home)?;
+    fs::write(home.join("settings"), shell.settings)?;
+    fs::write(home.join(".zshrc"), shell.settings)?;
+    fs::write(home.join("rules.saved"), "")?;
+    // Shells complete behind commands that there are.
+    symlink("/bin/true", home.join("sudo"))?;
+    chown(&home, Some(NOBODY), Some(NOBODY))?;
+    Ok(home)
+}
+
+/// Everything where the README says that it goes; taken away when dropped.
+struct Installed<'a>(&'a Namespace);
+
+impl<'a> Installed<'a> {
+    fn new(here: &'a Namespace) -> Result<Self> {
+        here.run(&installer())?.success()?;
+        Ok(Self(here))
+    }
+}
+
+impl Drop for Installed<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.run(&installer().args(["--remove"]));
+    }
+}
+
+/// Clears the line and the screen.
+const CLEAR: &str = "\x15\x0c";
+
+/// Types what the session says and compares the screen after each step.
+fn play(terminal: &mut Terminal, session: &str) -> Result<()> {
+    expect(terminal, "a prompt", ">\n")?;
+    for step in session.split("\n\n").filter(|step| !step.is_empty()) {
+        let lines = step.lines().filter(|line| !line.starts_with('#'));
+        let mut lines = lines.map(str::to_owned);
+        let Some(line) = lines.next() else { continue };
+        let Some(keys) = line.strip_prefix("type ") else {
+            bail!("a step begins with {line:?} instead of what to type");
+        };
+        terminal.press(CLEAR)?;
+        expect(terminal, "a clear screen", ">\n")?;
+        terminal.press(&keys.replace("<TAB>", "\t"))?;
+        let screen: String = lines.map(|line| line + "\n").collect();
+        expect(terminal, &line, &screen)?;
+    }
+    Ok(())
+}
+
+fn expect(terminal: &mut Terminal, when: &str, expected: &str) -> Result<()> {
+    match terminal.wait(|screen| screen == expected) {
+        Ok(()) => Ok(()),
+        Err(screen) => bail!("after {when} the screen shows\n{screen}instead of\n{expected}"),
+    }
+}

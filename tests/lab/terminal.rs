@@ -1,0 +1,95 @@
+//! A program at a terminal: keys go to it, and its screen is read as a person would.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::AsFd;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::sys::{self, Event};
+
+const ROWS: NonZero<u16> = NonZero::new(50).unwrap();
+const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
+
+/// How long a screen may take until it shows what it should.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A screen on which nothing moves for this long is looked at.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// A terminal with a program, which is killed when this is dropped.
+pub struct Terminal {
+    program: Child,
+    line: File,
+    screen: vt100::Parser,
+}
+
+impl Terminal {
+    /// Starts a program as the leader of a session at a new terminal.
+    pub fn start(mut command: Command) -> Result<Self> {
+        let (line, theirs) = sys::open_terminal(ROWS.get(), COLUMNS.get())?;
+        command.env("TERM", "xterm");
+        command.stdin(theirs.try_clone()?);
+        command.stdout(theirs.try_clone()?);
+        command.stderr(theirs);
+        Ok(Terminal {
+            program: sys::start_session(&mut command)?,
+            line,
+            screen: vt100::Parser::new(ROWS, COLUMNS, 0),
+        })
+    }
+
+    pub fn press(&mut self, keys: &str) -> Result<()> {
+        self.line.write_all(keys.as_bytes())?;
+        Ok(())
+    }
+
+    /// The rows of the screen that show anything, without blanks at their ends.
+    pub fn screen(&self) -> String {
+        let contents = self.screen.screen().contents();
+        let rows = contents.lines().map(str::trim_end);
+        let shown = rows.filter(|row| !row.is_empty());
+        shown.map(|row| format!("{row}\n")).collect()
+    }
+
+    /// Waits until the screen, at rest, is as wanted; says how it is if it does not get there.
+    pub fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            let ended = self.watch().map_err(|error| format!("{error:#}"))?;
+            let screen = self.screen();
+            if wanted(&screen) {
+                return Ok(());
+            }
+            if ended || start.elapsed() > PATIENCE {
+                return Err(screen);
+            }
+        }
+    }
+
+    /// Follows the screen until nothing moves; true when the program has left the terminal.
+    fn watch(&mut self) -> Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            let event = [(self.line.as_fd(), Event::Readable)];
+            if sys::wait_first(&event, Some(QUIET))?.is_none() {
+                return Ok(false);
+            }
+            match self.line.read(&mut buffer) {
+                // A terminal that nobody has open any more is an error to Linux.
+                Ok(0) | Err(_) => return Ok(true),
+                Ok(length) => self.screen.process(&buffer[..length]),
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
