@@ -15,6 +15,7 @@ use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::supervise;
 use crate::lab::world::{Program, Side, World};
+use crate::manual;
 
 /// So many words in a row may be the same.
 const MOST: usize = 8;
@@ -22,17 +23,7 @@ const MOST: usize = 8;
 /// Where the original's pages are in the kit.
 const PAGES: &str = "pages";
 
-/// Ours, and the sections that repeat what must be the same: names and messages.
-const OURS: &[(&str, &str)] = &[
-    ("ipvsadm.8", include_str!("../../man/ipvsadm.8")),
-    ("ipvsadm-save.8", include_str!("../../man/ipvsadm-save.8")),
-    (
-        "ipvsadm-restore.8",
-        include_str!("../../man/ipvsadm-restore.8"),
-    ),
-    ("ipvsadm-json.5", include_str!("../../man/ipvsadm-json.5")),
-    ("README.md", include_str!("../../README.md")),
-];
+/// The sections that repeat what must be the same: names and messages.
 const THE_SAME: [&str; 2] = ["SYNOPSIS", "DIAGNOSTICS"];
 
 pub fn tests() -> Vec<KernelTest> {
@@ -79,10 +70,12 @@ fn no_common_runs(world: &mut World) -> Result<()> {
         );
     }
 
-    let ours = OURS
-        .iter()
-        .map(|(name, text)| (*name, without_the_same(text)));
-    for (name, text) in ours.chain([("the help", help(Side::Ours)?)]) {
+    let pages = manual::PAGES.map(|(name, page)| (name, without_the_same(page)));
+    let others = [
+        ("README.md", include_str!("../../README.md").to_owned()),
+        ("the help", help(Side::Ours)?),
+    ];
+    for (name, text) in pages.into_iter().chain(others) {
         let common = common(&known, &text).join("\n");
         ensure!(
             common.is_empty(),
