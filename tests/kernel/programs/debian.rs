@@ -4,11 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::lab::world::{Program, Side};
 use crate::lab::{guest, sys};
+
+/// How long a program may take: those in Perl and Python are slow to start.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// It is mounted as long as this lives; what is written there goes with it.
 pub struct Debian {
@@ -46,7 +50,9 @@ impl Debian {
 
     /// One of the programs, by its name.
     pub fn program(&self, name: &str) -> Program {
-        Program::new("chroot").args([self.root.as_os_str(), name.as_ref()])
+        Program::new("chroot")
+            .args([self.root.as_os_str(), name.as_ref()])
+            .limit(LIMIT)
     }
 
     /// Where a file of its is to be found from outside.

@@ -1,14 +1,9 @@
 //! Salt's module for IPVS, which runs `ipvsadm` for each of its functions.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 
 use super::debian::Debian;
 use crate::lab::world::World;
-
-/// Python is slow to start where system calls are.
-const LIMIT: Duration = Duration::from_secs(60);
 
 const CALLS: &str = include_str!("salt.py");
 
@@ -57,7 +52,7 @@ pub fn every_function(world: &mut World) -> Result<()> {
     let debian = Debian::new("director")?;
     let director = world.namespace("director")?;
     let python = debian.program("python3").args(["-"]).stdin(CALLS);
-    let output = director.run(&python.limit(LIMIT))?.success()?;
+    let output = director.run(&python)?.success()?;
     let output = String::from_utf8(output)?;
     ensure!(
         output == EXPECTED,
