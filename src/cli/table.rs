@@ -218,7 +218,7 @@ pub const GROUPS: &[(&str, Opt)] = &[
     ("SERVICE", Opt::TcpService),
     ("SETTINGS", Opt::Scheduler),
     ("SERVER", Opt::RealServer),
-    ("WAY", Opt::DirectRouting),
+    ("HOW", Opt::DirectRouting),
     ("VIEW", Opt::Connections),
     ("SYNC", Opt::Interface),
 ];

@@ -12,27 +12,36 @@ use crate::ask::asked;
 use crate::console::{print_clean, screen};
 
 pub fn list(client: &mut Client, names: &mut Names, subject: Subject) -> Result<(), Error> {
-    let sheet = sheet(client, names, subject)?;
-    print_clean(&sheet.laid_out(screen()))
-}
-
-fn sheet(client: &mut Client, names: &mut Names, subject: Subject) -> Result<Sheet, Error> {
-    Ok(match subject {
+    match subject {
         Subject::Services(view) => {
-            table::services(names, view.columns, &full_table(client, None, view)?)
+            let table = full_table(client, None, view)?;
+            print(table::services(names, view.columns, &table))
         }
         Subject::Service(id, view) => {
-            table::services(names, view.columns, &full_table(client, Some(id), view)?)
+            let table = full_table(client, Some(id), view)?;
+            print(table::services(names, view.columns, &table))
         }
-        Subject::Connections { engines } => {
-            let mut sheet = table::connections(engines);
-            each_connection(open_connections()?, |connection| {
-                table::connection(&mut sheet, names, engines, connection);
-                Ok(())
-            })?;
-            sheet
+        Subject::Connections { engines } => connections(names, engines),
+        Subject::Timeouts => {
+            let timeouts = asked(Verb::List, client.timeouts())?;
+            print(table::timeouts(&timeouts))
         }
-        Subject::Timeouts => table::timeouts(&asked(Verb::List, client.timeouts())?),
-        Subject::Daemons => table::daemons(&asked(Verb::List, client.daemons())?),
-    })
+        Subject::Daemons => {
+            let daemons = asked(Verb::List, client.daemons())?;
+            print(table::daemons(&daemons))
+        }
+    }
+}
+
+fn connections(names: &mut Names, engines: bool) -> Result<(), Error> {
+    let mut sheet = table::connections(engines);
+    let outcome = each_connection(open_connections()?, |connection| {
+        table::connection(&mut sheet, names, engines, connection);
+        Ok(())
+    });
+    print(sheet).and(outcome)
+}
+
+fn print(sheet: Sheet) -> Result<(), Error> {
+    print_clean(&sheet.laid_out(screen()))
 }
