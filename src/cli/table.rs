@@ -123,9 +123,9 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "set",
         help: "set timeouts, in seconds (0 keeps one)",
         manual: "\
-            Sets how long idle connections are remembered, by the next three words: of TCP, of \
-            TCP after a FIN, and of UDP, in seconds. 0 leaves a timeout as it is; the longest \
-            is 2678400, 31 days.",
+            The next three words set how long idle connections are remembered, in seconds: \
+            those of TCP, those of TCP after a FIN, and those of UDP. 0 leaves a timeout as it \
+            is; the longest is 2678400, 31 days.",
         ..COMMAND
     },
     CommandRow {
@@ -431,8 +431,8 @@ pub const OPTIONS: &[OptionRow] = &[
         may: SERVER_SETTERS,
         help: "no new connections above (0: no limit)",
         manual: "\
-            The number of connections above which the server gets no new ones; 0, the default, \
-            for no limit.",
+            How many connections the server may have: with that number it gets no new ones. 0, \
+            the default, is no limit.",
         ..OPTION
     },
     OptionRow {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::installed::installer;
 use crate::lab::guest::PATH;
 use crate::lab::kernels::Kernel;
+use crate::lab::ours::installer;
 use crate::lab::runner::KernelTest;
 use crate::lab::terminal::Terminal;
 use crate::lab::world::{Namespace, Program, Side, World};

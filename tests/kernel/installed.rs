@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::lab::guest;
+use crate::lab::ours::{installer, project};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 
@@ -19,17 +19,6 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("installed::a_service_that_stops", a_service_that_stops),
         KernelTest::new("installed::pages_without_faults", pages_without_faults),
     ]
-}
-
-/// A file of the project, by its path there.
-pub fn project(path: &str) -> PathBuf {
-    guest::path_of_host(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
-}
-
-/// The command that the README names, with the program under test.
-pub fn installer() -> Program {
-    let binary = Path::new(Side::Ours.folder()).join("ipvsadm");
-    Program::new(project("packaging/install")).env("BINARY", binary)
 }
 
 /// A new, empty folder.
@@ -65,9 +54,6 @@ fn and_taken_away_again(world: &mut World) -> Result<()> {
         "sbin/ipvsadm",
         "sbin/ipvsadm-save",
         "sbin/ipvsadm-restore",
-        "share/man/man8/ipvsadm.8",
-        "share/man/man8/ipvsadm-save.8",
-        "share/man/man8/ipvsadm-restore.8",
         "share/bash-completion/completions/ipvsadm",
         "share/zsh/site-functions/_ipvsadm",
         "share/fish/vendor_completions.d/ipvsadm.fish",
@@ -76,6 +62,14 @@ fn and_taken_away_again(world: &mut World) -> Result<()> {
         let path = package.join("usr").join(file);
         let length = fs::metadata(&path).with_context(|| format!("no {}", path.display()))?;
         ensure!(length.len() > 0, "{} is empty", path.display());
+    }
+    for entry in fs::read_dir(project("man"))? {
+        let page = entry?.path();
+        let (name, section) = (page.file_name(), page.extension());
+        let (name, section) = name.zip(section).context("a page without a section")?;
+        let folder = format!("usr/share/man/man{}", section.to_string_lossy());
+        let path = package.join(folder).join(name);
+        ensure!(path.exists(), "no {}", path.display());
     }
     let save = Program::new(package.join("usr/sbin/ipvsadm-save")).args(["-x"]);
     let output = here.run(&save)?;

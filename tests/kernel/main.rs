@@ -148,7 +148,10 @@ impl Plan {
         } else {
             selftest::ALL
         };
-        for test in self_tests {
+        for test in self_tests
+            .iter()
+            .filter(|test| test.kernels.contains(&kernel))
+        {
             let (sender, outcome) = mpsc::channel();
             if self.add_trial(kernel, test.name, outcome, arguments) {
                 self.self_tests.push((kernel, test, sender));

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,30 +11,40 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cases;
 use crate::lab::boot::Kit;
-use crate::lab::guest;
-use crate::lab::kernels::Kernel;
+use crate::lab::kernels::{self, Kernel};
 use crate::lab::runner::KernelTest;
 use crate::lab::schedule::{Order, Outcome, Run};
+use crate::lab::terminal::Terminal;
 use crate::lab::world::{Program, Side};
+use crate::lab::{director, guest, supervise};
 
 /// A test of the lab, which runs outside and is told a kernel.
 pub struct SelfTest {
     pub name: &'static str,
+    pub kernels: &'static [Kernel],
     pub run: fn(Kernel, Arc<Kit>) -> Result<()>,
 }
 
 pub const ALL: &[SelfTest] = &[
     SelfTest {
         name: "lab::three_failures",
+        kernels: &kernels::ALL,
         run: three_failures,
     },
     SelfTest {
         name: "lab::hung_kernel",
+        kernels: &kernels::ALL,
         run: hung_kernel,
     },
     SelfTest {
         name: "lab::writes_stay_inside",
+        kernels: &kernels::ALL,
         run: writes_stay_inside,
+    },
+    SelfTest {
+        name: "lab::director_at_a_terminal",
+        kernels: &[director::KERNEL],
+        run: director_at_a_terminal,
     },
 ];
 
@@ -175,6 +186,34 @@ fn write_everywhere() -> Result<()> {
         let _ = fs::write(folder.join("kept"), "changed");
         let _ = fs::write(folder.join("new"), "made");
         let _ = fs::remove_file(folder.join("kept"));
+    }
+    Ok(())
+}
+
+/// The README's first command gives whoever is at a terminal a shell that completes.
+fn director_at_a_terminal(_: Kernel, kit: Arc<Kit>) -> Result<()> {
+    let mut command = Command::new(env::current_exe()?);
+    command.env(supervise::ROLE, director::ROLE);
+    command.env("LAB_OURS", kit.path().join("ours/ipvsadm"));
+    let mut terminal = Terminal::start(command)?;
+    for (keys, last) in [
+        ("", "director#"),
+        (
+            "ipvsadm -d -t \t-r 172.16.1\t",
+            "director# ipvsadm -d -t 198.51.100.1:80 -r 172.16.1.2:8080",
+        ),
+        ("\r", "director#"),
+        (
+            "ipvsadm-save -n\r",
+            "-a -t 198.51.100.1:80 -r 172.16.2.2:8080 -m -w 1\ndirector#",
+        ),
+        ("exit\r", director::FAREWELL),
+    ] {
+        terminal.press(keys)?;
+        let shown = terminal.wait(|screen| screen.trim_end().ends_with(last));
+        if let Err(screen) = shown {
+            bail!("{screen}does not end with {last:?} after {keys:?}");
+        }
     }
     Ok(())
 }

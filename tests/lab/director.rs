@@ -23,11 +23,14 @@ use super::{guest, ours, sys};
 pub const ROLE: &str = "director";
 pub const GUEST_ROLE: &str = "director-guest";
 
+/// The kernel of the director.
+pub const KERNEL: Kernel = Kernel::V6_12;
+
 /// Set where the reader is at a terminal: its size, as `stty` takes it.
 const TERMINAL: &str = "LAB_TERMINAL";
 
 /// The last words of a director that did its job.
-const FAREWELL: &str = "The director is gone, and nothing of it remains.";
+pub const FAREWELL: &str = "The director is gone, and nothing of it remains.";
 
 /// The longest silence of a director that shows something: a listing takes no second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +47,13 @@ const REQUEST: &str = "\
 exec ip netns exec client bash -c 'cat </dev/tcp/198.51.100.1/80'
 ";
 
+/// What the reader's shell begins with, and where that is.
+const SHELL: &str = "\
+PS1='director# '
+. /usr/local/share/bash-completion/completions/ipvsadm
+";
+const SETTINGS: &str = "/run/director.bashrc";
+
 /// Boots the director and shows what it does.
 pub fn show() -> Result<ExitCode> {
     sys::die_with_parent();
@@ -51,7 +61,7 @@ pub fn show() -> Result<ExitCode> {
     let terminal = Terminal::of_reader()?;
     let size = terminal.as_ref().map(|terminal| terminal.size.as_str());
     let variables: Vec<_> = size.map(|size| (TERMINAL, size)).into_iter().collect();
-    let guest = Guest::boot(Kernel::V6_12, &kit, GUEST_ROLE, &variables)?;
+    let guest = Guest::boot(KERNEL, &kit, GUEST_ROLE, &variables)?;
     let last = match &terminal {
         Some(terminal) => terminal.connect(&guest)?,
         None => {
@@ -229,15 +239,17 @@ impl Network {
 
     /// A shell in the director's namespace, with the screen as its terminal.
     fn hand_over(&self, screen: &mut File, size: &str) -> Result<()> {
-        let hint = "Now it is yours: try ipvsadm, request, ip netns; leave with exit.";
+        let hint =
+            "Now it is yours: try ipvsadm (and the Tab key), request, ip netns; leave with exit.";
         writeln!(screen, "{hint}")?;
         let (rows, columns) = size.split_once('x').context("the size of the terminal")?;
+        self.director.run(&ours::installer())?.success()?;
+        fs::write(SETTINGS, SHELL)?;
         self.director.enter()?;
-        let stty = format!("stty rows {rows} cols {columns}; exec bash --norc");
+        let stty = format!("stty rows {rows} cols {columns}; exec bash --rcfile {SETTINGS}");
         Command::new("setsid")
             .args(["-c", "-w", "sh", "-c", &stty])
             .env_clear()
-            .env("PS1", "director# ")
             .env("TERM", "xterm")
             .env("PATH", guest::PATH)
             .stdin(File::open("/dev/tty1")?)

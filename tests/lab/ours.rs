@@ -1,12 +1,13 @@
 //! The programs under test: the release build that users get.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::supervise;
+use super::world::{Program, Side};
+use super::{guest, supervise};
 
 /// Builds the release program and returns its path, or the path that `LAB_OURS` names instead.
 pub fn program() -> Result<PathBuf> {
@@ -48,4 +49,15 @@ fn executable(messages: &str) -> Result<PathBuf> {
         .context("cargo did not say where the program is")?;
     let (path, _) = rest.split_once('"').context("cargo's message has no end")?;
     Ok(PathBuf::from(path))
+}
+
+/// Inside, a file of the project by its path there.
+pub fn project(path: &str) -> PathBuf {
+    guest::path_of_host(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+}
+
+/// Inside, the command of the README that installs the program under test.
+pub fn installer() -> Program {
+    let binary = Path::new(Side::Ours.folder()).join("ipvsadm");
+    Program::new(project("packaging/install")).env("BINARY", binary)
 }
