@@ -12,6 +12,7 @@ mod client;
 mod completion;
 mod defects;
 mod differences;
+mod examples;
 mod formats;
 mod installed;
 #[path = "../lab/mod.rs"]
@@ -76,6 +77,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(matrix::tests());
     tests.extend(own_words::tests());
     tests.extend(traffic::tests());
+    tests.extend(examples::tests());
     tests.extend(sessions::tests());
     tests.extend(wrap_around::tests());
     tests

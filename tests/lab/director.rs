@@ -147,9 +147,6 @@ fn stty(words: &[&str]) -> Result<String> {
 pub fn demonstrate(screen: &mut File) -> Result<()> {
     let mut world = World::default();
     let network = Network::new(&mut world)?;
-    fs::write("/etc/ipvsadm.rules", RULES)?;
-    fs::write("/usr/local/bin/request", REQUEST)?;
-    fs::set_permissions("/usr/local/bin/request", fs::Permissions::from_mode(0o755))?;
     let release = guest::release()?;
     writeln!(
         screen,
@@ -192,13 +189,14 @@ fn check_answers(output: &Output) -> Result<()> {
 }
 
 /// A client and two servers, each with a cable to the director.
-struct Network {
-    director: Namespace,
+pub struct Network {
+    pub director: Namespace,
     _others: [Namespace; 3],
 }
 
 impl Network {
-    fn new(world: &mut World) -> Result<Self> {
+    /// The network, with rules for the director and a program that makes a request.
+    pub fn new(world: &mut World) -> Result<Self> {
         let director = world.namespace("director")?;
         let client = world.namespace("client")?;
         let (web1, web2) = (world.namespace("web1")?, world.namespace("web2")?);
@@ -231,6 +229,9 @@ impl Network {
         fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
         serve(&web1, "web1")?;
         serve(&web2, "web2")?;
+        fs::write("/etc/ipvsadm.rules", RULES)?;
+        fs::write("/usr/local/bin/request", REQUEST)?;
+        fs::set_permissions("/usr/local/bin/request", fs::Permissions::from_mode(0o755))?;
         Ok(Network {
             director,
             _others: [client, web1, web2],

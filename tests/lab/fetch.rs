@@ -55,6 +55,11 @@ const TOOLS: &[&str] = &[
     "zlib1g",
     "zsh",
     "zsh-common",
+    "procps",
+    "libproc2-0",
+    "jq",
+    "libjq1",
+    "libonig5",
 ];
 
 /// What people run beside ours, and what a Debian 12 of its own needs to run it.
@@ -137,7 +142,7 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
 
 /// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
 pub fn tools() -> Result<PathBuf> {
-    obtain("tools-3", "bookworm", TOOLS, |folder| {
+    obtain("tools-5", "bookworm", TOOLS, |folder| {
         let reference = folder.join("opt/reference");
         fs::create_dir_all(&reference)?;
         // Debian chooses between the two kinds when the package is installed.

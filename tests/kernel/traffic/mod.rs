@@ -5,7 +5,7 @@
 mod ask;
 mod counters;
 mod forwarding;
-mod lan;
+pub mod lan;
 mod persistence;
 mod quiescing;
 mod schedulers;
