@@ -1,7 +1,7 @@
 # Completion of ipvsadm for bash. What may stand on the line is known to ipvsadm itself.
 
 _ipvsadm() {
-    local line=${COMP_LINE:0:COMP_POINT} word quotes start i
+    local line=${COMP_LINE:0:COMP_POINT} word quotes start
     local -a words rows values abouts
     # Behind a redirection stands a file.
     if [[ $line =~ [\<\>][[:blank:]]*[^[:blank:]]*$ ]]; then
@@ -35,7 +35,7 @@ _ipvsadm() {
 
 # Makes rows as wide as the terminal of the values and what there is to say about them.
 _ipvsadm_rows() {
-    local value width=0 columns=$((${COLUMNS:-80} - 1))
+    local i value width=0 columns=$((${COLUMNS:-80} - 1))
     for value in "${values[@]}"; do
         ((width = ${#value} > width ? ${#value} : width))
     done

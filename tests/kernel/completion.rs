@@ -83,6 +83,8 @@ fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
     let here = world.namespace("here")?;
     here.run(&Program::ipvsadm(Side::Ours).args(["-R"]).stdin(TABLE))?
         .success()?;
+    let interface = ["link", "add", "sync0", "type", "dummy"];
+    here.run(&Program::new("ip").args(interface))?.success()?;
     let _installed = Installed::new(&here)?;
     let home = home_of_nobody(shell)?;
     let program = Program::new("setpriv")
@@ -96,7 +98,8 @@ fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
         .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
         .env("LC_ALL", "C.UTF-8");
     let mut terminal = here.start_at_terminal(&program)?;
-    play(&mut terminal, shell.session)
+    world.shown = play(&mut terminal, shell.session)?;
+    Ok(())
 }
 
 /// A folder with the shell's settings, a file, and something by the name of `sudo`.
@@ -131,8 +134,9 @@ impl Drop for Installed<'_> {
 /// Clears the line and the screen.
 const CLEAR: &str = "\x15\x0c";
 
-/// Types what the session says and compares the screen after each step.
-fn play(terminal: &mut Terminal, session: &str) -> Result<()> {
+/// Types what the session says and compares the screen after each step; returns all of it.
+fn play(terminal: &mut Terminal, session: &str) -> Result<String> {
+    let mut shown = String::new();
     expect(terminal, "a prompt", ">\n")?;
     for step in session.split("\n\n").filter(|step| !step.is_empty()) {
         let lines = step.lines().filter(|line| !line.starts_with('#'));
@@ -146,8 +150,9 @@ fn play(terminal: &mut Terminal, session: &str) -> Result<()> {
         terminal.press(&keys.replace("<TAB>", "\t"))?;
         let screen: String = lines.map(|line| line + "\n").collect();
         expect(terminal, &line, &screen)?;
+        shown += &format!("{line}\n{}\n", terminal.screen());
     }
-    Ok(())
+    Ok(shown)
 }
 
 fn expect(terminal: &mut Terminal, when: &str, expected: &str) -> Result<()> {

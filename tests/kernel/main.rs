@@ -120,6 +120,9 @@ fn run_as_test() -> Result<ExitCode> {
     let mutants = mutants::start(plan.mutants)?;
     let conclusion = libtest_mimic::run(&arguments, plan.trials);
     let tallies = run.finish();
+    if arguments.nocapture {
+        print_shown(&tallies);
+    }
     print_tallies(&tallies);
     mutants::print_tallies(mutants);
     match sessions::check_coverage(&tallies) {
@@ -204,6 +207,14 @@ fn wait(outcome: Receiver<Outcome>) -> Result<(), Failed> {
     match outcome.recv() {
         Ok(outcome) => outcome.map_err(Failed::from),
         Err(_) => Err("the lab ended before this test".into()),
+    }
+}
+
+fn print_shown(tallies: &Tallies) {
+    for (kernel, tally) in tallies {
+        for (test, shown) in &tally.shown {
+            println!("---- {kernel}::{test} ----\n{shown}");
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub enum Message {
         test: String,
         comparisons: usize,
         counts: Counts,
+        shown: String,
     },
     Fail {
         test: String,
@@ -72,11 +73,13 @@ impl Message {
                 test,
                 comparisons,
                 counts,
+                shown,
             } => {
                 let counts = counts
                     .iter()
                     .map(|(name, count)| format!("\n{count} {name}"));
-                format!("pass {test} {comparisons}{}", counts.collect::<String>())
+                let counts: String = counts.collect();
+                format!("pass {test} {comparisons}{counts}\n\n{shown}")
             }
             Message::Fail { test, reason } => format!("fail {test} {reason}"),
         };
@@ -93,6 +96,7 @@ impl Message {
             "ready" => Message::Ready { release: test },
             "begin" => Message::Begin { test },
             "pass" => {
+                let (detail, shown) = detail.split_once("\n\n").with_context(unknown)?;
                 let (comparisons, counts) = detail.split_once('\n').unwrap_or((detail, ""));
                 let counts = counts.lines().map(|line| {
                     let (count, name) = line.split_once(' ').with_context(unknown)?;
@@ -102,6 +106,7 @@ impl Message {
                     test,
                     comparisons: comparisons.parse().with_context(unknown)?,
                     counts: counts.collect::<Result<_>>()?,
+                    shown: shown.to_owned(),
                 }
             }
             "fail" => Message::Fail {
@@ -149,6 +154,7 @@ pub fn run(tests: &[KernelTest], named: &[&str], channel: &mut File) -> Result<(
                     test,
                     comparisons: world.comparisons,
                     counts: world.counts,
+                    shown: world.shown,
                 },
                 Err(error) => Message::Fail {
                     test,

@@ -61,6 +61,8 @@ pub struct Tally {
     pub failed: usize,
     pub comparisons: usize,
     pub counts: Counts,
+    /// What tests that passed have to show.
+    pub shown: BTreeMap<String, String>,
 }
 
 /// The results by kernel.
@@ -213,8 +215,10 @@ impl Batch<'_> {
                     test,
                     comparisons,
                     counts,
+                    shown,
                 } if test == name => {
                     self.note_counts(counts);
+                    self.note_shown(name, shown);
                     self.report(order, comparisons, Ok(()));
                 }
                 Message::Fail { test, reason } if test == name => {
@@ -239,6 +243,14 @@ impl Batch<'_> {
         let all = &mut tallies.entry(self.kernel).or_default().counts;
         for (name, count) in counts {
             *all.entry(name).or_default() += count;
+        }
+    }
+
+    fn note_shown(&self, test: String, shown: String) {
+        if !shown.is_empty() {
+            let mut tallies = self.tallies.lock().unwrap();
+            let tally = tallies.entry(self.kernel).or_default();
+            tally.shown.insert(test, shown);
         }
     }
 

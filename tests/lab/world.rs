@@ -24,6 +24,8 @@ pub struct World {
     pub comparisons: usize,
     /// How often each thing was met that the whole run has to meet.
     pub counts: Counts,
+    /// What is worth being seen of a test that passes, for who asks for it.
+    pub shown: String,
     /// What ours does wrong in cases, in the words of `src/kernel/mutants.rs`.
     pub mutant: Option<&'static str>,
 }
