@@ -30,6 +30,7 @@ pub struct Emulator {
     folder: PathBuf,
     files: PathBuf,
     pub clock: Clock,
+    processors: usize,
 }
 
 /// What time is in there.
@@ -68,7 +69,12 @@ impl Emulator {
             folder,
             files,
             clock,
+            processors: 1,
         })
+    }
+
+    pub fn with_processors(self, processors: usize) -> Self {
+        Self { processors, ..self }
     }
 
     pub fn boot(&self, variables: &[(&str, &str)]) -> Result<Guest> {
@@ -99,6 +105,7 @@ impl Emulator {
                 Clock::Wall => &[][..],
                 Clock::Instructions => &["-icount", "shift=0,sleep=off"],
             })
+            .args(["-smp", &self.processors.to_string()])
             .args(["-m", "1024", "-nodefaults", "-display", "none"])
             .args(["-chardev", "socket,id=console,fd=1"])
             .args(["-chardev", "socket,id=channel,fd=0"])

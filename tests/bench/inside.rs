@@ -18,9 +18,12 @@ use super::job::{Job, VIEWS, Who};
 use super::sets::{HUGE, Set};
 use crate::lab::sys::{self, Usage};
 use crate::lab::world::Side;
+use crate::together;
 
 /// Nothing is run again once this much time has passed.
 const ENOUGH: Duration = Duration::from_secs(10);
+
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// Where input and output are kept, in memory.
 const INPUT: &str = "/tmp/input";
@@ -43,6 +46,7 @@ pub fn work(channel: &mut File) -> Result<()> {
         Job::List(set) => bench.list(&set),
         Job::Connections => bench.list_connections(),
         Job::Huge => bench.list_huge(),
+        Job::Together => bench.together(),
     }?;
     writeln!(bench.channel, "{DONE}")?;
     Ok(())
@@ -99,6 +103,12 @@ impl Bench<'_> {
             Ok(start.elapsed())
         })?;
         Ok(times.into_iter().min().unwrap_or_default())
+    }
+
+    fn together(&mut self) -> Result<()> {
+        let tally = together::storm(A_MINUTE)?;
+        self.number("changes", tally.changes as u64)?;
+        self.number("lists", tally.lists as u64)
     }
 
     /// Loads an empty table, once: what is deleted slows the next.

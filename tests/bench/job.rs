@@ -40,6 +40,8 @@ pub enum Job {
     List(Set),
     Connections,
     Huge,
+    /// Nothing is measured: ten writers and five listers for a minute.
+    Together,
 }
 
 impl Job {
@@ -53,6 +55,7 @@ impl Job {
             ["list", set] => Job::List(Set::named(set)?),
             ["connections"] => Job::Connections,
             ["huge"] => Job::Huge,
+            ["together"] => Job::Together,
             _ => return None,
         })
     }
@@ -65,6 +68,7 @@ impl fmt::Display for Job {
             Job::List(set) => write!(f, "list:{}", set.name),
             Job::Connections => f.write_str("connections"),
             Job::Huge => f.write_str("huge"),
+            Job::Together => f.write_str("together"),
         }
     }
 }

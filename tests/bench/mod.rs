@@ -120,6 +120,7 @@ impl Place {
         Ok(match name {
             "stock" => Place::Stock(Emulator::new(kit, Clock::Wall)?),
             "counted" => Place::Stock(Emulator::new(kit, Clock::Instructions)?),
+            "four" => Place::Stock(Emulator::new(kit, Clock::Wall)?.with_processors(4)),
             name => match kernels::parse(name)?[..] {
                 [kernel, ..] => Place::UserMode(kernel),
                 [] => bail!("no kernel is named"),

@@ -1,6 +1,7 @@
 //! The client itself: every setting there and back, batches, daemons, and tables that change.
 
 use std::collections::HashSet;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ipvsadm::kernel::{self, Batch, Change, Client, Detail, Error};
 use ipvsadm::model::*;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
@@ -24,6 +26,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("client::brief_and_full_tables_agree", tables),
         KernelTest::new("client::a_table_that_changes", changing_table),
         KernelTest::new("client::a_user_namespace", user_namespace),
+        KernelTest::new("client::forged_answers_are_kept_out", forged_answers),
     ]
 }
 
@@ -498,5 +501,37 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
         output == expected,
         "it gave\n{output}instead of\n{expected}"
     );
+    Ok(())
+}
+
+/// Root may send netlink messages to any process; nobody's but the kernel's get to the client.
+fn forged_answers(world: &mut World) -> Result<()> {
+    let (_namespace, mut client) = director(world)?;
+    let mut forger = Socket::new(NETLINK_GENERIC)?;
+    let mut victim = Socket::new(NETLINK_GENERIC)?;
+    let others = [forger.bind_auto()?, victim.bind_auto()?];
+    let sockets = fs::read_to_string("/proc/thread-self/net/netlink")?;
+    let ports = sockets.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let is_generic = fields.next()? == NETLINK_GENERIC.to_string();
+        fields.next()?.parse().ok().filter(|_| is_generic)
+    });
+    let of_others = |port: &u32| others.iter().any(|other| other.port_number() == *port);
+    let ports: Vec<u32> = ports
+        .filter(|port| *port != 0 && !of_others(port))
+        .collect();
+    ensure!(ports.len() == 1, "the client has the ports {ports:?}");
+
+    // An acknowledgement of every request that the client may make soon.
+    for sequence in 1..100_u32 {
+        let mut answer = [36_u32, 2, sequence, 0, 0].map(u32::to_ne_bytes).concat();
+        answer.resize(36, 0);
+        forger.send_to(&answer, &SocketAddr::new(others[1].port_number(), 0), 0)?;
+        let outcome = forger.send_to(&answer, &SocketAddr::new(ports[0], 0), 0);
+        let errno = outcome.err().and_then(|error| error.raw_os_error());
+        ensure!(errno == Some(libc::ECONNREFUSED), "{errno:?}");
+    }
+    refused(client.delete_service(&v4(1)), libc::ESRCH)?;
+    ensure!(client.services()?.is_empty());
     Ok(())
 }

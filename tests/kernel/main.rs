@@ -28,6 +28,7 @@ mod programs;
 mod round_trip;
 mod selftest;
 mod sessions;
+mod together;
 mod traffic;
 mod wrap_around;
 mod wrappers;
@@ -79,6 +80,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(traffic::tests());
     tests.extend(examples::tests());
     tests.extend(sessions::tests());
+    tests.extend(together::tests());
     tests.extend(wrap_around::tests());
     tests
 }

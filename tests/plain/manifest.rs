@@ -80,3 +80,55 @@ fn no_crate_of_the_program_asks_for_a_newer_compiler() {
         }
     }
 }
+
+/// Each allows a program under MIT to be given away with it, on conditions that are met.
+const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Whether one of the licences to choose from, or each of several that hold together, is known.
+fn is_allowed(expression: &str) -> bool {
+    let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
+    let mut parts = expression.split(" AND ");
+    parts.all(|part| {
+        let mut choices = part.split(" OR ").map(str::trim);
+        choices.any(|choice| LICENCES.contains(&choice))
+    })
+}
+
+#[test]
+fn every_crate_has_a_licence_that_goes_with_ours() {
+    assert!(is_allowed("(MIT OR Apache-2.0) AND Unicode-3.0") && is_allowed("Unlicense/MIT"));
+    assert!(!is_allowed("GPL-2.0-only") && !is_allowed("MIT AND MPL-2.0"));
+    let metadata = metadata();
+    for package in list(&metadata, "packages") {
+        let licence = package["license"].as_str().unwrap_or("none");
+        assert!(is_allowed(licence), "{}: {licence}", package["name"]);
+    }
+}
+
+/// What is built today can be built tomorrow: every crate comes from the registry by its checksum.
+#[test]
+fn every_crate_is_pinned() {
+    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock");
+    let lock = std::fs::read_to_string(lock).expect("a lock file");
+    let packages = lock.split("[[package]]").skip(1);
+    let foreign: Vec<&str> = packages
+        .filter(|entry| !entry.contains("name = \"ipvsadm\""))
+        .collect();
+    assert!(foreign.len() > 5, "the lock file is empty");
+    for entry in foreign {
+        assert!(
+            entry.contains("source = \"registry+") && entry.contains("checksum = "),
+            "{entry}"
+        );
+    }
+}

@@ -1,0 +1,322 @@
+//! Others at the same time: writers, listers and restores that know nothing of each other.
+
+use std::collections::HashSet;
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use ipvsadm::kernel::{Batch, Change, Client, Detail, Error};
+use ipvsadm::model::*;
+
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Output, Program, Side, Status, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![
+        KernelTest::new("together::writers_and_listers", |world| {
+            let namespace = world.namespace("director")?;
+            namespace.enter()?;
+            storm(Duration::from_secs(3)).map(drop)
+        }),
+        KernelTest::new("together::the_same_lines_twice", same_lines),
+        KernelTest::new("together::two_replace_the_table", replacements),
+    ]
+}
+
+const WRITERS: u32 = 10;
+const LISTERS: u32 = 5;
+
+/// The numbers of the services that stay, and how many each writer has of its own.
+const STAYING: Range<u32> = 0..200;
+const OWN: u32 = 30;
+
+/// A service that stays, and the numbers of its servers that do.
+const BUSY: u32 = 0;
+const SERVERS: Range<u32> = 0..100;
+
+/// The newest kernels make these tables larger and smaller as they are told.
+const LOADS: [&str; 2] = [
+    "/proc/sys/net/ipv4/vs/svc_lfactor",
+    "/proc/sys/net/ipv4/vs/conn_lfactor",
+];
+
+/// How much was done.
+pub struct Tally {
+    pub changes: usize,
+    pub lists: usize,
+}
+
+/// Ten writers and five listers in this network namespace. No service that stays is ever missing
+/// or doubled, and what was acknowledged is there in the end and nothing else.
+pub fn storm(time: Duration) -> Result<Tally> {
+    let mut client = Client::open()?;
+    client.flush()?;
+    let staying: Vec<Service> = STAYING.map(service).collect();
+    let servers: Vec<Server> = SERVERS.map(server).collect();
+    let busy = service(BUSY).id;
+    let services = staying.iter().map(Change::AddService);
+    let servers = servers
+        .iter()
+        .map(|server| Change::AddServer(&busy, server));
+    all(&mut Batch::new(client)?, services.chain(servers))?;
+
+    let over = &AtomicBool::new(false);
+    let end = Instant::now() + time;
+    let (changes, lists) = thread::scope(|scope| {
+        let writers: Vec<_> = (1..=WRITERS)
+            .map(|number| scope.spawn(move || write(STAYING.end + number * OWN, over)))
+            .collect();
+        let listers: Vec<_> = (0..LISTERS).map(|_| scope.spawn(|| list(over))).collect();
+        scope.spawn(|| resize(over));
+        let all_run = || {
+            writers
+                .iter()
+                .chain(&listers)
+                .all(|thread| !thread.is_finished())
+        };
+        while Instant::now() < end && all_run() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+        let sum = |threads: Vec<thread::ScopedJoinHandle<Result<usize>>>| -> Result<usize> {
+            let counts = threads.into_iter().map(|thread| {
+                let outcome = thread.join();
+                outcome.map_err(|_| anyhow!("a thread panicked"))?
+            });
+            counts.sum()
+        };
+        let (changes, lists) = (sum(writers), sum(listers));
+        anyhow::Ok((changes?, lists?))
+    })?;
+
+    // Each writer ended with the first half of its services.
+    let mut expected: HashSet<ServiceId> = STAYING.map(|number| service(number).id).collect();
+    for writer in 1..=WRITERS {
+        let first = STAYING.end + writer * OWN;
+        expected.extend((first..first + OWN / 2).map(|number| service(number).id));
+    }
+    let table = Client::open()?.table(Detail::Full)?;
+    let found: HashSet<_> = table.iter().map(|entry| entry.service.service.id).collect();
+    ensure!(found == expected, "in the end there is something else");
+    ensure!(changes > 0 && lists > 0, "hardly anything was done");
+    Ok(Tally { changes, lists })
+}
+
+/// Three of four are of IPv4.
+fn service(number: u32) -> Service {
+    let address = match number % 4 {
+        3 => Ipv6Addr::from_bits((0xfd_u128 << 120) + u128::from(number)).into(),
+        _ => Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
+    };
+    let id = ServiceId::Address {
+        protocol: Protocol::TCP,
+        address,
+        port: 80,
+    };
+    Service {
+        id,
+        scheduler: Name::new(b"rr"),
+        flags: Flags::NONE,
+        persistence: 0,
+        mask: Mask::whole(id.family()),
+        engine: Name::EMPTY,
+    }
+}
+
+fn server(number: u32) -> Server {
+    Server {
+        id: ServerId {
+            address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
+            port: 8080,
+        },
+        forwarding: Forwarding::Masquerade,
+        tunnel: Tunnel::IPIP,
+        weight: 1,
+        upper_threshold: 0,
+        lower_threshold: 0,
+    }
+}
+
+/// Does it all; nothing may be refused.
+fn all<'a>(
+    batch: &mut Batch<usize>,
+    changes: impl IntoIterator<Item = Change<'a>>,
+) -> Result<usize> {
+    let mut refused = Vec::new();
+    let mut count = 0;
+    for change in changes {
+        batch.push(count, &change, |place, errno| refused.push((place, errno)))?;
+        count += 1;
+    }
+    batch.flush(|place, errno| refused.push((place, errno)))?;
+    ensure!(refused.is_empty(), "refused: {refused:?}");
+    Ok(count)
+}
+
+/// Adds and deletes services and servers of its own, on and on, in batches and one by one.
+fn write(first: u32, over: &AtomicBool) -> Result<usize> {
+    let services: Vec<Service> = (first..first + OWN).map(service).collect();
+    let servers: Vec<Server> = (first..first + OWN).map(server).collect();
+    let (kept, extra) = services.split_at(OWN as usize / 2);
+    let busy = service(BUSY).id;
+    let mut batch = Batch::new(Client::open()?)?;
+    let mut changes = all(&mut batch, kept.iter().map(Change::AddService))?;
+    while !over.load(Ordering::Relaxed) {
+        let added = extra.iter().map(Change::AddService);
+        let busier = servers
+            .iter()
+            .map(|server| Change::AddServer(&busy, server));
+        changes += all(&mut batch, added.chain(busier))?;
+        let client = batch.client(|_, _| {})?;
+        for service in services.iter().step_by(7) {
+            client.service(&service.id).context("it was added")?;
+        }
+        for service in kept {
+            client.edit_service(service)?;
+            changes += 1;
+        }
+        for service in extra.iter().step_by(2) {
+            client.delete_service(&service.id)?;
+            let gone = client.service(&service.id);
+            let is_gone = matches!(gone, Err(Error::Refused(libc::ESRCH)));
+            ensure!(is_gone, "it was deleted: {gone:?}");
+            changes += 1;
+        }
+        let deleted = extra.iter().skip(1).step_by(2);
+        let deleted = deleted.map(|service| Change::DeleteService(&service.id));
+        let idler = servers
+            .iter()
+            .map(|server| Change::DeleteServer(&busy, &server.id));
+        changes += all(&mut batch, deleted.chain(idler))?;
+    }
+    Ok(changes)
+}
+
+/// Lists in every way there is.
+fn list(over: &AtomicBool) -> Result<usize> {
+    let staying: HashSet<ServiceId> = STAYING.map(|number| service(number).id).collect();
+    let known: HashSet<ServiceId> = (0..STAYING.end + (WRITERS + 1) * OWN)
+        .map(|number| service(number).id)
+        .collect();
+    let servers: HashSet<ServerId> = SERVERS.map(|number| server(number).id).collect();
+    let busy = service(BUSY).id;
+    let mut client = Client::open()?;
+    let mut lists = 0;
+    while !over.load(Ordering::Relaxed) {
+        for detail in [Detail::Brief, Detail::Full] {
+            let table = client.table(detail)?;
+            let found = distinct(table.iter().map(|entry| entry.service.service.id))?;
+            let missing = staying.difference(&found).count();
+            ensure!(missing == 0, "{missing} services are missing: {detail:?}");
+            ensure!(
+                found.is_subset(&known),
+                "there are services that never were"
+            );
+            for entry in &table {
+                let found = distinct(entry.servers.iter().map(|state| state.server.id))?;
+                let expected = entry.service.service.id == busy;
+                let missing = servers.difference(&found).filter(|_| expected).count();
+                ensure!(missing == 0, "{missing} servers are missing: {detail:?}");
+            }
+            lists += 1;
+        }
+        let found = distinct(client.services()?.iter().map(|state| state.service.id))?;
+        ensure!(found.is_superset(&staying), "services are missing");
+        let found = distinct(client.servers(&busy)?.iter().map(|state| state.server.id))?;
+        ensure!(found.is_superset(&servers), "servers are missing");
+        lists += 2;
+    }
+    Ok(lists)
+}
+
+fn distinct<T: Eq + std::hash::Hash>(
+    items: impl ExactSizeIterator<Item = T>,
+) -> Result<HashSet<T>> {
+    let count = items.len();
+    let items: HashSet<T> = items.collect();
+    ensure!(items.len() == count, "something came twice");
+    Ok(items)
+}
+
+/// Has tables grow and shrink, where the kernel can do that.
+fn resize(over: &AtomicBool) -> Result<()> {
+    let loads = LOADS.map(Path::new);
+    let mut factors = (-8..=8).cycle();
+    while !over.load(Ordering::Relaxed) && loads[0].exists() {
+        let factor = factors.next().unwrap_or_default().to_string();
+        for load in loads {
+            fs::write(load, &factor)?;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+const LINES: u32 = 400;
+
+fn rules(network: u32) -> String {
+    let lines = (1..=LINES).map(|number| {
+        let (high, low) = (number / 250, number % 250);
+        format!("-A -t 10.{network}.{high}.{low}:80 -s rr\n")
+    });
+    lines.collect()
+}
+
+fn sorted(table: &[u8]) -> HashSet<String> {
+    let table = String::from_utf8_lossy(table);
+    table.lines().map(|line| format!("{line}\n")).collect()
+}
+
+/// Each line is done by one of two restores and refused to the other.
+fn same_lines(world: &mut World) -> Result<()> {
+    let director = world.namespace("director")?;
+    let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(rules(1));
+    let mut running = [director.start(&restore)?, director.start(&restore)?];
+    let mut refused = 0;
+    for restore in &mut running {
+        let output = restore.finish(Duration::from_secs(20))?;
+        let refusals = String::from_utf8_lossy(&output.stderr).lines().count();
+        let status = if refusals == 0 { 0 } else { 255 };
+        ensure!(output.status == Status::Exit(status), "{output}");
+        refused += refusals;
+    }
+    ensure!(refused == LINES as usize, "{refused} lines were refused");
+    let list = Program::ipvsadm(Side::Ours).args(["-Sn"]);
+    let table = director.run(&list)?.success()?;
+    ensure!(table.iter().filter(|&&byte| byte == b'\n').count() == LINES as usize);
+    ensure!(sorted(&table) == sorted(rules(1).as_bytes()), "other lines");
+    Ok(())
+}
+
+/// Of two that replace the table, the one that cleared it last is there as a whole.
+fn replacements(world: &mut World) -> Result<()> {
+    let director = world.namespace("director")?;
+    let program = |network| {
+        let program = Program::ipvsadm(Side::Ours).argv0("ipvsadm-restore");
+        program.stdin(rules(network))
+    };
+    for _ in 0..5 {
+        let mut running = [director.start(&program(1))?, director.start(&program(2))?];
+        for restore in &mut running {
+            let output: Output = restore.finish(Duration::from_secs(20))?;
+            output.success()?;
+        }
+        let list = Program::ipvsadm(Side::Ours).args(["-Sn"]);
+        let table = sorted(&director.run(&list)?.success()?);
+        let files = [1, 2].map(|network| sorted(rules(network).as_bytes()));
+        ensure!(
+            files
+                .iter()
+                .any(|file: &HashSet<String>| file.is_subset(&table)),
+            "neither is there as a whole"
+        );
+        let both: HashSet<String> = files.into_iter().flatten().collect();
+        ensure!(table.is_subset(&both), "there is something else");
+    }
+    Ok(())
+}
