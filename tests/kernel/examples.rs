@@ -6,7 +6,7 @@ use crate::lab::director::Network;
 use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Program, Side, World};
-use crate::manual;
+use crate::own_words;
 use crate::traffic::lan::{self, Lan};
 
 const README: &str = include_str!("../../README.md");
@@ -42,7 +42,7 @@ fn manual(world: &mut World) -> Result<()> {
 
 /// The examples in the section EXAMPLES of the first page, and all others.
 fn pages() -> Result<(Vec<Example>, Vec<Example>)> {
-    let [(_, first), pages @ ..] = manual::PAGES;
+    let [(_, first), pages @ ..] = own_words::PAGES;
     let (before, rest) = first.split_once(".SH EXAMPLES\n").context("no examples")?;
     let (section, after) = rest.split_once("\n.SH ").context("no end")?;
     let others = [before, after]

@@ -17,7 +17,6 @@ mod formats;
 mod installed;
 #[path = "../lab/mod.rs"]
 mod lab;
-mod manual;
 mod matrix;
 mod mutants;
 mod network;
@@ -74,7 +73,6 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(formats::tests());
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());
-    tests.extend(manual::tests());
     tests.extend(matrix::tests());
     tests.extend(own_words::tests());
     tests.extend(traffic::tests());
@@ -108,7 +106,6 @@ fn run_as_test() -> Result<ExitCode> {
         return Ok(libtest_mimic::run(&arguments, plan.trials).exit_code());
     }
     let kit = Kit::new(&[ours::program()?])?;
-    manual::bring_mandoc(&kit)?;
     own_words::bring_their_pages(&kit)?;
     let kit = Arc::new(kit);
     for (kernel, test, outcome) in plan.self_tests {

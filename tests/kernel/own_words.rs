@@ -15,13 +15,23 @@ use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::supervise;
 use crate::lab::world::{Program, Side, World};
-use crate::manual;
 
 /// So many words in a row may be the same.
 const MOST: usize = 8;
 
 /// Where the original's pages are in the kit.
-const PAGES: &str = "pages";
+const THEIRS: &str = "pages";
+
+/// Our pages.
+pub const PAGES: [(&str, &str); 4] = [
+    ("ipvsadm.8", include_str!("../../man/ipvsadm.8")),
+    ("ipvsadm-save.8", include_str!("../../man/ipvsadm-save.8")),
+    (
+        "ipvsadm-restore.8",
+        include_str!("../../man/ipvsadm-restore.8"),
+    ),
+    ("ipvsadm-json.5", include_str!("../../man/ipvsadm-json.5")),
+];
 
 /// The sections that repeat what must be the same: names and messages.
 const THE_SAME: [&str; 2] = ["SYNOPSIS", "DIAGNOSTICS"];
@@ -35,7 +45,7 @@ pub fn tests() -> Vec<KernelTest> {
 
 /// Puts the original's pages where guests find them.
 pub fn bring_their_pages(kit: &Kit) -> Result<()> {
-    let target = kit.path().join(PAGES);
+    let target = kit.path().join(THEIRS);
     fs::create_dir_all(&target)?;
     for entry in fs::read_dir(fetch::pages()?.join("usr/share/man/man8"))? {
         let page = entry?;
@@ -59,7 +69,7 @@ fn no_common_runs(world: &mut World) -> Result<()> {
         Ok(String::from_utf8(output)?)
     };
     let mut theirs = vec![help(Side::Reference)?];
-    for entry in fs::read_dir(guest::kit().join(PAGES))? {
+    for entry in fs::read_dir(guest::kit().join(THEIRS))? {
         theirs.push(fs::read_to_string(entry?.path())?);
     }
     let known = theirs.iter().flat_map(|text| runs(text)).collect();
@@ -70,9 +80,13 @@ fn no_common_runs(world: &mut World) -> Result<()> {
         );
     }
 
-    let pages = manual::PAGES.map(|(name, page)| (name, without_the_same(page)));
+    let pages = PAGES.map(|(name, page)| (name, without_the_same(page)));
     let others = [
         ("README.md", include_str!("../../README.md").to_owned()),
+        (
+            "ipvsadm.service",
+            include_str!("../../packaging/ipvsadm.service").to_owned(),
+        ),
         ("the help", help(Side::Ours)?),
     ];
     for (name, text) in pages.into_iter().chain(others) {

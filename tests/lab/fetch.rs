@@ -191,11 +191,6 @@ fn python(folder: &Path, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A program that looks at manual pages.
-pub fn mandoc() -> Result<PathBuf> {
-    obtain("mandoc-1", "bookworm", &["mandoc"], |_| Ok(()))
-}
-
 /// The reference with its manual pages, which a program compares with ours.
 pub fn pages() -> Result<PathBuf> {
     obtain("pages-1", "bookworm", &["ipvsadm"], |_| Ok(()))
