@@ -134,7 +134,7 @@ fn large(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What is over is listed until its time is.
+/// What is over is listed until its time is, which is that of when it ended.
 fn timeouts(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
@@ -144,21 +144,24 @@ fn timeouts(world: &mut World) -> Result<()> {
          -A -u 198.51.100.1:53 -s rr\n\
          -a -u 198.51.100.1:53 -r 172.16.0.11 -g\n",
     )?;
-    lan.ipvsadm("--set 0 3 3")?;
-    lan.shows("-L --timeout", "Timeout (tcp tcpfin udp): 900 3 3")?;
     let held = lan.hold("198.51.100.1:80")?;
-    lan.ask_often(3, "198.51.100.1:80")?;
-    lan.send(1, "198.51.100.1:53", &["who?"])?;
-    lan.shows(
-        "-Ln",
-        "-> 172.16.0.11:80 Route 1 1 3\n\
-         -> 172.16.0.11:53 Route 1 0 1",
-    )?;
-    lan.shows(
-        "-Ln",
-        "-> 172.16.0.11:80 Route 1 1 0\n\
-         -> 172.16.0.11:53 Route 1 0 0",
-    )?;
+    let ask = || -> Result<()> {
+        lan.ask_often(3, "198.51.100.1:80")?;
+        lan.send(1, "198.51.100.1:53", &["who?"])?;
+        Ok(())
+    };
+    let (none, some) = (
+        "-> 172.16.0.11:80 Route 1 1 0\n-> 172.16.0.11:53 Route 1 0 0",
+        "-> 172.16.0.11:80 Route 1 1 3\n-> 172.16.0.11:53 Route 1 0 1",
+    );
+    lan.ipvsadm("--set 0 1 1")?;
+    lan.shows("-L --timeout", "Timeout (tcp tcpfin udp): 900 1 1")?;
+    ask()?;
+    lan.shows("-Ln", none)?;
+
+    lan.ipvsadm("--set 0 120 300")?;
+    ask()?;
+    lan.shows("-Ln", some)?;
     held.end()?;
-    Ok(())
+    lan.shows("-Ln", "-> 172.16.0.11:80 Route 1 0 4")
 }

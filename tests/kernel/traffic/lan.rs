@@ -2,8 +2,8 @@
 //!
 //! A client, a director and three real servers, each with one cable to the same switch. Client
 //! and director share 198.51.100.0/24 (2001:db8:1::/64), and the director's address there is the
-//! virtual one, with all of 192.0.2.0/24 behind it. Director and servers share 172.16.0.0/24 (fd00::/64), and the servers' only way
-//! out leads over the director.
+//! virtual one; so are those of 192.0.2.0/24. Director and servers share 172.16.0.0/24
+//! (fd00::/64), and the servers' only way out leads over the director.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -216,6 +216,7 @@ impl Lan {
         self.connect(libc::IPPROTO_TCP, None, service)
     }
 
+    /// A connection that stays, by any stream protocol.
     pub fn connect(&self, protocol: i32, client: Option<u8>, service: &str) -> Result<Held> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
@@ -223,11 +224,11 @@ impl Lan {
             .with_context(|| format!("asking {service}"))
     }
 
-    /// Requests by UDP, one after the other, all from one port.
-    pub fn send(&self, client: u8, service: &str, texts: &[&str]) -> Result<Vec<Answer>> {
+    /// Requests by UDP from client `number`, one after the other, all from one port.
+    pub fn send(&self, number: u8, service: &str, texts: &[&str]) -> Result<Vec<Answer>> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
-        ask::send(address_of(Some(client), service), service, texts)
+        ask::send(address_of(Some(number), service), service, texts)
             .with_context(|| format!("sending to {service}"))
     }
 
