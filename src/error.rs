@@ -129,6 +129,8 @@ pub enum Error {
     Write(#[from] io::Error),
     #[error("cannot read: {}", plain(.0))]
     Read(#[source] io::Error),
+    #[error("not saved, for no options say all of it:\n{0}")]
+    Unsaid(Word),
     #[error("a NUL byte in the line")]
     NulByte,
     #[error("more than {0} lines")]
@@ -161,6 +163,7 @@ impl Error {
             Self::NoConnections(_)
             | Self::EmptyConnections
             | Self::Connection(_)
+            | Self::Unsaid(_)
             | Self::Write(_)
             | Self::Read(_) => 1,
             _ => 2,

@@ -1,6 +1,6 @@
 //! Lines of almost any length from anything that can be read, as they arrive.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -11,7 +11,10 @@ const LONGEST: usize = 16 * 1024 * 1024;
 /// Gives line by line; only what has been read ahead is kept.
 pub struct Lines<R> {
     input: R,
+    /// What was read ahead, and room behind it.
     text: Vec<u8>,
+    /// How much of it was read.
+    length: usize,
     /// Where the next line begins in `text`.
     next: usize,
     /// Up to where it was looked for an end of that line.
@@ -24,6 +27,7 @@ impl<R: Read> Lines<R> {
         Self {
             input,
             text: Vec::new(),
+            length: 0,
             next: 0,
             searched: 0,
             ended: false,
@@ -44,7 +48,7 @@ impl<R: Read> Lines<R> {
             return None;
         }
         let (start, end) = (self.next, self.searched);
-        self.searched = self.text.len().min(end + 1);
+        self.searched = self.length.min(end + 1);
         self.next = self.searched;
         Some(&self.text[start..end])
     }
@@ -56,34 +60,38 @@ impl<R: Read> Lines<R> {
 
     /// Reads on, as much as there is.
     pub fn fill(&mut self) -> io::Result<()> {
-        self.text.drain(..self.next);
-        self.searched -= self.next;
-        self.next = 0;
-        let start = self.text.len();
-        if start > LONGEST {
+        if self.next > 0 {
+            self.text.copy_within(self.next..self.length, 0);
+            self.length -= self.next;
+            self.searched -= self.next;
+            self.next = 0;
+        }
+        if self.length > LONGEST {
             return Err(io::Error::other("a line of more than 16 MiB"));
         }
-        self.text.resize(start + CHUNK, 0);
-        let read = loop {
-            match self.input.read(&mut self.text[start..]) {
+        // What little is read at once, as of some files in `/proc`, makes no new room each time.
+        if self.text.len() < self.length + CHUNK / 2 {
+            self.text.resize(self.length + CHUNK, 0);
+        }
+        let length = loop {
+            match self.input.read(&mut self.text[self.length..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
+                read => break read?,
             }
         };
-        let length = *read.as_ref().unwrap_or(&0);
-        self.text.truncate(start + length);
-        self.ended = read? == 0;
+        self.length += length;
+        self.ended = length == 0;
         Ok(())
     }
 
     /// Moves `searched` to the end of the next line, if that is known.
     fn find(&mut self) -> bool {
-        let rest = &self.text[self.searched..];
-        match rest.iter().position(|&byte| byte == b'\n') {
-            Some(length) => self.searched += length,
-            None => self.searched = self.text.len(),
-        }
-        self.searched < self.text.len() || (self.ended && self.next < self.text.len())
+        let mut rest = &self.text[self.searched..self.length];
+        // The quickest search there is in the library. Reading memory cannot fail.
+        let searched = rest.skip_until(b'\n').unwrap_or_default();
+        let found = self.text[self.searched..][..searched].ends_with(b"\n");
+        self.searched += searched - usize::from(found);
+        found || (self.ended && self.next < self.length)
     }
 }
 

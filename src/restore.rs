@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use ipvsadm::cli::options::Verb;
 use ipvsadm::command::Command;
 use ipvsadm::error::Error;
-use ipvsadm::kernel::Batch;
+use ipvsadm::kernel::{Batch, Client};
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
 use ipvsadm::rules::{self, EmptyTable};
@@ -34,20 +34,42 @@ pub struct Restore<'a> {
     status: Status,
 }
 
-/// The exit status: that of the first line that failed.
+/// What went wrong, and on which lines: the first and the last of them.
+struct Failure {
+    lines: Option<(usize, usize)>,
+    error: Error,
+}
+
+impl Failure {
+    fn on(line: usize, error: Error) -> Self {
+        Self {
+            lines: Some((line, line)),
+            error,
+        }
+    }
+
+    fn place(&self) -> String {
+        match self.lines {
+            None => String::new(),
+            Some((first, last)) if first == last => format!("line {first}: "),
+            Some((first, last)) => format!("lines {first}-{last}: "),
+        }
+    }
+}
+
+/// The exit status: that of the first failure.
 #[derive(Default)]
 struct Status(Option<u8>);
 
 impl Status {
     /// Reports a failure.
-    fn failed(&mut self, line: usize, error: &Error) {
-        complain(format!("line {line}: ").as_bytes(), error);
-        self.0.get_or_insert(error.status());
+    fn failed(&mut self, failure: &Failure) {
+        complain(failure.place().as_bytes(), &failure.error);
+        self.0.get_or_insert(failure.error.status());
     }
 
-    fn refused(&mut self, origin: Origin, errno: i32) {
-        let Origin { line, verb } = origin;
-        self.failed(line, &Error::Refused { verb, errno });
+    fn refused(&mut self, Origin { line, verb }: Origin, errno: i32) {
+        self.failed(&Failure::on(line, Error::Refused { verb, errno }));
     }
 
     fn code(&self) -> u8 {
@@ -78,22 +100,23 @@ impl<'a> Restore<'a> {
             while let Some(line) = lines.at_hand() {
                 number += 1;
                 let command = rules::read(self.program, line, &self.names);
-                let done = command.and_then(|command| self.execute(number, command.as_ref()));
-                if let Err(error) = done {
-                    self.settle()?;
-                    tell_silence(&self.names);
-                    self.status.failed(number, &error);
-                    if error.ends_restore() {
-                        advise(&error);
-                        return Ok(self.status.code());
-                    }
+                let done = match command {
+                    Ok(Some(command)) => self.execute(number, &command),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(Failure::on(number, error)),
+                };
+                if !self.goes_on(done) {
+                    return Ok(self.status.code());
                 }
             }
-            self.settle()?;
-            if lines.ended() {
+            if !self.settle() || lines.ended() {
                 return Ok(self.status.code());
             }
-            lines.fill().map_err(Error::Read)?;
+            if let Err(reason) = lines.fill() {
+                let (lines, error) = (None, Error::Read(reason));
+                self.status.failed(&Failure { lines, error });
+                return Ok(self.status.code());
+            }
         }
     }
 
@@ -108,18 +131,15 @@ impl<'a> Restore<'a> {
         if self.status.code() != 0 {
             return Ok(self.status.code());
         }
-        self.execute(0, Some(&Command::Flush))?;
+        let client = opened(&mut self.batch, Verb::Flush)?.client(|_, _| {});
+        asked(Verb::Flush, client.and_then(Client::flush))?;
         for (number, command) in &commands {
-            if let Err(error) = self.execute(*number, Some(command)) {
-                self.settle()?;
-                self.status.failed(*number, &error);
-                if error.ends_restore() {
-                    advise(&error);
-                    break;
-                }
+            let done = self.execute(*number, command);
+            if !self.goes_on(done) {
+                return Ok(self.status.code());
             }
         }
-        self.settle()?;
+        self.settle();
         Ok(self.status.code())
     }
 
@@ -143,40 +163,74 @@ impl<'a> Restore<'a> {
             });
             if let Err(error) = followed {
                 tell_silence(&self.names);
-                self.status.failed(number, &error);
+                self.status.failed(&Failure::on(number, error));
             }
         }
         Ok(commands)
     }
 
-    fn execute(&mut self, line: usize, command: Option<&Command>) -> Result<(), Error> {
-        let Some(command) = command else {
-            return Ok(());
-        };
+    fn execute(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
         let Some((verb, change)) = change(command) else {
-            return self.show(command);
+            return self.show(line, command);
         };
-        let batch = opened(&mut self.batch, verb)?;
+        let batch = opened(&mut self.batch, verb).map_err(|error| Failure::on(line, error))?;
         let refused = |at, errno| self.status.refused(at, errno);
-        asked(verb, batch.push(Origin { line, verb }, &change, refused))
+        let pushed = batch.push(Origin { line, verb }, &change, refused);
+        pushed.map_err(|error| Failure {
+            lines: unknown(batch).or(Some((line, line))),
+            error: Error::from_kernel(verb, error),
+        })
     }
 
     /// What prints comes after everything before it is done.
-    fn show(&mut self, command: &Command) -> Result<(), Error> {
-        let batch = opened(&mut self.batch, Verb::List)?;
-        let refused = |at, errno| self.status.refused(at, errno);
-        let client = asked(Verb::List, batch.client(refused))?;
-        show::show(client, &mut self.names, command)
+    fn show(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
+        let batch = opened(&mut self.batch, Verb::List);
+        let batch = batch.map_err(|error| Failure::on(line, error))?;
+        flush(batch, &mut self.status)?;
+        let client = asked(Verb::List, batch.client(|_, _| {}));
+        let shown = client.and_then(|client| show::show(client, &mut self.names, command));
+        shown.map_err(|error| Failure::on(line, error))
     }
 
-    /// Has everything done that was gathered.
-    fn settle(&mut self) -> Result<(), Error> {
-        let Some(batch) = &mut self.batch else {
-            return Ok(());
+    /// Reports how a line went that failed, after all before it; whether the next may be run.
+    fn goes_on(&mut self, done: Result<(), Failure>) -> bool {
+        let Err(failure) = done else {
+            return true;
         };
-        let refused = |at, errno| self.status.refused(at, errno);
-        asked(Verb::Restore, batch.flush(refused))
+        let settled = self.settle();
+        tell_silence(&self.names);
+        self.status.failed(&failure);
+        if failure.error.ends_restore() {
+            advise(&failure.error);
+            return false;
+        }
+        settled
     }
+
+    /// Has everything done that was gathered; whether that is known to have happened.
+    fn settle(&mut self) -> bool {
+        let Some(batch) = &mut self.batch else {
+            return true;
+        };
+        let settled = flush(batch, &mut self.status);
+        settled
+            .map_err(|failure| self.status.failed(&failure))
+            .is_ok()
+    }
+}
+
+fn flush(batch: &mut Batch<Origin>, status: &mut Status) -> Result<(), Failure> {
+    let flushed = batch.flush(|at, errno| status.refused(at, errno));
+    flushed.map_err(|error| Failure {
+        lines: unknown(batch),
+        error: Error::from_kernel(Verb::Restore, error),
+    })
+}
+
+/// The first and the last line of which it is not known whether they were done.
+fn unknown(batch: &Batch<Origin>) -> Option<(usize, usize)> {
+    let lines = batch.unknown();
+    Some((lines.first()?.line, lines.last()?.line))
 }
 
 fn opened(batch: &mut Option<Batch<Origin>>, verb: Verb) -> Result<&mut Batch<Origin>, Error> {
@@ -184,4 +238,20 @@ fn opened(batch: &mut Option<Batch<Origin>>, verb: Verb) -> Result<&mut Batch<Or
         Some(batch) => batch,
         none => none.insert(asked(verb, Batch::new(open(verb)?))?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_name_their_lines() {
+        let failure = |lines| Failure {
+            lines,
+            error: Error::NulByte,
+        };
+        assert_eq!(failure(None).place(), "");
+        assert_eq!(failure(Some((7, 7))).place(), "line 7: ");
+        assert_eq!(failure(Some((7, 912))).place(), "lines 7-912: ");
+    }
 }

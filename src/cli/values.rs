@@ -17,7 +17,10 @@ pub struct HostPort<'a> {
 
 /// `host`, `host:port`, `v6`, `[v6]` or `[anything]:port`. The port is not looked at yet.
 pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
-    if let Some(address) = ipv6(text) {
+    let colon = text.iter().rposition(|&byte| byte == b':');
+    // Most addresses are of IPv4, and this tells sooner than reading them does.
+    let has_colons = colon.is_some_and(|at| text[..at].contains(&b':'));
+    if let Some(address) = has_colons.then(|| ipv6(text)).flatten() {
         let address = address.into();
         return Some(HostPort {
             address,
@@ -34,7 +37,7 @@ pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
             };
             (&inside[..end], port)
         }
-        _ => match text.iter().rposition(|&byte| byte == b':') {
+        _ => match colon {
             Some(at) => (&text[..at], Some(&text[at + 1..])),
             None if is_digits(text) => return None,
             None => (text, None),
@@ -54,11 +57,14 @@ fn host_address(text: &[u8], names: &Names) -> Option<IpAddr> {
 
 /// A port by number, or by its name in this protocol.
 pub fn port(text: &[u8], protocol: Protocol, names: &Names) -> Option<u16> {
-    match number(text, 0..=u16::MAX.into()) {
-        Some(port) => Some(port as u16),
-        None if text.is_empty() => None,
-        None => names.port_of(text, protocol),
+    match port_number(text) {
+        None if !text.is_empty() => names.port_of(text, protocol),
+        port => port,
     }
+}
+
+pub fn port_number(text: &[u8]) -> Option<u16> {
+    number(text, 0..=u16::MAX.into()).map(|port| port as u16)
 }
 
 /// A mask of IPv4 persistence: an address in any of its forms, or a name.
@@ -125,53 +131,61 @@ pub fn group(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
-    // Most addresses are of IPv4, and this tells sooner than reading them does.
-    if text.iter().filter(|&&byte| byte == b':').count() < 2 {
-        return None;
-    }
     str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// An IPv4 address as `inet_aton` reads it: one to four parts, decimal, octal or hexadecimal,
 /// the last one filling what is left. What follows a blank is ignored.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let end = text.iter().position(|&byte| is_blank(byte));
-    let text = &text[..end.unwrap_or(text.len())];
-    let mut parts = text.split(|&byte| byte == b'.');
-    let mut address = 0u32;
-    for index in 0..4u32 {
-        let part = ipv4_part(parts.next()?)?;
-        let bits_left = 32 - 8 * index;
-        let rest = parts.clone().next().is_some();
-        let limit = if rest {
-            u8::MAX.into()
-        } else {
-            u32::MAX >> (32 - bits_left)
+    let mut parts = [0; 4];
+    let mut count = 0;
+    let mut rest = text;
+    loop {
+        let (part, behind) = ipv4_part(rest)?;
+        *parts.get_mut(count)? = part;
+        count += 1;
+        rest = match behind {
+            [b'.', next @ ..] => next,
+            [byte, ..] if !is_blank(*byte) => return None,
+            _ => break,
         };
-        if part > limit {
-            return None;
-        }
-        if !rest {
-            return Some(Ipv4Addr::from_bits(address | part));
-        }
-        address |= part << (bits_left - 8);
     }
-    None
-}
-
-fn ipv4_part(text: &[u8]) -> Option<u32> {
-    let (digits, radix) = match text {
-        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
-        [b'0', digits @ ..] if !digits.is_empty() => (digits, 8),
-        digits => (digits, 10),
-    };
-    if digits.is_empty() {
+    let (last, leading) = parts[..count].split_last()?;
+    let most = u32::MAX >> (8 * leading.len());
+    if *last > most || leading.iter().any(|part| *part > u8::MAX.into()) {
         return None;
     }
-    digits.iter().try_fold(0u32, |value, &digit| {
-        let digit = char::from(digit).to_digit(radix)?;
-        value.checked_mul(radix)?.checked_add(digit)
-    })
+    let leading = leading.iter().zip([24, 16, 8]);
+    let leading: u32 = leading.map(|(part, shift)| part << shift).sum();
+    Some(Ipv4Addr::from_bits(leading | last))
+}
+
+/// The number that a text begins with, and what stands behind it.
+fn ipv4_part(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, radix) = match text {
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'0', b'0'..=b'9', ..] => (&text[1..], 8),
+        digits => (digits, 10),
+    };
+    let mut value = 0;
+    let mut length = 0;
+    for byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => break,
+        };
+        if digit >= radix {
+            break;
+        }
+        value = value * u64::from(radix) + u64::from(digit);
+        if value > u32::MAX.into() {
+            return None;
+        }
+        length += 1;
+    }
+    (length > 0).then(|| (value as u32, &digits[length..]))
 }
 
 fn is_digits(text: &[u8]) -> bool {

@@ -28,17 +28,17 @@ pub enum Fault<'a> {
 /// Reads the words of one line.
 #[derive(Clone, Debug)]
 pub struct Words<'a, I: Iterator<Item = &'a [u8]>> {
-    words: std::iter::Peekable<I>,
+    words: I,
     /// A bundle of short options, and how much of it has been read.
     bundle: Option<(&'a [u8], usize)>,
     /// `--` was met: all that follows is left over.
     ended: bool,
 }
 
-impl<'a, I: Iterator<Item = &'a [u8]>> Words<'a, I> {
+impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
     pub fn new(words: impl IntoIterator<IntoIter = I>) -> Self {
         Self {
-            words: words.into_iter().peekable(),
+            words: words.into_iter(),
             bundle: None,
             ended: false,
         }
@@ -85,8 +85,12 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Words<'a, I> {
                 (Some(next), next)
             }
             (Value::Optional(_), None) => {
-                match self.words.next_if(|next| !next.starts_with(b"-")) {
-                    Some(next) => (Some(next), next),
+                let mut words = self.words.clone();
+                match words.next().filter(|next| !next.starts_with(b"-")) {
+                    Some(next) => {
+                        self.words = words;
+                        (Some(next), next)
+                    }
                     None => (None, word),
                 }
             }
@@ -95,7 +99,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Words<'a, I> {
     }
 }
 
-impl<'a, I: Iterator<Item = &'a [u8]>> Iterator for Words<'a, I> {
+impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Iterator for Words<'a, I> {
     type Item = Result<Event<'a>, Fault<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {

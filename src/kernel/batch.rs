@@ -20,6 +20,7 @@ const CHANGE_SIZE: usize = 256;
 pub struct Batch<T> {
     client: Client,
     tags: Vec<T>,
+    unknown: Vec<T>,
     /// So many changes may be refused at once without a word being lost.
     most_changes: usize,
     most_bytes: usize,
@@ -32,6 +33,7 @@ impl<T: Copy> Batch<T> {
         Ok(Self {
             client,
             tags: Vec::new(),
+            unknown: Vec::new(),
             most_changes: room.receive / REFUSAL_SIZE,
             most_bytes: room.send.saturating_sub(2 * CHANGE_SIZE),
         })
@@ -70,15 +72,24 @@ impl<T: Copy> Batch<T> {
             return Ok(());
         }
         let tags = &self.tags;
-        let outcome = self
-            .client
-            .netlink
-            .settle(tags.len(), |place, errno| match errno {
-                0 => {}
-                errno => refused(tags[place], errno),
-            });
-        self.tags.clear();
+        let mut known = 0;
+        let outcome = self.client.netlink.settle(tags.len(), |place, errno| {
+            known = place + 1;
+            if errno != 0 {
+                refused(tags[place], errno);
+            }
+        });
+        let unknown = self.tags.drain(..).skip(known);
+        if outcome.is_err() {
+            self.unknown.extend(unknown);
+        }
         outcome
+    }
+
+    /// The tags of the changes of which an error left it open whether they were done. The kernel
+    /// goes through them in their order: its last word tells that all before it were.
+    pub fn unknown(&self) -> &[T] {
+        &self.unknown
     }
 
     /// The client, once everything pushed so far is done.

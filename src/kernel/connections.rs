@@ -59,13 +59,22 @@ pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
 }
 
 fn socket_address(address: &[u8], port: &[u8]) -> Option<SocketAddr> {
-    let address = str::from_utf8(address).ok()?;
-    let address = match address.contains(':') {
-        true => IpAddr::V6(address.parse::<Ipv6Addr>().ok()?),
-        false => IpAddr::V4(Ipv4Addr::from_bits(u32::from_str_radix(address, 16).ok()?)),
+    let address = match address.contains(&b':') {
+        true => IpAddr::V6(str::from_utf8(address).ok()?.parse::<Ipv6Addr>().ok()?),
+        false => IpAddr::V4(Ipv4Addr::from_bits(hexadecimal(address)?)),
     };
-    let port = u16::from_str_radix(str::from_utf8(port).ok()?, 16).ok()?;
+    let port = u16::try_from(hexadecimal(port)?).ok()?;
     Some(SocketAddr::new(address, port))
+}
+
+/// A number of eight digits at the most.
+fn hexadecimal(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || text.len() > 8 {
+        return None;
+    }
+    text.iter().try_fold(0, |value, &byte| {
+        Some(value << 4 | char::from(byte).to_digit(16)?)
+    })
 }
 
 #[cfg(test)]

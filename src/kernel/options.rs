@@ -181,11 +181,13 @@ impl<'a> Options<'a> {
             self.buffer.clear();
             Writer(self.buffer).u32(room as u32);
             let mut fields = self.get(option::GET_SERVICES, SERVICES_HEADER + room * SERVICE)?;
-            let services: Vec<_> = fields
-                .entries(SERVICES_HEADER, SERVICE)
-                .map(|mut entry| entry.service())
-                .take_while(|(state, _)| !state.service.scheduler.is_empty())
-                .collect();
+            let entries = fields.entries(SERVICES_HEADER, SERVICE);
+            let mut services = Vec::with_capacity(room);
+            services.extend(
+                entries
+                    .map(|mut entry| entry.service())
+                    .take_while(|(state, _)| !state.service.scheduler.is_empty()),
+            );
             // The kernel fills what room there is and does not say if there is more to tell.
             if services.len() < room {
                 return Ok(services);
@@ -219,11 +221,13 @@ impl<'a> Options<'a> {
             key.service_id(id)?;
             key.u32(room as u32);
             let mut fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
-            let servers: Vec<_> = fields
-                .entries(SERVERS_HEADER, SERVER)
-                .map(|mut entry| entry.server())
-                .take_while(|state| state.server.id.address != Ipv4Addr::UNSPECIFIED)
-                .collect();
+            let entries = fields.entries(SERVERS_HEADER, SERVER);
+            let mut servers = Vec::with_capacity(room);
+            servers.extend(
+                entries
+                    .map(|mut entry| entry.server())
+                    .take_while(|state| state.server.id.address != Ipv4Addr::UNSPECIFIED),
+            );
             if servers.len() < room {
                 return Ok(servers);
             }

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{
-    DoneBuffer, ErrorBuffer, NLA_HEADER_SIZE, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NetlinkBuffer,
-    NlasIterator,
+    DoneBuffer, ErrorBuffer, NLA_HEADER_SIZE, NLA_TYPE_MASK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
+    NetlinkBuffer,
 };
 use netlink_packet_generic::{
     GenlHeader,
@@ -303,13 +303,32 @@ impl Counters<'_> {
     }
 }
 
-/// The attributes that follow one another in these bytes, by kind and value.
-fn walk(attributes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8])>> {
-    NlasIterator::new(attributes).map(|attribute| {
-        let attribute = attribute.map_err(|_| Malformed("the length of an attribute is wrong"))?;
-        let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
-        Ok((kind, &attribute.into_inner()[NLA_HEADER_SIZE..length]))
+/// The attributes that follow one another in these bytes, by kind and value. There are forty to
+/// a server: the library's iterator is safe too, but takes three times as long as the rest.
+fn walk(mut attributes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8])>> {
+    std::iter::from_fn(move || {
+        if attributes.is_empty() {
+            return None;
+        }
+        let (kind, value, rest) = match attribute(attributes) {
+            Some(first) => first,
+            None => return Some(Err(Malformed("the length of an attribute is wrong"))),
+        };
+        attributes = rest;
+        Some(Ok((kind, value)))
     })
+}
+
+/// The first attribute and what follows it.
+fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let [a, b, c, d, ..] = *bytes else {
+        return None;
+    };
+    let length = usize::from(u16::from_ne_bytes([a, b]));
+    let kind = u16::from_ne_bytes([c, d]) & NLA_TYPE_MASK;
+    let value = bytes.get(NLA_HEADER_SIZE..length)?;
+    let rest = bytes.get(length.next_multiple_of(4)..);
+    Some((kind, value, rest.unwrap_or_default()))
 }
 
 fn find(attributes: &[u8], wanted: u16) -> Result<&[u8]> {

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use netlink_packet_core::{
-    Emitable, NLA_HEADER_SIZE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NlaBuffer,
+    Emitable, NLA_F_NESTED, NLA_HEADER_SIZE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
 };
 use netlink_packet_generic::{GenlFamily, GenlMessage};
 
 use super::abi::{self, command, daemon, dest, forward, service, top, tunnel};
 use crate::model::{
     Daemon, DaemonRole, Family, Flags, Forwarding, Mask, Server, ServerId, Service, ServiceId,
-    Timeouts, TunnelKind,
+    Timeouts, Tunnel, TunnelKind,
 };
 
 /// A command that changes something and answers only whether it did.
@@ -152,6 +152,7 @@ trait Attributes {
 struct Length(usize);
 
 impl Attributes for Length {
+    #[inline(always)]
     fn bytes(&mut self, _: u16, value: &[u8]) {
         self.0 += NLA_HEADER_SIZE + value.len().next_multiple_of(4);
     }
@@ -168,15 +169,16 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn header(&mut self, at: usize, kind: u16, length: usize) -> NlaBuffer<&mut [u8]> {
-        let mut attribute = NlaBuffer::new(&mut self.buffer[at..]);
-        attribute.set_kind(kind);
-        attribute.set_length(length as u16);
-        attribute
+    fn header(&mut self, at: usize, kind: u16, length: usize) {
+        let (length, kind) = ((length as u16).to_ne_bytes(), kind.to_ne_bytes());
+        let header = [length[0], length[1], kind[0], kind[1]];
+        self.buffer[at..at + NLA_HEADER_SIZE].copy_from_slice(&header);
     }
 }
 
 impl Attributes for Writer<'_> {
+    /// Inlined, as the lengths are known at most places and nothing needs to be called then.
+    #[inline(always)]
     fn bytes(&mut self, kind: u16, value: &[u8]) {
         let start = self.at + NLA_HEADER_SIZE;
         self.header(self.at, kind, NLA_HEADER_SIZE + value.len());
@@ -189,7 +191,7 @@ impl Attributes for Writer<'_> {
         let start = self.at;
         self.at += NLA_HEADER_SIZE;
         describe(self);
-        self.header(start, kind, self.at - start).set_nested_flag();
+        self.header(start, kind | NLA_F_NESTED, self.at - start);
     }
 }
 
@@ -307,16 +309,18 @@ fn server_key(out: &mut impl Attributes, id: &ServerId) {
     out.u16(dest::ADDR_FAMILY, family_number(id.family()));
 }
 
-/// The tunnel always goes along: what an edit leaves out is reset.
+/// What is left out, even of an edit, becomes an IPIP tunnel.
 fn whole_server(out: &mut impl Attributes, server: &Server) {
     server_key(out, &server.id);
     out.u32(dest::FWD_METHOD, forward_method(server.forwarding));
     out.u32(dest::WEIGHT, server.weight as u32);
     out.u32(dest::U_THRESH, server.upper_threshold);
     out.u32(dest::L_THRESH, server.lower_threshold);
-    out.u8(dest::TUN_TYPE, tunnel_type(server.tunnel.kind));
-    out.port(dest::TUN_PORT, server.tunnel.port);
-    out.u16(dest::TUN_FLAGS, server.tunnel.checksum.0);
+    if server.tunnel != Tunnel::IPIP {
+        out.u8(dest::TUN_TYPE, tunnel_type(server.tunnel.kind));
+        out.port(dest::TUN_PORT, server.tunnel.port);
+        out.u16(dest::TUN_FLAGS, server.tunnel.checksum.0);
+    }
 }
 
 fn whole_daemon(out: &mut impl Attributes, daemon: &Daemon) {

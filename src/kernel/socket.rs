@@ -19,7 +19,7 @@ use super::transport::{Inbox, Room, Transport};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Buffer sizes for many messages at once; the kernel doubles them.
-const SEND_BUFFER: c_int = 512 * 1024;
+const SEND_BUFFER: c_int = 128 * 1024;
 const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
 
 pub struct Socket {

@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::netlink::List;
 use super::reply;
 use super::request::Query;
-use crate::model::{Entry, Family, Flags, ServerState, ServiceId, ServiceState};
+use crate::model::{Entry, Family, Flags, Forwarding, ServerState, ServiceId, ServiceState};
 
 /// So many services are told at once, however much there is to tell of each.
 const FEW: usize = 64;
@@ -35,7 +35,32 @@ pub enum Detail {
     /// Enough for a plain listing, and faster. Counters may be cut to 32 bits; tunnels, and the
     /// engines of services that are not persistent, may be missing.
     Brief,
+    /// Counters are whole, though not the rates; the rest is as in a brief one.
+    Counters,
+    /// All settings, though counters may be cut to 32 bits.
+    Settings,
     Full,
+}
+
+impl Detail {
+    /// Whether the old options say all there is to say of such a service.
+    fn has_all_of_service(self, state: &ServiceState) -> bool {
+        match self {
+            Self::Brief => !state.service.flags.has(Flags::PERSISTENT),
+            Self::Counters => Self::Brief.has_all_of_service(state) && state.stats.fit_32_bits(),
+            Self::Settings | Self::Full => false,
+        }
+    }
+
+    /// Whether they say all there is to say of such a server.
+    fn has_all_of_server(self, state: &ServerState) -> bool {
+        match self {
+            Self::Brief => true,
+            Self::Counters => state.stats.fit_32_bits(),
+            Self::Settings => state.server.forwarding != Forwarding::Tunnel,
+            Self::Full => false,
+        }
+    }
 }
 
 /// A service, with the number of its servers where that is known.
@@ -86,8 +111,11 @@ impl Client {
         let count = counted.len();
         if self.way == Way::Options {
             Ok(counted.into_iter().map(Found::counted).collect())
-        } else if detail == Detail::Brief && count > FEW && self.all_are_ipv4(count) {
-            self.with_engines(counted)
+        } else if matches!(detail, Detail::Brief | Detail::Counters)
+            && count > FEW
+            && self.all_are_ipv4(count)
+        {
+            self.complete(counted, detail)
         } else {
             self.gather_services(Some(counted))
         }
@@ -136,13 +164,17 @@ impl Client {
         Ok(state.map(|state| Found { state, servers }))
     }
 
-    /// Counted services with the engines that a plain listing shows.
-    fn with_engines(&mut self, counted: Vec<(ServiceState, usize)>) -> Result<Vec<Found>> {
+    /// Counted services, asked for one by one where that tells more.
+    fn complete(
+        &mut self,
+        counted: Vec<(ServiceState, usize)>,
+        detail: Detail,
+    ) -> Result<Vec<Found>> {
         let mut services = Vec::with_capacity(counted.len());
         for (state, servers) in counted {
-            match state.service.flags.has(Flags::PERSISTENT) {
-                true => services.extend(self.find(&state.service.id, Some(servers))?),
-                false => services.push(Found::counted((state, servers))),
+            match detail.has_all_of_service(&state) {
+                true => services.push(Found::counted((state, servers))),
+                false => services.extend(self.find(&state.service.id, Some(servers))?),
             }
         }
         Ok(services)
@@ -157,11 +189,9 @@ impl Client {
         if counted == Some(0) {
             return Ok(Vec::new());
         }
-        let options_will_do = self.way == Way::Options || detail == Detail::Brief;
-        if let Some(count) = counted.filter(|_| options_will_do) {
-            match self.netlink.options().servers(id, count) {
-                Err(Error::Refused(libc::EPERM) | Error::NoAnswer) if self.way == Way::Netlink => {}
-                servers => return servers,
+        if let Some(count) = counted {
+            if let Some(servers) = self.counted_servers(id, count, detail)? {
+                return Ok(servers);
             }
         }
         let family = id.family();
@@ -185,6 +215,26 @@ impl Client {
         Ok(gathered.into_iter().map(|(state, _)| state).collect())
     }
 
+    /// Servers as the old options tell of them, where that is all there is to say.
+    fn counted_servers(
+        &mut self,
+        id: &ServiceId,
+        count: usize,
+        detail: Detail,
+    ) -> Result<Option<Vec<ServerState>>> {
+        if self.way == Way::Options {
+            return self.netlink.options().servers(id, count).map(Some);
+        }
+        if detail == Detail::Full {
+            return Ok(None);
+        }
+        let has_all = |state: &ServerState| detail.has_all_of_server(state);
+        match self.netlink.options().servers(id, count) {
+            Err(Error::Refused(libc::EPERM) | Error::NoAnswer) => Ok(None),
+            servers => Ok(Some(servers?).filter(|servers| servers.iter().all(has_all))),
+        }
+    }
+
     /// Asks for a list until it is complete: when it was told at once, when all are found, or
     /// when the sought ones among them do not become more. Each item comes with whether it was
     /// in the last list.
@@ -205,6 +255,9 @@ impl Client {
                 items: list,
                 at_once,
             } = list(self)?;
+            if at_once {
+                return Ok(list.into_iter().map(|item| (item, true)).collect());
+            }
             for item in list {
                 match places.entry(key(&item)) {
                     Place::Occupied(place) => items[*place.get()] = (item, turn),
@@ -216,10 +269,6 @@ impl Client {
                         items.push((item, turn));
                     }
                 }
-            }
-            if at_once {
-                items.retain(|(_, last)| *last == turn);
-                break;
             }
             if are_all(self, &places) {
                 break;

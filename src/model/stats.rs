@@ -14,3 +14,30 @@ pub struct Stats {
     pub in_byte_rate: u64,
     pub out_byte_rate: u64,
 }
+
+impl Stats {
+    /// Whether what was counted fits 32 bits for sure. Each connection and each packet brought
+    /// 20 bytes at least, which is what the shortest head of a packet has.
+    pub fn fit_32_bits(&self) -> bool {
+        self.in_bytes.saturating_add(self.out_bytes) < 20 << 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_bytes_cannot_be_many_packets() {
+        let stats = |in_bytes, out_bytes| Stats {
+            in_bytes,
+            out_bytes,
+            ..Stats::default()
+        };
+        let packets = 1 << 32;
+        assert!(stats(20 * packets - 1, 0).fit_32_bits());
+        assert!(!stats(20 * packets, 0).fit_32_bits());
+        assert!(!stats(10 * packets, 10 * packets).fit_32_bits());
+        assert!(!stats(u64::MAX, u64::MAX).fit_32_bits());
+    }
+}

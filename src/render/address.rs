@@ -11,10 +11,20 @@ pub fn address(out: &mut Out, address: IpAddr) {
     }
 }
 
+/// Laid out in one piece: there are more of these than of anything else.
 pub fn ipv4(out: &mut Out, address: Ipv4Addr) {
-    let [a, b, c, d] = address.octets();
-    out.number(a).text(".").number(b).text(".");
-    out.number(c).text(".").number(d);
+    let mut text = [b'.'; 15];
+    let mut end = 0;
+    for octet in address.octets() {
+        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+            if octet >= least {
+                text[end] = b'0' + octet / unit % 10;
+                end += 1;
+            }
+        }
+        end += 1;
+    }
+    out.text(&text[..end - 1]);
 }
 
 /// The C library takes an address of six zeros and two other groups for an IPv4 address in

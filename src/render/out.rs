@@ -49,7 +49,7 @@ impl<'a> Out<'a> {
         self.right(itoa::Buffer::new().format(number), width)
     }
 
-    /// Where the next byte will stand; for `pad` and `cut`.
+    /// Where the next byte will stand; for `pad`, `cut` and `take`.
     pub fn mark(&self) -> usize {
         self.buffer.len()
     }
@@ -69,6 +69,11 @@ impl<'a> Out<'a> {
     /// What has not been written to the sink yet.
     pub fn written(&self) -> &[u8] {
         &self.buffer
+    }
+
+    /// Takes back what stands behind a mark.
+    pub fn take(&mut self, mark: usize) -> Vec<u8> {
+        self.buffer.split_off(mark)
     }
 
     /// Ends a row; a full buffer is written.

@@ -6,23 +6,58 @@ use super::endpoint::{Cut, endpoint, server_protocol};
 use super::flags::{SCHEDULER_FLAGS, scheduler_flags};
 use super::out::Out;
 use crate::model::{
-    Checksum, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, Service, ServiceId,
+    Checksum, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, Service, ServiceId, Tunnel,
     TunnelKind,
 };
 use crate::names::Names;
 
-pub fn entry(out: &mut Out, names: &mut Names, entry: &Entry) -> io::Result<()> {
+/// A service and its servers. Lines that would restore something else, since no options say what
+/// another program has set, are not printed but added to `unsaid`.
+pub fn entry(
+    out: &mut Out,
+    names: &mut Names,
+    entry: &Entry,
+    unsaid: &mut Vec<Vec<u8>>,
+) -> io::Result<()> {
     let service = &entry.service.service;
+    let mark = out.mark();
     out.text("-A ");
     service_options(out, names, service);
+    if !is_sayable_service(&service.id) {
+        unsaid.push(out.take(mark));
+        return Ok(());
+    }
     out.end_row()?;
     for state in &entry.servers {
+        let mark = out.mark();
         out.text("-a ");
         service_id(out, names, &service.id);
         server_options(out, names, &service.id, &state.server);
-        out.end_row()?;
+        match is_sayable_server(&state.server) {
+            true => out.end_row()?,
+            false => unsaid.push(out.take(mark)),
+        }
     }
     Ok(())
+}
+
+fn is_sayable_service(id: &ServiceId) -> bool {
+    matches!(
+        id.protocol(),
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP
+    )
+}
+
+fn is_sayable_server(server: &Server) -> bool {
+    let Tunnel { kind, checksum, .. } = server.tunnel;
+    match (server.forwarding, kind) {
+        (Forwarding::Masquerade | Forwarding::DirectRouting | Forwarding::Local, _) => true,
+        (Forwarding::Tunnel, TunnelKind::Ipip) => true,
+        (Forwarding::Tunnel, TunnelKind::Gue) => checksum.0 <= Checksum::REMOTE.0,
+        (Forwarding::Tunnel, TunnelKind::Gre) => checksum.0 <= Checksum::PLAIN.0,
+        (Forwarding::Tunnel, TunnelKind::Unknown(_)) => false,
+        (Forwarding::Bypass | Forwarding::Unknown(_), _) => false,
+    }
 }
 
 fn service_options(out: &mut Out, names: &mut Names, service: &Service) {
@@ -60,11 +95,12 @@ fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
             address,
             port,
         } => {
-            out.text(match protocol {
-                Protocol::UDP => "-u ",
-                Protocol::SCTP => "--sctp-service ",
-                _ => "-t ",
-            });
+            match protocol {
+                Protocol::TCP => out.text("-t "),
+                Protocol::UDP => out.text("-u "),
+                Protocol::SCTP => out.text("--sctp-service "),
+                Protocol(number) => out.text("protocol ").number(number).text(" "),
+            };
             endpoint(out, names, address, port, Some(protocol), Cut::Never);
         }
     }
@@ -84,7 +120,8 @@ fn server_options(out: &mut Out, names: &mut Names, service: &ServiceId, server:
     out.text(match server.forwarding {
         Forwarding::Masquerade => " -m",
         Forwarding::Tunnel => " -i",
-        _ => " -g",
+        Forwarding::DirectRouting | Forwarding::Local => " -g",
+        Forwarding::Bypass | Forwarding::Unknown(_) => "",
     });
     out.text(" -w ").number(server.weight);
     if server.forwarding == Forwarding::Tunnel {

@@ -14,8 +14,8 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
     if line.contains(&0) {
         return Err(Error::NulByte);
     }
-    let mut words = words(line).peekable();
-    if words.peek().is_none() {
+    let words = words(line);
+    if words.clone().next().is_none() {
         return Ok(None);
     }
     match meaning::read(program, words, names)? {
@@ -29,11 +29,25 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
 
 /// The words of a line, up to a comment. The program's own name may stand among them, as it
 /// does in a script of commands, and means nothing.
-fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
-        .filter(|word| !word.is_empty())
-        .take_while(|word| word[0] != b'#')
-        .filter(|word| word != b"ipvsadm")
+fn words(mut line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    std::iter::from_fn(move || {
+        loop {
+            let start = line.iter().position(|byte| !is_blank(*byte))?;
+            line = &line[start..];
+            let end = line.iter().position(|byte| is_blank(*byte));
+            let (word, rest) = line.split_at(end.unwrap_or(line.len()));
+            line = rest;
+            match word {
+                [b'#', ..] => line = &[],
+                b"ipvsadm" => {}
+                word => return Some(word),
+            }
+        }
+    })
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
 }
 
 #[cfg(test)]

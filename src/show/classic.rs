@@ -23,7 +23,8 @@ pub fn list(
             listing::version(out, &info)?;
             listing::titles(out, view.columns)?;
             let detail = match view.columns {
-                Columns::Stats | Columns::Rates | Columns::Tunnels => Detail::Full,
+                Columns::Stats => Detail::Counters,
+                Columns::Rates | Columns::Tunnels => Detail::Full,
                 Columns::Plain | Columns::Thresholds | Columns::PersistentConnections => {
                     Detail::Brief
                 }

@@ -44,12 +44,16 @@ fn list(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<(),
 }
 
 fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
-    let mut table = asked(Verb::Save, client.table(Detail::Full))?;
+    let mut table = asked(Verb::Save, client.table(Detail::Settings))?;
     sort_table(&mut table);
+    let mut unsaid = Vec::new();
     for entry in &table {
-        save::entry(out, names, entry)?;
+        save::entry(out, names, entry, &mut unsaid)?;
     }
-    Ok(())
+    match unsaid.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Unsaid(unsaid.join(&b"\n"[..]).as_slice().into())),
+    }
 }
 
 /// One service with its servers, or all of them, with everything that is known of them.

@@ -81,6 +81,28 @@ fn a_full_one_lists_services_once_and_servers_where_there_are_any() {
 }
 
 #[test]
+fn counters_that_may_have_run_over_are_asked_for_again() {
+    let (mut client, world) = visit(world(mixed(300, 0)));
+    let table = client.table(Detail::Counters).unwrap();
+    assert_eq!(by_id(table), by_id(mixed(300, 0)));
+    assert_eq!(world.borrow().lists, 200);
+}
+
+#[test]
+fn settings_lack_nothing_without_tunnels() {
+    let mut table = mixed(300, 0);
+    let server = &mut table[8].servers[1].server;
+    server.forwarding = Forwarding::Tunnel;
+    server.tunnel.kind = TunnelKind::Gre;
+    let (mut client, world) = visit(world(table.clone()));
+    let told = client.table(Detail::Settings).unwrap();
+    let told = told.iter().map(brief).collect();
+    assert_eq!(by_id(told), by_id(table.iter().map(brief).collect()));
+    // The services, and the servers of one of them.
+    assert_eq!(world.borrow().lists, 2);
+}
+
+#[test]
 fn ipv6_services_are_listed_until_nothing_is_new() {
     let (mut client, world) = visit(world(mixed(300, 30)));
     client.table(Detail::Full).unwrap();

@@ -463,6 +463,42 @@ mod batches {
         let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
         assert!(matches!(outcome, Err(Error::Lost)));
         assert_eq!(refused, [(1, 17)]);
+        assert_eq!(batch.unknown(), [0; 0]);
+    }
+
+    #[test]
+    fn what_nobody_told_of_is_unknown() {
+        // Four changes, of which the second is refused; then there is silence.
+        let script = Script::new([
+            Step::Sent,
+            received(wire::verdict(u32::MAX - 2, 17)),
+            Step::Fails(libc::EAGAIN),
+            Step::Sent,
+            received(wire::info(0)),
+        ]);
+        let client = script.client();
+        let mut refused = Vec::new();
+        let mut batch = Batch::new(client).unwrap();
+        for tag in 1..=4 {
+            batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
+        }
+        let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
+        assert!(matches!(outcome, Err(Error::NoAnswer)));
+        assert_eq!(
+            (&refused[..], batch.unknown()),
+            (&[(2, 17)][..], &[3, 4][..])
+        );
+        // What comes later is not done with what came before.
+        batch.push(5, &Change::Flush, |_, _| {}).unwrap();
+        batch.flush(|_, _| {}).unwrap();
+        assert_eq!(batch.unknown(), [3, 4]);
+        assert!(script.is_over());
+        let asked = script.asked();
+        let sends = asked.iter().filter_map(|asked| match asked {
+            Asked::Sent(bytes) => Some(wire::requests(bytes).len()),
+            _ => None,
+        });
+        assert_eq!(sends.collect::<Vec<_>>(), [5, 2]);
     }
 
     #[test]

@@ -147,9 +147,11 @@ fn is_known<const N: usize>(name: Name<N>) -> bool {
 fn saved(entries: &[Entry], names: &mut Names) -> Vec<u8> {
     let mut text = Vec::new();
     let mut out = Out::new(&mut text);
+    let mut unsaid = Vec::new();
     for entry in entries {
-        save::entry(&mut out, names, entry).expect("room in memory");
+        save::entry(&mut out, names, entry, &mut unsaid).expect("room in memory");
     }
     out.flush().expect("room in memory");
+    assert!(unsaid.is_empty(), "commands can say what commands said");
     text
 }

@@ -8,10 +8,10 @@ use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 
 pub fn tests() -> Vec<KernelTest> {
-    vec![KernelTest::new(
-        "defects::servers_that_nobody_knows",
-        strange_servers,
-    )]
+    vec![
+        KernelTest::new("defects::servers_that_nobody_knows", strange_servers),
+        KernelTest::new("defects::services_that_nobody_knows", strange_service),
+    ]
 }
 
 /// A server that only another program can have made, and what the two programs say of it in a
@@ -21,11 +21,19 @@ struct Strange {
     kind: TunnelKind,
     checksum: u16,
     listed: [&'static str; 2],
-    saved: [&'static str; 2],
+    saved: [Saved; 2],
 }
 
-/// Where the reference crashes.
-const CRASH: &str = "crash";
+/// What a save makes of such a server, with its options.
+enum Saved {
+    Line(&'static str),
+    /// It is told on standard error that there is no line for it: what the reference saves is
+    /// refused when it is restored, or becomes another server.
+    Unsaid(&'static str),
+    Crash,
+}
+
+use Saved::{Crash, Line, Unsaid};
 
 const STRANGE: &[Strange] = &[
     Strange {
@@ -33,49 +41,55 @@ const STRANGE: &[Strange] = &[
         kind: TunnelKind::Gue,
         checksum: 3,
         listed: ["Tunnel  gue:7:(null)", "Tunnel  gue:7:r+c"],
-        saved: [CRASH, "-i -w 1 --tun-type gue --tun-port 7 --tun-remcsum"],
+        saved: [
+            Crash,
+            Unsaid("-i -w 1 --tun-type gue --tun-port 7 --tun-remcsum"),
+        ],
     },
     Strange {
         forwarding: Forwarding::Tunnel,
         kind: TunnelKind::Gre,
         checksum: 3,
         listed: ["Tunnel  gre:(null)", "Tunnel  gre:r+c"],
-        saved: [CRASH, "-i -w 1 --tun-type gre --tun-remcsum"],
+        saved: [Crash, Unsaid("-i -w 1 --tun-type gre --tun-remcsum")],
     },
     Strange {
         forwarding: Forwarding::Tunnel,
         kind: TunnelKind::Gre,
         checksum: 2,
         listed: ["Tunnel  gre:r+c"; 2],
-        saved: ["-i -w 1 --tun-type gre --tun-remcsum"; 2],
+        saved: [
+            Line("-i -w 1 --tun-type gre --tun-remcsum"),
+            Unsaid("-i -w 1 --tun-type gre --tun-remcsum"),
+        ],
     },
     Strange {
         forwarding: Forwarding::Tunnel,
         kind: TunnelKind::Unknown(9),
         checksum: 0,
         listed: ["Tunnel  n/a"; 2],
-        saved: ["-i -w 1"; 2],
+        saved: [Line("-i -w 1"), Unsaid("-i -w 1")],
     },
     Strange {
         forwarding: Forwarding::Bypass,
         kind: TunnelKind::Ipip,
         checksum: 0,
         listed: ["(null)  n/a", "Bypass  n/a"],
-        saved: ["(null) -w 1", "-g -w 1"],
+        saved: [Line("(null) -w 1"), Unsaid("-w 1")],
     },
     Strange {
         forwarding: Forwarding::Unknown(5),
         kind: TunnelKind::Ipip,
         checksum: 0,
         listed: ["(null)  n/a", "Unknown n/a"],
-        saved: ["(null) -w 1", "-g -w 1"],
+        saved: [Line("(null) -w 1"), Unsaid("-w 1")],
     },
     Strange {
         forwarding: Forwarding::Local,
         kind: TunnelKind::Gre,
         checksum: 1,
         listed: ["Local   n/a"; 2],
-        saved: ["-g -w 1"; 2],
+        saved: [Line("-g -w 1"), Line("-g -w 1")],
     },
 ];
 
@@ -111,23 +125,42 @@ fn strange_servers(world: &mut World) -> Result<()> {
                 "Prot LocalAddress:Port Scheduler Flags\n{title}\nFWM  1 rr\n  -> 10.0.0.1:0                   {:<21} {LOAD}  -> 10.0.0.2:0                   {:<21} {LOAD}",
                 strange.listed[index], "Route   n/a"
             );
-            expect(
-                &director,
-                side,
-                &["-Ln", "--tun-info", "-f", "1"],
-                Some(listed),
-            )?;
-            let saved = format!(
-                "-A -f 1 -s rr\n-a -f 1 -r 10.0.0.1:0 {}\n-a -f 1 -r 10.0.0.2:0 -g -w 1\n",
-                strange.saved[index]
-            );
-            let saved = (strange.saved[index] != CRASH).then_some(saved);
-            expect(&director, side, &["-Sn"], saved)?;
+            let words = ["-Ln", "--tun-info", "-f", "1"];
+            expect(&director, side, &words, Some(printed(listed)))?;
+            expect(&director, side, &["-Sn"], strange.saved[index].output())?;
         }
         world.comparisons += 2;
         client.delete_server(&id, &made.id)?;
     }
     Ok(())
+}
+
+/// A service of a protocol that IPVS does not balance, which the kernel takes all the same.
+fn strange_service(world: &mut World) -> Result<()> {
+    let director = world.namespace("director")?;
+    director.enter()?;
+    let mut client = Client::open()?;
+    for (protocol, address) in [(47, 1), (6, 2)] {
+        client.add_service(&Service {
+            id: ServiceId::Address {
+                protocol: Protocol(protocol),
+                address: [10, 0, 0, address].into(),
+                port: 80,
+            },
+            scheduler: Name::new(b"rr"),
+            flags: Flags::NONE,
+            persistence: 0,
+            mask: Mask::whole(Family::V4),
+            engine: Name::EMPTY,
+        })?;
+    }
+    let stderr = "not saved, for no options say all of it:\n-A protocol 47 10.0.0.1:80 -s rr\n";
+    let expected = Output {
+        stderr: stderr.into(),
+        status: Status::Exit(1),
+        ..printed("-A -t 10.0.0.2:80 -s rr\n".to_owned())
+    };
+    expect(&director, Side::Ours, &["-Sn"], Some(expected))
 }
 
 /// Weight and connections of a server.
@@ -147,22 +180,52 @@ fn server(number: u8, forwarding: Forwarding, tunnel: Tunnel) -> Server {
     }
 }
 
-/// That one program prints this, or is killed where nothing is expected.
-fn expect(director: &Namespace, side: Side, words: &[&str], text: Option<String>) -> Result<()> {
+impl Saved {
+    /// What a save prints, with the other server; nothing if it does not come to an end.
+    fn output(&self) -> Option<Output> {
+        const SERVICE: &str = "-A -f 1 -s rr\n";
+        const OTHER: &str = "-a -f 1 -r 10.0.0.2:0 -g -w 1\n";
+        let server = |options| format!("-a -f 1 -r 10.0.0.1:0 {options}\n");
+        match self {
+            Line(options) => Some(printed(format!("{SERVICE}{}{OTHER}", server(options)))),
+            Unsaid(options) => {
+                let stderr = format!(
+                    "not saved, for no options say all of it:\n{}",
+                    server(options)
+                );
+                Some(Output {
+                    stderr: stderr.into(),
+                    status: Status::Exit(1),
+                    ..printed(format!("{SERVICE}{OTHER}"))
+                })
+            }
+            Crash => None,
+        }
+    }
+}
+
+/// That one program leaves this behind, or is killed where nothing is expected.
+fn expect(
+    director: &Namespace,
+    side: Side,
+    words: &[&str],
+    expected: Option<Output>,
+) -> Result<()> {
     let output = director.run(&Program::ipvsadm(side).args(words))?;
-    let is_expected = match &text {
-        Some(text) => output == printed(text),
-        None => matches!(output.status, Status::Signal(_)),
-    };
-    ensure!(
-        is_expected,
-        "{side:?} {words:?} gave\n{output}instead of\n{}",
-        text.as_deref().unwrap_or(CRASH)
-    );
+    match expected {
+        Some(expected) => ensure!(
+            output == expected,
+            "{side:?} {words:?} gave\n{output}instead of\n{expected}"
+        ),
+        None => ensure!(
+            matches!(output.status, Status::Signal(_)),
+            "{side:?} {words:?} did not crash:\n{output}"
+        ),
+    }
     Ok(())
 }
 
-fn printed(text: &str) -> Output {
+fn printed(text: String) -> Output {
     Output {
         stdout: text.into(),
         stderr: Vec::new(),

@@ -27,6 +27,7 @@ mod programs;
 mod round_trip;
 mod selftest;
 mod sessions;
+mod static_build;
 mod together;
 mod traffic;
 mod wrap_around;

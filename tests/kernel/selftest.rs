@@ -1,4 +1,5 @@
-//! Tests of the lab itself: it must notice what goes wrong, and keep it inside.
+//! Tests that begin outside. Most are of the lab itself: it must notice what goes wrong, and keep
+//! it inside.
 
 use std::env;
 use std::fs;
@@ -9,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cases;
 use crate::lab::boot::Kit;
 use crate::lab::kernels::{self, Kernel};
 use crate::lab::runner::KernelTest;
@@ -17,8 +17,9 @@ use crate::lab::schedule::{Order, Outcome, Run};
 use crate::lab::terminal::Terminal;
 use crate::lab::world::{Program, Side};
 use crate::lab::{director, guest, supervise};
+use crate::{cases, static_build};
 
-/// A test of the lab, which runs outside and is told a kernel.
+/// A test that runs outside and is told a kernel.
 pub struct SelfTest {
     pub name: &'static str,
     pub kernels: &'static [Kernel],
@@ -46,6 +47,7 @@ pub const ALL: &[SelfTest] = &[
         kernels: &[director::KERNEL],
         run: director_at_a_terminal,
     },
+    static_build::TEST,
 ];
 
 const WRONG_BYTE: &str = "\
@@ -54,7 +56,7 @@ const WRONG_BYTE: &str = "\
 % case $(command -v ipvsadm) in *reference*) echo 10.0.0.1:80;; *) echo 10.0.0.1:81;; esac
 ";
 
-/// The tests that the tests below have run inside, some of them made to fail.
+/// What the tests above have run inside, some of it made to fail.
 pub fn inside() -> Vec<KernelTest> {
     let wrong_byte = cases::test_of("lab", WRONG_BYTE).expect("the text above is a case");
     let spin = KernelTest::new("spin", |_| {
@@ -84,11 +86,12 @@ pub fn inside() -> Vec<KernelTest> {
             ..spin
         },
         KernelTest::new("write", |_| write_everywhere()),
+        static_build::inside(),
     ]
 }
 
 /// Runs tests of `inside` and returns what came of each.
-fn outcomes<const N: usize>(
+pub fn outcomes<const N: usize>(
     kernel: Kernel,
     kit: Arc<Kit>,
     names: [&str; N],

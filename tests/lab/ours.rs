@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,31 +14,43 @@ pub fn program() -> Result<PathBuf> {
     if let Some(path) = env::var_os("LAB_OURS") {
         return Ok(PathBuf::from(path));
     }
-    build(&["--release"])
+    build(&mut cargo_build(&["--release"])?)
+}
+
+/// Builds the program that needs no libraries.
+pub fn static_program() -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let mut command = cargo_build(&["--release", "--target", &target])?;
+    build(command.env("RUSTFLAGS", "-C target-feature=+crt-static"))
 }
 
 /// Builds the program that can be told to send something wrong, away from where users find it.
 pub fn mutants() -> Result<PathBuf> {
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mutants");
-    build(&["--features", "mutants", "--target-dir", folder])
+    build(&mut cargo_build(&[
+        "--features",
+        "mutants",
+        "--target-dir",
+        folder,
+    ])?)
+}
+
+fn cargo_build(words: &[&str]) -> Result<Command> {
+    let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut command = supervise::command(cargo)?;
+    command
+        .args(["build", "--bin", "ipvsadm", "--manifest-path", manifest])
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(words)
+        .stdout(Stdio::piped());
+    Ok(command)
 }
 
 /// Has cargo build the program, and returns its path.
-fn build(words: &[&str]) -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let built = supervise::output(
-        supervise::command(cargo)?
-            .args(["build", "--bin", "ipvsadm", "--manifest-path", manifest])
-            .args(["--message-format", "json-render-diagnostics"])
-            .args(words)
-            .stdout(Stdio::piped()),
-    )?;
-    ensure!(
-        built.status.success(),
-        "cargo build {} failed",
-        words.join(" ")
-    );
+fn build(command: &mut Command) -> Result<PathBuf> {
+    let built = supervise::output(command)?;
+    ensure!(built.status.success(), "failed: {command:?}");
     executable(&String::from_utf8_lossy(&built.stdout))
 }
 

@@ -242,11 +242,14 @@ fn listings() {
 
 #[test]
 fn saves() {
+    let mut unsaid = Vec::new();
     let bytes = rendered(|out, names| {
         table()
             .iter()
-            .try_for_each(|entry| save::entry(out, names, entry))
+            .try_for_each(|entry| save::entry(out, names, entry, &mut unsaid))
     });
+    let unsaid = String::from_utf8(unsaid.join(&b"\n"[..])).unwrap();
+    insta::assert_snapshot!("unsaid", unsaid);
     insta::assert_binary_snapshot!("save.txt", bytes);
 }
 

@@ -210,9 +210,10 @@ impl<'a> Line<'a> {
     }
 
     fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Error> {
-        let service = self.read_service(protocol, text);
-        let service = service.ok_or(Error::ServiceAddress)?;
-        self.service_known(service)
+        match self.read_service(protocol, text) {
+            Some(service) => self.service_known(service),
+            None => Err(Error::ServiceAddress),
+        }
     }
 
     fn read_service(&self, protocol: Protocol, text: &[u8]) -> Option<ServiceId> {
@@ -314,11 +315,12 @@ impl<'a> Line<'a> {
     }
 
     fn real_server(&mut self, text: &'a [u8]) -> Result<ServerSoFar<'a>, Error> {
-        let HostPort { address, port } =
-            values::host_port(text, self.names).ok_or(Error::ServerAddress)?;
+        let Some(HostPort { address, port }) = values::host_port(text, self.names) else {
+            return Err(Error::ServerAddress);
+        };
         let so_far = match port {
             None => ServerSoFar::Portless(address),
-            Some(text) => match values::port(text, Protocol::TCP, &Names::numeric()) {
+            Some(text) => match values::port_number(text) {
                 Some(port) => ServerSoFar::Whole(ServerId { address, port }),
                 None => ServerSoFar::PortNamed(address, text),
             },

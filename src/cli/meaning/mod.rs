@@ -19,7 +19,7 @@ const LONGEST_TIMEOUT: i64 = 31 * 24 * 60 * 60;
 /// Reads one line. `program` is the name that messages call this program by.
 pub fn read<'a>(
     program: &[u8],
-    words: impl Iterator<Item = &'a [u8]>,
+    words: impl Iterator<Item = &'a [u8]> + Clone,
     names: &'a Names,
 ) -> Result<Command, Error> {
     let mut words = Words::new(words);
@@ -48,7 +48,7 @@ pub fn read<'a>(
 }
 
 /// The first option on the line must be a command; words may stand before it.
-fn first_command<'a, I: Iterator<Item = &'a [u8]>>(
+fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
     words: &mut Words<'a, I>,
     left_over: &mut LeftOver<'a>,
 ) -> Option<(Verb, Option<&'a [u8]>)> {
