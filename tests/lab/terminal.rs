@@ -58,33 +58,39 @@ impl Terminal {
     /// Waits until the screen, at rest, is as wanted; says how it is if it does not get there.
     pub fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), String> {
         let start = Instant::now();
-        loop {
-            let ended = self.watch().map_err(|error| format!("{error:#}"))?;
-            let screen = self.screen();
-            if wanted(&screen) {
-                return Ok(());
-            }
-            if ended || start.elapsed() > PATIENCE {
-                return Err(screen);
+        while start.elapsed() < PATIENCE {
+            match self.watch() {
+                Seen::Rest | Seen::End if wanted(&self.screen()) => return Ok(()),
+                Seen::End => break,
+                Seen::Rest | Seen::Change => {}
             }
         }
+        Err(self.screen())
     }
 
-    /// Follows the screen until nothing moves; true when the program has left the terminal.
-    fn watch(&mut self) -> Result<bool> {
+    /// Lets the program write to the screen, once.
+    fn watch(&mut self) -> Seen {
+        let event = [(self.line.as_fd(), Event::Readable)];
+        if let Ok(None) = sys::wait_first(&event, Some(QUIET)) {
+            return Seen::Rest;
+        }
         let mut buffer = [0; 4096];
-        loop {
-            let event = [(self.line.as_fd(), Event::Readable)];
-            if sys::wait_first(&event, Some(QUIET))?.is_none() {
-                return Ok(false);
-            }
-            match self.line.read(&mut buffer) {
-                // A terminal that nobody has open any more is an error to Linux.
-                Ok(0) | Err(_) => return Ok(true),
-                Ok(length) => self.screen.process(&buffer[..length]),
+        match self.line.read(&mut buffer) {
+            // A terminal that nobody has open any more is an error to Linux.
+            Ok(0) | Err(_) => Seen::End,
+            Ok(length) => {
+                self.screen.process(&buffer[..length]);
+                Seen::Change
             }
         }
     }
+}
+
+/// What happens on a screen.
+enum Seen {
+    Rest,
+    Change,
+    End,
 }
 
 impl Drop for Terminal {
