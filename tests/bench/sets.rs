@@ -70,8 +70,8 @@ impl Set {
             let scheduler = self.scheduler;
             writeln!(out, "-A -t {service}:{SERVICE_PORT} -s {scheduler}")?;
             for server in self.servers() {
-                let service = format_args!("-t {service}:{SERVICE_PORT}");
-                writeln!(out, "-a {service} -r {server}:{SERVER_PORT} -m -w 1")?;
+                write!(out, "-a -t {service}:{SERVICE_PORT} ")?;
+                writeln!(out, "-r {server}:{SERVER_PORT} -m -w 1")?;
             }
         }
         Ok(())

@@ -144,9 +144,8 @@ fn restore(lines: &mut LineMaker) -> Step {
         let line = input_line(lines, &mut may_have_daemon);
         input.push(lay_out(lines, line));
     }
-    if lines.random.chance(25)
-        && let Some(last) = input.last_mut()
-    {
+    let unended = lines.random.chance(25);
+    if let Some(last) = input.last_mut().filter(|_| unended) {
         last.newline = false;
         last.line
             .notes
