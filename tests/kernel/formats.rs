@@ -136,11 +136,13 @@ fn with_traffic(world: &mut World) -> Result<Namespace> {
         "-A -u 10.0.0.1:53 -s rr\n-a -u 10.0.0.1:53 -r 10.9.0.1:5353 -m\n",
     )?;
     here.enter()?;
-    // Somebody listens, so that nothing comes back.
-    let _listener = UdpSocket::bind(("10.9.0.1", 5353))?;
+    // Somebody listens until all have come, so that nothing goes back.
+    let listener = UdpSocket::bind(("10.9.0.1", 5353))?;
+    listener.set_read_timeout(Some(Duration::from_secs(10)))?;
     for port in [40_000, 40_001, 40_002] {
         let socket = UdpSocket::bind(("10.9.0.1", port))?;
         socket.send_to(b"packet", "10.0.0.1:53")?;
+        listener.recv(&mut [0; 6]).context("no packet came")?;
     }
     Ok(here)
 }
