@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::model::Protocol;
@@ -139,10 +139,16 @@ fn was_unanswered() -> bool {
     unsafe { *__h_errno_location() == TRY_AGAIN }
 }
 
+/// The C library has one place for its answers, whichever thread asks.
+fn asking_alone() -> MutexGuard<'static, ()> {
+    static PLACE: Mutex<()> = Mutex::new(());
+    PLACE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> {
+    let _alone = asking_alone();
     // SAFETY: the name is a C string. The answer is static memory of the C library, read before
-    // anything else is asked: this program looks names up from its first thread alone. The
-    // length of an entry is checked before it is read.
+    // anything else is asked. The length of an entry is checked before it is read.
     unsafe {
         let host = gethostbyname2(name.as_ptr(), family).as_ref()?;
         let first = host.h_addr_list.as_ref()?;
@@ -156,6 +162,7 @@ fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> 
 
 fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
     let name = CString::new(name).ok()?;
+    let _alone = asking_alone();
     // SAFETY: both arguments are C strings; the answer is read at once, as above.
     unsafe {
         let service = libc::getservbyname(name.as_ptr(), protocol_name(protocol)?.as_ptr());
@@ -164,6 +171,7 @@ fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
 }
 
 fn name_of_port(port: u16, protocol: Protocol) -> Option<Vec<u8>> {
+    let _alone = asking_alone();
     // SAFETY: the name is a C string; the answer is copied at once, as above.
     unsafe {
         let service = getservbyport(port.to_be().into(), protocol_name(protocol)?.as_ptr());
