@@ -1,5 +1,9 @@
 //! `ipvsadm-save` and `ipvsadm-restore`: this program under its other names.
 
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 
 use crate::lab::runner::KernelTest;
@@ -11,6 +15,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("wrappers::restore_replaces_the_table", restore),
         KernelTest::new("wrappers::a_bad_file_changes_nothing", bad_file),
         KernelTest::new("wrappers::refused_lines_are_reported", refused_lines),
+        KernelTest::new("wrappers::memory_of_large_files", memory),
     ]
 }
 
@@ -45,6 +50,21 @@ impl Director {
         ensure!(
             output == expected,
             "{name} {args:?} gave\n{output}instead of\n{expected}"
+        );
+        Ok(())
+    }
+
+    fn expect_of_shell(&self, line: &str, input: &str, expected: (&str, i32)) -> Result<()> {
+        let shell = Program::shell(Side::Ours, line).stdin(input);
+        let output = self.0.run(&shell.limit(Duration::from_secs(60)))?;
+        let expected = Output {
+            stdout: Vec::new(),
+            stderr: expected.0.into(),
+            status: Status::Exit(expected.1),
+        };
+        ensure!(
+            output == expected,
+            "{line} gave\n{output}instead of\n{expected}"
         );
         Ok(())
     }
@@ -132,4 +152,32 @@ line 2: Service not defined
 ";
     director.expect("ipvsadm-restore", &[], file, ("", messages, 255))?;
     director.expect_table("-A -t 10.0.0.3:80 -s wlc\n")
+}
+
+/// The shell's limit is in KiB, and on everything: a program that has no more memory does not end
+/// with these messages. 16 MiB of it are for the program itself.
+fn memory(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    const LINES: usize = 200_000;
+    let mut file = String::new();
+    for service in 0..LINES as u32 / 10 {
+        let service = Ipv4Addr::from_bits(0x0a00_0000 + service);
+        writeln!(file, "-A -t {service}:80 -s wlc")?;
+        for server in 1..10 {
+            writeln!(file, "-a -t {service}:80 -r 172.16.0.{server}:8080 -m")?;
+        }
+    }
+    let limit = 16 * 1024 + LINES * 200 / 1024;
+    let restore = format!(
+        "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore; ulimit -v {limit}; /tmp/ipvsadm-restore"
+    );
+    // The last line is bad, so that all are looked at and none is run.
+    let message = format!("line {}: illegal weight specified\n", LINES + 1);
+    file += "-a -t 10.0.0.1:80 -r 172.16.0.10 -w x\n";
+    director.expect_of_shell(&restore, &file, (&message, 2))?;
+    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")?;
+
+    // `-R` keeps nothing of what was done: this is forty megabytes.
+    let file = format!("-Z # {}\n", "x".repeat(200)).repeat(LINES);
+    director.expect_of_shell("ulimit -v 16384; ipvsadm -R", &file, ("", 0))
 }
