@@ -1,6 +1,5 @@
 //! From words to commands.
 
-pub mod clap;
 pub mod complete;
 pub mod help;
 mod kinds;

@@ -1,9 +1,10 @@
 //! The table read as a `clap::Command` accepts every line that the word reader accepts.
 
-use ipvsadm::cli::clap::face;
 use ipvsadm::cli::options::{Row, Value, rows};
 use ipvsadm::cli::words::Words;
 use proptest::prelude::*;
+
+use crate::face::face;
 
 /// One option or command with its value, in one of its spellings.
 fn given() -> impl Strategy<Value = Vec<String>> {

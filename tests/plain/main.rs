@@ -4,6 +4,7 @@ mod advice;
 mod clap_face;
 mod commands;
 mod everywhere;
+mod face;
 mod help;
 mod library;
 mod manifest;

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::{env, fs};
 
 use clap_mangen::Man;
-use ipvsadm::cli::clap::face;
 use ipvsadm::cli::options::rows;
+
+use crate::face::face;
 
 const BEGIN: &str = ".\\\" What follows is made of the option table.\n";
 const END: &str = ".\\\" Here ends what is made of the option table.\n";

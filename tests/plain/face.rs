@@ -1,36 +1,35 @@
-//! The table as a `clap::Command`, for the manual and as an oracle in tests. It is never on the
-//! path of a command: the words of a line are read by `words`.
+//! The table as a `clap::Command`, of which the manual is made, and which vouches for the reader of
+//! words.
 
 use clap::{Arg, ArgAction, Command};
 
-use super::options::Value;
-use super::table::{COMMANDS, OPTIONS};
+use ipvsadm::cli::options::{Row, Value, rows};
 
 /// One argument for each row of the table.
 pub fn face() -> Command {
-    let commands = COMMANDS.iter().map(|row| {
-        let (first, others) = match row.short {
-            [] => (None, &[][..]),
-            [first, others @ ..] => (Some(*first), others),
-        };
-        argument(row.long, first, row.value)
+    let arguments = rows().map(|row| match row {
+        Row::Command(row) => {
+            let (first, others) = match row.short {
+                [] => (None, &[][..]),
+                [first, others @ ..] => (Some(*first), others),
+            };
+            argument(row.long, first, row.value)
+                .help(row.help)
+                .long_help(row.manual)
+                .visible_short_aliases(others.iter().map(|&letter| char::from(letter)))
+                .help_heading("Commands")
+        }
+        Row::Option(row) => argument(row.long, row.short, row.value)
             .help(row.help)
             .long_help(row.manual)
-            .visible_short_aliases(others.iter().map(|&letter| char::from(letter)))
-            .help_heading("Commands")
-    });
-    let options = OPTIONS.iter().map(|row| {
-        argument(row.long, row.short, row.value)
-            .help(row.help)
-            .long_help(row.manual)
+            .help_heading("Options"),
     });
     Command::new("ipvsadm")
         .about("Administer the virtual servers of the Linux kernel")
         .override_usage("COMMAND [OPTION]...")
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .args(commands)
-        .args(options.map(|option| option.help_heading("Options")))
+        .args(arguments)
         .arg(Arg::new("words").num_args(0..).hide(true))
 }
 
