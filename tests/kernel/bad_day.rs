@@ -19,6 +19,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::signals", signals),
         KernelTest::new("bad_day::no_name_server_answers", no_answer),
         KernelTest::new("bad_day::input_without_end", endless_input),
+        KernelTest::new("bad_day::a_hostile_interface", hostile_interface),
     ];
     // What has nothing to do with the kernel is tried where it is quickest.
     for test in &mut tests[2..] {
@@ -313,6 +314,22 @@ cannot read: a line of more than 16 MiB
 more than 1000000 lines
 2
 -A -f 8 -s rr
+";
+    expect(world, script, expected)
+}
+
+/// The name of an interface may hold what clears a screen.
+fn hostile_interface(world: &mut World) -> Result<()> {
+    let script = "\
+name=$(printf 'e\\033[2J')
+ip link add name \"$name\" type dummy; ip link set \"$name\" up
+ipvsadm --start-daemon backup --mcast-interface \"$name\"
+ipvsadm -L --daemon | cat -v
+mkdir -p /dev/pts
+unshare -m sh -c 'mount -t devpts none /dev/pts; exec script -qec \"ipvsadm -L --daemon\" /dev/null' | tr -d '\\r' | cat -v";
+    let expected = "\
+backup sync daemon (mcast=e^[[2J, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)
+backup sync daemon (mcast=e?[2J, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)
 ";
     expect(world, script, expected)
 }
