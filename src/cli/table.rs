@@ -429,7 +429,7 @@ pub const OPTIONS: &[OptionRow] = &[
         long: "u-threshold",
         value: Value::Required("connections"),
         may: SERVER_SETTERS,
-        help: "no new connections above (0: no limit)",
+        help: "no new ones at so many (0: no limit)",
         manual: "\
             How many connections the server may have: with that number it gets no new ones. 0, \
             the default, is no limit.",
