@@ -131,6 +131,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // It takes an hour there.
     fn what_has_no_lines_is_not_read_to_its_end() {
         let mut lines = Lines::new(io::repeat(b'x'));
         let error = lines.read().unwrap_err();
