@@ -215,10 +215,9 @@ pub fn flags(scheduler: &[u8]) -> Vec<Shape> {
             &["mh-port", "mh-fallback"],
         ),
         b"mh" => (&["mh-fallback", "mh-port", "flag-3"], &["sh-port"]),
-        _ => (
-            &["flag-1,flag-3", "flag-3,flag-2"],
-            &["sh-port", "mh-fallback"],
-        ),
+        // The third goes alone: if the line comes to name sh or mh, the reference does not list
+        // it beside others, and its text does not tell.
+        _ => (&["flag-1,flag-2", "flag-3"], &["sh-port", "mh-fallback"]),
     };
     let commas = Value {
         theirs: b"only-commas".to_vec(),
