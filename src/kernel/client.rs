@@ -1,5 +1,6 @@
 //! The client: one method for each IPVS command.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
@@ -168,7 +169,13 @@ impl Client {
 
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
         match self.way {
-            Way::Netlink => Ok(self.netlink.list(Query::Daemons, reply::daemon)?.items),
+            Way::Netlink => {
+                let mut daemons = self.netlink.list(Query::Daemons, reply::daemon)?.items;
+                // There is one of each role at the most: what comes again is no news.
+                let mut roles = HashSet::new();
+                daemons.retain(|daemon| roles.insert(daemon.role));
+                Ok(daemons)
+            }
             Way::Options => self.netlink.options().daemons(),
         }
     }

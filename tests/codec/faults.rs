@@ -62,7 +62,7 @@ const OTHERS: [Other; 6] = [
 /// What is asked of a client, and what came of it as far as faults must not change it.
 type Question = fn(Client) -> Result<String>;
 
-const QUESTIONS: [Question; 10] = [
+const QUESTIONS: [Question; 12] = [
     |mut client| client.info().map(|info| format!("{info:?}")),
     |mut client| client.table(Detail::Brief).map(names),
     |mut client| client.table(Detail::Full).map(names),
@@ -81,6 +81,12 @@ const QUESTIONS: [Question; 10] = [
         client
             .servers(&id(v6(1)))
             .map(|servers| format!("{} servers", servers.len()))
+    },
+    |mut client| client.daemons().map(|daemons| format!("{daemons:?}")),
+    |mut client| {
+        client
+            .stop_daemon(DaemonRole::Master)
+            .map(|()| "stopped".into())
     },
     |mut client| client.add_service(&new(10_000)).map(|()| "added".into()),
     |mut client| client.add_service(&new(7)).map(|()| "added".into()),
@@ -126,8 +132,18 @@ fn world(old_options: bool) -> World {
     let mut table: Vec<Entry> = (1..=8).map(|number| entry(v4(number), 0)).collect();
     table.extend((1..=2).map(|number| entry(v6(number), 2)));
     table[0] = entry(v4(1), 5);
+    let daemon = |role, sync_id| Daemon {
+        role,
+        interface: Name::new(b"lo"),
+        sync_id,
+        max_length: None,
+        group: None,
+        port: None,
+        ttl: None,
+    };
     World {
         table,
+        daemons: vec![daemon(DaemonRole::Master, 1), daemon(DaemonRole::Backup, 2)],
         chunk: 4,
         old_options,
         uses: true,

@@ -102,6 +102,22 @@ fn forwarding(forwarding: Forwarding) -> u32 {
     }
 }
 
+pub fn role(role: DaemonRole) -> u32 {
+    match role {
+        DaemonRole::Master => 1,
+        DaemonRole::Backup => 2,
+    }
+}
+
+/// The attributes of a daemon that have no defaults.
+pub fn daemon(daemon: &Daemon) -> Vec<Attr> {
+    vec![
+        attribute(1, role(daemon.role)),
+        bytes(2, &[daemon.interface.as_bytes(), b"\0"].concat()),
+        attribute(3, daemon.sync_id),
+    ]
+}
+
 /// Counters as the kernel has them since it counts in 64 bits, with its padding.
 fn wide_stats() -> Attr {
     let padding = bytes(11, &[]);
@@ -229,6 +245,14 @@ pub fn old_server_entry(state: &ServerState) -> Vec<u8> {
     entry.extend(old_stats());
     assert_eq!(entry.len(), 96);
     entry
+}
+
+/// A daemon as the old options report it.
+pub fn old_daemon(daemon: &Daemon) -> Vec<u8> {
+    let mut old = numbers([role(daemon.role)]);
+    old.extend(name(daemon.interface.as_bytes()));
+    old.extend(numbers([daemon.sync_id]));
+    old
 }
 
 /// The narrow counters, where numbers of 64 bits are aligned as such.

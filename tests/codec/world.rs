@@ -24,6 +24,7 @@ pub type Other = Box<dyn FnMut(&mut Table)>;
 #[derive(Default)]
 pub struct World {
     pub table: Table,
+    pub daemons: Vec<Daemon>,
     /// So many items fit a datagram.
     pub chunk: usize,
     /// Whether the old options are to be had.
@@ -42,9 +43,15 @@ pub struct World {
 /// A list that is being told.
 pub struct List {
     sequence: u32,
-    /// Whose servers; services if nobody's.
-    of: Option<ServiceId>,
+    of: Of,
     told: usize,
+}
+
+/// What a list is of.
+enum Of {
+    Services,
+    Servers(ServiceId),
+    Daemons,
 }
 
 /// A client of this world, and the world.
@@ -88,14 +95,31 @@ impl World {
                     self.waiting.push_back(wire::verdict(sequence, verdict));
                 }
             }
-            (_, 4 | 8) if is_list => {
+            (_, 4 | 8 | 11) if is_list => {
                 self.lists += 1;
+                let of = match (request.command, id) {
+                    (11, _) => Of::Daemons,
+                    (_, Some(id)) => Of::Servers(id),
+                    (_, None) => Of::Services,
+                };
                 self.list = Some(List {
                     sequence,
-                    of: id,
+                    of,
                     told: 0,
                 });
                 self.tell();
+            }
+            (_, 10) => {
+                let attributes = wire::inside(&request.attributes[&3]);
+                let count = self.daemons.len();
+                let is_other =
+                    |daemon: &Daemon| attributes[&1] != said::role(daemon.role).to_ne_bytes();
+                self.daemons.retain(is_other);
+                let verdict = match self.daemons.len() < count {
+                    true => 0,
+                    false => libc::ESRCH,
+                };
+                self.waiting.push_back(wire::verdict(sequence, verdict));
             }
             (_, 4) => {
                 self.questions += 1;
@@ -117,20 +141,25 @@ impl World {
         let sequence = list.sequence;
         let (chunk, told) = (self.chunk, list.told);
         let items: Vec<Vec<u8>> = match list.of {
-            None => {
+            Of::Services => {
                 let services = self.table.iter().skip(told).take(chunk);
                 let services = services.map(|entry| &entry.service.service);
                 services
                     .map(|one| service(sequence, one, wire::item))
                     .collect()
             }
-            Some(id) => {
+            Of::Servers(id) => {
                 let mut table = self.table.iter();
                 let entry = table.find(|entry| entry.service.service.id == id);
                 let servers = entry.into_iter().flat_map(|entry| &entry.servers);
                 let servers = servers.skip(told).take(chunk).map(said::server);
                 let item = |server| wire::item(sequence, 5, [wire::nest(2, server)]);
                 servers.map(item).collect()
+            }
+            Of::Daemons => {
+                let daemons = self.daemons.iter().skip(told).take(chunk).map(said::daemon);
+                let item = |daemon| wire::item(sequence, 9, [wire::nest(3, daemon)]);
+                daemons.map(item).collect()
             }
         };
         list.told += items.len();
@@ -178,7 +207,11 @@ impl World {
                 ]
                 .concat())
             }
-            1159 => Ok(vec![0; 48]),
+            1159 => {
+                let mut daemons: Vec<u8> = self.daemons.iter().flat_map(said::old_daemon).collect();
+                daemons.resize(48, 0);
+                Ok(daemons)
+            }
             _ => panic!("option {option}"),
         }
     }
@@ -248,7 +281,9 @@ impl Transport for Visitor {
 
     fn uses(&mut self) -> Option<usize> {
         let world = self.0.borrow();
-        world.uses.then_some(world.table.len())
+        world
+            .uses
+            .then_some(world.table.len() + world.daemons.len())
     }
 }
 
