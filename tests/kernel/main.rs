@@ -27,6 +27,7 @@ mod programs;
 mod round_trip;
 mod selftest;
 mod sessions;
+mod silence;
 mod static_build;
 mod together;
 mod traffic;
@@ -79,6 +80,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(traffic::tests());
     tests.extend(examples::tests());
     tests.extend(sessions::tests());
+    tests.extend(silence::tests());
     tests.extend(together::tests());
     tests.extend(wrap_around::tests());
     tests

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -262,6 +262,70 @@ pub fn process_descriptor(pid: u32) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
     // SAFETY: the call succeeded, so the descriptor is open and ours alone.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
+}
+
+/// Has the kernel drop whatever it would tell another process over netlink; returns on how many
+/// sockets.
+pub fn silence(pid: u32) -> Result<usize> {
+    let process = process_descriptor(pid)?;
+    let mut silenced = 0;
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let number: libc::c_int = entry?.file_name().to_string_lossy().parse()?;
+        // SAFETY: takes numbers only.
+        let copy =
+            check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
+        // SAFETY: the call succeeded, so the descriptor is open and ours alone.
+        let copy = unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) };
+        if is_netlink(&copy) {
+            drop_everything(&copy)?;
+            silenced += 1;
+        }
+    }
+    Ok(silenced)
+}
+
+fn is_netlink(descriptor: &OwnedFd) -> bool {
+    let mut domain: libc::c_int = 0;
+    let mut length = size_of_val(&domain) as libc::socklen_t;
+    // SAFETY: the pointers are to a number and to its size, which outlive the call.
+    let result = unsafe {
+        libc::getsockopt(
+            descriptor.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DOMAIN,
+            (&raw mut domain).cast(),
+            &mut length,
+        )
+    };
+    result == 0 && domain == libc::AF_NETLINK
+}
+
+/// Gives a socket a filter that lets nothing in.
+fn drop_everything(socket: &OwnedFd) -> io::Result<()> {
+    // The one instruction: return nothing of it.
+    let mut filter = libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    };
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: &mut filter,
+    };
+    // SAFETY: the pointers are to a program of one instruction and to that, which outlive the
+    // call, and the length is that of the former.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    check(result.into())?;
+    Ok(())
 }
 
 /// What to wait for at a descriptor.

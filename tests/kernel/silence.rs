@@ -1,0 +1,145 @@
+//! A kernel that does what it is told and never says so: its answers are dropped on their way to
+//! the program.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::lab::runner::KernelTest;
+use crate::lab::sys;
+use crate::lab::world::{Namespace, Program, Side, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![KernelTest::new("silence::in_a_restore", in_a_restore)]
+}
+
+/// So long it waits for an answer at least, and so much later it has ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LATEST: Duration = Duration::from_secs(30);
+
+/// How every restore begins: before the kernel goes silent.
+const BEFORE: &str = "-A -f 1 -s rr\n-Sn\n";
+
+/// The lines after that, what comes of them, and what the table is then.
+struct Silence {
+    lines: &'static str,
+    said: &'static str,
+    status: i32,
+    left: &'static str,
+}
+
+const SILENCES: &[Silence] = &[
+    // The second would be refused.
+    Silence {
+        lines: "-A -f 2 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
+        said: "lines 3-5: the kernel did not answer in time\n",
+        status: 255,
+        left: "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
+    },
+    // Nothing is asked after a line of which nobody knows whether it was done.
+    Silence {
+        lines: "-A -f 2 -s rr\n-Ln\n-A -f 3 -s rr\n",
+        said: "line 3: the kernel did not answer in time\n",
+        status: 255,
+        left: "-A -f 1 -s rr\n-A -f 2 -s rr\n",
+    },
+    Silence {
+        lines: "-Ln\n-A -f 2 -s rr\n",
+        said: "line 3: the kernel did not answer in time\n",
+        status: 1,
+        left: "-A -f 1 -s rr\n",
+    },
+    Silence {
+        lines: "-L --timeout\n",
+        said: "line 3: the kernel did not answer in time\n",
+        status: 1,
+        left: "-A -f 1 -s rr\n",
+    },
+    // A bad line is still called bad, and what stands before it comes first.
+    Silence {
+        lines: "-D -f 1\n-A -q\n",
+        said: "line 3: the kernel did not answer in time\nline 4: -q: unknown option\n",
+        status: 255,
+        left: "",
+    },
+];
+
+fn in_a_restore(world: &mut World) -> Result<()> {
+    let mut restores = Vec::new();
+    for (number, silence) in SILENCES.iter().enumerate() {
+        let director = world.namespace(&format!("director{number}"))?;
+        restores.push((silence, Restore::start(director)?));
+    }
+    let start = Instant::now();
+    for (silence, restore) in &mut restores {
+        restore.give(silence.lines)?;
+    }
+    for (silence, restore) in restores {
+        restore.expect(silence, start)?;
+    }
+    Ok(())
+}
+
+/// A restore that the kernel does not talk to any more.
+struct Restore {
+    director: Namespace,
+    program: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Restore {
+    fn start(director: Namespace) -> Result<Self> {
+        director.enter()?;
+        let mut program = Command::new(Path::new(Side::Ours.folder()).join("ipvsadm"))
+            .arg("-R")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stdout = program.stdout.take().context("it has no output")?;
+        let mut restore = Self {
+            director,
+            program,
+            stdout: BufReader::new(stdout),
+        };
+        let input = restore.program.stdin.as_mut().context("it has no input")?;
+        input.write_all(BEFORE.as_bytes())?;
+        let mut saved = String::new();
+        restore.stdout.read_line(&mut saved)?;
+        ensure!(saved == "-A -f 1 -s rr\n", "it saved {saved:?}");
+        let silenced = sys::silence(restore.program.id())?;
+        ensure!(silenced == 1, "it has {silenced} netlink sockets");
+        Ok(restore)
+    }
+
+    /// Gives it its last lines.
+    fn give(&mut self, lines: &str) -> Result<()> {
+        let mut input = self.program.stdin.take().context("it has no input")?;
+        Ok(input.write_all(lines.as_bytes())?)
+    }
+
+    fn expect(mut self, silence: &Silence, start: Instant) -> Result<()> {
+        let (mut printed, mut said) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut printed)?;
+        let mut stderr = self.program.stderr.take().context("it has no errors")?;
+        stderr.read_to_string(&mut said)?;
+        let status = self.program.wait()?.code();
+        let time = start.elapsed();
+        let lines = silence.lines;
+        ensure!(
+            (&*printed, &*said, status) == ("", silence.said, Some(silence.status)),
+            "{lines:?} printed {printed:?}, said {said:?} and ended with {status:?}"
+        );
+        ensure!(
+            (PATIENCE..LATEST).contains(&time),
+            "{lines:?} took {time:?}"
+        );
+        let save = Program::ipvsadm(Side::Ours).args(["-Sn"]);
+        let left = String::from_utf8(self.director.run(&save)?.success()?)?;
+        ensure!(left == silence.left, "{lines:?} left\n{left}");
+        Ok(())
+    }
+}
