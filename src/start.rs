@@ -25,8 +25,9 @@ extern "C" fn look() {
     STDIN_CLOSED.store(closed(libc::STDIN_FILENO), Ordering::Relaxed);
     STDOUT_CLOSED.store(closed(libc::STDOUT_FILENO), Ordering::Relaxed);
 
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action this only fills in the present one, which is read if it did.
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action this only fills in the present one, as much of it as the
+    // kernel knows. Zeros are as good as anything for the rest, which is not looked at.
     let default = unsafe {
         libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_DFL

@@ -85,14 +85,56 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
+    /// Writes what has been gathered. What an error left of it is gone: to write it again might
+    /// double the part that was written.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.sink.write_all(&self.buffer)?;
+        let written = self.sink.write_all(&self.buffer);
         self.buffer.clear();
-        self.sink.flush()
+        written.and_then(|()| self.sink.flush())
     }
 
     fn blanks(&mut self, count: usize) -> &mut Self {
         self.buffer.resize(self.buffer.len() + count, b' ');
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is full once.
+    struct Full<'a> {
+        text: &'a mut Vec<u8>,
+        is_full: bool,
+    }
+
+    impl Write for Full<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.text.len() == 3 && !self.is_full {
+                self.is_full = true;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let length = bytes.len().min(3);
+            self.text.extend(&bytes[..length]);
+            Ok(length)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_twice() {
+        let mut text = Vec::new();
+        let mut full = Full {
+            text: &mut text,
+            is_full: false,
+        };
+        let mut out = Out::new(&mut full);
+        out.text("abcdef").flush().unwrap_err();
+        out.text("ghi").flush().unwrap();
+        assert_eq!(text, b"abcghi");
     }
 }
