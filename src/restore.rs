@@ -228,8 +228,8 @@ fn flush(batch: &mut Batch<Origin>, status: &mut Status) -> Result<(), Failure> 
 }
 
 /// The first and the last line of which it is not known whether they were done.
-fn unknown(batch: &Batch<Origin>) -> Option<(usize, usize)> {
-    let lines = batch.unknown();
+fn unknown(batch: &mut Batch<Origin>) -> Option<(usize, usize)> {
+    let lines = batch.take_unknown();
     Some((lines.first()?.line, lines.last()?.line))
 }
 

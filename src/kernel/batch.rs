@@ -1,5 +1,7 @@
 //! Many changes with few system calls.
 
+use std::mem;
+
 use super::client::{Client, Way};
 use super::error::{Error, Result};
 use super::request::Change;
@@ -86,10 +88,10 @@ impl<T: Copy> Batch<T> {
         outcome
     }
 
-    /// The tags of the changes of which an error left it open whether they were done. The kernel
-    /// goes through them in their order: its last word tells that all before it were.
-    pub fn unknown(&self) -> &[T] {
-        &self.unknown
+    /// Takes the tags of the changes of which errors have left it open whether they were done. The
+    /// kernel goes through them in their order: its last word tells that all before it were.
+    pub fn take_unknown(&mut self) -> Vec<T> {
+        mem::take(&mut self.unknown)
     }
 
     /// The client, once everything pushed so far is done.

@@ -463,7 +463,7 @@ mod batches {
         let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
         assert!(matches!(outcome, Err(Error::Lost)));
         assert_eq!(refused, [(1, 17)]);
-        assert_eq!(batch.unknown(), [0; 0]);
+        assert_eq!(batch.take_unknown(), [0; 0]);
     }
 
     #[test]
@@ -485,13 +485,13 @@ mod batches {
         let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
         assert!(matches!(outcome, Err(Error::NoAnswer)));
         assert_eq!(
-            (&refused[..], batch.unknown()),
+            (&refused[..], &batch.take_unknown()[..]),
             (&[(2, 17)][..], &[3, 4][..])
         );
-        // What comes later is not done with what came before.
+        // What comes later is not done with what came before, and nothing is told twice.
         batch.push(5, &Change::Flush, |_, _| {}).unwrap();
         batch.flush(|_, _| {}).unwrap();
-        assert_eq!(batch.unknown(), [3, 4]);
+        assert_eq!(batch.take_unknown(), [0; 0]);
         assert!(script.is_over());
         let asked = script.asked();
         let sends = asked.iter().filter_map(|asked| match asked {

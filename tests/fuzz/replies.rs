@@ -85,6 +85,8 @@ fn ask(kernel: &Kernel, batch: &mut Batch<u32>, random: &mut Random) {
             });
         }
         let _ = batch.flush(|tag, errno| assert!(tag < changes && errno != 0));
+        let unknown = batch.take_unknown();
+        assert!(unknown.len() <= changes as usize && unknown.is_sorted());
         return;
     }
     let client = batch.client(ignore).expect("nothing is waiting");

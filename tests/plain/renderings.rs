@@ -13,6 +13,7 @@ use ipvsadm::model::{
 use ipvsadm::names::Names;
 use ipvsadm::render::table::{self, Screen, Sheet};
 use ipvsadm::render::{Out, connections, json, listing, save, settings};
+use proptest::prelude::*;
 
 fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -449,6 +450,34 @@ fn tables_fit_their_screen() {
                 assert!(line.chars().count() <= width, "{name} {width}:\n{text}");
             }
         }
+    }
+}
+
+/// Call ids come from whoever makes a telephone call, names from name servers.
+fn data() -> impl Strategy<Value = Vec<u8>> {
+    let letter = prop_oneof![
+        6 => "[ -~]".prop_map(String::into_bytes),
+        3 => "[\\PC]".prop_map(String::into_bytes),
+        2 => "[\u{300}\u{200d}\u{200b}\u{ad}\u{fe0f}\u{1f468}\u{1f3fd}\u{4e00}\u{ac00}\u{1100}\u{202e}]"
+            .prop_map(String::into_bytes),
+        1 => any::<u8>().prop_map(|byte| vec![byte]),
+    ];
+    prop::collection::vec(letter, 0..80).prop_map(|letters| letters.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn tables_take_any_text(name in data(), data in data(), width in prop::option::of(0usize..120), colour: bool) {
+        let mut sheet = table::connections(true);
+        let lines = lines_of_connections();
+        let mut connection = parse_connection(lines[0].as_bytes()).unwrap();
+        connection.engine = Some((&name, &data));
+        table::connection(&mut sheet, &mut Names::numeric(), true, &connection);
+        let text = sheet.laid_out(Screen { width, colour });
+        let is_clean = |c: char| !c.is_control() || c == '\n' || (colour && c == '\x1b');
+        prop_assert!(text.chars().all(is_clean), "{:?}", text);
     }
 }
 
