@@ -2,6 +2,9 @@
 
 use crate::model::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
 
+/// Longer than this no timeout may be: 31 days, in seconds.
+pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     AddService(Service),

@@ -5,6 +5,7 @@ use std::io;
 use super::endpoint::{Cut, endpoint, server_protocol};
 use super::flags::{SCHEDULER_FLAGS, scheduler_flags};
 use super::out::Out;
+use crate::command::LONGEST_TIMEOUT;
 use crate::model::{
     Checksum, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, Service, ServiceId, Tunnel,
     TunnelKind,
@@ -23,7 +24,7 @@ pub fn entry(
     let mark = out.mark();
     out.text("-A ");
     service_options(out, names, service);
-    if !is_sayable_service(&service.id) {
+    if !is_sayable_service(service) {
         unsaid.push(out.take(mark));
         return Ok(());
     }
@@ -41,23 +42,35 @@ pub fn entry(
     Ok(())
 }
 
-fn is_sayable_service(id: &ServiceId) -> bool {
-    matches!(
-        id.protocol(),
-        Protocol::TCP | Protocol::UDP | Protocol::SCTP
-    )
+/// Whether a restore would take the line, as it takes no line that makes no sense.
+fn is_sayable_service(service: &Service) -> bool {
+    let is_persistent = service.flags.has(Flags::PERSISTENT);
+    let is_sayable_id = match service.id {
+        ServiceId::Mark { .. } => true,
+        ServiceId::Address { protocol, port, .. } => match protocol {
+            _ if port == 0 && !is_persistent => false,
+            Protocol::UDP => true,
+            Protocol::TCP | Protocol::SCTP => !service.flags.has(Flags::ONE_PACKET),
+            _ => false,
+        },
+    };
+    is_sayable_id && (!is_persistent || (1..=LONGEST_TIMEOUT).contains(&service.persistence))
 }
 
 fn is_sayable_server(server: &Server) -> bool {
     let Tunnel { kind, checksum, .. } = server.tunnel;
-    match (server.forwarding, kind) {
+    let is_sayable_way = match (server.forwarding, kind) {
         (Forwarding::Masquerade | Forwarding::DirectRouting | Forwarding::Local, _) => true,
         (Forwarding::Tunnel, TunnelKind::Ipip) => true,
         (Forwarding::Tunnel, TunnelKind::Gue) => checksum.0 <= Checksum::REMOTE.0,
         (Forwarding::Tunnel, TunnelKind::Gre) => checksum.0 <= Checksum::PLAIN.0,
         (Forwarding::Tunnel, TunnelKind::Unknown(_)) => false,
         (Forwarding::Bypass | Forwarding::Unknown(_), _) => false,
-    }
+    };
+    let is_sayable_limit = |limit| limit <= i32::MAX as u32;
+    is_sayable_way
+        && is_sayable_limit(server.upper_threshold)
+        && is_sayable_limit(server.lower_threshold)
 }
 
 fn service_options(out: &mut Out, names: &mut Names, service: &Service) {

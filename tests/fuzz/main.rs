@@ -11,6 +11,7 @@ mod mill;
 mod proc;
 mod replies;
 mod rules;
+mod saves;
 mod values;
 mod words;
 
@@ -35,12 +36,13 @@ use libtest_mimic::{Arguments, Trial};
 use drive::Surface;
 use lab::supervise;
 
-const SURFACES: [Surface; 5] = [
+const SURFACES: [Surface; 6] = [
     words::SURFACE,
     values::SURFACE,
     replies::SURFACE,
     proc::SURFACE,
     rules::SURFACE,
+    saves::SURFACE,
 ];
 
 fn main() -> ExitCode {

@@ -135,12 +135,18 @@ fn strange_servers(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A service of a protocol that IPVS does not balance, which the kernel takes all the same.
+/// Services of a protocol that IPVS does not balance, and of persistence for no time, which the
+/// kernel takes all the same.
 fn strange_service(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
     let mut client = Client::open()?;
-    for (protocol, address) in [(47, 1), (6, 2)] {
+    let services = [
+        (47, 1, Flags::NONE),
+        (6, 2, Flags::NONE),
+        (6, 3, Flags::PERSISTENT),
+    ];
+    for (protocol, address, flags) in services {
         client.add_service(&Service {
             id: ServiceId::Address {
                 protocol: Protocol(protocol),
@@ -148,13 +154,17 @@ fn strange_service(world: &mut World) -> Result<()> {
                 port: 80,
             },
             scheduler: Name::new(b"rr"),
-            flags: Flags::NONE,
+            flags,
             persistence: 0,
             mask: Mask::whole(Family::V4),
             engine: Name::EMPTY,
         })?;
     }
-    let stderr = "not saved, for no options say all of it:\n-A protocol 47 10.0.0.1:80 -s rr\n";
+    let stderr = "\
+not saved, for no options say all of it:
+-A -t 10.0.0.3:80 -s rr -p 0
+-A protocol 47 10.0.0.1:80 -s rr
+";
     let expected = Output {
         stderr: stderr.into(),
         status: Status::Exit(1),

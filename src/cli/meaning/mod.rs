@@ -7,14 +7,11 @@ mod whole;
 use super::options::{Row, Verb};
 use super::values;
 use super::words::{Event, Fault, Words};
-use crate::command::Command;
+use crate::command::{Command, LONGEST_TIMEOUT};
 use crate::error::Error;
 use crate::model::{DaemonRole, Timeouts};
 use crate::names::Names;
 use line::Line;
-
-/// Longer than this no timeout may be: 31 days, in seconds.
-const LONGEST_TIMEOUT: i64 = 31 * 24 * 60 * 60;
 
 /// Reads one line. `program` is the name that messages call this program by.
 pub fn read<'a>(
@@ -123,7 +120,7 @@ impl<'a> LeftOver<'a> {
 }
 
 fn timeout(text: &[u8], least: i64) -> Result<u32, Error> {
-    values::number(text, least..=LONGEST_TIMEOUT)
+    values::number(text, least..=LONGEST_TIMEOUT.into())
         .map(|seconds| seconds as u32)
         .ok_or_else(|| Error::Timeout(text.into()))
 }

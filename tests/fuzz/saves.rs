@@ -1,0 +1,228 @@
+//! Tables as any program may have made them: what is saved of them and read again is the same,
+//! and nothing else is left out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::Result;
+use ipvsadm::command::Command;
+use ipvsadm::model::*;
+use ipvsadm::names::Names;
+use ipvsadm::render::{Out, save};
+use ipvsadm::rules;
+
+use crate::drive::{Reader, Surface};
+use crate::mill::Mill;
+use crate::random::Random;
+
+/// Chance alone makes these tables.
+pub const SURFACE: Surface = Surface {
+    name: "saves",
+    quick: 20_000,
+    mill: || Mill::new(vec![Vec::new()], vec![Vec::new()]),
+    open,
+};
+
+fn open() -> Result<Reader> {
+    let mut names = Names::numeric();
+    Ok(Box::new(move |_, random| {
+        let entry = entry(random);
+        let (mut text, mut unsaid) = (Vec::new(), Vec::new());
+        let mut out = Out::new(&mut text);
+        save::entry(&mut out, &mut names, &entry, &mut unsaid).expect("room in memory");
+        out.flush().expect("room in memory");
+
+        let service = entry.service.service;
+        let servers = entry.servers.iter().map(|state| state.server);
+        let add_service = Command::AddService(said_service(service));
+        let servers = servers.map(|server| said_server(service.id, server));
+        let add_servers = servers.map(|server| Command::AddServer(service.id, server));
+        let mut saved = text.split(|&byte| byte == b'\n').peekable();
+        let mut unsaid = unsaid.iter().map(Vec::as_slice);
+        for command in [add_service].into_iter().chain(add_servers) {
+            let is_said = |line: &[u8]| matches!(rules::read(b"", line, &names), Ok(Some(read)) if read == command);
+            if saved.next_if(|line| is_said(line)).is_some() {
+                continue;
+            }
+            let line = unsaid.next();
+            let line = line.unwrap_or_else(|| {
+                panic!("{command:?} became {:?}", text.escape_ascii().to_string())
+            });
+            assert!(
+                !is_said(line),
+                "{:?} says it",
+                line.escape_ascii().to_string()
+            );
+            // Without its service no server can be.
+            if let Command::AddService(_) = command {
+                break;
+            }
+        }
+        assert_eq!(saved.collect::<Vec<_>>(), [b""]);
+        assert_eq!(unsaid.next(), None);
+    }))
+}
+
+/// What matters of a service: what a flag would give a meaning is nothing without it.
+fn said_service(service: Service) -> Service {
+    let known = Flags::PERSISTENT.0
+        | Flags::ONE_PACKET.0
+        | Flags::SCHEDULER_1.0
+        | Flags::SCHEDULER_2.0
+        | Flags::SCHEDULER_3.0;
+    let is_persistent = service.flags.has(Flags::PERSISTENT);
+    Service {
+        flags: Flags(service.flags.0 & known),
+        persistence: if is_persistent {
+            service.persistence
+        } else {
+            0
+        },
+        mask: match is_persistent {
+            true => service.mask,
+            false => Mask::whole(service.id.family()),
+        },
+        ..service
+    }
+}
+
+/// What matters of a server: to a kernel that routes packets to it, it has no port, and each
+/// tunnel has what it has a use for.
+fn said_server(service: ServiceId, mut server: Server) -> Server {
+    if server.forwarding == Forwarding::Local {
+        server.forwarding = Forwarding::DirectRouting;
+    }
+    if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =
+        (service, server.forwarding)
+    {
+        server.id.port = port;
+    }
+    let tunnel = server.tunnel;
+    server.tunnel = match (server.forwarding, tunnel.kind) {
+        (Forwarding::Tunnel, TunnelKind::Gre) => Tunnel { port: 0, ..tunnel },
+        (Forwarding::Tunnel, TunnelKind::Gue | TunnelKind::Unknown(_)) => tunnel,
+        _ => Tunnel::IPIP,
+    };
+    server
+}
+
+fn entry(random: &mut Random) -> Entry {
+    let service = service(random);
+    let servers = (0..random.below(4)).map(|_| ServerState {
+        server: server(random, &service.id),
+        active: 0,
+        inactive: 0,
+        persistent: 0,
+        stats: Stats::default(),
+    });
+    let servers = servers.collect();
+    let stats = Stats::default();
+    Entry {
+        service: ServiceState { service, stats },
+        servers,
+    }
+}
+
+fn service(random: &mut Random) -> Service {
+    let family = *random.pick(&[Family::V4, Family::V6]);
+    let id = match random.chance(25) {
+        true => ServiceId::Mark {
+            mark: number(random).max(1),
+            family,
+        },
+        false => ServiceId::Address {
+            protocol: match random.chance(95) {
+                true => *random.pick(&[Protocol::TCP, Protocol::UDP, Protocol::SCTP]),
+                false => Protocol(number(random) as u16),
+            },
+            address: address(random, family),
+            port: number(random) as u16,
+        },
+    };
+    let flag = |random: &mut Random, percent, flag: Flags| match random.chance(percent) {
+        true => flag,
+        false => Flags::NONE,
+    };
+    Service {
+        id,
+        scheduler: Name::new(random.pick::<&[u8]>(&[b"rr", b"wlc", b"sh", b"mh", b"none"])),
+        flags: Flags::HASHED
+            | flag(random, 50, Flags::PERSISTENT)
+            | flag(random, 10, Flags::ONE_PACKET)
+            | flag(random, 10, Flags::SCHEDULER_1)
+            | flag(random, 10, Flags::SCHEDULER_2)
+            | flag(random, 10, Flags::SCHEDULER_3)
+            | flag(random, 1, Flags(1 << 6)),
+        persistence: number(random),
+        mask: match family {
+            Family::V4 => Mask::V4(Ipv4Addr::from_bits(number(random))),
+            Family::V6 => Mask::V6(1 + random.below(128) as u32),
+        },
+        engine: Name::new(random.pick::<&[u8]>(&[b"", b"", b"sip"])),
+    }
+}
+
+fn server(random: &mut Random, service: &ServiceId) -> Server {
+    let forwarding = *random.pick(&[
+        Forwarding::Masquerade,
+        Forwarding::DirectRouting,
+        Forwarding::Tunnel,
+        Forwarding::Tunnel,
+        Forwarding::Local,
+        Forwarding::Bypass,
+        Forwarding::Unknown(5),
+    ]);
+    // No other forwarding leads to the other family, and no GUE to port 0.
+    let family = match forwarding {
+        Forwarding::Tunnel => *random.pick(&[Family::V4, Family::V6]),
+        _ => service.family(),
+    };
+    Server {
+        id: ServerId {
+            address: address(random, family),
+            port: number(random) as u16,
+        },
+        forwarding,
+        tunnel: Tunnel {
+            kind: *random.pick(&[
+                TunnelKind::Ipip,
+                TunnelKind::Gue,
+                TunnelKind::Gre,
+                TunnelKind::Unknown(3),
+            ]),
+            port: (number(random) as u16).max(1),
+            checksum: Checksum(random.below(5) as u16),
+        },
+        weight: (number(random) >> 1) as i32,
+        upper_threshold: number(random),
+        lower_threshold: number(random),
+    }
+}
+
+fn address(random: &mut Random, family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::from_bits(number(random)).into(),
+        Family::V6 => {
+            let [high, low] = [number(random), number(random)].map(u128::from);
+            Ipv6Addr::from_bits(high << 96 | u128::from(number(random)) << 32 | low).into()
+        }
+    }
+}
+
+/// A number of any size, often one at an edge.
+fn number(random: &mut Random) -> u32 {
+    const MONTH: u32 = 31 * 24 * 60 * 60;
+    match random.below(3) {
+        0 => *random.pick(&[
+            0,
+            1,
+            80,
+            0xffff,
+            MONTH,
+            MONTH + 1,
+            i32::MAX as u32,
+            1 << 31,
+            u32::MAX,
+        ]),
+        _ => (random.below(1 << 32) >> random.below(32)) as u32,
+    }
+}
