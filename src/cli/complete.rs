@@ -195,7 +195,7 @@ impl<'a> Line<'a> {
                 ("gue", "generic UDP encapsulation"),
                 ("gre", "generic routing encapsulation"),
             ]),
-            Opt::Interface => interfaces(),
+            Opt::Interface => interfaces(&fs::read(INTERFACES).unwrap_or_default()),
             Opt::Format => words(&[
                 ("classic", "as ever"),
                 ("json", "for programs"),
@@ -320,11 +320,15 @@ fn words(words: &[(&str, &str)]) -> Vec<Candidate> {
         .collect()
 }
 
-fn interfaces() -> Vec<Candidate> {
-    let text = fs::read_to_string(INTERFACES).unwrap_or_default();
+/// Interfaces by names that mean nothing to shells and terminals: nearly any byte may be in one.
+fn interfaces(text: &[u8]) -> Vec<Candidate> {
+    let text = String::from_utf8_lossy(text);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
     let names = text.lines().filter_map(|line| line.split_once(':'));
     names
-        .map(|(name, _)| Candidate::new(name.trim_start(), ""))
+        .map(|(name, _)| name.trim_start())
+        .filter(|name| name.bytes().all(is_plain))
+        .map(|name| Candidate::new(name, ""))
         .collect()
 }
 
@@ -426,6 +430,22 @@ FWM  00000007 wrr
         assert_eq!(texts("-a --tun-type g"), ["gue", "gre"]);
         assert_eq!(texts("-A --pe "), ["sip"]);
         assert_eq!(texts("-a -w "), [""; 0]);
+    }
+
+    #[test]
+    fn interfaces_with_hostile_names_are_not_offered() {
+        let text = b"\
+Inter-|   Receive  |  Transmit
+ face |bytes packets errs|bytes packets
+    lo:     0       0    0    0     0
+eth0.100@x-_+: 0    0    0    0     0
+$(reboot): 0        0    0    0     0
+e\x1b[2J:   0        0    0    0     0
+\xff:        0        0    0    0     0
+";
+        let candidates = interfaces(text);
+        let names: Vec<_> = candidates.iter().map(|c| c.text.as_slice()).collect();
+        assert_eq!(names, [&b"lo"[..], b"eth0.100@x-_+"]);
     }
 
     #[test]

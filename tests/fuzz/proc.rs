@@ -7,7 +7,7 @@ use ipvsadm::cli::complete;
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
-use ipvsadm::render::{Out, connections};
+use ipvsadm::render::{Out, connections, json};
 
 use crate::drive::{Reader, Surface};
 use crate::mill::{self, Mill};
@@ -58,9 +58,11 @@ fn open() -> Result<Reader> {
     Ok(Box::new(move |text, random| {
         let mut sink = io::sink();
         let mut out = Out::new(&mut sink);
+        let mut list = json::List::begin(&mut out, "", "connections");
         for line in text.split(|&byte| byte == b'\n') {
             if let Some(connection) = parse_connection(line) {
                 connections::entry(&mut out, &mut names, true, &connection).expect("room");
+                json::connection(&mut out, &mut list, &connection).expect("room");
             }
         }
         // Reading takes much longer than understanding.

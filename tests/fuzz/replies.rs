@@ -6,9 +6,12 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use anyhow::Result;
+use ipvsadm::command::{Columns, View};
 use ipvsadm::kernel::{Batch, Change, Client, Detail, Error, Inbox, Room, Transport};
-use ipvsadm::model::{DaemonRole, Protocol, ServiceId};
+use ipvsadm::model::{DaemonRole, Entry, Info, Protocol, ServiceId, sort_table};
+use ipvsadm::names::Names;
+use ipvsadm::render::table::{self, Screen};
+use ipvsadm::render::{Out, json, listing, save};
 
 use crate::drive::{Reader, Surface};
 use crate::mill::Mill;
@@ -57,7 +60,7 @@ fn examples() -> Vec<Vec<u8>> {
     lines.collect()
 }
 
-fn open() -> Result<Reader> {
+fn open() -> anyhow::Result<Reader> {
     let [netlink, options] = [false, true].map(|refuses_netlink| {
         let kernel = Kernel::new(refuses_netlink);
         let client = Client::over(Box::new(kernel.clone())).expect("it was told what it needs");
@@ -96,10 +99,47 @@ fn ask(kernel: &Kernel, batch: &mut Batch<u32>, random: &mut Random) {
         2 => drop(client.servers(&SERVICE)),
         3 => drop(client.daemons()),
         4 => drop(client.timeouts()),
-        5 => drop(client.table(Detail::Brief)),
-        6 => drop(client.table(Detail::Full)),
+        5 => show(client.table(Detail::Brief), random),
+        6 => show(client.table(Detail::Full), random),
         7 => drop(client.stop_daemon(DaemonRole::Master)),
         _ => kernel.judge(&client.apply(&Change::Zero(None))),
+    }
+}
+
+/// Whatever a table holds can be shown in every format.
+fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
+    let Ok(mut table) = table else { return };
+    sort_table(&mut table);
+    let mut names = Names::numeric();
+    let columns = *random.pick(&[
+        Columns::Plain,
+        Columns::Stats,
+        Columns::Rates,
+        Columns::Thresholds,
+        Columns::PersistentConnections,
+        Columns::Tunnels,
+    ]);
+    let view = View {
+        columns,
+        exact: random.chance(50),
+        sorted: true,
+    };
+    let mut sink = io::sink();
+    let mut out = Out::new(&mut sink);
+    for entry in &table {
+        listing::entry(&mut out, &mut names, view, entry).expect("room");
+        save::entry(&mut out, &mut names, entry, &mut Vec::new()).expect("room");
+    }
+    let info = Info {
+        version: 0x01_02_01,
+        connection_table_size: 4096,
+    };
+    json::services(&mut out, &info, &table).expect("room");
+    // Tables for people take their time.
+    if random.chance(1) {
+        let colour = random.chance(50);
+        let width = Some(random.below(200));
+        table::services(&mut names, columns, &table).laid_out(Screen { width, colour });
     }
 }
 
@@ -166,7 +206,7 @@ impl Kernel {
     }
 
     /// A verdict must have been given by the kernel.
-    fn judge(&self, outcome: &std::result::Result<(), Error>) {
+    fn judge(&self, outcome: &Result<(), Error>) {
         let state = self.0.borrow();
         let errno = match outcome {
             Ok(()) => 0,
