@@ -4,7 +4,6 @@
 //! the kernel takes for ready-made messages. Each figure is also net of the same program's start
 //! on an empty table in the same boot.
 
-mod emulator;
 mod floor;
 mod inside;
 mod job;
@@ -21,14 +20,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::lab::boot::{Guest, Kit};
+use crate::lab::emulator::{Clock, Emulation};
 use crate::lab::kernels::{self, Kernel};
-use crate::lab::{self, guest, ours, supervise, sys};
-use emulator::{Clock, Emulator};
+use crate::lab::{self, ours, supervise, sys};
 use job::{Job, Who};
 use report::Report;
 use sets::SETS;
 
-/// The role that runs the bench, and that of process 1 of a user-mode kernel.
+/// The role that runs the bench, and that of process 1 of a guest.
 const ROLE: &str = "bench";
 const ROLE_INSIDE: &str = "bench-guest";
 
@@ -50,8 +49,7 @@ pub fn play_role() -> Option<Result<ExitCode>> {
     let work = |channel: &mut _| inside::work(channel);
     match env::var(supervise::ROLE).ok()?.as_str() {
         ROLE => Some(measure()),
-        ROLE_INSIDE => Some(lab::be_process_one(guest::enter_guest, "/dev/tty1", work)),
-        emulator::ROLE_INSIDE => Some(lab::be_process_one(emulator::enter, "/dev/ttyS1", work)),
+        ROLE_INSIDE => Some(lab::be_guest(work)),
         _ => None,
     }
 }
@@ -77,11 +75,11 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
         "lines" => report::lines(lines::measure()?),
         "huge" => {
             for kernel in kernels::ALL {
-                let figures = Place::UserMode(kernel).perform(kit, Job::Huge)?;
+                let figures = Place::named(kernel.name())?.perform(kit, Job::Huge)?;
                 report::huge(kernel, &figures);
             }
         }
-        place => measure_all(kit, &Place::named(kit, place)?)?,
+        place => measure_all(kit, &Place::named(place)?)?,
     }
     Ok(())
 }
@@ -89,7 +87,7 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
 /// One job alone, for whoever works on the speed of it.
 fn measure_one(kit: &Kit, place: &str, job: &str) -> Result<()> {
     let job = Job::parse(job).with_context(|| format!("there is no job {job}"))?;
-    let figures = Place::named(kit, place)?.perform(kit, job)?;
+    let figures = Place::named(place)?.perform(kit, job)?;
     report::figures(&figures);
     Ok(())
 }
@@ -110,44 +108,50 @@ fn measure_all(kit: &Kit, place: &Place) -> Result<()> {
 }
 
 /// Where something is measured.
-enum Place {
-    UserMode(Kernel),
-    Stock(Emulator),
+struct Place {
+    kernel: Kernel,
+    /// How it is emulated, if it is.
+    emulation: Emulation,
 }
 
 impl Place {
-    fn named(kit: &Kit, name: &str) -> Result<Self> {
-        Ok(match name {
-            "stock" => Place::Stock(Emulator::new(kit, Clock::Wall)?),
-            "counted" => Place::Stock(Emulator::new(kit, Clock::Instructions)?),
-            "four" => Place::Stock(Emulator::new(kit, Clock::Wall)?.with_processors(4)),
-            name => match kernels::parse(name)?[..] {
-                [kernel, ..] => Place::UserMode(kernel),
-                [] => bail!("no kernel is named"),
-            },
-        })
+    fn named(name: &str) -> Result<Self> {
+        let usual = Emulation::default();
+        let counted = Emulation {
+            clock: Clock::Instructions,
+            ..usual
+        };
+        let four = Emulation {
+            processors: 4,
+            ..usual
+        };
+        let (kernel, emulation) = match name {
+            "stock" => (Kernel::Stock6_1, usual),
+            "counted" => (Kernel::Stock6_1, counted),
+            "four" => (Kernel::Stock6_1, four),
+            "four-7.2" => (Kernel::Stock7_2, four),
+            name => (kernels::parse(name)?[0], usual),
+        };
+        Ok(Place { kernel, emulation })
     }
 
     fn title(&self) -> String {
-        match self {
-            Place::UserMode(kernel) => format!("Debian's user-mode kernel {kernel}"),
-            Place::Stock(emulator) => match emulator.clock {
-                Clock::Wall => "Debian's stock kernel 6.1, emulated".to_owned(),
-                Clock::Instructions => {
-                    "Debian's stock kernel 6.1, emulated with a clock that counts instructions, \
-                     10⁹ to the second"
-                        .to_owned()
-                }
-            },
-        }
+        let kind = match (self.kernel.is_stock(), self.emulation.clock) {
+            (false, _) => return format!("Debian's user-mode kernel {}", self.kernel),
+            (true, Clock::Wall) => "emulated",
+            (true, Clock::Instructions) => {
+                "emulated with a clock that counts instructions, 10⁹ to the second"
+            }
+        };
+        format!("Debian's stock kernel {}, {kind}", self.kernel.version())
     }
 
     /// How often things are measured. Counting instructions comes to the same every time; only
     /// what the kernel has not in its caches yet makes a difference.
     fn boots_and_runs(&self) -> (usize, usize) {
-        match self {
-            Place::Stock(emulator) if emulator.clock == Clock::Instructions => (1, 2),
-            _ => (3, 5),
+        match self.emulation.clock {
+            Clock::Instructions => (1, 2),
+            Clock::Wall => (3, 5),
         }
     }
 
@@ -165,9 +169,11 @@ impl Place {
         let (_, runs) = self.boots_and_runs();
         let (job, runs) = (job.to_string(), runs.to_string());
         let variables = [(JOB, job.as_str()), (RUNS, runs.as_str())];
-        let guest = match self {
-            Place::UserMode(kernel) => Guest::boot(*kernel, kit, ROLE_INSIDE, &variables)?,
-            Place::Stock(emulator) => emulator.boot(&variables)?,
+        let Place { kernel, emulation } = *self;
+        let guest = if kernel.is_stock() {
+            emulation.boot(kernel, kit, ROLE_INSIDE, &variables)?
+        } else {
+            Guest::boot(kernel, kit, ROLE_INSIDE, &variables)?
         };
         match collect(&guest) {
             Ok(figures) => {

@@ -34,7 +34,7 @@ pub const ALL: &[SelfTest] = &[
     },
     SelfTest {
         name: "lab::hung_kernel",
-        kernels: &kernels::ALL,
+        kernels: &kernels::USUAL,
         run: hung_kernel,
     },
     SelfTest {

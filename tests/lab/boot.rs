@@ -1,4 +1,4 @@
-//! Starts a user-mode kernel whose process 1 is this executable in another role.
+//! Starts a kernel whose process 1 is this executable in another role.
 
 use std::fs;
 use std::io::Read;
@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 
+use super::emulator::Emulation;
 use super::kernels::Kernel;
 use super::supervise::{self, ROLE, Supervised};
 use super::{fetch, guest, sys};
@@ -116,6 +117,9 @@ impl Drop for Turn {
 impl Guest {
     /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
     pub fn boot(kernel: Kernel, kit: &Kit, role: &str, variables: &[(&str, &str)]) -> Result<Self> {
+        if kernel.is_stock() {
+            return Emulation::default().boot(kernel, kit, role, variables);
+        }
         let folder = fetch::kernel(kernel)?;
         let libraries = folder.join(fetch::LIBRARIES);
         let modules = fetch::modules(&folder)?;

@@ -8,6 +8,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -47,6 +48,11 @@ const TOOLS: &[&str] = &[
     "libnetfilter-conntrack3",
     "libnfnetlink0",
     "libnftnl11",
+    "nftables",
+    "libnftables1",
+    "libedit2",
+    "libgmp10",
+    "libjansson4",
     "bash-completion",
     "fish",
     "fish-common",
@@ -142,7 +148,7 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
 
 /// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
 pub fn tools() -> Result<PathBuf> {
-    obtain("tools-5", "bookworm", TOOLS, |folder| {
+    obtain("tools-6", "bookworm", TOOLS, |folder| {
         let reference = folder.join("opt/reference");
         fs::create_dir_all(&reference)?;
         // Debian chooses between the two kinds when the package is installed.
@@ -196,15 +202,54 @@ pub fn pages() -> Result<PathBuf> {
     obtain("pages-1", "bookworm", &["ipvsadm"], |_| Ok(()))
 }
 
-/// Debian's stock kernel and an emulator to run it, with everything that they depend on.
-pub fn stock_kernel() -> Result<PathBuf> {
-    let packages = ["qemu-system-x86", "linux-image-cloud-amd64"];
-    obtain_by("stock-1", "bookworm", &packages, Apt::collect, |_| Ok(()))
+/// The emulator that runs stock kernels, with everything that it depends on.
+pub fn emulator() -> Result<PathBuf> {
+    let packages = ["qemu-system-x86"];
+    obtain_by(
+        "emulator-1",
+        "bookworm",
+        &packages,
+        Apt::collect,
+        |_| Ok(()),
+    )
+}
+
+/// The folder of a stock kernel, whose modules are in `stock_modules`.
+pub fn stock_kernel(kernel: Kernel) -> Result<PathBuf> {
+    let unit = format!("kernel-{kernel}-1");
+    let packages = ["linux-image-cloud-amd64"];
+    let fetch = Apt::collect;
+    obtain_by(&unit, kernel.suite(), &packages, fetch, list_dependencies)
+}
+
+/// The modules of the stock kernel in `folder`, in a folder named by its release.
+pub fn stock_modules(folder: &Path) -> Result<PathBuf> {
+    only_entry(&folder.join("lib/modules"))
+}
+
+/// Writes the file `modules.dep`, as Debian does when the kernel is installed.
+fn list_dependencies(folder: &Path) -> Result<()> {
+    let modules = stock_modules(folder)?;
+    let release = modules.file_name().context("modules of no release")?;
+    let tools = tools()?;
+    let status = Command::new(tools.join("bin/kmod"))
+        .arg0("depmod")
+        .arg("-b")
+        .arg(folder)
+        .arg(release)
+        .env("LD_LIBRARY_PATH", tools.join(LIBRARIES))
+        .status()?;
+    ensure!(status.success(), "depmod: {status}");
+    Ok(())
 }
 
 /// The modules of the kernel in `folder`, in a folder named by its release.
 pub fn modules(folder: &Path) -> Result<PathBuf> {
-    let mut entries = fs::read_dir(folder.join("usr/lib/uml/modules"))?;
+    only_entry(&folder.join("usr/lib/uml/modules"))
+}
+
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let mut entries = fs::read_dir(folder)?;
     Ok(entries.next().context("a kernel without modules")??.path())
 }
 

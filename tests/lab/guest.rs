@@ -89,8 +89,8 @@ pub fn enter_guest() -> Result<()> {
     let root = if release.starts_with("5.") {
         linked_root(&layers)?
     } else {
-        let file = File::open(modules.join("kernel/fs/overlayfs/overlay.ko"))?;
-        sys::load_module(&file).context("loading overlay.ko")?;
+        let overlay = modules.join("kernel/fs/overlayfs/overlay.ko");
+        sys::load_module(&overlay).context("loading overlay.ko")?;
         overlay_root(&layers)?
     };
     let inside = own_folder(&root.join("usr/lib/modules"))?.join(release);

@@ -1,4 +1,6 @@
 //! The kernels of the lab: which there are, and which of them a run wants.
+//!
+//! A stock kernel runs under an emulator, which is slow: it is for what user-mode kernels cannot do.
 
 use std::env;
 use std::fmt;
@@ -12,12 +14,26 @@ pub enum Kernel {
     V6_1,
     V6_12,
     V7_2,
+    Stock6_1,
+    Stock7_2,
     /// The one this machine runs.
     Host,
 }
 
-/// The kernels that a run uses unless told otherwise, the slow ones first.
+/// The user-mode kernels, the slow ones first.
 pub const ALL: [Kernel; 4] = [Kernel::V5_10, Kernel::V6_1, Kernel::V6_12, Kernel::V7_2];
+
+/// The emulated kernels.
+pub const STOCK: [Kernel; 2] = [Kernel::Stock6_1, Kernel::Stock7_2];
+
+/// What a run uses unless told otherwise.
+pub const USUAL: [Kernel; 5] = [
+    Kernel::V5_10,
+    Kernel::V6_1,
+    Kernel::V6_12,
+    Kernel::V7_2,
+    Kernel::Stock6_1,
+];
 
 impl Kernel {
     pub fn name(self) -> &'static str {
@@ -26,24 +42,36 @@ impl Kernel {
             Kernel::V6_1 => "6.1",
             Kernel::V6_12 => "6.12",
             Kernel::V7_2 => "7.2",
+            Kernel::Stock6_1 => "stock-6.1",
+            Kernel::Stock7_2 => "stock-7.2",
             Kernel::Host => "host",
         }
     }
 
-    /// The Debian suite whose package `user-mode-linux` this is.
+    /// The Debian suite whose package `user-mode-linux` or `linux-image-cloud-amd64` this is.
     pub fn suite(self) -> &'static str {
         match self {
             Kernel::V5_10 => "bullseye",
-            Kernel::V6_1 => "bookworm",
+            Kernel::V6_1 | Kernel::Stock6_1 => "bookworm",
             Kernel::V6_12 => "trixie",
-            Kernel::V7_2 => "forky",
+            Kernel::V7_2 | Kernel::Stock7_2 => "forky",
             Kernel::Host => unreachable!("this machine's kernel comes from no suite"),
         }
     }
 
+    /// The version, of whatever kind the kernel is.
+    pub fn version(self) -> &'static str {
+        self.name().trim_start_matches("stock-")
+    }
+
+    /// True of a kernel that an emulator runs.
+    pub fn is_stock(self) -> bool {
+        STOCK.contains(&self)
+    }
+
     /// Says so when the suite of this kernel has moved on to the version `release`.
     pub fn moved(self, release: &str) -> Option<String> {
-        let expected = format!("{}.", self.name());
+        let expected = format!("{}.", self.version());
         (self != Kernel::Host && !release.starts_with(&expected)).then(|| {
             format!(
                 "ATTENTION: Debian's suite {} has moved on: what is called {self} here is now {release}",
@@ -59,7 +87,7 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// The kernels that `LAB_KERNEL=host` or `LAB_KERNELS="6.1 7.2"` ask for; all four otherwise.
+/// The kernels that `LAB_KERNEL=host` or `LAB_KERNELS="6.1 7.2"` ask for; the usual ones otherwise.
 pub fn wanted() -> Result<Vec<Kernel>> {
     match env::var("LAB_KERNEL").as_deref() {
         Ok("host") => return Ok(vec![Kernel::Host]),
@@ -69,7 +97,7 @@ pub fn wanted() -> Result<Vec<Kernel>> {
         Err(_) => {}
     }
     let Ok(names) = env::var("LAB_KERNELS") else {
-        return Ok(ALL.to_vec());
+        return Ok(USUAL.to_vec());
     };
     parse(&names)
 }
@@ -78,13 +106,26 @@ pub fn wanted() -> Result<Vec<Kernel>> {
 pub fn parse(names: &str) -> Result<Vec<Kernel>> {
     let mut kernels = Vec::new();
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-        match ALL.into_iter().find(|kernel| kernel.name() == name) {
+        let mut known = ALL.into_iter().chain(STOCK);
+        match known.find(|kernel| kernel.name() == name) {
             Some(kernel) => kernels.push(kernel),
-            None => bail!("there is no kernel {name} in the lab, only 5.10, 6.1, 6.12 and 7.2"),
+            None => bail!(
+                "there is no kernel {name} in the lab, only {}",
+                names_of_all()
+            ),
         }
     }
     if kernels.is_empty() {
-        bail!("no kernel is named; the lab has 5.10, 6.1, 6.12 and 7.2");
+        bail!("no kernel is named; the lab has {}", names_of_all());
     }
     Ok(kernels)
+}
+
+fn names_of_all() -> String {
+    let names: Vec<_> = ALL
+        .iter()
+        .chain(&STOCK)
+        .map(|kernel| kernel.name())
+        .collect();
+    names.join(", ")
 }

@@ -4,9 +4,11 @@
 //! (`boot`), makes a world inside in which nothing of the host can be written (`guest`), and has
 //! one runner execute named tests there (`runner`), each in network namespaces of its own
 //! (`world`). `schedule` is the outside of that: it hands tests to kernels and collects results.
+//! Kernels that are no programs run under an emulator (`emulator`).
 
 pub mod boot;
 pub mod director;
+pub mod emulator;
 pub mod fetch;
 pub mod guest;
 pub mod kernels;
@@ -39,19 +41,10 @@ pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitC
     }
 }
 
-/// Process 1 of a guest of the lab.
-fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
-    be_process_one(guest::enter_guest, "/dev/tty1", work)
-}
-
-/// Process 1 of any guest: whatever happens, the kernel is powered off.
-pub fn be_process_one(
-    enter: impl FnOnce() -> Result<()>,
-    channel: &str,
-    work: impl FnOnce(&mut File) -> Result<()>,
-) -> Result<ExitCode> {
+/// Process 1 of a guest of the lab: whatever happens, the kernel is powered off.
+pub fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
     ensure!(process::id() == 1, "this role is for process 1 of a guest");
-    let result = enter().and_then(|()| {
+    let result = enter().and_then(|channel| {
         let mut channel = File::options().write(true).open(channel)?;
         work(&mut channel)
     });
@@ -59,6 +52,18 @@ pub fn be_process_one(
         println!("{}", explain(&error));
     }
     Err(sys::power_off().into())
+}
+
+/// Makes the world of process 1; returns the path of its channel to the outside.
+fn enter() -> Result<&'static str> {
+    // An emulated kernel is told of no folder outside.
+    if env::var_os(guest::KIT).is_some() {
+        guest::enter_guest()?;
+        Ok("/dev/tty1")
+    } else {
+        emulator::enter()?;
+        Ok("/dev/ttyS1")
+    }
 }
 
 /// An error and what lies behind it, one cause to a line.

@@ -22,8 +22,8 @@ use super::{explain, fetch, guest};
 /// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
 const COST_PER_BOOT: usize = 100;
 
-/// How long a kernel may take until its runner is there.
-const BOOT_LIMIT: Duration = Duration::from_secs(60);
+/// How long a kernel may take until its runner is there: seconds, but an emulated one has many.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
 /// What came of one test.
 pub type Outcome = Result<(), String>;

@@ -150,15 +150,21 @@ pub fn start_session(command: &mut Command) -> io::Result<Child> {
     unsafe { command.pre_exec(lead) }.spawn()
 }
 
-/// Loads one kernel module from its file.
-pub fn load_module(file: &File) -> io::Result<()> {
+/// Loads one kernel module from its file, which the newest kernels have compressed.
+pub fn load_module(path: &Path) -> io::Result<()> {
+    const COMPRESSED: libc::c_int = 4;
+    let flags = match path.extension() {
+        Some(extension) if extension == "xz" => COMPRESSED,
+        _ => 0,
+    };
+    let file = File::open(path)?;
     // SAFETY: the descriptor is open and the parameter text is a literal with its NUL byte.
     check(unsafe {
         libc::syscall(
             libc::SYS_finit_module,
             file.as_raw_fd(),
             c"".as_ptr(),
-            0 as libc::c_int,
+            flags,
         )
     })?;
     Ok(())

@@ -163,6 +163,24 @@ impl Lan {
         sh(&self.director, &lines)
     }
 
+    /// The same by nft, which user-mode kernels have nothing for.
+    pub fn mark_by_nft(&self, mark: u32, destinations: &[(&str, u16)]) -> Result<()> {
+        let mut rules = "\
+add table ip mangle
+add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
+"
+        .to_owned();
+        for (address, port) in destinations {
+            rules += &format!(
+                "add rule ip mangle prerouting ip daddr {address} tcp dport {port} \
+                 meta mark set {mark}\n"
+            );
+        }
+        let nft = Program::new("nft").args(["-f", "-"]).stdin(rules);
+        self.director.run(&nft)?.success()?;
+        Ok(())
+    }
+
     /// A command on the director.
     pub fn ipvsadm(&self, line: &str) -> Result<String> {
         ipvsadm(&self.director, line)

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::ask::{same_server, shared};
 use super::lan::Lan;
+use crate::lab::kernels;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
 
@@ -12,7 +13,11 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         named("per_port", per_port as fn(&mut World) -> Result<()>),
         named("per_client", per_client),
-        named("per_mark", per_mark),
+        named("per_mark", |world| per_mark(world, Lan::mark)),
+        KernelTest {
+            kernels: kernels::STOCK.to_vec(),
+            ..named("per_mark_of_nft", |world| per_mark(world, Lan::mark_by_nft))
+        },
         named("per_network", per_network),
         named("one_packet", one_packet),
         named("per_call", per_call),
@@ -63,10 +68,13 @@ fn per_client(world: &mut World) -> Result<()> {
     lan.shows("-Lnc", "TCP * * 203.0.113.1:0 198.51.100.1:0 *")
 }
 
+/// How the director is made to mark packets.
+type Marking = fn(&Lan, u32, &[(&str, u16)]) -> Result<()>;
+
 /// One mark joins two ports, by whatever address they are asked.
-fn per_mark(world: &mut World) -> Result<()> {
+fn per_mark(world: &mut World, mark: Marking) -> Result<()> {
     let lan = Lan::new(world)?;
-    lan.mark(10, &[("192.0.2.0/24", 80), ("192.0.2.0/24", 443)])?;
+    mark(&lan, 10, &[("192.0.2.0/24", 80), ("192.0.2.0/24", 443)])?;
     lan.rules(
         "-A -f 10 -s rr -p 300\n\
          -a -f 10 -r 172.16.0.11 -m\n\
