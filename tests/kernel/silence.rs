@@ -1,7 +1,8 @@
 //! A kernel that does what it is told and never says so: its answers are dropped on their way to
-//! the program.
+//! the program, or do not fit its socket.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +14,10 @@ use crate::lab::sys;
 use crate::lab::world::{Namespace, Program, Side, World};
 
 pub fn tests() -> Vec<KernelTest> {
-    vec![KernelTest::new("silence::in_a_restore", in_a_restore)]
+    vec![
+        KernelTest::new("silence::in_a_restore", in_a_restore),
+        KernelTest::new("silence::answers_that_do_not_fit", overflow),
+    ]
 }
 
 /// So long it waits for an answer at least, and so much later it has ended.
@@ -71,7 +75,8 @@ fn in_a_restore(world: &mut World) -> Result<()> {
     let mut restores = Vec::new();
     for (number, silence) in SILENCES.iter().enumerate() {
         let director = world.namespace(&format!("director{number}"))?;
-        restores.push((silence, Restore::start(director)?));
+        let restore = Restore::start(director, sys::let_nothing_in)?;
+        restores.push((silence, restore));
     }
     let start = Instant::now();
     for (silence, restore) in &mut restores {
@@ -83,6 +88,24 @@ fn in_a_restore(world: &mut World) -> Result<()> {
     Ok(())
 }
 
+/// Every line but the last is refused; only the first of these verdicts fit.
+fn overflow(world: &mut World) -> Result<()> {
+    const REFUSED: usize = 1000;
+    let director = world.namespace("director")?;
+    let mut restore = Restore::start(director, sys::let_hardly_anything_in)?;
+    restore.give(&("-A -f 1 -s rr\n".repeat(REFUSED) + "-A -f 2 -s rr\n"))?;
+    let (director, outcome) = restore.end()?;
+    let said = outcome.said;
+    let told = said.lines().count() - 1;
+    ensure!((1..REFUSED).contains(&told), "{said}");
+    let (first, last) = (3 + told, 3 + REFUSED);
+    let refusals = (3..first).map(|line| format!("line {line}: Service already exists\n"));
+    let lost = format!("lines {first}-{last}: answers of the kernel were lost\n");
+    let expected = refusals.collect::<String>() + &lost;
+    ensure!((said == expected) && outcome.status == Some(255), "{said}");
+    expect_table(&director, "-A -f 1 -s rr\n-A -f 2 -s rr\n")
+}
+
 /// A restore that the kernel does not talk to any more.
 struct Restore {
     director: Namespace,
@@ -90,8 +113,16 @@ struct Restore {
     stdout: BufReader<ChildStdout>,
 }
 
+/// What came of it.
+struct Outcome {
+    printed: String,
+    said: String,
+    status: Option<i32>,
+}
+
 impl Restore {
-    fn start(director: Namespace) -> Result<Self> {
+    /// Starts one, lets it do its first lines, and does something to its socket.
+    fn start(director: Namespace, spoil: fn(&OwnedFd) -> io::Result<()>) -> Result<Self> {
         director.enter()?;
         let mut program = Command::new(Path::new(Side::Ours.folder()).join("ipvsadm"))
             .arg("-R")
@@ -110,8 +141,9 @@ impl Restore {
         let mut saved = String::new();
         restore.stdout.read_line(&mut saved)?;
         ensure!(saved == "-A -f 1 -s rr\n", "it saved {saved:?}");
-        let silenced = sys::silence(restore.program.id())?;
-        ensure!(silenced == 1, "it has {silenced} netlink sockets");
+        let sockets = sys::netlink_sockets(restore.program.id())?;
+        ensure!(sockets.len() == 1, "it has {sockets:?}");
+        spoil(&sockets[0])?;
         Ok(restore)
     }
 
@@ -121,13 +153,28 @@ impl Restore {
         Ok(input.write_all(lines.as_bytes())?)
     }
 
-    fn expect(mut self, silence: &Silence, start: Instant) -> Result<()> {
+    fn end(mut self) -> Result<(Namespace, Outcome)> {
         let (mut printed, mut said) = (String::new(), String::new());
         self.stdout.read_to_string(&mut printed)?;
         let mut stderr = self.program.stderr.take().context("it has no errors")?;
         stderr.read_to_string(&mut said)?;
         let status = self.program.wait()?.code();
+        let outcome = Outcome {
+            printed,
+            said,
+            status,
+        };
+        Ok((self.director, outcome))
+    }
+
+    fn expect(self, silence: &Silence, start: Instant) -> Result<()> {
+        let (director, outcome) = self.end()?;
         let time = start.elapsed();
+        let Outcome {
+            printed,
+            said,
+            status,
+        } = outcome;
         let lines = silence.lines;
         ensure!(
             (&*printed, &*said, status) == ("", silence.said, Some(silence.status)),
@@ -137,9 +184,13 @@ impl Restore {
             (PATIENCE..LATEST).contains(&time),
             "{lines:?} took {time:?}"
         );
-        let save = Program::ipvsadm(Side::Ours).args(["-Sn"]);
-        let left = String::from_utf8(self.director.run(&save)?.success()?)?;
-        ensure!(left == silence.left, "{lines:?} left\n{left}");
-        Ok(())
+        expect_table(&director, silence.left)
     }
+}
+
+fn expect_table(director: &Namespace, saved: &str) -> Result<()> {
+    let save = Program::ipvsadm(Side::Ours).args(["-Sn"]);
+    let left = String::from_utf8(director.run(&save)?.success()?)?;
+    ensure!(left == saved, "there is\n{left}instead of\n{saved}");
+    Ok(())
 }

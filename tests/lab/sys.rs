@@ -270,24 +270,20 @@ pub fn process_descriptor(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
 }
 
-/// Has the kernel drop whatever it would tell another process over netlink; returns on how many
-/// sockets.
-pub fn silence(pid: u32) -> Result<usize> {
+/// The netlink sockets of another process.
+pub fn netlink_sockets(pid: u32) -> Result<Vec<OwnedFd>> {
     let process = process_descriptor(pid)?;
-    let mut silenced = 0;
+    let mut sockets = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let number: libc::c_int = entry?.file_name().to_string_lossy().parse()?;
         // SAFETY: takes numbers only.
         let copy =
             check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
         // SAFETY: the call succeeded, so the descriptor is open and ours alone.
-        let copy = unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) };
-        if is_netlink(&copy) {
-            drop_everything(&copy)?;
-            silenced += 1;
-        }
+        sockets.push(unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) });
     }
-    Ok(silenced)
+    sockets.retain(is_netlink);
+    Ok(sockets)
 }
 
 fn is_netlink(descriptor: &OwnedFd) -> bool {
@@ -307,7 +303,7 @@ fn is_netlink(descriptor: &OwnedFd) -> bool {
 }
 
 /// Gives a socket a filter that lets nothing in.
-fn drop_everything(socket: &OwnedFd) -> io::Result<()> {
+pub fn let_nothing_in(socket: &OwnedFd) -> io::Result<()> {
     // The one instruction: return nothing of it.
     let mut filter = libc::sock_filter {
         code: (libc::BPF_RET | libc::BPF_K) as u16,
@@ -319,15 +315,26 @@ fn drop_everything(socket: &OwnedFd) -> io::Result<()> {
         len: 1,
         filter: &mut filter,
     };
-    // SAFETY: the pointers are to a program of one instruction and to that, which outlive the
-    // call, and the length is that of the former.
+    set_option(socket, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Leaves a socket the least room for what it is told that the kernel allows.
+pub fn let_hardly_anything_in(socket: &OwnedFd) -> io::Result<()> {
+    let least: libc::c_int = 1;
+    set_option(socket, libc::SO_RCVBUF, &least)
+}
+
+fn set_option<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> io::Result<()> {
+    let (pointer, length) = (std::ptr::from_ref(value), size_of_val(value));
+    // SAFETY: the pointer and the length are those of one value, which outlives the call, and so
+    // does what that may point to.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of_val(&program) as libc::socklen_t,
+            option,
+            pointer.cast(),
+            length as libc::socklen_t,
         )
     };
     check(result.into())?;
