@@ -5,74 +5,62 @@
 //! depend on the sorting algorithm too: the C library's top-down merge sort, repeated here.
 //! (Rust's own sorts may panic on a comparison that is not an order.)
 
+use std::mem;
 use std::net::IpAddr;
 
 use super::{Entry, Family, ServerId, ServerState, ServiceId};
 
 /// Sorts services, and the servers within each.
-pub fn sort_table(entries: &mut Vec<Entry>) {
+pub fn sort_table(entries: &mut [Entry]) {
     for entry in entries.iter_mut() {
         sort_servers(&mut entry.servers);
     }
-    merge_sort(entries, |left, right| {
-        service_precedes(&left.service.service.id, &right.service.service.id)
-    });
+    let key = |entry: &Entry| service_key(&entry.service.service.id);
+    merge_sort(entries, key, precedes);
 }
 
-fn sort_servers(servers: &mut Vec<ServerState>) {
-    merge_sort(servers, |left, right| {
-        server_precedes(&left.server.id, &right.server.id)
-    });
+fn sort_servers(servers: &mut [ServerState]) {
+    let key = |state: &ServerState| server_key(&state.server.id);
+    merge_sort(servers, key, server_precedes);
 }
 
-fn service_precedes(left: &ServiceId, right: &ServiceId) -> bool {
-    let key = |id: &ServiceId| match *id {
-        ServiceId::Mark { mark, family } => (mark, family, 0, [0; 4], 0),
+/// What services are compared by, the first difference counts.
+fn service_key(id: &ServiceId) -> [u32; 8] {
+    match *id {
+        ServiceId::Mark { mark, family } => [mark, family_number(family), 0, 0, 0, 0, 0, 0],
         ServiceId::Address {
             protocol,
             address,
             port,
-        } => (
-            0,
-            Family::of(address),
-            protocol.0.into(),
-            words(address),
-            port.into(),
-        ),
-    };
-    let (left, right) = (key(left), key(right));
-    first_difference([
-        wrapping(left.0, right.0),
-        family_number(left.1) - family_number(right.1),
-        wrapping(left.2, right.2),
-        wrapping_words(left.3, right.3),
-        wrapping(left.4, right.4),
-    ]) <= 0
+        } => {
+            let [a, b, c, d] = words(address);
+            let family = family_number(Family::of(address));
+            [0, family, protocol.0.into(), a, b, c, d, port.into()]
+        }
+    }
+}
+
+fn server_key(id: &ServerId) -> (Family, [u32; 5]) {
+    let [a, b, c, d] = words(id.address);
+    (id.family(), [a, b, c, d, id.port.into()])
 }
 
 /// The left one's family says how much of the addresses counts; the families themselves do not.
-fn server_precedes(left: &ServerId, right: &ServerId) -> bool {
-    let (ours, theirs) = (words(left.address), words(right.address));
-    let by_address = match left.address {
-        IpAddr::V4(_) => wrapping(ours[0], theirs[0]),
-        IpAddr::V6(_) => wrapping_words(ours, theirs),
-    };
-    first_difference([by_address, wrapping(left.port.into(), right.port.into())]) <= 0
+fn server_precedes(left: &(Family, [u32; 5]), right: &(Family, [u32; 5])) -> bool {
+    let ((family, left), (_, right)) = (left, right);
+    match family {
+        Family::V4 => precedes(&[left[0], left[4]], &[right[0], right[4]]),
+        Family::V6 => precedes(left, right),
+    }
 }
 
-fn wrapping(left: u32, right: u32) -> i32 {
-    left.wrapping_sub(right) as i32
+fn precedes<const N: usize>(left: &[u32; N], right: &[u32; N]) -> bool {
+    let mut pairs = left.iter().zip(right);
+    let difference = pairs.find(|(left, right)| left != right);
+    difference.is_none_or(|(left, right)| (left.wrapping_sub(*right) as i32) < 0)
 }
 
-fn wrapping_words(left: [u32; 4], right: [u32; 4]) -> i32 {
-    first_difference([0, 1, 2, 3].map(|i| wrapping(left[i], right[i])))
-}
-
-fn first_difference<const N: usize>(differences: [i32; N]) -> i32 {
-    differences.into_iter().find(|&d| d != 0).unwrap_or(0)
-}
-
-fn family_number(family: Family) -> i32 {
+fn family_number(family: Family) -> u32 {
     match family {
         Family::V4 => 2,
         Family::V6 => 10,
@@ -91,14 +79,17 @@ fn words(address: IpAddr) -> [u32; 4] {
 }
 
 /// Stable, top-down, the left half n/2 long, the left item first where it precedes.
-fn merge_sort<T>(items: &mut Vec<T>, precedes: impl Fn(&T, &T) -> bool) {
+fn merge_sort<T, K>(items: &mut [T], key: impl Fn(&T) -> K, precedes: impl Fn(&K, &K) -> bool) {
+    if items.len() < 2 {
+        return;
+    }
+    let keys: Vec<K> = items.iter().map(key).collect();
     let mut order: Vec<usize> = (0..items.len()).collect();
-    let mut spare = order.clone();
+    let mut spare = vec![0; items.len() / 2];
     merge_halves(&mut order, &mut spare, &|left, right| {
-        precedes(&items[left], &items[right])
+        precedes(&keys[left], &keys[right])
     });
-    let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();
-    items.extend(order.into_iter().filter_map(|index| taken[index].take()));
+    arrange(items, order);
 }
 
 fn merge_halves(
@@ -110,22 +101,38 @@ fn merge_halves(
         return;
     }
     let middle = order.len() / 2;
-    let (left, right) = order.split_at_mut(middle);
-    merge_halves(left, spare, precedes);
-    merge_halves(right, spare, precedes);
+    merge_halves(&mut order[..middle], spare, precedes);
+    merge_halves(&mut order[middle..], spare, precedes);
 
-    let spare = &mut spare[..order.len()];
-    spare.copy_from_slice(order);
-    let (mut left, mut right) = spare.split_at(middle);
-    for slot in order {
-        let from = match (left.first(), right.first()) {
-            (Some(&l), Some(&r)) if precedes(l, r) => &mut left,
-            (Some(_), None) => &mut left,
-            _ => &mut right,
-        };
-        if let Some((&first, rest)) = from.split_first() {
-            *slot = first;
-            *from = rest;
+    let left = &mut spare[..middle];
+    left.copy_from_slice(&order[..middle]);
+    let (mut next_left, mut next_right, mut to) = (0, middle, 0);
+    while next_left < middle && next_right < order.len() {
+        let (l, r) = (left[next_left], order[next_right]);
+        if precedes(l, r) {
+            order[to] = l;
+            next_left += 1;
+        } else {
+            order[to] = r;
+            next_right += 1;
+        }
+        to += 1;
+    }
+    order[to..next_right].copy_from_slice(&left[next_left..]);
+}
+
+/// Puts the items in this order of their places.
+fn arrange<T>(items: &mut [T], mut order: Vec<usize>) {
+    for first in 0..items.len() {
+        // Each item goes where the one before it came from, round to the first.
+        let mut to = first;
+        loop {
+            let from = mem::replace(&mut order[to], to);
+            if from == first {
+                break;
+            }
+            items.swap(to, from);
+            to = from;
         }
     }
 }
@@ -135,7 +142,7 @@ mod tests {
     use super::*;
 
     fn sorted(mut items: Vec<(u32, char)>) -> String {
-        merge_sort(&mut items, |l, r| wrapping(l.0, r.0) <= 0);
+        merge_sort(&mut items, |item| [item.0], precedes);
         items.into_iter().map(|item| item.1).collect()
     }
 
@@ -152,11 +159,13 @@ mod tests {
 
     #[test]
     fn servers_compare_by_the_family_of_the_left_one() {
-        let id = |address: &str| ServerId {
-            address: address.parse().unwrap(),
-            port: 80,
+        let key = |address: &str| {
+            server_key(&ServerId {
+                address: address.parse().unwrap(),
+                port: 80,
+            })
         };
-        let (v4, v6) = (id("10.0.0.1"), id("a00:1::5"));
+        let (v4, v6) = (key("10.0.0.1"), key("a00:1::5"));
         assert!(server_precedes(&v4, &v6));
         assert!(!server_precedes(&v6, &v4));
     }
