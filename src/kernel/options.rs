@@ -6,6 +6,7 @@
 //! that grows with the table, where netlink's grows with its square.
 
 use std::io;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::abi::option;
@@ -41,6 +42,9 @@ const SERVICE: usize = 48usize.next_multiple_of(WIDE) + STATS;
 const SERVER: usize = 40usize.next_multiple_of(WIDE) + STATS;
 const SERVICES_HEADER: usize = 4usize.next_multiple_of(WIDE);
 const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
+
+/// Where the name of a service's scheduler begins. Every service has one.
+const SCHEDULER: usize = 16;
 
 /// The options of one socket, and a buffer to use with them.
 pub struct Options<'a> {
@@ -175,22 +179,19 @@ impl<'a> Options<'a> {
     }
 
     /// All services as they were at one moment, each with the number of its servers.
-    pub fn services(&mut self) -> Result<Vec<(ServiceState, usize)>> {
+    pub fn services(&mut self) -> Result<Snapshot> {
         let mut room = self.count()?.min(FIRST_ROOM) + SLACK;
         loop {
             self.buffer.clear();
             Writer(self.buffer).u32(room as u32);
-            let mut fields = self.get(option::GET_SERVICES, SERVICES_HEADER + room * SERVICE)?;
+            let length = SERVICES_HEADER + room * SERVICE;
+            let fields = self.get(option::GET_SERVICES, length)?;
             let entries = fields.entries(SERVICES_HEADER, SERVICE);
-            let mut services = Vec::with_capacity(room);
-            services.extend(
-                entries
-                    .map(|mut entry| entry.service())
-                    .take_while(|(state, _)| !state.service.scheduler.is_empty()),
-            );
+            let count = entries.take_while(|entry| entry.bytes[SCHEDULER] != 0).count();
             // The kernel fills what room there is and does not say if there is more to tell.
-            if services.len() < room {
-                return Ok(services);
+            if count < room {
+                let bytes = mem::take(self.buffer);
+                return Ok(Snapshot { bytes, count });
             }
             room *= 2;
         }
@@ -220,7 +221,7 @@ impl<'a> Options<'a> {
             let mut key = Writer(self.buffer);
             key.service_id(id)?;
             key.u32(room as u32);
-            let mut fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
+            let fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
             let entries = fields.entries(SERVERS_HEADER, SERVER);
             let mut servers = Vec::with_capacity(room);
             servers.extend(
@@ -261,6 +262,29 @@ fn refused(error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(errno) => Error::Refused(errno),
         None => Error::Io(error),
+    }
+}
+
+/// All services as the kernel told them at one moment, read when they are wanted: the kernel
+/// takes less room for one than we do.
+pub struct Snapshot {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Snapshot {
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The services, each with the number of its servers.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = (ServiceState, usize)> {
+        let fields = Fields {
+            bytes: &self.bytes,
+            at: 0,
+        };
+        let entries = fields.entries(SERVICES_HEADER, SERVICE).take(self.count);
+        entries.map(|mut entry| entry.service())
     }
 }
 
@@ -419,10 +443,10 @@ impl<'a> Fields<'a> {
 
     /// The entries of equal size that follow a header.
     fn entries(
-        &mut self,
+        &self,
         header: usize,
         size: usize,
-    ) -> impl Iterator<Item = Fields<'a>> + use<'a> {
+    ) -> impl ExactSizeIterator<Item = Fields<'a>> + use<'a> {
         let entries = self.bytes[header..].chunks_exact(size);
         entries.map(|bytes| Fields { bytes, at: 0 })
     }

@@ -12,6 +12,7 @@ use std::hash::Hash;
 use super::client::{Client, Way};
 use super::error::{Error, Result};
 use super::netlink::List;
+use super::options::Snapshot;
 use super::reply;
 use super::request::Query;
 use crate::model::{Entry, Family, Flags, Forwarding, ServerState, ServiceId, ServiceState};
@@ -67,27 +68,43 @@ impl Detail {
 struct Found {
     state: ServiceState,
     servers: Option<usize>,
+    /// Whether the state is sure to be as wanted; it is asked for otherwise.
+    is_sure: bool,
 }
 
 impl Client {
     /// All services with their servers. What is deleted meanwhile may be in it or not.
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
-        let services = self.find_services(detail)?;
-        let mut table = Vec::with_capacity(services.len());
-        for Found { state, servers } in services {
-            let id = state.service.id;
-            if let Some(servers) = existing(self.servers_of(&id, servers, detail))? {
-                let service = state;
-                table.push(Entry { service, servers });
+        match self.snapshot()? {
+            Some(snapshot) if self.is_enough(&snapshot, detail) => {
+                let options = self.way == Way::Options;
+                let found = snapshot.services().map(|(state, servers)| Found {
+                    state,
+                    servers: Some(servers),
+                    is_sure: options || detail.has_all_of_service(&state),
+                });
+                self.entries(found, detail)
+            }
+            snapshot => {
+                let found = self.gather_services(snapshot)?;
+                self.entries(found.into_iter(), detail)
             }
         }
-        Ok(table)
     }
 
     /// All services. What is deleted meanwhile may be among them or not.
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
-        let services = self.find_services(Detail::Full)?;
-        Ok(services.into_iter().map(|found| found.state).collect())
+        let found = match self.snapshot()? {
+            Some(snapshot) if self.way == Way::Options => {
+                return Ok(snapshot.services().map(|(state, _)| state).collect());
+            }
+            snapshot => self.gather_services(snapshot)?,
+        };
+        let mut services = Vec::with_capacity(found.len());
+        for found in found {
+            services.extend(self.settle(found)?.map(|found| found.state));
+        }
+        Ok(services)
     }
 
     /// The servers of a service; that there is no such service is an error.
@@ -101,83 +118,90 @@ impl Client {
         self.servers_of(id, counted, Detail::Full)
     }
 
-    fn find_services(&mut self, detail: Detail) -> Result<Vec<Found>> {
-        let counted = match self.netlink.options().services() {
-            Ok(counted) => counted,
-            Err(error) if self.way == Way::Options => return Err(error),
+    /// The IPv4 services of one moment, where the old options are to be had.
+    fn snapshot(&mut self) -> Result<Option<Snapshot>> {
+        match self.netlink.options().services() {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(error) if self.way == Way::Options => Err(error),
             // Somebody may have allowed us netlink and nothing else.
-            Err(_) => return self.gather_services(None),
-        };
-        let count = counted.len();
-        if self.way == Way::Options {
-            Ok(counted.into_iter().map(Found::counted).collect())
-        } else if matches!(detail, Detail::Brief | Detail::Counters)
-            && count > FEW
-            && self.all_are_ipv4(count)
-        {
-            self.complete(counted, detail)
-        } else {
-            self.gather_services(Some(counted))
+            Err(_) => Ok(None),
         }
     }
 
+    /// Whether a list by netlink would find no others, and take longer.
+    fn is_enough(&mut self, snapshot: &Snapshot, detail: Detail) -> bool {
+        let count = snapshot.len();
+        self.way == Way::Options
+            || matches!(detail, Detail::Brief | Detail::Counters)
+                && count > FEW
+                && self.all_are_ipv4(count)
+    }
+
     /// Services by netlink, and then those that were counted but are not among them.
-    fn gather_services(
-        &mut self,
-        counted: Option<Vec<(ServiceState, usize)>>,
-    ) -> Result<Vec<Found>> {
-        let is_sought = |id: &ServiceId| counted.is_none() || id.family() == Family::V6;
+    fn gather_services(&mut self, snapshot: Option<Snapshot>) -> Result<Vec<Found>> {
+        let is_sought = |id: &ServiceId| snapshot.is_none() || id.family() == Family::V6;
         let gathered = self.gather(
             |client| client.netlink.list(Query::Services, reply::service),
             |state| state.service.id,
             is_sought,
             |client, found| {
-                let ipv4 = counted.as_ref().map(Vec::len);
+                let ipv4 = snapshot.as_ref().map(Snapshot::len);
                 let no_others = !found.keys().any(is_sought);
                 no_others && ipv4.is_some_and(|ipv4| client.all_are_ipv4(ipv4))
             },
         )?;
-        let counted = counted.unwrap_or_default();
-        let mut counts: HashMap<ServiceId, usize> = counted
-            .iter()
-            .map(|(state, count)| (state.service.id, *count))
+        let counted = || snapshot.iter().flat_map(Snapshot::services);
+        let mut counts: HashMap<ServiceId, usize> = counted()
+            .map(|(state, count)| (state.service.id, count))
             .collect();
         let mut services = Vec::with_capacity(gathered.len());
         for (state, is_recent) in gathered {
             let servers = counts.remove(&state.service.id);
-            match is_recent || servers.is_some() {
-                true => services.push(Found { state, servers }),
-                false => services.extend(self.find(&state.service.id, None)?),
-            }
+            services.push(Found {
+                state,
+                servers,
+                is_sure: is_recent || servers.is_some(),
+            });
         }
-        for (ServiceState { service, .. }, _) in counted {
-            if let Some(servers) = counts.remove(&service.id) {
-                services.extend(self.find(&service.id, Some(servers))?);
+        for (state, servers) in counted() {
+            if counts.remove(&state.service.id).is_some() {
+                services.push(Found {
+                    state,
+                    servers: Some(servers),
+                    is_sure: false,
+                });
             }
         }
         Ok(services)
     }
 
-    /// Asks for one service, which may be gone.
-    fn find(&mut self, id: &ServiceId, servers: Option<usize>) -> Result<Option<Found>> {
-        let state = existing(self.service(id))?;
-        Ok(state.map(|state| Found { state, servers }))
-    }
-
-    /// Counted services, asked for one by one where that tells more.
-    fn complete(
+    /// The services with their servers, but for those that are gone.
+    fn entries(
         &mut self,
-        counted: Vec<(ServiceState, usize)>,
+        found: impl ExactSizeIterator<Item = Found>,
         detail: Detail,
-    ) -> Result<Vec<Found>> {
-        let mut services = Vec::with_capacity(counted.len());
-        for (state, servers) in counted {
-            match detail.has_all_of_service(&state) {
-                true => services.push(Found::counted((state, servers))),
-                false => services.extend(self.find(&state.service.id, Some(servers))?),
+    ) -> Result<Vec<Entry>> {
+        let mut table = Vec::with_capacity(found.len());
+        for found in found {
+            let Some(Found { state, servers, .. }) = self.settle(found)? else {
+                continue;
+            };
+            let id = state.service.id;
+            if let Some(servers) = existing(self.servers_of(&id, servers, detail))? {
+                let service = state;
+                table.push(Entry { service, servers });
             }
         }
-        Ok(services)
+        Ok(table)
+    }
+
+    /// Asks for what is not sure; it may be gone.
+    fn settle(&mut self, found: Found) -> Result<Option<Found>> {
+        if found.is_sure {
+            return Ok(Some(found));
+        }
+        let state = existing(self.service(&found.state.service.id))?;
+        Ok(state.map(|state| Found { state, ..found }))
     }
 
     fn servers_of(
@@ -287,15 +311,6 @@ impl Client {
         (0..AGREEMENTS).all(|_| {
             self.netlink.uses() == uses && self.netlink.options().count().ok() == Some(count)
         })
-    }
-}
-
-impl Found {
-    fn counted((state, servers): (ServiceState, usize)) -> Self {
-        Self {
-            state,
-            servers: Some(servers),
-        }
     }
 }
 
