@@ -59,9 +59,9 @@ pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
 }
 
 fn socket_address(address: &[u8], port: &[u8]) -> Option<SocketAddr> {
-    let address = match address.contains(&b':') {
-        true => IpAddr::V6(str::from_utf8(address).ok()?.parse::<Ipv6Addr>().ok()?),
-        false => IpAddr::V4(Ipv4Addr::from_bits(hexadecimal(address)?)),
+    let address = match hexadecimal(address) {
+        Some(bits) => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+        None => IpAddr::V6(str::from_utf8(address).ok()?.parse::<Ipv6Addr>().ok()?),
     };
     let port = u16::try_from(hexadecimal(port)?).ok()?;
     Some(SocketAddr::new(address, port))
@@ -72,10 +72,28 @@ fn hexadecimal(text: &[u8]) -> Option<u32> {
     if text.is_empty() || text.len() > 8 {
         return None;
     }
-    text.iter().try_fold(0, |value, &byte| {
-        Some(value << 4 | char::from(byte).to_digit(16)?)
-    })
+    let (mut value, mut all) = (0, 0);
+    for &byte in text {
+        let digit = DIGITS[usize::from(byte)];
+        value = value << 4 | u32::from(digit);
+        all |= digit;
+    }
+    (all != NO_DIGIT).then_some(value)
 }
+
+/// What each byte is worth as a hexadecimal digit: there are dozens in every line.
+static DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
+const NO_DIGIT: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +122,17 @@ mod tests {
             connection.engine,
             Some((&b"sip"[..], &b"short-id@host"[..]))
         );
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        assert_eq!(hexadecimal(b"0A0100fF"), Some(0x0a01_00ff));
+        for byte in 0..=255 {
+            let value = char::from(byte).to_digit(16);
+            assert_eq!(hexadecimal(&[b'0', byte]), value, "{byte}");
+        }
+        assert_eq!(hexadecimal(b""), None);
+        assert_eq!(hexadecimal(b"000000001"), None);
     }
 
     #[test]

@@ -187,7 +187,9 @@ impl<'a> Options<'a> {
             let length = SERVICES_HEADER + room * SERVICE;
             let fields = self.get(option::GET_SERVICES, length)?;
             let entries = fields.entries(SERVICES_HEADER, SERVICE);
-            let count = entries.take_while(|entry| entry.bytes[SCHEDULER] != 0).count();
+            let count = entries
+                .take_while(|entry| entry.bytes[SCHEDULER] != 0)
+                .count();
             // The kernel fills what room there is and does not say if there is more to tell.
             if count < room {
                 let bytes = mem::take(self.buffer);
@@ -223,7 +225,7 @@ impl<'a> Options<'a> {
             key.u32(room as u32);
             let fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
             let entries = fields.entries(SERVERS_HEADER, SERVER);
-            let mut servers = Vec::with_capacity(room);
+            let mut servers = Vec::with_capacity(count.min(room));
             servers.extend(
                 entries
                     .map(|mut entry| entry.server())

@@ -163,15 +163,13 @@ impl Client {
                 is_sure: is_recent || servers.is_some(),
             });
         }
-        for (state, servers) in counted() {
-            if counts.remove(&state.service.id).is_some() {
-                services.push(Found {
-                    state,
-                    servers: Some(servers),
-                    is_sure: false,
-                });
-            }
-        }
+        let missing = counted().filter(|(state, _)| counts.contains_key(&state.service.id));
+        let missing = missing.take(counts.len());
+        services.extend(missing.map(|(state, servers)| Found {
+            state,
+            servers: Some(servers),
+            is_sure: false,
+        }));
         Ok(services)
     }
 

@@ -79,45 +79,48 @@ fn words(address: IpAddr) -> [u32; 4] {
 }
 
 /// Stable, top-down, the left half n/2 long, the left item first where it precedes.
-fn merge_sort<T, K>(items: &mut [T], key: impl Fn(&T) -> K, precedes: impl Fn(&K, &K) -> bool) {
+fn merge_sort<T, K>(
+    items: &mut [T],
+    key: impl Fn(&T) -> K,
+    precedes: impl Fn(&K, &K) -> bool + Copy,
+) {
     if items.len() < 2 {
         return;
     }
     let keys: Vec<K> = items.iter().map(key).collect();
     let mut order: Vec<usize> = (0..items.len()).collect();
     let mut spare = vec![0; items.len() / 2];
-    merge_halves(&mut order, &mut spare, &|left, right| {
-        precedes(&keys[left], &keys[right])
-    });
+    merge_halves(&keys, &mut order, &mut spare, precedes);
     arrange(items, order);
 }
 
-fn merge_halves(
+fn merge_halves<K>(
+    keys: &[K],
     order: &mut [usize],
     spare: &mut [usize],
-    precedes: &impl Fn(usize, usize) -> bool,
+    precedes: impl Fn(&K, &K) -> bool + Copy,
 ) {
     if order.len() < 2 {
         return;
     }
     let middle = order.len() / 2;
-    merge_halves(&mut order[..middle], spare, precedes);
-    merge_halves(&mut order[middle..], spare, precedes);
+    merge_halves(keys, &mut order[..middle], spare, precedes);
+    merge_halves(keys, &mut order[middle..], spare, precedes);
 
     let left = &mut spare[..middle];
     left.copy_from_slice(&order[..middle]);
-    let (mut next_left, mut next_right, mut to) = (0, middle, 0);
-    while next_left < middle && next_right < order.len() {
-        let (l, r) = (left[next_left], order[next_right]);
-        if precedes(l, r) {
+    let (mut next_left, mut next_right) = (0, middle);
+    while let (Some(&l), Some(&r)) = (left.get(next_left), order.get(next_right)) {
+        let to = next_left + next_right - middle;
+        if precedes(&keys[l], &keys[r]) {
             order[to] = l;
             next_left += 1;
         } else {
             order[to] = r;
             next_right += 1;
         }
-        to += 1;
     }
+    let to = next_left + next_right - middle;
     order[to..next_right].copy_from_slice(&left[next_left..]);
 }
 

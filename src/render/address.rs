@@ -13,19 +13,35 @@ pub fn address(out: &mut Out, address: IpAddr) {
 
 /// Laid out in one piece: there are more of these than of anything else.
 pub fn ipv4(out: &mut Out, address: Ipv4Addr) {
-    let mut text = [b'.'; 15];
+    let mut text = [0; 16];
     let mut end = 0;
     for octet in address.octets() {
-        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
-            if octet >= least {
-                text[end] = b'0' + octet / unit % 10;
-                end += 1;
-            }
-        }
-        end += 1;
+        let (digits, length) = OCTETS[usize::from(octet)];
+        text[end..end + 4].copy_from_slice(&digits);
+        end += usize::from(length);
     }
     out.text(&text[..end - 1]);
 }
+
+/// Each octet as it is written, with a dot behind it, and how long that is.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let (text, length) = &mut octets[octet];
+        let mut unit = 100;
+        while unit > 0 {
+            if octet >= unit || unit == 1 {
+                text[*length as usize] = b'0' + (octet / unit % 10) as u8;
+                *length += 1;
+            }
+            unit /= 10;
+        }
+        *length += 1;
+        octet += 1;
+    }
+    octets
+};
 
 /// The C library takes an address of six zeros and two other groups for an IPv4 address in
 /// disguise, Rust does not.
@@ -39,5 +55,21 @@ fn ipv6(out: &mut Out, address: Ipv6Addr) {
             );
         }
         _ => drop(out.text(address.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_octet_is_written_as_the_library_writes_it() {
+        for octet in 0..=255 {
+            let written = Ipv4Addr::new(octet, 255 - octet, octet / 2, octet);
+            let mut sink = std::io::sink();
+            let mut out = Out::new(&mut sink);
+            ipv4(&mut out, written);
+            assert_eq!(out.written(), written.to_string().as_bytes());
+        }
     }
 }
