@@ -32,14 +32,8 @@ impl Connections {
 
 /// Reads one line: nine fields, and perhaps the persistence engine and its data.
 pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
-    let mut rest = line;
-    let mut field = || {
-        let start = rest.iter().position(|&b| b != b' ')?;
-        let end = rest[start..].iter().position(|&b| b == b' ');
-        let (field, after) = rest[start..].split_at(end.unwrap_or(rest.len() - start));
-        rest = after;
-        Some(field)
-    };
+    let mut fields = line.split(|&byte| byte == b' ');
+    let mut field = || fields.find(|field| !field.is_empty());
     let protocol = field()?;
     let client = socket_address(field()?, field()?)?;
     let virtual_service = socket_address(field()?, field()?)?;
