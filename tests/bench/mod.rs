@@ -116,21 +116,12 @@ struct Place {
 
 impl Place {
     fn named(name: &str) -> Result<Self> {
-        let usual = Emulation::default();
-        let counted = Emulation {
-            clock: Clock::Instructions,
-            ..usual
-        };
-        let four = Emulation {
-            processors: 4,
-            ..usual
-        };
         let (kernel, emulation) = match name {
-            "stock" => (Kernel::Stock6_1, usual),
-            "counted" => (Kernel::Stock6_1, counted),
-            "four" => (Kernel::Stock6_1, four),
-            "four-7.2" => (Kernel::Stock7_2, four),
-            name => (kernels::parse(name)?[0], usual),
+            "stock" => (Kernel::Stock6_1, Emulation::ONE),
+            "counted" => (Kernel::Stock6_1, Emulation::COUNTED),
+            "four" => (Kernel::Stock6_1, Emulation::FOUR),
+            "four-7.2" => (Kernel::Stock7_2, Emulation::FOUR),
+            name => (kernels::parse(name)?[0], Emulation::ONE),
         };
         Ok(Place { kernel, emulation })
     }

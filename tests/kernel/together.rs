@@ -13,16 +13,23 @@ use anyhow::{Context, Result, anyhow, ensure};
 use ipvsadm::kernel::{Batch, Change, Client, Detail, Error};
 use ipvsadm::model::*;
 
+use crate::lab::kernels;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Output, Program, Side, Status, World};
 
 pub fn tests() -> Vec<KernelTest> {
     vec![
-        KernelTest::new("together::writers_and_listers", |world| {
-            let namespace = world.namespace("director")?;
-            namespace.enter()?;
-            storm(Duration::from_secs(3)).map(drop)
-        }),
+        KernelTest {
+            // Only the stock kernels have several processors.
+            kernels: [&kernels::ALL[..], &kernels::STOCK].concat(),
+            ..KernelTest::new("together::writers_and_listers", |world| {
+                let namespace = world.namespace("director")?;
+                namespace.enter()?;
+                let tally = storm(Duration::from_secs(3))?;
+                world.shown = format!("{} changes, {} lists", tally.changes, tally.lists);
+                Ok(())
+            })
+        },
         KernelTest::new("together::the_same_lines_twice", same_lines),
         KernelTest::new("together::two_replace_the_table", replacements),
     ]

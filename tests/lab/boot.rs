@@ -118,7 +118,7 @@ impl Guest {
     /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
     pub fn boot(kernel: Kernel, kit: &Kit, role: &str, variables: &[(&str, &str)]) -> Result<Self> {
         if kernel.is_stock() {
-            return Emulation::default().boot(kernel, kit, role, variables);
+            return Emulation::FOUR.boot(kernel, kit, role, variables);
         }
         let folder = fetch::kernel(kernel)?;
         let libraries = folder.join(fetch::LIBRARIES);

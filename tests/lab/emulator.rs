@@ -46,16 +46,21 @@ pub enum Clock {
     Instructions,
 }
 
-impl Default for Emulation {
-    fn default() -> Self {
-        Emulation {
-            clock: Clock::Wall,
-            processors: 1,
-        }
-    }
-}
-
 impl Emulation {
+    pub const ONE: Self = Emulation {
+        clock: Clock::Wall,
+        processors: 1,
+    };
+    pub const COUNTED: Self = Emulation {
+        clock: Clock::Instructions,
+        processors: 1,
+    };
+    /// Programs get in each other's way as they do nowhere else.
+    pub const FOUR: Self = Emulation {
+        clock: Clock::Wall,
+        processors: 4,
+    };
+
     /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
     pub fn boot(
         self,
