@@ -43,8 +43,11 @@ pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
             None => (text, None),
         },
     };
-    let bracketed_v6 = || ipv6(host).filter(|_| text[0] == b'[').map(IpAddr::from);
-    let address = bracketed_v6().or_else(|| host_address(host, names))?;
+    let bracketed_v6 = match text {
+        [b'[', ..] => ipv6(host).map(IpAddr::from),
+        _ => None,
+    };
+    let address = bracketed_v6.or_else(|| host_address(host, names))?;
     Some(HostPort { address, port })
 }
 
@@ -137,55 +140,46 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 /// An IPv4 address as `inet_aton` reads it: one to four parts, decimal, octal or hexadecimal,
 /// the last one filling what is left. What follows a blank is ignored.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut parts = [0; 4];
-    let mut count = 0;
     let mut rest = text;
+    let mut leading = 0;
+    let mut bits_left = u32::BITS;
     loop {
         let (part, behind) = ipv4_part(rest)?;
-        *parts.get_mut(count)? = part;
-        count += 1;
-        rest = match behind {
-            [b'.', next @ ..] => next,
+        match behind {
+            [b'.', next @ ..] if bits_left > 8 && part <= u8::MAX.into() => {
+                bits_left -= 8;
+                leading |= part << bits_left;
+                rest = next;
+            }
             [byte, ..] if !is_blank(*byte) => return None,
-            _ => break,
-        };
+            _ => {
+                let most = u32::MAX >> (u32::BITS - bits_left);
+                return (part <= most).then(|| Ipv4Addr::from_bits(leading | part));
+            }
+        }
     }
-    let (last, leading) = parts[..count].split_last()?;
-    let most = u32::MAX >> (8 * leading.len());
-    if *last > most || leading.iter().any(|part| *part > u8::MAX.into()) {
-        return None;
-    }
-    let leading = leading.iter().zip([24, 16, 8]);
-    let leading: u32 = leading.map(|(part, shift)| part << shift).sum();
-    Some(Ipv4Addr::from_bits(leading | last))
 }
 
 /// The number that a text begins with, and what stands behind it.
 fn ipv4_part(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (digits, radix) = match text {
-        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
-        [b'0', b'0'..=b'9', ..] => (&text[1..], 8),
-        digits => (digits, 10),
-    };
-    let mut value = 0;
-    let mut length = 0;
-    for byte in digits {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => break,
-        };
-        if digit >= radix {
-            break;
-        }
-        value = value * u64::from(radix) + u64::from(digit);
-        if value > u32::MAX.into() {
-            return None;
-        }
-        length += 1;
+    match text {
+        [b'0', b'x' | b'X', digits @ ..] => leading_number::<16>(digits),
+        [b'0', b'0'..=b'9', ..] => leading_number::<8>(&text[1..]),
+        _ => leading_number::<10>(text),
     }
-    (length > 0).then(|| (value as u32, &digits[length..]))
+}
+
+fn leading_number<const RADIX: u32>(text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut value = 0u32;
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        let Some(digit) = char::from(*byte).to_digit(RADIX) else {
+            break;
+        };
+        value = value.checked_mul(RADIX)?.checked_add(digit)?;
+        rest = behind;
+    }
+    (rest.len() < text.len()).then_some((value, rest))
 }
 
 fn is_digits(text: &[u8]) -> bool {
