@@ -170,16 +170,19 @@ fn ipv4_part(text: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 fn leading_number<const RADIX: u32>(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0u32;
+    let mut value = 0;
     let mut rest = text;
     while let [byte, behind @ ..] = rest {
         let Some(digit) = char::from(*byte).to_digit(RADIX) else {
             break;
         };
-        value = value.checked_mul(RADIX)?.checked_add(digit)?;
+        value = value * u64::from(RADIX) + u64::from(digit);
+        if value > u32::MAX.into() {
+            return None;
+        }
         rest = behind;
     }
-    (rest.len() < text.len()).then_some((value, rest))
+    (rest.len() < text.len()).then_some((value as u32, rest))
 }
 
 fn is_digits(text: &[u8]) -> bool {

@@ -55,6 +55,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
     }
 
     /// The option at `at` in a bundle. What follows it is its value, if it takes one.
+    #[inline(always)]
     fn short(&mut self, word: &'a [u8], at: usize) -> Result<Event<'a>, Fault<'a>> {
         let row = Row::by_short(word[at]).ok_or(Fault::UnknownOption(word))?;
         let rest = &word[at + 1..];
@@ -70,6 +71,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
         self.valued(row, word, attached)
     }
 
+    #[inline(always)]
     fn valued(
         &mut self,
         row: Row,

@@ -14,8 +14,8 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
     if line.contains(&0) {
         return Err(Error::NulByte);
     }
-    let words = words(line);
-    if words.clone().next().is_none() {
+    let mut words = words(line).peekable();
+    if words.peek().is_none() {
         return Ok(None);
     }
     match meaning::read(program, words, names)? {

@@ -54,25 +54,29 @@ impl Line<'_> {
         Needs::of(verb)
             .check(self.given)
             .map_err(|breach| match breach {
-                Breach::Missing(slot) => Error::Needed { slot, verb },
+                Breach::Missing(slot) => self.needs(slot),
                 Breach::Illegal(slot) => Error::Illegal { slot, verb },
                 Breach::Conflict { slot, other } => Error::Conflict { slot, other, verb },
             })
     }
 
     fn service(&self) -> Result<ServiceId, Error> {
-        self.service.ok_or(Error::Needed {
-            slot: Slot::ServiceAddress,
-            verb: self.verb,
-        })
+        match self.service {
+            Some(service) => Ok(service),
+            None => Err(self.needs(Slot::ServiceAddress)),
+        }
     }
 
     fn server(&self, service: ServiceId) -> Result<ServerId, Error> {
-        let server = self.server.ok_or(Error::Needed {
-            slot: Slot::RealServer,
-            verb: self.verb,
-        })?;
-        self.server_of(service, server)
+        match self.server {
+            Some(server) => self.server_of(service, server),
+            None => Err(self.needs(Slot::RealServer)),
+        }
+    }
+
+    fn needs(&self, slot: Slot) -> Error {
+        let verb = self.verb;
+        Error::Needed { slot, verb }
     }
 
     fn whole_service(&self) -> Result<Service, Error> {
