@@ -17,45 +17,42 @@ pub struct HostPort<'a> {
 
 /// `host`, `host:port`, `v6`, `[v6]` or `[anything]:port`. The port is not looked at yet.
 pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
-    let colon = text.iter().rposition(|&byte| byte == b':');
-    // Most addresses are of IPv4, and this tells sooner than reading them does.
-    let has_colons = colon.is_some_and(|at| text[..at].contains(&b':'));
-    if let Some(address) = has_colons.then(|| ipv6(text)).flatten() {
+    let (host, port) = split_port(text)?;
+    // Most addresses are of IPv4, and none of those could be of IPv6.
+    if let Some(address) = ipv4(host) {
         let address = address.into();
+        return Some(HostPort { address, port });
+    }
+    let (as_ipv6, port_of_ipv6) = match text {
+        [b'[', ..] => (host, port),
+        _ => (text, None),
+    };
+    if let Some(address) = ipv6(as_ipv6) {
         return Some(HostPort {
-            address,
-            port: None,
+            address: address.into(),
+            port: port_of_ipv6,
         });
     }
-    let (host, port) = match text {
-        [b'[', inside @ ..] => {
-            let end = inside.iter().rposition(|&byte| byte == b']')?;
-            let port = match &inside[end + 1..] {
-                [] => None,
-                [b':', port @ ..] => Some(port),
-                _ => return None,
-            };
-            (&inside[..end], port)
-        }
-        _ => match colon {
-            Some(at) => (&text[..at], Some(&text[at + 1..])),
-            None if is_digits(text) => return None,
-            None => (text, None),
-        },
-    };
-    let bracketed_v6 = match text {
-        [b'[', ..] => ipv6(host).map(IpAddr::from),
-        _ => None,
-    };
-    let address = bracketed_v6.or_else(|| host_address(host, names))?;
+    let address = names.address_of(host)?;
     Some(HostPort { address, port })
 }
 
-/// An IPv4 address as written, or else the address of a host of that name.
-fn host_address(text: &[u8], names: &Names) -> Option<IpAddr> {
-    ipv4(text)
-        .map(IpAddr::from)
-        .or_else(|| names.address_of(text))
+/// A host without its brackets, and what stands behind the last colon.
+fn split_port(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    if let [b'[', inside @ ..] = text {
+        let end = inside.iter().rposition(|&byte| byte == b']')?;
+        let port = match &inside[end + 1..] {
+            [] => None,
+            [b':', port @ ..] => Some(port),
+            _ => return None,
+        };
+        return Some((&inside[..end], port));
+    }
+    match text.iter().rposition(|&byte| byte == b':') {
+        Some(colon) => Some((&text[..colon], Some(&text[colon + 1..]))),
+        None if is_digits(text) => None,
+        None => Some((text, None)),
+    }
 }
 
 /// A port by number, or by its name in this protocol.
@@ -72,10 +69,10 @@ pub fn port_number(text: &[u8]) -> Option<u16> {
 
 /// A mask of IPv4 persistence: an address in any of its forms, or a name.
 pub fn ipv4_mask(text: &[u8], names: &Names) -> Option<Ipv4Addr> {
-    match host_address(text, names)? {
+    ipv4(text).or_else(|| match names.address_of(text)? {
         IpAddr::V4(mask) => Some(mask),
         IpAddr::V6(_) => None,
-    }
+    })
 }
 
 /// A mask of IPv6 persistence: a prefix length, whatever follows its digits.

@@ -29,21 +29,10 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
 
 /// The words of a line, up to a comment. The program's own name may stand among them, as it
 /// does in a script of commands, and means nothing.
-fn words(mut line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    std::iter::from_fn(move || {
-        loop {
-            let start = line.iter().position(|byte| !is_blank(*byte))?;
-            line = &line[start..];
-            let end = line.iter().position(|byte| is_blank(*byte));
-            let (word, rest) = line.split_at(end.unwrap_or(line.len()));
-            line = rest;
-            match word {
-                [b'#', ..] => line = &[],
-                b"ipvsadm" => {}
-                word => return Some(word),
-            }
-        }
-    })
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    line.split(|byte| is_blank(*byte))
+        .take_while(|word| !word.starts_with(b"#"))
+        .filter(|word| !word.is_empty() && *word != b"ipvsadm")
 }
 
 fn is_blank(byte: u8) -> bool {
