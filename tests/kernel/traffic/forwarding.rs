@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::ask::{same_server, shared};
+use super::ask::{Answer, same_server, shared};
 use super::lan::{self, Lan};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
@@ -24,18 +24,26 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
+/// A service with two servers, which may have a port (`:8080`) of their own.
+fn two_servers(lan: &Lan, service: &str, port: &str, method: &str) -> Result<()> {
+    lan.rules(&format!(
+        "-A {service} -s rr\n\
+         -a {service} -r 172.16.0.11{port} {method}\n\
+         -a {service} -r 172.16.0.12{port} {method}\n"
+    ))
+}
+
+/// The answers to six requests, three of each of these servers.
+fn six_answers(lan: &Lan) -> Result<Vec<Answer>> {
+    let answers = lan.ask_often(6, "198.51.100.1:80")?;
+    shared(answers, &[("web1", 3), ("web2", 3)])
+}
+
 /// The servers have a port of their own, and see the client.
 fn nat(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    lan.rules(
-        "-A -t 198.51.100.1:80 -s rr\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.11:8080 -m\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.12:8080 -m\n",
-    )?;
-    for answer in shared(
-        lan.ask_often(6, "198.51.100.1:80")?,
-        &[("web1", 3), ("web2", 3)],
-    )? {
+    two_servers(&lan, "-t 198.51.100.1:80", ":8080", "-m")?;
+    for answer in six_answers(&lan)? {
         ensure!(
             answer.client.ip().to_string() == "198.51.100.2",
             "{answer:?}"
@@ -54,13 +62,8 @@ fn nat(world: &mut World) -> Result<()> {
 fn direct_routing(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
-    lan.rules(
-        "-A -t 198.51.100.1:80 -s rr\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.12 -g\n",
-    )?;
-    let answers = lan.ask_often(6, "198.51.100.1:80")?;
-    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+    two_servers(&lan, "-t 198.51.100.1:80", "", "-g")?;
+    for answer in six_answers(&lan)? {
         ensure!(answer.here.to_string() == "198.51.100.1:80", "{answer:?}");
     }
     lan.shows(
@@ -128,11 +131,7 @@ fn full_nat(world: &mut World) -> Result<()> {
         lan::ip(server, "route del default\n")?;
     }
     lan::set(&lan.director, &[("ipv4/vs/conntrack", "1")])?;
-    lan.rules(
-        "-A -t 198.51.100.1:80 -s rr\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.11:8080 -m\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.12:8080 -m\n",
-    )?;
+    two_servers(&lan, "-t 198.51.100.1:80", ":8080", "-m")?;
     if lan::has_iptables()? {
         lan::sh(
             &lan.director,
@@ -148,8 +147,7 @@ fn full_nat(world: &mut World) -> Result<()> {
                 action ct nat pipe",
         )?;
     }
-    let answers = lan.ask_often(6, "198.51.100.1:80")?;
-    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+    for answer in six_answers(&lan)? {
         ensure!(answer.client.ip().to_string() == "172.16.0.1", "{answer:?}");
     }
     Ok(())
@@ -180,13 +178,8 @@ fn redirecting_servers(world: &mut World) -> Result<()> {
             )?;
         }
     }
-    lan.rules(
-        "-A -t 198.51.100.1:80 -s rr\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
-         -a -t 198.51.100.1:80 -r 172.16.0.12 -g\n",
-    )?;
-    let answers = lan.ask_often(6, "198.51.100.1:80")?;
-    for answer in shared(answers, &[("web1", 3), ("web2", 3)])? {
+    two_servers(&lan, "-t 198.51.100.1:80", "", "-g")?;
+    for answer in six_answers(&lan)? {
         ensure!(answer.here.port() == 8080, "{answer:?}");
         ensure!(
             answer.client.ip().to_string() == "198.51.100.2",
@@ -262,11 +255,7 @@ fn ipv6(world: &mut World) -> Result<()> {
 /// Each port of a client is a connection of its own.
 fn udp(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    lan.rules(
-        "-A -u 198.51.100.1:53 -s rr\n\
-         -a -u 198.51.100.1:53 -r 172.16.0.11:5060 -m\n\
-         -a -u 198.51.100.1:53 -r 172.16.0.12:5060 -m\n",
-    )?;
+    two_servers(&lan, "-u 198.51.100.1:53", ":5060", "-m")?;
     let mut answers = Vec::new();
     for _ in 0..4 {
         let both = lan.send(1, "198.51.100.1:53", &["who?", "and now?"])?;
@@ -294,11 +283,7 @@ fn sctp(world: &mut World) -> Result<()> {
         lan.connect(libc::IPPROTO_SCTP, None, "198.51.100.1:80")?
             .end()
     };
-    lan.rules(
-        "-A --sctp-service 198.51.100.1:80 -s rr\n\
-         -a --sctp-service 198.51.100.1:80 -r 172.16.0.11 -m\n\
-         -a --sctp-service 198.51.100.1:80 -r 172.16.0.12 -m\n",
-    )?;
+    two_servers(&lan, "--sctp-service 198.51.100.1:80", "", "-m")?;
     let answers = (0..4).map(|_| ask()).collect::<Result<_>>()?;
     shared(answers, &[("web1", 2), ("web2", 2)])?;
     lan.shows(
