@@ -33,11 +33,13 @@ fn there_are_as_many_cases_as_it_says() {
 #[test]
 fn every_crate_has_its_reason() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
-    let (_, behind) = manifest.split_once("[dependencies]\n").expect("a section");
-    let (section, _) = behind.split_once("\n\n").expect("its end");
-    for line in section.lines() {
-        let (name, _) = line.split_once(" = ").expect("a crate");
-        assert!(quoted().contains(&name), "{name}");
+    for section in ["[dependencies]\n", "[dev-dependencies]\n"] {
+        let (_, behind) = manifest.split_once(section).expect("a section");
+        let (lines, _) = behind.split_once("\n\n").expect("its end");
+        for line in lines.lines() {
+            let (name, _) = line.split_once(" = ").expect("a crate");
+            assert!(quoted().contains(&name), "{name}");
+        }
     }
 }
 
