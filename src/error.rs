@@ -129,7 +129,7 @@ pub enum Error {
     Write(#[from] io::Error),
     #[error("cannot read: {}", plain(.0))]
     Read(#[source] io::Error),
-    #[error("not saved, for no options say all of it:\n{0}")]
+    #[error("not saved, for no restore would take it:\n{0}")]
     Unsaid(Word),
     #[error("a NUL byte in the line")]
     NulByte,

@@ -37,7 +37,7 @@ pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
     Some(HostPort { address, port })
 }
 
-/// A host without its brackets, and what stands behind the last colon.
+/// A host without its brackets, and the port behind it. Digits alone are no host.
 fn split_port(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if let [b'[', inside @ ..] = text {
         let end = inside.iter().rposition(|&byte| byte == b']')?;

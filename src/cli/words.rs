@@ -104,7 +104,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
 impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Iterator for Words<'a, I> {
     type Item = Result<Event<'a>, Fault<'a>>;
 
-    /// Inlined with all that a short option takes: handing events on costs a tenth of a line.
+    /// Inlined with all that a short option takes: handing events on takes a tenth of a restore.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((word, at)) = self.bundle.take() {

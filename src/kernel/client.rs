@@ -171,7 +171,8 @@ impl Client {
         match self.way {
             Way::Netlink => {
                 let mut daemons = self.netlink.list(Query::Daemons, reply::daemon)?.items;
-                // There is one of each role at the most: what comes again is no news.
+                // There is one of each role at the most. Others come again where a daemon starts or
+                // stops while the list is told.
                 let mut roles = HashSet::new();
                 daemons.retain(|daemon| roles.insert(daemon.role));
                 Ok(daemons)

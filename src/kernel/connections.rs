@@ -66,13 +66,14 @@ fn hexadecimal(text: &[u8]) -> Option<u32> {
     if text.is_empty() || text.len() > 8 {
         return None;
     }
-    let (mut value, mut all) = (0, 0);
+    // A digit has four bits at the most; what is none has all eight, and keeps them.
+    let (mut value, mut seen) = (0, 0);
     for &byte in text {
         let digit = DIGITS[usize::from(byte)];
         value = value << 4 | u32::from(digit);
-        all |= digit;
+        seen |= digit;
     }
-    (all != NO_DIGIT).then_some(value)
+    (seen != NO_DIGIT).then_some(value)
 }
 
 /// What each byte is worth as a hexadecimal digit: there are dozens in every line.

@@ -77,11 +77,11 @@ impl Client {
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
         match self.snapshot()? {
             Some(snapshot) if self.is_enough(&snapshot, detail) => {
-                let options = self.way == Way::Options;
+                let is_all_there_is = self.way == Way::Options;
                 let found = snapshot.services().map(|(state, servers)| Found {
                     state,
                     servers: Some(servers),
-                    is_sure: options || detail.has_all_of_service(&state),
+                    is_sure: is_all_there_is || detail.has_all_of_service(&state),
                 });
                 self.entries(found, detail)
             }
@@ -163,8 +163,9 @@ impl Client {
                 is_sure: is_recent || servers.is_some(),
             });
         }
-        let missing = counted().filter(|(state, _)| counts.contains_key(&state.service.id));
-        let missing = missing.take(counts.len());
+        let most = counts.len();
+        let missing = counted().filter(|(state, _)| counts.remove(&state.service.id).is_some());
+        let missing = missing.take(most);
         services.extend(missing.map(|(state, servers)| Found {
             state,
             servers: Some(servers),

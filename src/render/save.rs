@@ -12,8 +12,10 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// A service and its servers. Lines that would restore something else, since no options say what
-/// another program has set, are not printed but added to `unsaid`.
+/// A service and its servers. Another program may have set what no option says, or what none but it
+/// would take: such lines are not printed but added to `unsaid`.
+///
+/// Nor would a restore keep the port of a server with `-g` or `-i`. It means nothing there.
 pub fn entry(
     out: &mut Out,
     names: &mut Names,
@@ -24,17 +26,17 @@ pub fn entry(
     let mark = out.mark();
     out.text("-A ");
     service_options(out, names, service);
-    if !is_sayable_service(service) {
-        unsaid.push(out.take(mark));
-        return Ok(());
+    let is_sayable = is_sayable_service(service);
+    match is_sayable {
+        true => out.end_row()?,
+        false => unsaid.push(out.take(mark)),
     }
-    out.end_row()?;
     for state in &entry.servers {
         let mark = out.mark();
         out.text("-a ");
         service_id(out, names, &service.id);
         server_options(out, names, &service.id, &state.server);
-        match is_sayable_server(&state.server) {
+        match is_sayable && is_sayable_server(&state.server) {
             true => out.end_row()?,
             false => unsaid.push(out.take(mark)),
         }

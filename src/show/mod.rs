@@ -50,6 +50,8 @@ fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(
     for entry in &table {
         save::entry(out, names, entry, &mut unsaid)?;
     }
+    // That not all of it could be written is the worse news.
+    out.flush()?;
     match unsaid.is_empty() {
         true => Ok(()),
         false => Err(Error::Unsaid(unsaid.join(&b"\n"[..]).as_slice().into())),

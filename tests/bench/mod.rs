@@ -74,7 +74,7 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
     match part {
         "lines" => report::lines(lines::measure()?),
         "huge" => {
-            for kernel in kernels::ALL {
+            for kernel in kernels::USER_MODE {
                 let figures = Place::named(kernel.name())?.perform(kit, Job::Huge)?;
                 report::huge(kernel, &figures);
             }

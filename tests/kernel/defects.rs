@@ -147,30 +147,43 @@ fn strange_service(world: &mut World) -> Result<()> {
         (6, 3, Flags::PERSISTENT),
     ];
     for (protocol, address, flags) in services {
+        let id = ServiceId::Address {
+            protocol: Protocol(protocol),
+            address: [10, 0, 0, address].into(),
+            port: 80,
+        };
         client.add_service(&Service {
-            id: ServiceId::Address {
-                protocol: Protocol(protocol),
-                address: [10, 0, 0, address].into(),
-                port: 80,
-            },
+            id,
             scheduler: Name::new(b"rr"),
             flags,
             persistence: 0,
             mask: Mask::whole(Family::V4),
             engine: Name::EMPTY,
         })?;
+        client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
     }
     let stderr = "\
-not saved, for no options say all of it:
+not saved, for no restore would take it:
 -A -t 10.0.0.3:80 -s rr -p 0
+-a -t 10.0.0.3:80 -r 10.0.0.9:0 -m -w 1
 -A protocol 47 10.0.0.1:80 -s rr
+-a protocol 47 10.0.0.1:80 -r 10.0.0.9:0 -m -w 1
 ";
+    let saved = "-A -t 10.0.0.2:80 -s rr\n-a -t 10.0.0.2:80 -r 10.0.0.9:0 -m -w 1\n";
     let expected = Output {
         stderr: stderr.into(),
         status: Status::Exit(1),
-        ..printed("-A -t 10.0.0.2:80 -s rr\n".to_owned())
+        ..printed(saved.to_owned())
     };
-    expect(&director, Side::Ours, &["-Sn"], Some(expected))
+    expect(&director, Side::Ours, &["-Sn"], Some(expected))?;
+    let full = director.run(&Program::shell(Side::Ours, "ipvsadm -Sn >/dev/full"))?;
+    let expected = Output {
+        stderr: "cannot write: No space left on device\n".into(),
+        status: Status::Exit(1),
+        ..printed(String::new())
+    };
+    ensure!(full == expected, "{full}");
+    Ok(())
 }
 
 /// Weight and connections of a server.
@@ -200,7 +213,7 @@ impl Saved {
             Line(options) => Some(printed(format!("{SERVICE}{}{OTHER}", server(options)))),
             Unsaid(options) => {
                 let stderr = format!(
-                    "not saved, for no options say all of it:\n{}",
+                    "not saved, for no restore would take it:\n{}",
                     server(options)
                 );
                 Some(Output {

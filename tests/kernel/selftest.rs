@@ -29,7 +29,7 @@ pub struct SelfTest {
 pub const ALL: &[SelfTest] = &[
     SelfTest {
         name: "lab::three_failures",
-        kernels: &kernels::ALL,
+        kernels: &kernels::USER_MODE,
         run: three_failures,
     },
     SelfTest {
@@ -39,7 +39,7 @@ pub const ALL: &[SelfTest] = &[
     },
     SelfTest {
         name: "lab::writes_stay_inside",
-        kernels: &kernels::ALL,
+        kernels: &kernels::USER_MODE,
         run: writes_stay_inside,
     },
     SelfTest {

@@ -96,7 +96,7 @@ fn overflow(world: &mut World) -> Result<()> {
     restore.give(&("-A -f 1 -s rr\n".repeat(REFUSED) + "-A -f 2 -s rr\n"))?;
     let (director, outcome) = restore.end()?;
     let said = outcome.said;
-    let told = said.lines().count() - 1;
+    let told = said.lines().count().saturating_sub(1);
     ensure!((1..REFUSED).contains(&told), "{said}");
     let (first, last) = (3 + told, 3 + REFUSED);
     let refusals = (3..first).map(|line| format!("line {line}: Service already exists\n"));

@@ -15,7 +15,7 @@ use crate::selftest::{self, SelfTest};
 
 pub const TEST: SelfTest = SelfTest {
     name: "static_build::names_without_libraries",
-    kernels: &kernels::ALL,
+    kernels: &kernels::USER_MODE,
     run: build_and_run,
 };
 

@@ -21,7 +21,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest {
             // Only the stock kernels have several processors.
-            kernels: [&kernels::ALL[..], &kernels::STOCK].concat(),
+            kernels: [&kernels::USER_MODE[..], &kernels::STOCK].concat(),
             ..KernelTest::new("together::writers_and_listers", |world| {
                 let namespace = world.namespace("director")?;
                 namespace.enter()?;

@@ -21,7 +21,7 @@ pub enum Kernel {
 }
 
 /// The user-mode kernels, the slow ones first.
-pub const ALL: [Kernel; 4] = [Kernel::V5_10, Kernel::V6_1, Kernel::V6_12, Kernel::V7_2];
+pub const USER_MODE: [Kernel; 4] = [Kernel::V5_10, Kernel::V6_1, Kernel::V6_12, Kernel::V7_2];
 
 /// The emulated kernels.
 pub const STOCK: [Kernel; 2] = [Kernel::Stock6_1, Kernel::Stock7_2];
@@ -106,23 +106,20 @@ pub fn wanted() -> Result<Vec<Kernel>> {
 pub fn parse(names: &str) -> Result<Vec<Kernel>> {
     let mut kernels = Vec::new();
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-        let mut known = ALL.into_iter().chain(STOCK);
+        let mut known = USER_MODE.into_iter().chain(STOCK);
         match known.find(|kernel| kernel.name() == name) {
             Some(kernel) => kernels.push(kernel),
-            None => bail!(
-                "there is no kernel {name} in the lab, only {}",
-                names_of_all()
-            ),
+            None => bail!("there is no kernel {name} in the lab, only {}", all_names()),
         }
     }
     if kernels.is_empty() {
-        bail!("no kernel is named; the lab has {}", names_of_all());
+        bail!("no kernel is named; the lab has {}", all_names());
     }
     Ok(kernels)
 }
 
-fn names_of_all() -> String {
-    let names: Vec<_> = ALL
+fn all_names() -> String {
+    let names: Vec<_> = USER_MODE
         .iter()
         .chain(&STOCK)
         .map(|kernel| kernel.name())

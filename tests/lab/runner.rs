@@ -29,11 +29,11 @@ pub struct KernelTest {
 pub type Body = Box<dyn Fn(&mut World) -> Result<()>>;
 
 impl KernelTest {
-    /// A test for all kernels that takes no more than two minutes.
+    /// A test for all user-mode kernels that takes no more than two minutes.
     pub fn new(name: impl Into<String>, run: impl Fn(&mut World) -> Result<()> + 'static) -> Self {
         KernelTest {
             name: name.into(),
-            kernels: kernels::ALL.to_vec(),
+            kernels: kernels::USER_MODE.to_vec(),
             limit: Duration::from_secs(120),
             cost: 1,
             needs_programs: false,
