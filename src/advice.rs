@@ -2,7 +2,7 @@
 
 use crate::cli::complete::SCHEDULERS;
 use crate::cli::options::{Needs, Row, Slot, Slots, Value, Verb, options_for, rows};
-use crate::error::{Error, Word};
+use crate::error::{Action, Error, Word};
 
 /// Names that differ in more places than this are not meant.
 const MOST_SLIPS: usize = 2;
@@ -28,7 +28,7 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::ZeroPort => "try: ipvsadm -A ... -p, or name a port",
         Error::OnePacket => "try: ipvsadm -A -u ..., or without -o",
         Error::MixedFamilies | Error::NoTunnel => "try: ipvsadm -a ... -i",
-        Error::Refused { verb, errno } => refusal(*verb, *errno)?,
+        Error::Refused { action, errno } => refusal(*action, *errno)?,
         Error::NoIpvs { errno: libc::EPERM } => "run as root",
         Error::NoIpvs { .. } | Error::NoConnections(_) => {
             "the running kernel has no ip_vs: modprobe ip_vs"
@@ -38,21 +38,25 @@ pub fn advice(error: &Error) -> Option<String> {
     Some(line.to_owned())
 }
 
-fn refusal(verb: Verb, errno: i32) -> Option<&'static str> {
-    Some(match (verb, errno) {
-        (Verb::AddService, libc::EEXIST) => "to change it: ipvsadm -E ...",
-        (Verb::AddService | Verb::EditService, libc::ENOENT) => {
+fn refusal(action: Action, errno: i32) -> Option<&'static str> {
+    Some(match (action, errno) {
+        (Action::AddService, libc::EEXIST) => "to change it: ipvsadm -E ...",
+        (Action::AddService | Action::EditService, libc::ENOENT) => {
             "a scheduler is a module of the kernel: modprobe ip_vs_NAME"
         }
-        (Verb::EditService, libc::ESRCH) => "to add it: ipvsadm -A ...",
-        (Verb::AddServer, libc::ESRCH) => "the service comes first: ipvsadm -A ...",
-        (Verb::AddServer, libc::EEXIST) => "to change it: ipvsadm -e ...",
-        (Verb::EditServer, libc::ENOENT) => {
+        (Action::EditService, libc::ESRCH) => "to add it: ipvsadm -A ...",
+        (Action::AddServer, libc::ESRCH) => "the service comes first: ipvsadm -A ...",
+        (Action::AddServer, libc::EEXIST) => "to change it: ipvsadm -e ...",
+        (Action::EditServer, libc::ENOENT) => {
             "a server with a port of its own is behind NAT: ipvsadm -e ... -m"
         }
-        (Verb::DeleteServer, libc::ENOENT)
+        (Action::DeleteServer, libc::ENOENT)
         | (
-            Verb::DeleteService | Verb::EditServer | Verb::DeleteServer | Verb::List | Verb::Zero,
+            Action::DeleteService
+            | Action::EditServer
+            | Action::DeleteServer
+            | Action::Read
+            | Action::Zero,
             libc::ESRCH,
         ) => "to see what there is: ipvsadm -L -n",
         _ => return None,

@@ -1,29 +1,16 @@
 //! What was asked: one value for each thing this program can do.
 
-use crate::model::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
+use crate::model::{Change, ServiceId};
 
 /// Longer than this no timeout may be: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    AddService(Service),
-    EditService(Service),
-    DeleteService(ServiceId),
-    AddServer(ServiceId, Server),
-    EditServer(ServiceId, Server),
-    DeleteServer(ServiceId, ServerId),
-    Flush,
-    /// Zeroes the counters of one service, or all of them.
-    Zero(Option<ServiceId>),
+    Change(Change),
     List(Listing),
-    Save {
-        numeric: bool,
-    },
+    Save { numeric: bool },
     Restore,
-    SetTimeouts(Timeouts),
-    StartDaemon(Daemon),
-    StopDaemon(DaemonRole),
     Help,
     Version,
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::cli::options::{Slot, Verb};
 use crate::kernel;
+use crate::model::Change;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -109,16 +110,19 @@ pub enum Error {
     ListConflict,
 
     // The kernel, and this machine.
-    #[error("{}", refusal(*verb, *errno))]
-    Refused { verb: Verb, errno: i32 },
+    #[error("{}", refusal(*action, *errno))]
+    Refused { action: Action, errno: i32 },
     #[error(
         "Can't initialize ipvs: {}\n\
          Are you sure that IP Virtual Server is built in the kernel or as module?",
-        refusal(Verb::List, *errno)
+        refusal(Action::Read, *errno)
     )]
     NoIpvs { errno: i32 },
     #[error("{}", plain(source))]
-    Kernel { verb: Verb, source: kernel::Error },
+    Kernel {
+        action: Action,
+        source: kernel::Error,
+    },
     #[error("cannot open file /proc/net/ip_vs_conn")]
     NoConnections(#[source] io::Error),
     #[error("unexpected input from /proc/net/ip_vs_conn")]
@@ -139,14 +143,14 @@ pub enum Error {
 
 impl Error {
     /// What a kernel's answer to a command means.
-    pub fn from_kernel(verb: Verb, error: kernel::Error) -> Self {
+    pub fn from_kernel(action: Action, error: kernel::Error) -> Self {
         match error {
             kernel::Error::Refused(errno @ libc::EPERM) => Self::NoIpvs { errno },
-            kernel::Error::Refused(errno) => Self::Refused { verb, errno },
+            kernel::Error::Refused(errno) => Self::Refused { action, errno },
             kernel::Error::Absent => Self::NoIpvs {
                 errno: libc::ENOPROTOOPT,
             },
-            source => Self::Kernel { verb, source },
+            source => Self::Kernel { action, source },
         }
     }
 
@@ -156,8 +160,8 @@ impl Error {
             | Self::UnknownOption(_)
             | Self::MissingValue(_)
             | Self::UnwantedValue(_) => 255,
-            Self::Refused { verb, .. } | Self::Kernel { verb, .. } => match verb {
-                Verb::List | Verb::Save => 1,
+            Self::Refused { action, .. } | Self::Kernel { action, .. } => match action {
+                Action::Read => 1,
                 _ => 255,
             },
             Self::NoConnections(_)
@@ -174,7 +178,7 @@ impl Error {
     pub fn ends_restore(&self) -> bool {
         match self {
             Self::UnknownOption(_) | Self::MissingValue(_) | Self::UnwantedValue(_) => false,
-            Self::Refused { verb, .. } => matches!(verb, Verb::List | Verb::Save),
+            Self::Refused { action, .. } => *action == Action::Read,
             _ => true,
         }
     }
@@ -185,24 +189,60 @@ impl Error {
     }
 }
 
-/// The original's text for an error number, which hangs on what was asked for.
-fn refusal(verb: Verb, errno: i32) -> String {
-    let text = match (verb, errno) {
-        (Verb::AddService, libc::EEXIST) => "Service already exists",
-        (Verb::AddService | Verb::EditService, libc::ENOENT) => {
+/// What the kernel was asked to do: its answers mean something else for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    AddService,
+    EditService,
+    DeleteService,
+    AddServer,
+    EditServer,
+    DeleteServer,
+    Flush,
+    Zero,
+    SetTimeouts,
+    StartDaemon,
+    StopDaemon,
+    /// To say what it has.
+    Read,
+}
+
+impl From<&Change> for Action {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::AddService(_) => Self::AddService,
+            Change::EditService(_) => Self::EditService,
+            Change::DeleteService(_) => Self::DeleteService,
+            Change::AddServer(..) => Self::AddServer,
+            Change::EditServer(..) => Self::EditServer,
+            Change::DeleteServer(..) => Self::DeleteServer,
+            Change::Flush => Self::Flush,
+            Change::Zero(_) => Self::Zero,
+            Change::SetTimeouts(_) => Self::SetTimeouts,
+            Change::StartDaemon(_) => Self::StartDaemon,
+            Change::StopDaemon(_) => Self::StopDaemon,
+        }
+    }
+}
+
+/// The original's text for an error number, which depends on what was asked.
+fn refusal(action: Action, errno: i32) -> String {
+    let text = match (action, errno) {
+        (Action::AddService, libc::EEXIST) => "Service already exists",
+        (Action::AddService | Action::EditService, libc::ENOENT) => {
             "Scheduler or persistence engine not found"
         }
         (
-            Verb::EditService | Verb::DeleteService | Verb::Zero | Verb::List | Verb::Save,
+            Action::EditService | Action::DeleteService | Action::Zero | Action::Read,
             libc::ESRCH,
         ) => "No such service",
-        (Verb::AddServer | Verb::EditServer | Verb::DeleteServer, libc::ESRCH) => {
+        (Action::AddServer | Action::EditServer | Action::DeleteServer, libc::ESRCH) => {
             "Service not defined"
         }
-        (Verb::AddServer, libc::EEXIST) => "Destination already exists",
-        (Verb::EditServer | Verb::DeleteServer, libc::ENOENT) => "No such destination",
-        (Verb::StartDaemon, libc::EEXIST) => "Daemon has already run",
-        (Verb::StopDaemon, libc::ESRCH) => "No daemon is running",
+        (Action::AddServer, libc::EEXIST) => "Destination already exists",
+        (Action::EditServer | Action::DeleteServer, libc::ENOENT) => "No such destination",
+        (Action::StartDaemon, libc::EEXIST) => "Daemon has already run",
+        (Action::StopDaemon, libc::ESRCH) => "No daemon is running",
         (_, libc::EPERM) => "Permission denied (you must be root)",
         (_, libc::EINVAL) => {
             "Invalid operation.  Possibly wrong module version, address not unicast, ..."

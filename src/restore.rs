@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::command::Command;
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::kernel::{Batch, Client};
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
 use ipvsadm::rules::{self, EmptyTable};
 
-use crate::ask::{asked, change, open};
+use crate::ask::{asked, open};
 use crate::console::{advise, complain, tell_silence};
 use crate::show;
 
@@ -23,7 +22,7 @@ const MOST_LINES: usize = 1_000_000;
 #[derive(Clone, Copy)]
 struct Origin {
     line: usize,
-    verb: Verb,
+    action: Action,
 }
 
 pub struct Restore<'a> {
@@ -68,8 +67,8 @@ impl Status {
         self.0.get_or_insert(failure.error.status());
     }
 
-    fn refused(&mut self, Origin { line, verb }: Origin, errno: i32) {
-        self.failed(&Failure::on(line, Error::Refused { verb, errno }));
+    fn refused(&mut self, Origin { line, action }: Origin, errno: i32) {
+        self.failed(&Failure::on(line, Error::Refused { action, errno }));
     }
 
     fn code(&self) -> u8 {
@@ -131,8 +130,8 @@ impl<'a> Restore<'a> {
         if self.status.code() != 0 {
             return Ok(self.status.code());
         }
-        let client = opened(&mut self.batch, Verb::Flush)?.client(|_, _| {});
-        asked(Verb::Flush, client.and_then(Client::flush))?;
+        let client = opened(&mut self.batch, Action::Flush)?.client(|_, _| {});
+        asked(Action::Flush, client.and_then(Client::flush))?;
         for (number, command) in &commands {
             let done = self.execute(*number, command);
             if !self.goes_on(done) {
@@ -170,24 +169,25 @@ impl<'a> Restore<'a> {
     }
 
     fn execute(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
-        let Some((verb, change)) = change(command) else {
+        let Command::Change(change) = command else {
             return self.show(line, command);
         };
-        let batch = opened(&mut self.batch, verb).map_err(|error| Failure::on(line, error))?;
+        let action = change.into();
+        let batch = opened(&mut self.batch, action).map_err(|error| Failure::on(line, error))?;
         let refused = |at, errno| self.status.refused(at, errno);
-        let pushed = batch.push(Origin { line, verb }, &change, refused);
+        let pushed = batch.push(Origin { line, action }, change, refused);
         pushed.map_err(|error| Failure {
             lines: unknown(batch).or(Some((line, line))),
-            error: Error::from_kernel(verb, error),
+            error: Error::from_kernel(action, error),
         })
     }
 
     /// What prints comes after everything before it is done.
     fn show(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
-        let batch = opened(&mut self.batch, Verb::List);
+        let batch = opened(&mut self.batch, Action::Read);
         let batch = batch.map_err(|error| Failure::on(line, error))?;
         flush(batch, &mut self.status)?;
-        let client = asked(Verb::List, batch.client(|_, _| {}));
+        let client = asked(Action::Read, batch.client(|_, _| {}));
         let shown = client.and_then(|client| show::show(client, &mut self.names, command));
         shown.map_err(|error| Failure::on(line, error))
     }
@@ -223,7 +223,7 @@ fn flush(batch: &mut Batch<Origin>, status: &mut Status) -> Result<(), Failure> 
     let flushed = batch.flush(|at, errno| status.refused(at, errno));
     flushed.map_err(|error| Failure {
         lines: unknown(batch),
-        error: Error::from_kernel(Verb::Restore, error),
+        error: Error::from_kernel(Action::Flush, error),
     })
 }
 
@@ -233,10 +233,10 @@ fn unknown(batch: &mut Batch<Origin>) -> Option<(usize, usize)> {
     Some((lines.first()?.line, lines.last()?.line))
 }
 
-fn opened(batch: &mut Option<Batch<Origin>>, verb: Verb) -> Result<&mut Batch<Origin>, Error> {
+fn opened(batch: &mut Option<Batch<Origin>>, action: Action) -> Result<&mut Batch<Origin>, Error> {
     Ok(match batch {
         Some(batch) => batch,
-        none => none.insert(asked(verb, Batch::new(open(verb)?))?),
+        none => none.insert(asked(action, Batch::new(open(action)?))?),
     })
 }
 

@@ -1,12 +1,11 @@
 //! Carries a command line out, under each of this program's names.
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::cli::{complete, help, meaning};
 use ipvsadm::command::{Columns, Command, Format, Listing, Subject, View};
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::names::Names;
 
-use crate::ask::{asked, change, open};
+use crate::ask::{asked, open};
 use crate::console::{advise, complain, print, print_text, tell_silence, warn};
 use crate::restore::Restore;
 use crate::{show, start};
@@ -65,9 +64,12 @@ fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
 }
 
 fn execute(command: &Command, mut names: Names) -> Result<(), Error> {
-    match change(command) {
-        Some((verb, change)) => asked(verb, open(verb)?.apply(&change)),
-        None => show::show(&mut open(Verb::List)?, &mut names, command),
+    match command {
+        Command::Change(change) => {
+            let action = change.into();
+            asked(action, open(action)?.apply(change))
+        }
+        command => show::show(&mut open(Action::Read)?, &mut names, command),
     }
 }
 

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::client::{Client, Way};
 use super::error::{Error, Result};
-use super::request::Change;
+use crate::model::Change;
 
 /// More than a refusal takes of the socket's buffer, by the kernel's own reckoning.
 const REFUSAL_SIZE: usize = 2048;

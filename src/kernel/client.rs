@@ -9,11 +9,11 @@ use super::error::{Error, Result};
 use super::module;
 use super::netlink::Netlink;
 use super::reply;
-use super::request::{Change, Query};
+use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
 use crate::model::{
-    Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
+    Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
 };
 
 /// By which of the kernel's two ways the client does its work.
@@ -27,7 +27,7 @@ pub(super) enum Way {
 /// A connection to the kernel's IPVS, in the network namespace in which it was opened.
 ///
 /// ```no_run
-/// use ipvsadm::kernel::{Batch, Change, Client};
+/// use ipvsadm::kernel::{Batch, Client};
 /// use ipvsadm::model::*;
 ///
 /// # fn main() -> Result<(), ipvsadm::kernel::Error> {
@@ -58,7 +58,7 @@ pub(super) enum Way {
 ///         upper_threshold: 0,
 ///         lower_threshold: 0,
 ///     };
-///     batch.push(number, &Change::AddServer(&web.id, &server), &mut refused)?;
+///     batch.push(number, &Change::AddServer(web.id, server), &mut refused)?;
 /// }
 /// batch.flush(&mut refused)?;
 /// # Ok(())
@@ -114,16 +114,16 @@ impl Client {
     }
 
     pub fn add_service(&mut self, service: &Service) -> Result<()> {
-        self.apply(&Change::AddService(service))
+        self.apply(&Change::AddService(*service))
     }
 
     /// Replaces the settings of a service, all of them.
     pub fn edit_service(&mut self, service: &Service) -> Result<()> {
-        self.apply(&Change::EditService(service))
+        self.apply(&Change::EditService(*service))
     }
 
     pub fn delete_service(&mut self, id: &ServiceId) -> Result<()> {
-        self.apply(&Change::DeleteService(id))
+        self.apply(&Change::DeleteService(*id))
     }
 
     pub fn service(&mut self, id: &ServiceId) -> Result<ServiceState> {
@@ -134,16 +134,16 @@ impl Client {
     }
 
     pub fn add_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
-        self.apply(&Change::AddServer(id, server))
+        self.apply(&Change::AddServer(*id, *server))
     }
 
     /// Replaces the settings of a server, all of them.
     pub fn edit_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
-        self.apply(&Change::EditServer(id, server))
+        self.apply(&Change::EditServer(*id, *server))
     }
 
     pub fn delete_server(&mut self, id: &ServiceId, server: &ServerId) -> Result<()> {
-        self.apply(&Change::DeleteServer(id, server))
+        self.apply(&Change::DeleteServer(*id, *server))
     }
 
     /// Deletes all services.
@@ -153,7 +153,7 @@ impl Client {
 
     /// Zeroes the counters of a service and its servers, or of all.
     pub fn zero(&mut self, id: Option<&ServiceId>) -> Result<()> {
-        self.apply(&Change::Zero(id))
+        self.apply(&Change::Zero(id.copied()))
     }
 
     pub fn timeouts(&mut self) -> Result<Timeouts> {
@@ -164,7 +164,7 @@ impl Client {
     }
 
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
-        self.apply(&Change::SetTimeouts(timeouts))
+        self.apply(&Change::SetTimeouts(*timeouts))
     }
 
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
@@ -182,7 +182,7 @@ impl Client {
     }
 
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<()> {
-        self.apply(&Change::StartDaemon(daemon))
+        self.apply(&Change::StartDaemon(*daemon))
     }
 
     pub fn stop_daemon(&mut self, role: DaemonRole) -> Result<()> {

@@ -20,6 +20,5 @@ pub use batch::Batch;
 pub use client::Client;
 pub use connections::{Connections, parse as parse_connection};
 pub use error::{Error, Result};
-pub use request::Change;
 pub use table::Detail;
 pub use transport::{Inbox, Room, Transport};

@@ -11,8 +11,9 @@ use super::abi::{self, command};
 use super::error::{Error, Result};
 use super::options::Options;
 use super::reply::{self, Body, Malformed, Message};
-use super::request::{self, Change, Query, Request};
+use super::request::{self, Query, Request};
 use super::transport::{Datagram, Inbox, Room, Transport};
+use crate::model::Change;
 
 /// How long an answer may take from its first datagram to its last. A list of 100,000 services
 /// takes slow machines ten seconds.

@@ -12,11 +12,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::abi::option;
 use super::error::{Error, Result};
 use super::reply::{daemon_role, forwarding};
-use super::request::{Change, daemon_state, forward_method};
+use super::request::{daemon_state, forward_method};
 use super::transport::Transport;
 use crate::model::{
-    Daemon, Family, Flags, Info, Mask, Name, Protocol, Server, ServerId, ServerState, Service,
-    ServiceId, ServiceState, Stats, Timeouts, Tunnel,
+    Change, Daemon, Family, Flags, Info, Mask, Name, Protocol, Server, ServerId, ServerState,
+    Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
 };
 
 /// What is refused here and might be done over netlink.
@@ -60,7 +60,7 @@ impl<'a> Options<'a> {
     pub fn apply(&mut self, change: &Change) -> Result<()> {
         let mut value = Writer(&mut *self.buffer);
         value.0.clear();
-        let option = match *change {
+        let option = match change {
             Change::AddService(service) => {
                 value.service(service)?;
                 option::SET_ADD
@@ -105,7 +105,7 @@ impl<'a> Options<'a> {
                 option::SET_STARTDAEMON
             }
             Change::StopDaemon(role) => {
-                value.numbers([daemon_state(role), 0, 0, 0, 0, 0]);
+                value.numbers([daemon_state(*role), 0, 0, 0, 0, 0]);
                 option::SET_STOPDAEMON
             }
         };

@@ -9,27 +9,9 @@ use netlink_packet_generic::{GenlFamily, GenlMessage};
 
 use super::abi::{self, command, daemon, dest, forward, service, top, tunnel};
 use crate::model::{
-    Daemon, DaemonRole, Family, Flags, Forwarding, Mask, Server, ServerId, Service, ServiceId,
-    Timeouts, Tunnel, TunnelKind,
+    Change, Daemon, DaemonRole, Family, Flags, Forwarding, Mask, Server, ServerId, Service,
+    ServiceId, Tunnel, TunnelKind,
 };
-
-/// A command that changes something and answers only whether it did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change<'a> {
-    AddService(&'a Service),
-    EditService(&'a Service),
-    DeleteService(&'a ServiceId),
-    AddServer(&'a ServiceId, &'a Server),
-    EditServer(&'a ServiceId, &'a Server),
-    DeleteServer(&'a ServiceId, &'a ServerId),
-    /// Deletes all services.
-    Flush,
-    /// Zeroes the counters of one service, or all of them.
-    Zero(Option<&'a ServiceId>),
-    SetTimeouts(&'a Timeouts),
-    StartDaemon(&'a Daemon),
-    StopDaemon(DaemonRole),
-}
 
 /// A command that asks for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +44,7 @@ where
 /// Either of them, as the payload of a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
-    Change(&'a Change<'a>),
+    Change(&'a Change),
     Query(Query<'a>),
 }
 
@@ -73,7 +55,7 @@ impl GenlFamily for Request<'_> {
 
     fn command(&self) -> u8 {
         match self {
-            Self::Change(change) => change.command(),
+            Self::Change(change) => change_command(change),
             Self::Query(query) => query.command(),
         }
     }
@@ -102,7 +84,7 @@ impl Emitable for Request<'_> {
 impl Request<'_> {
     fn describe(&self, out: &mut impl Attributes) {
         match self {
-            Self::Change(change) => change.describe(out),
+            Self::Change(change) => describe_change(change, out),
             Self::Query(query) => query.describe(out),
         }
     }
@@ -195,49 +177,47 @@ impl Attributes for Writer<'_> {
     }
 }
 
-impl Change<'_> {
-    fn command(&self) -> u8 {
-        match self {
-            Self::AddService(_) => command::NEW_SERVICE,
-            Self::EditService(_) => command::SET_SERVICE,
-            Self::DeleteService(_) => command::DEL_SERVICE,
-            Self::AddServer(..) => command::NEW_DEST,
-            Self::EditServer(..) => command::SET_DEST,
-            Self::DeleteServer(..) => command::DEL_DEST,
-            Self::Flush => command::FLUSH,
-            Self::Zero(_) => command::ZERO,
-            Self::SetTimeouts(_) => command::SET_CONFIG,
-            Self::StartDaemon(_) => command::NEW_DAEMON,
-            Self::StopDaemon(_) => command::DEL_DAEMON,
-        }
+fn change_command(change: &Change) -> u8 {
+    match change {
+        Change::AddService(_) => command::NEW_SERVICE,
+        Change::EditService(_) => command::SET_SERVICE,
+        Change::DeleteService(_) => command::DEL_SERVICE,
+        Change::AddServer(..) => command::NEW_DEST,
+        Change::EditServer(..) => command::SET_DEST,
+        Change::DeleteServer(..) => command::DEL_DEST,
+        Change::Flush => command::FLUSH,
+        Change::Zero(_) => command::ZERO,
+        Change::SetTimeouts(_) => command::SET_CONFIG,
+        Change::StartDaemon(_) => command::NEW_DAEMON,
+        Change::StopDaemon(_) => command::DEL_DAEMON,
     }
+}
 
-    fn describe(&self, out: &mut impl Attributes) {
-        match *self {
-            Self::AddService(service) | Self::EditService(service) => {
-                out.nest(top::SERVICE, |out| whole_service(out, service));
-            }
-            Self::DeleteService(id) => out.nest(top::SERVICE, |out| service_key(out, id)),
-            Self::AddServer(id, server) | Self::EditServer(id, server) => {
-                out.nest(top::SERVICE, |out| service_key(out, id));
-                out.nest(top::DEST, |out| whole_server(out, server));
-            }
-            Self::DeleteServer(id, server) => {
-                out.nest(top::SERVICE, |out| service_key(out, id));
-                out.nest(top::DEST, |out| server_key(out, server));
-            }
-            Self::Zero(Some(id)) => out.nest(top::SERVICE, |out| service_key(out, id)),
-            Self::Zero(None) | Self::Flush => {}
-            Self::SetTimeouts(timeouts) => {
-                out.u32(top::TIMEOUT_TCP, timeouts.tcp);
-                out.u32(top::TIMEOUT_TCP_FIN, timeouts.tcp_fin);
-                out.u32(top::TIMEOUT_UDP, timeouts.udp);
-            }
-            Self::StartDaemon(daemon) => out.nest(top::DAEMON, |out| whole_daemon(out, daemon)),
-            Self::StopDaemon(role) => out.nest(top::DAEMON, |out| {
-                out.u32(daemon::STATE, daemon_state(role));
-            }),
+fn describe_change(change: &Change, out: &mut impl Attributes) {
+    match change {
+        Change::AddService(service) | Change::EditService(service) => {
+            out.nest(top::SERVICE, |out| whole_service(out, service));
         }
+        Change::DeleteService(id) => out.nest(top::SERVICE, |out| service_key(out, id)),
+        Change::AddServer(id, server) | Change::EditServer(id, server) => {
+            out.nest(top::SERVICE, |out| service_key(out, id));
+            out.nest(top::DEST, |out| whole_server(out, server));
+        }
+        Change::DeleteServer(id, server) => {
+            out.nest(top::SERVICE, |out| service_key(out, id));
+            out.nest(top::DEST, |out| server_key(out, server));
+        }
+        Change::Zero(Some(id)) => out.nest(top::SERVICE, |out| service_key(out, id)),
+        Change::Zero(None) | Change::Flush => {}
+        Change::SetTimeouts(timeouts) => {
+            out.u32(top::TIMEOUT_TCP, timeouts.tcp);
+            out.u32(top::TIMEOUT_TCP_FIN, timeouts.tcp_fin);
+            out.u32(top::TIMEOUT_UDP, timeouts.udp);
+        }
+        Change::StartDaemon(daemon) => out.nest(top::DAEMON, |out| whole_daemon(out, daemon)),
+        Change::StopDaemon(role) => out.nest(top::DAEMON, |out| {
+            out.u32(daemon::STATE, daemon_state(*role));
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Identity and settings (`Service`, `Server`) are what one asks for; what the kernel
 //! observed about them (`ServiceState`, `ServerState`) wraps them.
 
+mod change;
 mod connection;
 mod daemon;
 mod name;
@@ -11,6 +12,7 @@ mod server;
 mod service;
 mod stats;
 
+pub use change::Change;
 pub use connection::Connection;
 pub use daemon::{Daemon, DaemonRole, Timeouts};
 pub use name::Name;

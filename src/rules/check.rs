@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cli::options::Verb;
 use crate::command::{Command, Subject};
-use crate::error::Error;
-use crate::model::{ServerId, ServiceId};
+use crate::error::{Action, Error};
+use crate::model::{Change, ServerId, ServiceId};
 
 /// A table of services and servers that knows their names alone, empty at first.
 #[derive(Default)]
@@ -20,79 +19,84 @@ impl EmptyTable {
     /// Follows a command; an error is what the kernel would refuse it with.
     pub fn follow(&mut self, command: &Command) -> Result<(), Error> {
         match command {
-            Command::AddService(service) => self.add_service(service.id),
-            Command::EditService(service) => self.service(Verb::EditService, &service.id).map(drop),
-            Command::DeleteService(id) => {
-                self.service(Verb::DeleteService, id)?;
+            Command::Change(change) => self.change(change),
+            Command::List(listing) => match &listing.subject {
+                Subject::Service(id, _) => self.service(Action::Read, id).map(drop),
+                _ => Ok(()),
+            },
+            Command::Save { .. } | Command::Restore | Command::Help | Command::Version => Ok(()),
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Result<(), Error> {
+        match change {
+            Change::AddService(service) => self.add_service(service.id),
+            Change::EditService(service) => {
+                self.service(Action::EditService, &service.id).map(drop)
+            }
+            Change::DeleteService(id) => {
+                self.service(Action::DeleteService, id)?;
                 self.services.remove(id);
                 Ok(())
             }
-            Command::AddServer(service, server) => {
-                let service = self.service(Verb::AddServer, service)?;
+            Change::AddServer(service, server) => {
+                let service = self.service(Action::AddServer, service)?;
                 match self.servers.insert((service, server.id)) {
                     true => Ok(()),
-                    false => Err(refused(Verb::AddServer, libc::EEXIST)),
+                    false => Err(refused(Action::AddServer, libc::EEXIST)),
                 }
             }
-            Command::EditServer(service, server) => {
-                self.server(Verb::EditServer, service, &server.id).map(drop)
-            }
-            Command::DeleteServer(service, server) => {
-                let server = self.server(Verb::DeleteServer, service, server)?;
+            Change::EditServer(service, server) => self
+                .server(Action::EditServer, service, &server.id)
+                .map(drop),
+            Change::DeleteServer(service, server) => {
+                let server = self.server(Action::DeleteServer, service, server)?;
                 self.servers.remove(&server);
                 Ok(())
             }
-            Command::Flush => {
+            Change::Flush => {
                 self.services.clear();
                 self.servers.clear();
                 Ok(())
             }
-            Command::Zero(Some(id)) => self.service(Verb::Zero, id).map(drop),
-            Command::List(listing) => match &listing.subject {
-                Subject::Service(id, _) => self.service(Verb::List, id).map(drop),
-                _ => Ok(()),
-            },
-            Command::Zero(None)
-            | Command::Save { .. }
-            | Command::Restore
-            | Command::SetTimeouts(_)
-            | Command::StartDaemon(_)
-            | Command::StopDaemon(_)
-            | Command::Help
-            | Command::Version => Ok(()),
+            Change::Zero(Some(id)) => self.service(Action::Zero, id).map(drop),
+            Change::Zero(None)
+            | Change::SetTimeouts(_)
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_) => Ok(()),
         }
     }
 
     fn add_service(&mut self, id: ServiceId) -> Result<(), Error> {
         if self.services.contains_key(&id) {
-            return Err(refused(Verb::AddService, libc::EEXIST));
+            return Err(refused(Action::AddService, libc::EEXIST));
         }
         self.last_number += 1;
         self.services.insert(id, self.last_number);
         Ok(())
     }
 
-    fn service(&self, verb: Verb, id: &ServiceId) -> Result<u32, Error> {
+    fn service(&self, action: Action, id: &ServiceId) -> Result<u32, Error> {
         let number = self.services.get(id);
-        number.copied().ok_or(refused(verb, libc::ESRCH))
+        number.copied().ok_or(refused(action, libc::ESRCH))
     }
 
     fn server(
         &self,
-        verb: Verb,
+        action: Action,
         service: &ServiceId,
         server: &ServerId,
     ) -> Result<(u32, ServerId), Error> {
-        let server = (self.service(verb, service)?, *server);
+        let server = (self.service(action, service)?, *server);
         match self.servers.contains(&server) {
             true => Ok(server),
-            false => Err(refused(verb, libc::ENOENT)),
+            false => Err(refused(action, libc::ENOENT)),
         }
     }
 }
 
-fn refused(verb: Verb, errno: i32) -> Error {
-    Error::Refused { verb, errno }
+fn refused(action: Action, errno: i32) -> Error {
+    Error::Refused { action, errno }
 }
 
 #[cfg(test)]

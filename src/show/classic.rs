@@ -1,8 +1,7 @@
 //! Listings byte for byte as the original prints them.
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::command::{Columns, Subject, View};
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::kernel::{Client, Detail};
 use ipvsadm::model::{Entry, sort_table};
 use ipvsadm::names::Names;
@@ -19,7 +18,7 @@ pub fn list(
 ) -> Result<(), Error> {
     match subject {
         Subject::Services(view) => {
-            let info = asked(Verb::List, client.info())?;
+            let info = asked(Action::Read, client.info())?;
             listing::version(out, &info)?;
             listing::titles(out, view.columns)?;
             let detail = match view.columns {
@@ -29,13 +28,13 @@ pub fn list(
                     Detail::Brief
                 }
             };
-            let table = asked(Verb::List, client.table(detail))?;
+            let table = asked(Action::Read, client.table(detail))?;
             list_table(out, names, view, table)
         }
         Subject::Service(id, view) => {
-            let service = asked(Verb::List, client.service(&id))?;
+            let service = asked(Action::Read, client.service(&id))?;
             listing::titles(out, view.columns)?;
-            let servers = asked(Verb::List, client.servers(&id))?;
+            let servers = asked(Action::Read, client.servers(&id))?;
             list_table(out, names, view, vec![Entry { service, servers }])
         }
         Subject::Connections { engines } => {
@@ -46,11 +45,11 @@ pub fn list(
             })
         }
         Subject::Timeouts => {
-            let timeouts = asked(Verb::List, client.timeouts())?;
+            let timeouts = asked(Action::Read, client.timeouts())?;
             Ok(settings::timeouts(out, &timeouts)?)
         }
         Subject::Daemons => {
-            for daemon in asked(Verb::List, client.daemons())? {
+            for daemon in asked(Action::Read, client.daemons())? {
                 settings::daemon(out, &daemon)?;
             }
             Ok(())

@@ -1,8 +1,7 @@
 //! Listings for programs.
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::command::{Subject, View};
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::kernel::Client;
 use ipvsadm::model::ServiceId;
 use ipvsadm::render::{Out, json};
@@ -23,11 +22,11 @@ pub fn list(out: &mut Out, client: &mut Client, subject: Subject) -> Result<(), 
             Ok(list.end(out)?)
         }
         Subject::Timeouts => {
-            let timeouts = asked(Verb::List, client.timeouts())?;
+            let timeouts = asked(Action::Read, client.timeouts())?;
             Ok(json::timeouts(out, &timeouts)?)
         }
         Subject::Daemons => {
-            let daemons = asked(Verb::List, client.daemons())?;
+            let daemons = asked(Action::Read, client.daemons())?;
             Ok(json::daemons(out, &daemons)?)
         }
     }
@@ -39,7 +38,7 @@ fn services(
     id: Option<ServiceId>,
     view: View,
 ) -> Result<(), Error> {
-    let info = asked(Verb::List, client.info())?;
+    let info = asked(Action::Read, client.info())?;
     let table = full_table(client, id, view)?;
     Ok(json::services(out, &info, &table)?)
 }

@@ -4,9 +4,8 @@ mod classic;
 mod json;
 mod table;
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::command::{Command, Format, Listing, View};
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::kernel::{Client, Connections, Detail};
 use ipvsadm::model::{Connection, Entry, ServiceId, sort_table};
 use ipvsadm::names::Names;
@@ -44,7 +43,7 @@ fn list(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<(),
 }
 
 fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
-    let mut table = asked(Verb::Save, client.table(Detail::Settings))?;
+    let mut table = asked(Action::Read, client.table(Detail::Settings))?;
     sort_table(&mut table);
     let mut unsaid = Vec::new();
     for entry in &table {
@@ -61,10 +60,10 @@ fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(
 /// One service with its servers, or all of them, with everything that is known of them.
 fn full_table(client: &mut Client, id: Option<ServiceId>, view: View) -> Result<Vec<Entry>, Error> {
     let mut table = match id {
-        None => asked(Verb::List, client.table(Detail::Full))?,
+        None => asked(Action::Read, client.table(Detail::Full))?,
         Some(id) => {
-            let service = asked(Verb::List, client.service(&id))?;
-            let servers = asked(Verb::List, client.servers(&id))?;
+            let service = asked(Action::Read, client.service(&id))?;
+            let servers = asked(Action::Read, client.servers(&id))?;
             vec![Entry { service, servers }]
         }
     };

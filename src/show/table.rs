@@ -1,8 +1,7 @@
 //! Listings for people.
 
-use ipvsadm::cli::options::Verb;
 use ipvsadm::command::Subject;
-use ipvsadm::error::Error;
+use ipvsadm::error::{Action, Error};
 use ipvsadm::kernel::Client;
 use ipvsadm::names::Names;
 use ipvsadm::render::table::{self, Sheet};
@@ -23,11 +22,11 @@ pub fn list(client: &mut Client, names: &mut Names, subject: Subject) -> Result<
         }
         Subject::Connections { engines } => connections(names, engines),
         Subject::Timeouts => {
-            let timeouts = asked(Verb::List, client.timeouts())?;
+            let timeouts = asked(Action::Read, client.timeouts())?;
             print(table::timeouts(&timeouts))
         }
         Subject::Daemons => {
-            let daemons = asked(Verb::List, client.daemons())?;
+            let daemons = asked(Action::Read, client.daemons())?;
             print(table::daemons(&daemons))
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipvsadm::command::Command;
-use ipvsadm::kernel::{Batch, Change, Client, Inbox, Room, Transport};
+use ipvsadm::kernel::{Batch, Client, Inbox, Room, Transport};
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
 use ipvsadm::rules;
@@ -56,12 +56,7 @@ fn restore(text: &[u8]) -> Result<()> {
         number += 1;
         let command = rules::read(b"ipvsadm", line, &names);
         match command.map_err(|error| anyhow::anyhow!("{}", error.message().escape_ascii()))? {
-            Some(Command::AddService(service)) => {
-                batch.push(number, &Change::AddService(&service), refused)?;
-            }
-            Some(Command::AddServer(id, server)) => {
-                batch.push(number, &Change::AddServer(&id, &server), refused)?;
-            }
+            Some(Command::Change(change)) => batch.push(number, &change, refused)?,
             _ => bail!("line {number} adds nothing"),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 
-use ipvsadm::kernel::{Batch, Change, Client, Detail, Error, Inbox, Result, Room, Transport};
+use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Result, Room, Transport};
 use ipvsadm::model::*;
 
 use crate::wire;
@@ -95,7 +95,7 @@ const QUESTIONS: [Question; 12] = [
         let mut batch = Batch::new(client)?;
         for number in [7, 10_000, 10_000, 10_001] {
             let service = new(number);
-            batch.push(number, &Change::AddService(&service), |tag, errno| {
+            batch.push(number, &Change::AddService(service), |tag, errno| {
                 refused.push((tag, errno))
             })?;
         }

@@ -1,6 +1,6 @@
 //! Requests byte for byte, in the byte order of the machine that this runs on.
 
-use ipvsadm::kernel::Change;
+use ipvsadm::model::Change;
 use ipvsadm::model::*;
 
 use crate::script::{Script, Step};
@@ -40,30 +40,30 @@ fn sent_for(change: &Change) -> Vec<u8> {
 
 #[test]
 fn add_service() {
-    let sent = sent_for(&Change::AddService(&service(tcp())));
+    let sent = sent_for(&Change::AddService(service(tcp())));
     assert_eq!(sent, golden!("add-service"));
 }
 
 #[test]
 fn edit_service_of_a_mark() {
-    let sent = sent_for(&Change::EditService(&service(mark(Family::V6))));
+    let sent = sent_for(&Change::EditService(service(mark(Family::V6))));
     assert_eq!(sent, golden!("edit-mark"));
 }
 
 #[test]
 fn add_server() {
-    let sent = sent_for(&Change::AddServer(&udp6(), &server("fd00::3")));
+    let sent = sent_for(&Change::AddServer(udp6(), server("fd00::3")));
     assert_eq!(sent, golden!("add-server"));
 }
 
 #[test]
 fn start_daemon() {
-    let sent = sent_for(&Change::StartDaemon(&daemon("224.0.0.99")));
+    let sent = sent_for(&Change::StartDaemon(daemon("224.0.0.99")));
     assert_eq!(sent, golden!("start-daemon"));
 }
 
 #[test]
 fn set_timeouts() {
-    let sent = sent_for(&Change::SetTimeouts(&TIMEOUTS));
+    let sent = sent_for(&Change::SetTimeouts(TIMEOUTS));
     assert_eq!(sent, golden!("set-timeouts"));
 }

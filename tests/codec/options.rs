@@ -1,6 +1,6 @@
 //! The old socket options, which serve where netlink is refused.
 
-use ipvsadm::kernel::{Batch, Change, Client, Error};
+use ipvsadm::kernel::{Batch, Client, Error};
 use ipvsadm::model::*;
 
 use crate::said::{self, narrow, numbers};
@@ -51,44 +51,44 @@ fn changes() {
     daemon.extend(numbers([200]));
     let cases = [
         (
-            Change::AddService(&service),
+            Change::AddService(service),
             1154,
             said::old_service(&service),
         ),
         (
-            Change::EditService(&service),
+            Change::EditService(service),
             1155,
             said::old_service(&service),
         ),
-        (Change::DeleteService(&id), 1156, only_key()),
+        (Change::DeleteService(id), 1156, only_key()),
         (Change::Flush, 1157, vec![]),
         (
-            Change::AddServer(&id, &server),
+            Change::AddServer(id, server),
             1159,
             [only_key(), said::old_server(&server)].concat(),
         ),
         (
-            Change::DeleteServer(&id, &server.id),
+            Change::DeleteServer(id, server.id),
             1160,
             [only_key(), server_key].concat(),
         ),
         (
-            Change::EditServer(&id, &server),
+            Change::EditServer(id, server),
             1161,
             [only_key(), said::old_server(&server)].concat(),
         ),
         (
-            Change::SetTimeouts(&TIMEOUTS),
+            Change::SetTimeouts(TIMEOUTS),
             1162,
             numbers([900, 0, 0x0001_0203]),
         ),
-        (Change::StartDaemon(&started), 1163, daemon),
+        (Change::StartDaemon(started), 1163, daemon),
         (
             Change::StopDaemon(DaemonRole::Master),
             1164,
             numbers([1, 0, 0, 0, 0, 0]),
         ),
-        (Change::Zero(Some(&id)), 1167, only_key()),
+        (Change::Zero(Some(id)), 1167, only_key()),
         (Change::Zero(None), 1167, vec![0; 44]),
     ];
     for (change, option, value) in cases {
@@ -98,7 +98,7 @@ fn changes() {
 
 #[test]
 fn a_mark_is_kept_as_tcp() {
-    let (_, value) = set_for(&Change::DeleteService(&mark(Family::V4)));
+    let (_, value) = set_for(&Change::DeleteService(mark(Family::V4)));
     let mut expected = vec![0; 44];
     expected[..2].copy_from_slice(&6_u16.to_ne_bytes());
     expected[12..16].copy_from_slice(&0xfedc_ba98_u32.to_ne_bytes());
@@ -111,13 +111,13 @@ fn what_cannot_be_said_is_refused() {
     let tunnelled = server("10.9.8.7");
     let server6 = plain_server("fd00::3");
     for change in [
-        Change::AddService(&service(id)),
-        Change::AddService(&plain_service(id6)),
-        Change::DeleteService(&mark6),
-        Change::AddServer(&id, &tunnelled),
-        Change::EditServer(&id, &server6),
-        Change::DeleteServer(&id, &server6.id),
-        Change::StartDaemon(&daemon("224.0.0.99")),
+        Change::AddService(service(id)),
+        Change::AddService(plain_service(id6)),
+        Change::DeleteService(mark6),
+        Change::AddServer(id, tunnelled),
+        Change::EditServer(id, server6),
+        Change::DeleteServer(id, server6.id),
+        Change::StartDaemon(daemon("224.0.0.99")),
     ] {
         let (script, mut client) = restricted([]);
         let error = client.apply(&change).unwrap_err();

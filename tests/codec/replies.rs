@@ -325,7 +325,7 @@ fn everything_about(datagram: Vec<u8>) {
     let _ = client().daemons();
     let _ = client().timeouts();
     let _ = client().info();
-    let _ = client().apply(&ipvsadm::kernel::Change::Flush);
+    let _ = client().apply(&ipvsadm::model::Change::Flush);
     let script = Script::new([
         Step::Sent,
         Step::Received(vec![datagram.clone(), wire::done(0)]),

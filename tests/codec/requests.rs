@@ -1,6 +1,6 @@
 //! Every request: what it says, and that it says nothing else.
 
-use ipvsadm::kernel::Change;
+use ipvsadm::model::Change;
 use ipvsadm::model::*;
 
 use crate::script::{FAMILY, Script, Step};
@@ -94,8 +94,8 @@ fn whole_services() {
     for (id, key, mask) in cases {
         let service = service(id);
         for (change, command) in [
-            (Change::AddService(&service), 1),
-            (Change::EditService(&service), 2),
+            (Change::AddService(service), 1),
+            (Change::EditService(service), 2),
         ] {
             let request = sent_for(&change);
             expect(&request, ACK, command);
@@ -104,10 +104,7 @@ fn whole_services() {
             expected.extend(settings(mask));
             assert_eq!(nest, expected);
         }
-        for (change, command) in [
-            (Change::DeleteService(&id), 3),
-            (Change::Zero(Some(&id)), 16),
-        ] {
+        for (change, command) in [(Change::DeleteService(id), 3), (Change::Zero(Some(id)), 16)] {
             let request = sent_for(&change);
             expect(&request, ACK, command);
             let [nest] = nests(&request, [SERVICE]);
@@ -118,7 +115,7 @@ fn whole_services() {
 
 #[test]
 fn a_service_without_an_engine_names_none() {
-    let request = sent_for(&Change::EditService(&plain_service(tcp())));
+    let request = sent_for(&Change::EditService(plain_service(tcp())));
     let [nest] = nests(&request, [SERVICE]);
     assert_eq!(nest.get(&11), None);
 }
@@ -127,7 +124,7 @@ fn a_service_without_an_engine_names_none() {
 fn a_service_as_it_was_read_can_be_added() {
     let mut service = service(tcp());
     service.flags = service.flags | Flags::HASHED;
-    let request = sent_for(&Change::AddService(&service));
+    let request = sent_for(&Change::AddService(service));
     let [nest] = nests(&request, [SERVICE]);
     assert_eq!(nest[&7][..4], 0x11_u32.to_ne_bytes());
 }
@@ -141,7 +138,7 @@ fn names_of_every_length_end_in_nul() {
             engine: Name::new(name),
             ..service(tcp())
         };
-        let request = sent_for(&Change::AddService(&service));
+        let request = sent_for(&Change::AddService(service));
         let [nest] = nests(&request, [SERVICE]);
         let with_nul = |name: &[u8]| [name, b"\0"].concat();
         assert_eq!(nest[&6], with_nul(&name[..length.min(15)]));
@@ -170,8 +167,8 @@ fn whole_servers() {
     ] {
         let (id, server) = (tcp(), server(address));
         for (change, command) in [
-            (Change::AddServer(&id, &server), 5),
-            (Change::EditServer(&id, &server), 6),
+            (Change::AddServer(id, server), 5),
+            (Change::EditServer(id, server), 6),
         ] {
             let request = sent_for(&change);
             expect(&request, ACK, command);
@@ -179,7 +176,7 @@ fn whole_servers() {
             expected.extend(settings.clone());
             assert_eq!(nests(&request, [SERVICE, DEST]), [tcp_key(), expected]);
         }
-        let request = sent_for(&Change::DeleteServer(&id, &server.id));
+        let request = sent_for(&Change::DeleteServer(id, server.id));
         expect(&request, ACK, 7);
         assert_eq!(nests(&request, [SERVICE, DEST]), [tcp_key(), key]);
     }
@@ -200,7 +197,7 @@ fn every_forwarding_and_tunnel() {
             forwarding,
             ..server("10.1.2.3")
         };
-        let request = sent_for(&Change::AddServer(&tcp(), &server));
+        let request = sent_for(&Change::AddServer(tcp(), server));
         let [_, nest] = nests(&request, [SERVICE, DEST]);
         assert_eq!(nest[&3], number.to_ne_bytes());
     }
@@ -213,7 +210,7 @@ fn every_forwarding_and_tunnel() {
     for (kind, number) in kinds {
         let mut server = server("10.1.2.3");
         server.tunnel.kind = kind;
-        let request = sent_for(&Change::AddServer(&tcp(), &server));
+        let request = sent_for(&Change::AddServer(tcp(), server));
         let [_, nest] = nests(&request, [SERVICE, DEST]);
         assert_eq!(nest[&13], [number]);
     }
@@ -226,7 +223,7 @@ fn daemons() {
         ("224.0.0.99", (5, &[224, 0, 0, 99][..])),
         ("ff02::81", (6, &group6.octets()[..])),
     ] {
-        let request = sent_for(&Change::StartDaemon(&daemon(group)));
+        let request = sent_for(&Change::StartDaemon(daemon(group)));
         expect(&request, ACK, 9);
         let expected = fields([
             (1, &2_u32.to_ne_bytes()),
@@ -243,7 +240,7 @@ fn daemons() {
         role: DaemonRole::Master,
         ..plain_daemon()
     };
-    let request = sent_for(&Change::StartDaemon(&master));
+    let request = sent_for(&Change::StartDaemon(master));
     let expected = fields([
         (1, &1_u32.to_ne_bytes()),
         (2, b"eth0.100\0"),
@@ -277,7 +274,7 @@ fn changes_of_everything() {
         expect(&request, ACK, command);
         assert_eq!(request.attributes, Fields::new());
     }
-    let request = sent_for(&Change::SetTimeouts(&TIMEOUTS));
+    let request = sent_for(&Change::SetTimeouts(TIMEOUTS));
     expect(&request, ACK, 12);
     let expected = fields([
         (4, &900_u32.to_ne_bytes()),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ipvsadm::kernel::{Batch, Change, Error, Room};
+use ipvsadm::kernel::{Batch, Error, Room};
+use ipvsadm::model::Change;
 use ipvsadm::model::DaemonRole;
 
 use crate::script::{Asked, Script, Step, opening};
@@ -401,8 +402,8 @@ mod batches {
         let mut batch = Batch::new(client).unwrap();
         for tag in 0..200 {
             let change = match tag % 2 {
-                0 => Change::AddService(&service),
-                _ => Change::AddServer(&service.id, &server),
+                0 => Change::AddService(service),
+                _ => Change::AddServer(service.id, server),
             };
             let before = script.asked().len();
             script.then([Step::Sent, received(wire::info(0))]);

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use ipvsadm::command::{Columns, View};
-use ipvsadm::kernel::{Batch, Change, Client, Detail, Error, Inbox, Room, Transport};
-use ipvsadm::model::{DaemonRole, Entry, Info, Protocol, ServiceId, sort_table};
+use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Room, Transport};
+use ipvsadm::model::{Change, DaemonRole, Entry, Info, Protocol, ServiceId, sort_table};
 use ipvsadm::names::Names;
 use ipvsadm::render::table::{self, Screen};
 use ipvsadm::render::{Out, json, listing, save};

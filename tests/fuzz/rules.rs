@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ipvsadm::command::Command;
-use ipvsadm::model::{Entry, Name, ServerState, ServiceState, Stats};
+use ipvsadm::model::{Change, Entry, Name, ServerState, ServiceState, Stats};
 use ipvsadm::names::Names;
 use ipvsadm::render::{Out, save};
 use ipvsadm::rules::{self, EmptyTable};
@@ -100,13 +100,16 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
             }
         };
         // Deleting would make of the file something else than what it adds.
-        let adds = matches!(command, Command::AddService(_) | Command::AddServer(..));
+        let adds = matches!(
+            command,
+            Command::Change(Change::AddService(_) | Change::AddServer(..))
+        );
         let _ = everything.follow(&command);
         if !adds || table.follow(&command).is_err() {
             continue;
         }
         match command {
-            Command::AddService(service)
+            Command::Change(Change::AddService(service))
                 if is_known(service.scheduler) && is_known(service.engine) =>
             {
                 let stats = Stats::default();
@@ -115,7 +118,7 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
                     servers: Vec::new(),
                 });
             }
-            Command::AddServer(id, server) => {
+            Command::Change(Change::AddServer(id, server)) => {
                 let entry = entries
                     .iter_mut()
                     .find(|entry| entry.service.service.id == id);

@@ -33,9 +33,10 @@ fn open() -> Result<Reader> {
 
         let service = entry.service.service;
         let servers = entry.servers.iter().map(|state| state.server);
-        let add_service = Command::AddService(said_service(service));
+        let add_service = Command::Change(Change::AddService(said_service(service)));
         let servers = servers.map(|server| said_server(service.id, server));
-        let add_servers = servers.map(|server| Command::AddServer(service.id, server));
+        let add_servers =
+            servers.map(|server| Command::Change(Change::AddServer(service.id, server)));
         let mut saved = text.split(|&byte| byte == b'\n').peekable();
         let mut unsaid = unsaid.iter().map(Vec::as_slice);
         let mut service_is_missing = false;
@@ -54,7 +55,7 @@ fn open() -> Result<Reader> {
                 line.escape_ascii().to_string()
             );
             // Without its service no server can be: they are all named behind it.
-            service_is_missing |= matches!(command, Command::AddService(_));
+            service_is_missing |= matches!(command, Command::Change(Change::AddService(_)));
         }
         assert_eq!(saved.collect::<Vec<_>>(), [b""]);
         assert_eq!(unsaid.next(), None);

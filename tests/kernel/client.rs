@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use ipvsadm::kernel::{self, Batch, Change, Client, Detail, Error};
+use ipvsadm::kernel::{self, Batch, Client, Detail, Error};
 use ipvsadm::model::*;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
@@ -298,7 +298,7 @@ fn daemons(world: &mut World) -> Result<()> {
     let mut refused = Vec::new();
     let mut note = |tag, errno| refused.push((tag, errno));
     for _ in 0..20 {
-        batch.push("start", &Change::StartDaemon(&backup), &mut note)?;
+        batch.push("start", &Change::StartDaemon(backup), &mut note)?;
         batch.push("stop", &Change::StopDaemon(DaemonRole::Backup), &mut note)?;
     }
     batch.push("again", &Change::StopDaemon(DaemonRole::Backup), &mut note)?;
@@ -315,7 +315,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
     // Each service twice: the second time is refused.
     for tag in 0..10_000 {
         let service = plain(v4(tag / 2));
-        batch.push(tag, &Change::AddService(&service), &mut note)?;
+        batch.push(tag, &Change::AddService(service), &mut note)?;
     }
     let client = batch.client(&mut note)?;
     ensure!(client.services()?.len() == 5000);
@@ -325,7 +325,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
 }
 
 /// Does it all, and nothing may be refused.
-fn all<'a>(client: Client, changes: impl IntoIterator<Item = Change<'a>>) -> Result<()> {
+fn all(client: Client, changes: impl IntoIterator<Item = Change>) -> Result<()> {
     let mut batch = Batch::new(client)?;
     let mut refused = 0;
     for change in changes {
@@ -357,7 +357,7 @@ fn tables(world: &mut World) -> Result<()> {
                 ..plain(*id)
             })?;
         }
-        let add = |server| Change::AddServer(&ids[1], server);
+        let add = |&server| Change::AddServer(ids[1], server);
         all(Client::open()?, servers.iter().map(add))?;
         client.add_server(&ids[2], &servers[0])?;
         let ipv6_server = Server {
@@ -398,11 +398,11 @@ fn changing_table(world: &mut World) -> Result<()> {
         .chain((0..100).map(|number| plain(v6(2 * number))))
         .collect();
     let servers: Vec<Server> = (0..300).map(|number| numbered(2 * number)).collect();
-    let services = staying.iter().map(Change::AddService);
+    let services = staying.iter().copied().map(Change::AddService);
     let busy = staying[0].id;
     let servers = servers
         .iter()
-        .map(|server| Change::AddServer(&busy, server));
+        .map(|&server| Change::AddServer(busy, server));
     all(client, services.chain(servers))?;
 
     let done = AtomicBool::new(false);

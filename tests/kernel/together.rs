@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use ipvsadm::kernel::{Batch, Change, Client, Detail, Error};
+use ipvsadm::kernel::{Batch, Client, Detail, Error};
 use ipvsadm::model::*;
 
 use crate::lab::kernels;
@@ -66,10 +66,10 @@ pub fn storm(time: Duration) -> Result<Tally> {
     let staying: Vec<Service> = STAYING.map(service).collect();
     let servers: Vec<Server> = SERVERS.map(server).collect();
     let busy = service(BUSY).id;
-    let services = staying.iter().map(Change::AddService);
+    let services = staying.iter().copied().map(Change::AddService);
     let servers = servers
         .iter()
-        .map(|server| Change::AddServer(&busy, server));
+        .map(|&server| Change::AddServer(busy, server));
     all(&mut Batch::new(client)?, services.chain(servers))?;
 
     let over = &AtomicBool::new(false);
@@ -150,10 +150,7 @@ fn server(number: u32) -> Server {
 }
 
 /// Does it all; nothing may be refused.
-fn all<'a>(
-    batch: &mut Batch<usize>,
-    changes: impl IntoIterator<Item = Change<'a>>,
-) -> Result<usize> {
+fn all(batch: &mut Batch<usize>, changes: impl IntoIterator<Item = Change>) -> Result<usize> {
     let mut refused = Vec::new();
     let mut count = 0;
     for change in changes {
@@ -172,12 +169,12 @@ fn write(first: u32, over: &AtomicBool) -> Result<usize> {
     let (kept, extra) = services.split_at(OWN as usize / 2);
     let busy = service(BUSY).id;
     let mut batch = Batch::new(Client::open()?)?;
-    let mut changes = all(&mut batch, kept.iter().map(Change::AddService))?;
+    let mut changes = all(&mut batch, kept.iter().copied().map(Change::AddService))?;
     while !over.load(Ordering::Relaxed) {
-        let added = extra.iter().map(Change::AddService);
+        let added = extra.iter().copied().map(Change::AddService);
         let busier = servers
             .iter()
-            .map(|server| Change::AddServer(&busy, server));
+            .map(|&server| Change::AddServer(busy, server));
         changes += all(&mut batch, added.chain(busier))?;
         let client = batch.client(|_, _| {})?;
         for service in services.iter().step_by(7) {
@@ -195,10 +192,10 @@ fn write(first: u32, over: &AtomicBool) -> Result<usize> {
             changes += 1;
         }
         let deleted = extra.iter().skip(1).step_by(2);
-        let deleted = deleted.map(|service| Change::DeleteService(&service.id));
+        let deleted = deleted.map(|service| Change::DeleteService(service.id));
         let idler = servers
             .iter()
-            .map(|server| Change::DeleteServer(&busy, &server.id));
+            .map(|server| Change::DeleteServer(busy, server.id));
         changes += all(&mut batch, deleted.chain(idler))?;
     }
     Ok(changes)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ipvsadm::advice::advice;
 use ipvsadm::cli::meaning;
-use ipvsadm::cli::options::Verb;
+use ipvsadm::error::Action;
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 
@@ -54,21 +54,21 @@ fn what_is_advised_about_lines() {
 #[test]
 fn what_is_advised_about_the_kernels_answers() {
     let errors = [libc::EPERM, libc::ENOPROTOOPT].map(|errno| Error::NoIpvs { errno });
-    let verbs = [
-        Verb::AddService,
-        Verb::EditService,
-        Verb::DeleteService,
-        Verb::AddServer,
-        Verb::EditServer,
-        Verb::DeleteServer,
-        Verb::List,
-        Verb::Zero,
-        Verb::StopDaemon,
+    let actions = [
+        Action::AddService,
+        Action::EditService,
+        Action::DeleteService,
+        Action::AddServer,
+        Action::EditServer,
+        Action::DeleteServer,
+        Action::Read,
+        Action::Zero,
+        Action::StopDaemon,
     ];
     let errnos = [libc::EEXIST, libc::ENOENT, libc::ESRCH];
-    let refused = verbs.into_iter().flat_map(|verb| {
+    let refused = actions.into_iter().flat_map(|action| {
         let errors = errnos.into_iter();
-        errors.map(move |errno| Error::Refused { verb, errno })
+        errors.map(move |errno| Error::Refused { action, errno })
     });
     let mut answers = String::new();
     for error in errors.into_iter().chain(refused) {

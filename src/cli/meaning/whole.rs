@@ -6,7 +6,7 @@ use super::line::Line;
 use crate::command::{Columns, Command, Listing, Subject, View};
 use crate::error::Error;
 use crate::model::{
-    Daemon, Flags, Forwarding, Mask, Name, Protocol, Server, ServerId, Service, ServiceId,
+    Change, Daemon, Flags, Forwarding, Mask, Name, Protocol, Server, ServerId, Service, ServiceId,
     TunnelKind,
 };
 
@@ -18,35 +18,37 @@ impl Line<'_> {
         }
         self.flags = self.flags | self.scheduler_flags()?;
         self.check_slots()?;
-        Ok(match self.verb {
-            Verb::AddService => Command::AddService(self.whole_service()?),
-            Verb::EditService => Command::EditService(self.whole_service()?),
-            Verb::DeleteService => Command::DeleteService(self.service()?),
-            Verb::Flush => Command::Flush,
-            Verb::List => Command::List(self.listing()?),
+        let change = match self.verb {
+            Verb::AddService => Change::AddService(self.whole_service()?),
+            Verb::EditService => Change::EditService(self.whole_service()?),
+            Verb::DeleteService => Change::DeleteService(self.service()?),
+            Verb::Flush => Change::Flush,
             Verb::AddServer => {
                 let (service, server) = self.whole_server()?;
-                Command::AddServer(service, server)
+                Change::AddServer(service, server)
             }
             Verb::EditServer => {
                 let (service, server) = self.whole_server()?;
-                Command::EditServer(service, server)
+                Change::EditServer(service, server)
             }
             Verb::DeleteServer => {
                 let service = self.service()?;
-                Command::DeleteServer(service, self.server(service)?)
+                Change::DeleteServer(service, self.server(service)?)
             }
-            Verb::SetTimeouts => Command::SetTimeouts(left_over.timeouts()?),
-            Verb::StartDaemon => Command::StartDaemon(self.daemon()),
-            Verb::StopDaemon => Command::StopDaemon(self.daemon_role),
-            Verb::Restore => Command::Restore,
-            Verb::Save => Command::Save {
-                numeric: self.given.has(Slot::Numeric),
-            },
-            Verb::Zero => Command::Zero(self.service),
-            Verb::Help => Command::Help,
-            Verb::Version => Command::Version,
-        })
+            Verb::SetTimeouts => Change::SetTimeouts(left_over.timeouts()?),
+            Verb::StartDaemon => Change::StartDaemon(self.daemon()),
+            Verb::StopDaemon => Change::StopDaemon(self.daemon_role),
+            Verb::Zero => Change::Zero(self.service),
+            Verb::List => return Ok(Command::List(self.listing()?)),
+            Verb::Restore => return Ok(Command::Restore),
+            Verb::Save => {
+                let numeric = self.given.has(Slot::Numeric);
+                return Ok(Command::Save { numeric });
+            }
+            Verb::Help => return Ok(Command::Help),
+            Verb::Version => return Ok(Command::Version),
+        };
+        Ok(Command::Change(change))
     }
 
     fn check_slots(&self) -> Result<(), Error> {
