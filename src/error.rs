@@ -133,7 +133,7 @@ pub enum Error {
     Write(#[from] io::Error),
     #[error("cannot read: {}", plain(.0))]
     Read(#[source] io::Error),
-    #[error("not saved, for no restore would take it:\n{0}")]
+    #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
     #[error("a NUL byte in the line")]
     NulByte,

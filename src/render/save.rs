@@ -12,10 +12,8 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// A service and its servers. Another program may have set what no option says, or what none but it
-/// would take: such lines are not printed but added to `unsaid`.
-///
-/// Nor would a restore keep the port of a server with `-g` or `-i`. It means nothing there.
+/// A service and its servers. Another program may have set what a restore would refuse or change:
+/// such lines are not printed but added to `unsaid`.
 pub fn entry(
     out: &mut Out,
     names: &mut Names,
@@ -36,7 +34,7 @@ pub fn entry(
         out.text("-a ");
         service_id(out, names, &service.id);
         server_options(out, names, &service.id, &state.server);
-        match is_sayable && is_sayable_server(&state.server) {
+        match is_sayable && is_sayable_server(&service.id, &state.server) {
             true => out.end_row()?,
             false => unsaid.push(out.take(mark)),
         }
@@ -44,7 +42,7 @@ pub fn entry(
     Ok(())
 }
 
-/// Whether a restore would take the line, as it takes no line that makes no sense.
+/// Whether a restore would take the line and make the same service of it.
 fn is_sayable_service(service: &Service) -> bool {
     let is_persistent = service.flags.has(Flags::PERSISTENT);
     let is_sayable_id = match service.id {
@@ -59,7 +57,7 @@ fn is_sayable_service(service: &Service) -> bool {
     is_sayable_id && (!is_persistent || (1..=LONGEST_TIMEOUT).contains(&service.persistence))
 }
 
-fn is_sayable_server(server: &Server) -> bool {
+fn is_sayable_server(service: &ServiceId, server: &Server) -> bool {
     let Tunnel { kind, checksum, .. } = server.tunnel;
     let is_sayable_way = match (server.forwarding, kind) {
         (Forwarding::Masquerade | Forwarding::DirectRouting | Forwarding::Local, _) => true,
@@ -69,8 +67,14 @@ fn is_sayable_server(server: &Server) -> bool {
         (Forwarding::Tunnel, TunnelKind::Unknown(_)) => false,
         (Forwarding::Bypass | Forwarding::Unknown(_), _) => false,
     };
+    let is_sayable_port = match (service, server.forwarding) {
+        (ServiceId::Mark { .. }, _) | (_, Forwarding::Masquerade) => true,
+        // Whatever is written, a restore gives these the port of their service.
+        (ServiceId::Address { port, .. }, _) => server.id.port == *port,
+    };
     let is_sayable_limit = |limit| limit <= i32::MAX as u32;
     is_sayable_way
+        && is_sayable_port
         && is_sayable_limit(server.upper_threshold)
         && is_sayable_limit(server.lower_threshold)
 }

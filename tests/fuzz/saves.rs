@@ -34,7 +34,7 @@ fn open() -> Result<Reader> {
         let service = entry.service.service;
         let servers = entry.servers.iter().map(|state| state.server);
         let add_service = Command::Change(Change::AddService(said_service(service)));
-        let servers = servers.map(|server| said_server(service.id, server));
+        let servers = servers.map(said_server);
         let add_servers =
             servers.map(|server| Command::Change(Change::AddServer(service.id, server)));
         let mut saved = text.split(|&byte| byte == b'\n').peekable();
@@ -85,16 +85,10 @@ fn said_service(service: Service) -> Service {
     }
 }
 
-/// What matters of a server: to a kernel that routes packets to it, it has no port, and each
-/// tunnel has what it has a use for.
-fn said_server(service: ServiceId, mut server: Server) -> Server {
+/// What matters of a server: each tunnel has what it has a use for.
+fn said_server(mut server: Server) -> Server {
     if server.forwarding == Forwarding::Local {
         server.forwarding = Forwarding::DirectRouting;
-    }
-    if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =
-        (service, server.forwarding)
-    {
-        server.id.port = port;
     }
     let tunnel = server.tunnel;
     server.tunnel = match (server.forwarding, tunnel.kind) {
@@ -179,7 +173,10 @@ fn server(random: &mut Random, service: &ServiceId) -> Server {
     Server {
         id: ServerId {
             address: address(random, family),
-            port: number(random) as u16,
+            port: match random.chance(80) {
+                true => service.port(),
+                false => number(random) as u16,
+            },
         },
         forwarding,
         tunnel: Tunnel {

@@ -135,8 +135,8 @@ fn strange_servers(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Services of a protocol that IPVS does not balance, and of persistence for no time, which the
-/// kernel takes all the same.
+/// Services of a protocol that IPVS does not balance, and of persistence for no time, and servers
+/// with a port that their forwarding has no use for: the kernel takes them all the same.
 fn strange_service(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
@@ -161,9 +161,16 @@ fn strange_service(world: &mut World) -> Result<()> {
             engine: Name::EMPTY,
         })?;
         client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
+        if address == 2 {
+            // A restore would move these to the service's port.
+            client.add_server(&id, &server(7, Forwarding::DirectRouting, Tunnel::IPIP))?;
+            client.add_server(&id, &server(8, Forwarding::Tunnel, Tunnel::IPIP))?;
+        }
     }
     let stderr = "\
-not saved, for no restore would take it:
+not saved, because no restore would bring it back:
+-a -t 10.0.0.2:80 -r 10.0.0.7:0 -g -w 1
+-a -t 10.0.0.2:80 -r 10.0.0.8:0 -i -w 1 --tun-type ipip
 -A -t 10.0.0.3:80 -s rr -p 0
 -a -t 10.0.0.3:80 -r 10.0.0.9:0 -m -w 1
 -A protocol 47 10.0.0.1:80 -s rr
@@ -213,7 +220,7 @@ impl Saved {
             Line(options) => Some(printed(format!("{SERVICE}{}{OTHER}", server(options)))),
             Unsaid(options) => {
                 let stderr = format!(
-                    "not saved, for no restore would take it:\n{}",
+                    "not saved, because no restore would bring it back:\n{}",
                     server(options)
                 );
                 Some(Output {
