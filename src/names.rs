@@ -80,14 +80,14 @@ impl Names {
         if self.numeric || self.in_vain.get() > PATIENCE_IN_VAIN {
             return None;
         }
-        let name = CString::new(name).ok()?;
+        let c_name = CString::new(name).ok()?;
         let start = Instant::now();
-        let v4 = || first_address::<4>(&name, libc::AF_INET).map(|a| Ipv4Addr::from(a).into());
-        let v6 = || first_address::<16>(&name, libc::AF_INET6).map(|a| Ipv6Addr::from(a).into());
+        let v4 = || first_address::<4>(&c_name, libc::AF_INET).map(|a| Ipv4Addr::from(a).into());
+        let v6 = || first_address::<16>(&c_name, libc::AF_INET6).map(|a| Ipv6Addr::from(a).into());
         let address = v4().or_else(v6);
         if address.is_none() && was_unanswered() {
             self.in_vain.set(self.in_vain.get() + start.elapsed());
-            self.is_news.set(true);
+            self.is_news.set(looks_like_name(name));
         }
         address
     }
@@ -109,6 +109,17 @@ impl Names {
     pub fn gave_up(&self) -> bool {
         self.waited >= PATIENCE
     }
+}
+
+/// Whether a text is more likely a host's name than an address with a slip in it: `10.0.0.1x` and
+/// `::1%lo` are none, though the C library asks name servers about them.
+fn looks_like_name(text: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let is_of_name = |byte: &u8| is_letter(byte) || byte.is_ascii_digit() || b"-_.".contains(byte);
+    let mut labels = text.rsplit(|&byte| byte == b'.');
+    let last_label = labels.find(|label| !label.is_empty());
+    let begins_with_letter = last_label.and_then(<[u8]>::first).is_some_and(is_letter);
+    text.iter().all(is_of_name) && begins_with_letter
 }
 
 /// The result of `ask` if it comes in time. The C library cannot be interrupted, so it is asked

@@ -182,6 +182,13 @@ try -Sn
 try -Lc
 try -A -t 10.0.0.2:http -s rr
 try -A -t localhost:81 -s rr
+# No name server is missed where nothing is a name.
+try -A -t 10.0.0.3x:80
+try -A -t [fe80::1%lo]:80
+try -A -t 10.0.0.3:80 -p 9 -M 64x
+echo '-A -t [2001:db8::1]:80 -p 9 -M nobody.example' | ipvsadm -R
+printf -- '-A -M 64.example -t [2001:db8::1]:80 -p 9\nx\n' | ipvsadm -R
+ipvsadm -D -t [2001:db8::1]:80
 try -A -t 10.0.0.2:82 -s rr
 try -D -t 10.0.0.2:82
 IPVSADM_COMPLETE=1 ipvsadm -D -t 10.0.0.1
@@ -200,6 +207,14 @@ cannot open file /proc/net/ip_vs_conn
 1 of -Lc
 0 of -A -t 10.0.0.2:http -s rr
 0 of -A -t localhost:81 -s rr
+illegal virtual server address[:port] specified
+2 of -A -t 10.0.0.3x:80
+illegal virtual server address[:port] specified
+2 of -A -t [fe80::1%lo]:80
+illegal virtual server persistent mask specified
+2 of -A -t 10.0.0.3:80 -p 9 -M 64x
+line 1: illegal ipv6 netmask specified
+line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
 0 of -A -t 10.0.0.2:82 -s rr
 0 of -D -t 10.0.0.2:82
 /etc
@@ -216,6 +231,14 @@ illegal virtual server address[:port] specified
 no name server answered
 illegal virtual server address[:port] specified
 2 of -A -t localhost:81 -s rr
+illegal virtual server address[:port] specified
+2 of -A -t 10.0.0.3x:80
+illegal virtual server address[:port] specified
+2 of -A -t [fe80::1%lo]:80
+illegal virtual server persistent mask specified
+2 of -A -t 10.0.0.3:80 -p 9 -M 64x
+line 1: illegal ipv6 netmask specified
+line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
 0 of -A -t 10.0.0.2:82 -s rr
 0 of -D -t 10.0.0.2:82
 10.0.0.1:80\trr, 0 servers

@@ -288,6 +288,8 @@ impl<'a> Line<'a> {
                 Some(mask) => Some(Mask::V4(mask)),
                 None if as_ipv6.is_none() => return Err(Error::Mask),
                 None => {
+                    // A number was meant, which no name server need know.
+                    self.names.unanswered();
                     self.early.push(Early::Mask);
                     None
                 }
