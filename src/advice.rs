@@ -1,8 +1,8 @@
 //! What to do about an error: a line for people at a terminal, who see it behind the message.
 
-use crate::cli::complete::SCHEDULERS;
 use crate::cli::options::{Needs, Row, Slot, Slots, Value, Verb, options_for, rows};
 use crate::error::{Action, Error, Word};
+use crate::model::terms::SCHEDULERS;
 
 /// Names that differ in more places than this are not meant.
 const MOST_SLIPS: usize = 2;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::model::Protocol;
+use crate::model::terms::Vocabulary;
 
 /// How long all lookups of a listing may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -172,31 +173,27 @@ fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> 
 }
 
 fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
-    let name = CString::new(name).ok()?;
+    let (name, protocol) = (CString::new(name).ok()?, protocol_name(protocol)?);
     let _alone = asking_alone();
     // SAFETY: both arguments are C strings; the answer is read at once, as above.
     unsafe {
-        let service = libc::getservbyname(name.as_ptr(), protocol_name(protocol)?.as_ptr());
+        let service = libc::getservbyname(name.as_ptr(), protocol.as_ptr());
         Some(u16::from_be(service.as_ref()?.s_port as u16))
     }
 }
 
 fn name_of_port(port: u16, protocol: Protocol) -> Option<Vec<u8>> {
+    let protocol = protocol_name(protocol)?;
     let _alone = asking_alone();
     // SAFETY: the name is a C string; the answer is copied at once, as above.
     unsafe {
-        let service = getservbyport(port.to_be().into(), protocol_name(protocol)?.as_ptr());
+        let service = getservbyport(port.to_be().into(), protocol.as_ptr());
         Some(CStr::from_ptr(service.as_ref()?.s_name).to_bytes().to_vec())
     }
 }
 
-fn protocol_name(protocol: Protocol) -> Option<&'static CStr> {
-    match protocol {
-        Protocol::TCP => Some(c"tcp"),
-        Protocol::UDP => Some(c"udp"),
-        Protocol::SCTP => Some(c"sctp"),
-        _ => None,
-    }
+fn protocol_name(protocol: Protocol) -> Option<CString> {
+    CString::new(protocol.word()?).ok()
 }
 
 fn name_of_address(address: IpAddr) -> Option<Vec<u8>> {

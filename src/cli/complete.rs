@@ -10,28 +10,11 @@ use super::live::{self, LiveId};
 use super::options::{Needs, Opt, OptionRow, Row, Slots, Value, Verb};
 use super::table::{COMMANDS, OPTIONS};
 use super::words::{Event, Words};
-use crate::model::Protocol;
+use crate::model::{Protocol, terms};
 use crate::render::Out;
 
 /// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
 const INTERFACES: &str = "/proc/net/dev";
-
-/// The schedulers, and what they go by.
-pub const SCHEDULERS: &[(&str, &str)] = &[
-    ("rr", "one after the other"),
-    ("wrr", "one after the other, by weight"),
-    ("lc", "fewest connections"),
-    ("wlc", "fewest connections, by weight"),
-    ("lblc", "by destination, fewest connections"),
-    ("lblcr", "by destination, sets of servers"),
-    ("dh", "hash of the destination"),
-    ("sh", "hash of the client"),
-    ("mh", "hash of the client, stable"),
-    ("sed", "shortest expected delay"),
-    ("nq", "idle first, shortest expected delay"),
-    ("fo", "highest weight"),
-    ("ovf", "highest weight, overflowing to the next"),
-];
 
 /// Something that may stand on the line, and a few words about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +170,7 @@ impl<'a> Line<'a> {
                 self.services(option, services)
             }
             Opt::RealServer => self.servers(services),
-            Opt::Scheduler => words(SCHEDULERS),
+            Opt::Scheduler => words(terms::SCHEDULERS),
             Opt::SchedulerFlags => self.scheduler_flags(value),
             Opt::Engine => words(&[("sip", "by the Call-ID")]),
             Opt::TunnelType => words(&[

@@ -2,6 +2,7 @@
 //! original reads them with. None of these says what is wrong; the caller knows which option it was.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::str;
 
@@ -105,20 +106,21 @@ pub fn number(text: &[u8], range: RangeInclusive<i64>) -> Option<i64> {
 }
 
 /// A firewall mark: a number, decimal or with `0x`.
-pub fn mark(text: &[u8]) -> Option<u32> {
+pub fn mark(text: &[u8]) -> Option<NonZeroU32> {
     const MARKS: RangeInclusive<i64> = 1..=u32::MAX as i64;
     let hexadecimal = match text {
         [b'0', b'x' | b'X', digits @ ..] => Some(digits),
         _ => None,
     };
-    match hexadecimal {
+    let mark = match hexadecimal {
         Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
             let digits = str::from_utf8(digits).ok()?;
-            u32::from_str_radix(digits, 16).ok().filter(|&m| m != 0)
+            u32::from_str_radix(digits, 16).ok()?
         }
-        Some(_) => None,
-        None => number(text, MARKS).map(|mark| mark as u32),
-    }
+        Some(_) => return None,
+        None => number(text, MARKS)? as u32,
+    };
+    NonZeroU32::new(mark)
 }
 
 /// A multicast group: its family by the colon, no names.
@@ -266,8 +268,8 @@ mod tests {
 
     #[test]
     fn marks_may_be_hexadecimal() {
-        assert_eq!(mark(b"0xff"), Some(255));
-        assert_eq!(mark(b"4294967295"), Some(u32::MAX));
+        assert_eq!(mark(b"0xff"), NonZeroU32::new(255));
+        assert_eq!(mark(b"4294967295"), Some(NonZeroU32::MAX));
         for bad in ["0", "0x", "0x0", "0x+1", "4294967296", "-1", "x"] {
             assert_eq!(mark(bad.as_bytes()), None, "{bad:?}");
         }

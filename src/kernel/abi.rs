@@ -61,6 +61,11 @@ pub mod service {
     pub const STATS64: u16 = 12;
 }
 
+/// Bits of `FLAGS` that are more than flags.
+pub mod flag {
+    pub const PERSISTENT: u32 = 0x01;
+}
+
 /// Attributes of a server.
 pub mod dest {
     pub const ADDR: u16 = 1;

@@ -30,19 +30,8 @@ pub(super) enum Way {
 /// use ipvsadm::kernel::{Batch, Client};
 /// use ipvsadm::model::*;
 ///
-/// # fn main() -> Result<(), ipvsadm::kernel::Error> {
-/// let web = Service {
-///     id: ServiceId::Address {
-///         protocol: Protocol::TCP,
-///         address: [192, 0, 2, 1].into(),
-///         port: 80,
-///     },
-///     scheduler: Name::new(b"wlc"),
-///     flags: Flags::NONE,
-///     persistence: 0,
-///     mask: Mask::whole(Family::V4),
-///     engine: Name::EMPTY,
-/// };
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let web = Service::tcp("192.0.2.1:80".parse()?);
 /// let mut client = Client::open()?;
 /// client.add_service(&web)?;
 ///
@@ -51,12 +40,8 @@ pub(super) enum Way {
 /// let mut refused = |number, errno| eprintln!("server {number}: error {errno}");
 /// for number in 1..=200 {
 ///     let server = Server {
-///         id: ServerId { address: [10, 0, 0, number].into(), port: 80 },
 ///         forwarding: Forwarding::Masquerade,
-///         tunnel: Tunnel::IPIP,
-///         weight: 1,
-///         upper_threshold: 0,
-///         lower_threshold: 0,
+///         ..Server::new(([10, 0, 0, number], 80))
 ///     };
 ///     batch.push(number, &Change::AddServer(web.id, server), &mut refused)?;
 /// }

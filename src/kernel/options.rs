@@ -8,15 +8,16 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 
-use super::abi::option;
+use super::abi::{flag, option};
 use super::error::{Error, Result};
-use super::reply::{daemon_role, forwarding};
-use super::request::{daemon_state, forward_method};
+use super::reply::{Malformed, daemon_role, forwarding};
+use super::request::{daemon_state, flag_bits, forward_method};
 use super::transport::Transport;
 use crate::model::{
-    Change, Daemon, Family, Flags, Info, Mask, Name, Protocol, Server, ServerId, ServerState,
-    Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
+    Change, Daemon, Family, Flags, Info, Mask, Name, Protocol, Scheduler, Server, ServerId,
+    ServerState, Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
 };
 
 /// What is refused here and might be done over netlink.
@@ -45,6 +46,9 @@ const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
 
 /// Where the name of a service's scheduler begins. Every service has one.
 const SCHEDULER: usize = 16;
+
+/// What the kernel calls the scheduler of a service that has none.
+const NO_SCHEDULER: Scheduler = Scheduler::new(b"none").unwrap();
 
 /// The options of one socket, and a buffer to use with them.
 pub struct Options<'a> {
@@ -159,7 +163,7 @@ impl<'a> Options<'a> {
             if state != 0 {
                 daemons.push(Daemon {
                     role: daemon_role(state)?,
-                    interface,
+                    interface: interface.ok_or(Malformed("a daemon without an interface"))?,
                     sync_id,
                     max_length: None,
                     group: None,
@@ -326,7 +330,7 @@ impl Writer<'_> {
             ServiceId::Mark {
                 mark,
                 family: Family::V4,
-            } => (Ipv4Addr::UNSPECIFIED, 0, mark),
+            } => (Ipv4Addr::UNSPECIFIED, 0, mark.get()),
             _ => return Err(NOT_HERE),
         };
         self.field(id.protocol().0.to_ne_bytes());
@@ -348,13 +352,13 @@ impl Writer<'_> {
         let Mask::V4(mask) = service.mask else {
             return Err(NOT_HERE);
         };
-        if !service.engine.is_empty() {
+        if service.engine.is_some() {
             return Err(NOT_HERE);
         }
         self.service_id(&service.id)?;
         self.name(service.scheduler.as_bytes());
-        self.u32(service.flags.0 & !Flags::HASHED.0);
-        self.u32(service.persistence);
+        self.u32(flag_bits(service));
+        self.u32(service.persistence.unwrap_or(0));
         self.field(mask.octets());
         Ok(())
     }
@@ -440,9 +444,9 @@ impl<'a> Fields<'a> {
         Ipv4Addr::from(self.take::<4>(4))
     }
 
-    fn name(&mut self) -> Name<15> {
+    fn name(&mut self) -> Option<Name<15>> {
         let field: [u8; option::NAME] = self.take(1);
-        Name::new(field.split(|&byte| byte == 0).next().unwrap_or_default())
+        Name::cut(&field)
     }
 
     /// The entries of equal size that follow a header.
@@ -458,24 +462,26 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     fn service(&mut self) -> (ServiceState, usize) {
         let (protocol, address, port) = (Protocol(self.u16()), self.address(), self.port());
-        let id = match self.u32() {
-            0 => ServiceId::Address {
+        let id = match NonZeroU32::new(self.u32()) {
+            None => ServiceId::Address {
                 protocol,
                 address: address.into(),
                 port,
             },
-            mark => ServiceId::Mark {
+            Some(mark) => ServiceId::Mark {
                 mark,
                 family: Family::V4,
             },
         };
+        let scheduler = self.name().unwrap_or(NO_SCHEDULER);
+        let (flags, persistence) = (self.u32(), self.u32());
         let service = Service {
             id,
-            scheduler: self.name(),
-            flags: Flags(self.u32()),
-            persistence: self.u32(),
+            scheduler,
+            flags: Flags::from_bits(flags),
+            persistence: (flags & flag::PERSISTENT != 0).then_some(persistence),
             mask: Mask::V4(self.address()),
-            engine: Name::EMPTY,
+            engine: None,
         };
         let servers = self.u32() as usize;
         let stats = self.stats();

@@ -3,6 +3,7 @@
 //! Attributes that are not known here are passed over, so that newer kernels may say more.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use netlink_packet_core::{
     DoneBuffer, ErrorBuffer, NLA_HEADER_SIZE, NLA_TYPE_MASK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
@@ -128,10 +129,10 @@ pub fn service(attributes: &[u8]) -> Result<ServiceState> {
     let mut port = None;
     let mut mark = None;
     let mut scheduler = None;
-    let mut flags = None;
+    let mut bits = None;
     let mut persistence = None;
     let mut mask = None;
-    let mut engine = Name::EMPTY;
+    let mut engine = None;
     let mut counters = Counters::default();
     for attribute in walk(find(attributes, top::SERVICE)?) {
         let (kind, value) = attribute?;
@@ -141,11 +142,11 @@ pub fn service(attributes: &[u8]) -> Result<ServiceState> {
             service::ADDR => address = Some(value),
             service::PORT => port = Some(self::port(value)?),
             service::FWMARK => mark = Some(number(value)?),
-            service::SCHED_NAME => scheduler = Some(name(value)),
-            service::FLAGS => flags = Some(self::flags(value)?),
+            service::SCHED_NAME => scheduler = Name::cut(value),
+            service::FLAGS => bits = Some(flags(value)?),
             service::TIMEOUT => persistence = Some(number(value)?),
             service::NETMASK => mask = Some(exactly(value)?),
-            service::PE_NAME => engine = name(value),
+            service::PE_NAME => engine = Name::cut(value),
             service::STATS => counters.narrow = Some(value),
             service::STATS64 => counters.wide = Some(value),
             _ => {}
@@ -153,7 +154,10 @@ pub fn service(attributes: &[u8]) -> Result<ServiceState> {
     }
     let family = family.ok_or(Malformed("a service without a family"))?;
     let id = match mark {
-        Some(mark) => ServiceId::Mark { mark, family },
+        Some(mark) => ServiceId::Mark {
+            mark: NonZeroU32::new(mark).ok_or(Malformed("a service of mark 0"))?,
+            family,
+        },
         None => ServiceId::Address {
             protocol: protocol.ok_or(Malformed("a service without a protocol"))?,
             address: self::address(
@@ -163,13 +167,15 @@ pub fn service(attributes: &[u8]) -> Result<ServiceState> {
             port: port.ok_or(Malformed("a service without a port"))?,
         },
     };
+    let bits = bits.ok_or(Malformed("a service without flags"))?;
+    let persistence = persistence.ok_or(Malformed("a service without a timeout"))?;
     let mask = mask.ok_or(Malformed("a service without a mask"))?;
     Ok(ServiceState {
         service: Service {
             id,
             scheduler: scheduler.ok_or(Malformed("a service without a scheduler"))?,
-            flags: flags.ok_or(Malformed("a service without flags"))?,
-            persistence: persistence.ok_or(Malformed("a service without a timeout"))?,
+            flags: Flags::from_bits(bits),
+            persistence: (bits & abi::flag::PERSISTENT != 0).then_some(persistence),
             mask: match family {
                 Family::V4 => Mask::V4(Ipv4Addr::from(mask)),
                 Family::V6 => Mask::V6(u32::from_ne_bytes(mask)),
@@ -248,7 +254,7 @@ pub fn daemon(attributes: &[u8]) -> Result<Daemon> {
         let (kind, value) = attribute?;
         match kind {
             daemon::STATE => role = Some(daemon_role(number(value)?)?),
-            daemon::MCAST_IFN => interface = Some(name(value)),
+            daemon::MCAST_IFN => interface = Name::cut(value),
             daemon::SYNC_ID => sync_id = Some(number(value)?),
             daemon::SYNC_MAXLEN => max_length = Some(number(value)?),
             daemon::MCAST_GROUP => group = Some(IpAddr::from(exactly::<4>(value)?)),
@@ -372,16 +378,10 @@ fn port(value: &[u8]) -> Result<u16> {
     exactly(value).map(u16::from_be_bytes)
 }
 
-/// A text up to its NUL.
-fn name<const N: usize>(value: &[u8]) -> Name<N> {
-    let length = value.iter().position(|&byte| byte == 0);
-    Name::new(&value[..length.unwrap_or(value.len())])
-}
-
 /// The flags come with a mask, which says nothing in a reply.
-fn flags(value: &[u8]) -> Result<Flags> {
+fn flags(value: &[u8]) -> Result<u32> {
     let value: [u8; 8] = exactly(value)?;
-    number(&value[..4]).map(Flags)
+    number(&value[..4])
 }
 
 /// The kernel gives every address sixteen bytes, of which IPv4 takes the first four.

@@ -9,8 +9,8 @@ use netlink_packet_generic::{GenlFamily, GenlMessage};
 
 use super::abi::{self, command, daemon, dest, forward, service, top, tunnel};
 use crate::model::{
-    Change, Daemon, DaemonRole, Family, Flags, Forwarding, Mask, Server, ServerId, Service,
-    ServiceId, Tunnel, TunnelKind,
+    Change, Daemon, DaemonRole, Family, Forwarding, Mask, Server, ServerId, Service, ServiceId,
+    Tunnel, TunnelKind,
 };
 
 /// A command that asks for something.
@@ -254,31 +254,39 @@ fn service_key(out: &mut impl Attributes, id: &ServiceId) {
             out.address(service::ADDR, address);
             out.port(service::PORT, port);
         }
-        ServiceId::Mark { mark, .. } => out.u32(service::FWMARK, mark),
+        ServiceId::Mark { mark, .. } => out.u32(service::FWMARK, mark.get()),
     }
 }
 
 fn whole_service(out: &mut impl Attributes, service: &Service) {
     service_key(out, &service.id);
     out.name(service::SCHED_NAME, service.scheduler.as_bytes());
-    out.bytes(service::FLAGS, &flags_and_mask(service.flags));
-    out.u32(service::TIMEOUT, service.persistence);
+    out.bytes(service::FLAGS, &flags_and_mask(service));
+    out.u32(service::TIMEOUT, service.persistence.unwrap_or(0));
     match service.mask {
         Mask::V4(mask) => out.bytes(service::NETMASK, &mask.octets()),
         Mask::V6(prefix) => out.u32(service::NETMASK, prefix),
     }
-    if !service.engine.is_empty() {
-        out.name(service::PE_NAME, service.engine.as_bytes());
+    if let Some(engine) = &service.engine {
+        out.name(service::PE_NAME, engine.as_bytes());
     }
 }
 
-/// All flags are replaced. The kernel would take a service that comes with `HASHED`, as one
-/// read from it does, to be in its table already, and never find it there.
-fn flags_and_mask(flags: Flags) -> [u8; 8] {
-    let flags = flags.0 & !Flags::HASHED.0;
+/// All flags are replaced.
+fn flags_and_mask(service: &Service) -> [u8; 8] {
     let mut bytes = [0xff; 8];
-    bytes[..4].copy_from_slice(&flags.to_ne_bytes());
+    bytes[..4].copy_from_slice(&flag_bits(service).to_ne_bytes());
     bytes
+}
+
+/// `HASHED`, which the kernel reports with every service, is never among them: a service that
+/// comes with it would be taken to be in the table already, and never be found there.
+pub(super) fn flag_bits(service: &Service) -> u32 {
+    let persistent = match service.persistence {
+        Some(_) => abi::flag::PERSISTENT,
+        None => 0,
+    };
+    service.flags.bits() | persistent
 }
 
 /// The family always goes along: without it an IPv6 address behind an IPv4 service would be

@@ -15,7 +15,7 @@ use super::netlink::List;
 use super::options::Snapshot;
 use super::reply;
 use super::request::Query;
-use crate::model::{Entry, Family, Flags, Forwarding, ServerState, ServiceId, ServiceState};
+use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceState};
 
 /// So many services are told at once, however much there is to tell of each.
 const FEW: usize = 64;
@@ -47,7 +47,7 @@ impl Detail {
     /// Whether the old options say all there is to say of such a service.
     fn has_all_of_service(self, state: &ServiceState) -> bool {
         match self {
-            Self::Brief => !state.service.flags.has(Flags::PERSISTENT),
+            Self::Brief => state.service.persistence.is_none(),
             Self::Counters => Self::Brief.has_all_of_service(state) && state.stats.fit_32_bits(),
             Self::Settings | Self::Full => false,
         }

@@ -27,7 +27,7 @@ fn sort_servers(servers: &mut [ServerState]) {
 /// What services are compared by, the first difference counts.
 fn service_key(id: &ServiceId) -> [u32; 8] {
     match *id {
-        ServiceId::Mark { mark, family } => [mark, family_number(family), 0, 0, 0, 0, 0, 0],
+        ServiceId::Mark { mark, family } => [mark.get(), family_number(family), 0, 0, 0, 0, 0, 0],
         ServiceId::Address {
             protocol,
             address,

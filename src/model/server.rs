@@ -1,6 +1,6 @@
 //! A real server: where a service's connections go.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Family, Stats};
 
@@ -14,6 +14,16 @@ pub struct ServerId {
 impl ServerId {
     pub fn family(&self) -> Family {
         Family::of(self.address)
+    }
+}
+
+impl<A: Into<SocketAddr>> From<A> for ServerId {
+    fn from(address: A) -> Self {
+        let address = address.into();
+        Self {
+            address: address.ip(),
+            port: address.port(),
+        }
     }
 }
 
@@ -49,6 +59,15 @@ impl Checksum {
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+
+    /// The one mode that the kernel follows, whatever bits are set.
+    pub fn mode(self) -> Self {
+        match self {
+            bits if bits.has(Self::REMOTE) => Self::REMOTE,
+            bits if bits.has(Self::PLAIN) => Self::PLAIN,
+            _ => Self::NONE,
+        }
+    }
 }
 
 /// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
@@ -68,6 +87,21 @@ impl Tunnel {
 }
 
 /// A real server as it is configured.
+///
+/// Fields may be added: begin with [`Server::new`].
+///
+/// ```
+/// use ipvsadm::model::{Forwarding, Server};
+///
+/// # fn main() -> Result<(), std::net::AddrParseError> {
+/// let server = Server {
+///     forwarding: Forwarding::Masquerade,
+///     weight: 5,
+///     ..Server::new("10.0.0.1:8080".parse::<std::net::SocketAddr>()?)
+/// };
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     pub id: ServerId,
@@ -78,6 +112,20 @@ pub struct Server {
     pub upper_threshold: u32,
     /// Connections below which it gets new ones again.
     pub lower_threshold: u32,
+}
+
+impl Server {
+    /// A server as `ipvsadm -a` adds it without more options: direct routing, weight 1, no limits.
+    pub fn new(id: impl Into<ServerId>) -> Self {
+        Self {
+            id: id.into(),
+            forwarding: Forwarding::DirectRouting,
+            tunnel: Tunnel::IPIP,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        }
+    }
 }
 
 /// A real server as the kernel reports it.

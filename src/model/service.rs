@@ -1,9 +1,10 @@
 //! A virtual service: what clients connect to.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::ops::BitOr;
 
-use super::{Family, Name, Stats};
+use super::{Engine, Family, Scheduler, Stats};
 
 /// An IP protocol by its number. IPVS balances three of them; the kernel may report others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,12 +25,21 @@ pub enum ServiceId {
         port: u16,
     },
     Mark {
-        mark: u32,
+        /// Mark 0 is what packets without a mark have; the kernel takes it for no mark.
+        mark: NonZeroU32,
         family: Family,
     },
 }
 
 impl ServiceId {
+    pub fn address(protocol: Protocol, address: SocketAddr) -> Self {
+        Self::Address {
+            protocol,
+            address: address.ip(),
+            port: address.port(),
+        }
+    }
+
     pub fn family(&self) -> Family {
         match *self {
             Self::Address { address, .. } => Family::of(address),
@@ -54,22 +64,36 @@ impl ServiceId {
     }
 }
 
-/// The kernel's flags of a service.
+/// Flags of a service: one-packet scheduling, and those that its scheduler reads as it likes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Flags(pub u32);
+pub struct Flags(u32);
 
 impl Flags {
     pub const NONE: Self = Self(0);
-    pub const PERSISTENT: Self = Self(0x01);
-    /// The kernel's own; set in every reply.
-    pub const HASHED: Self = Self(0x02);
+    /// Each packet is scheduled by itself, without a connection: for UDP.
     pub const ONE_PACKET: Self = Self(0x04);
     pub const SCHEDULER_1: Self = Self(0x08);
     pub const SCHEDULER_2: Self = Self(0x10);
     pub const SCHEDULER_3: Self = Self(0x20);
+    /// Every flag that belongs to the scheduler.
+    pub const SCHEDULER: Self = Self(0x38);
 
-    pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    /// Not flags of this kind: a service is persistent if it has a time of persistence, and
+    /// "hashed" is the kernel's own.
+    const OTHERS: u32 = 0x03;
+
+    /// The flags among the kernel's bits.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & !Self::OTHERS)
+    }
+
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether any of these is set.
+    pub const fn has(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 }
 
@@ -100,16 +124,67 @@ impl Mask {
 }
 
 /// A virtual service as it is configured.
+///
+/// Fields may be added: begin with a constructor.
+///
+/// ```
+/// use ipvsadm::model::Service;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let web = Service {
+///     scheduler: "rr".parse()?,
+///     persistence: Some(360),
+///     ..Service::tcp("192.0.2.1:80".parse()?)
+/// };
+/// assert_eq!(web.id.to_string(), "-t 192.0.2.1:80");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
     pub id: ServiceId,
-    pub scheduler: Name<15>,
+    pub scheduler: Scheduler,
     pub flags: Flags,
-    /// How long a client stays with its server, in seconds; means something with `PERSISTENT`.
-    pub persistence: u32,
+    /// How long a client stays with its server, in seconds, if the service is persistent.
+    pub persistence: Option<u32>,
+    /// Clients that differ only outside this mask stay with the same server.
     pub mask: Mask,
-    /// The persistence engine; empty for none.
-    pub engine: Name<16>,
+    /// What tells clients apart instead of their addresses.
+    pub engine: Option<Engine>,
+}
+
+impl Service {
+    /// The scheduler of a service that names no other.
+    pub const SCHEDULER: Scheduler = Scheduler::new(b"wlc").unwrap();
+
+    /// A service as `ipvsadm -A` adds it without more options.
+    pub fn new(id: ServiceId) -> Self {
+        Self {
+            id,
+            scheduler: Self::SCHEDULER,
+            flags: Flags::NONE,
+            persistence: None,
+            mask: Mask::whole(id.family()),
+            engine: None,
+        }
+    }
+
+    pub fn tcp(address: SocketAddr) -> Self {
+        Self::new(ServiceId::address(Protocol::TCP, address))
+    }
+
+    pub fn udp(address: SocketAddr) -> Self {
+        Self::new(ServiceId::address(Protocol::UDP, address))
+    }
+
+    pub fn sctp(address: SocketAddr) -> Self {
+        Self::new(ServiceId::address(Protocol::SCTP, address))
+    }
+
+    /// A service for the packets of a family that carry a firewall mark.
+    pub fn mark(mark: NonZeroU32, family: Family) -> Self {
+        Self::new(ServiceId::Mark { mark, family })
+    }
 }
 
 /// A virtual service as the kernel reports it.

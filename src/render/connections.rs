@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::endpoint::{Cut, endpoint};
 use super::out::Out;
+use crate::model::terms::Vocabulary;
 use crate::model::{Connection, Protocol};
 use crate::names::Names;
 
@@ -31,7 +32,7 @@ pub fn entry(
     out.pad(mark, 6).text(" ");
     out.left(connection.state, 11).text(" ");
 
-    let protocol = protocol(connection.protocol);
+    let protocol = Protocol::from_title(connection.protocol);
     let mut column = |out: &mut Out, address: SocketAddr, width| {
         let mark = out.mark();
         let (ip, port) = (address.ip(), address.port());
@@ -57,13 +58,4 @@ fn two_digits(out: &mut Out, number: u32) {
         out.text("0");
     }
     out.number(number);
-}
-
-pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
-    match name {
-        b"TCP" => Some(Protocol::TCP),
-        b"UDP" => Some(Protocol::UDP),
-        b"SCTP" => Some(Protocol::SCTP),
-        _ => None,
-    }
 }

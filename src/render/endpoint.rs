@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::address::address;
 use super::out::Out;
+use crate::model::terms::Vocabulary;
 use crate::model::{Family, Protocol, ServerId, ServiceId};
 use crate::names::Names;
 
@@ -50,7 +51,7 @@ pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId, cut: Cut) {
     let mark = out.mark();
     match *id {
         ServiceId::Mark { mark, family } => {
-            out.text("FWM  ").number(mark);
+            out.text("FWM  ").number(mark.get());
             if family == Family::V6 {
                 out.text(" IPv6");
             }
@@ -60,7 +61,7 @@ pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId, cut: Cut) {
             address,
             port,
         } => {
-            out.left(protocol_name(protocol), 4).text(" ");
+            out.left(protocol.title().unwrap_or("?"), 4).text(" ");
             endpoint(out, names, address, port, Some(protocol), cut);
             if cut == Cut::AsOriginal && address.is_ipv4() {
                 out.cut(mark, 33);
@@ -86,14 +87,5 @@ pub fn server_protocol(service: &ServiceId) -> Option<Protocol> {
     match *service {
         ServiceId::Address { protocol, .. } => Some(protocol),
         ServiceId::Mark { .. } => None,
-    }
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::TCP => "TCP",
-        Protocol::UDP => "UDP",
-        Protocol::SCTP => "SCTP",
-        _ => "?",
     }
 }

@@ -2,6 +2,7 @@
 //! what has no value is null.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,8 +10,8 @@ use serde::Serialize;
 
 use super::flags::names_of_flags;
 use super::out::Out;
-use crate::model::{self, Checksum, DaemonRole, Family, Flags, Forwarding, Mask, Protocol};
-use crate::model::{ServiceId, TunnelKind};
+use crate::model::terms::Vocabulary;
+use crate::model::{self, Checksum, Family, Flags, Forwarding, Mask, ServiceId};
 
 /// A document that is a list, with a line for each item, so that it can be written while it is
 /// read. One that was cut off is no JSON, and so is not taken for the whole.
@@ -97,15 +98,9 @@ impl<'a> From<&'a model::Entry> for Service<'a> {
                 protocol,
                 address,
                 port,
-            } => (
-                Some(protocol_name(protocol)),
-                Some(address),
-                Some(port),
-                None,
-            ),
-            ServiceId::Mark { mark, .. } => (None, None, None, Some(mark)),
+            } => (Some(word(protocol)), Some(address), Some(port), None),
+            ServiceId::Mark { mark, .. } => (None, None, None, Some(mark.get())),
         };
-        let is_persistent = service.flags.has(Flags::PERSISTENT);
         Self {
             protocol,
             address,
@@ -117,12 +112,15 @@ impl<'a> From<&'a model::Entry> for Service<'a> {
             },
             scheduler: text(service.scheduler.as_bytes()),
             sched_flags: names_of_flags(service).collect(),
-            persistent: is_persistent.then_some(service.persistence),
+            persistent: service.persistence,
             netmask: match service.mask {
                 Mask::V4(mask) => mask.to_string(),
                 Mask::V6(length) => length.to_string(),
             },
-            pe: (!service.engine.is_empty()).then(|| text(service.engine.as_bytes())),
+            pe: service
+                .engine
+                .as_ref()
+                .map(|engine| text(engine.as_bytes())),
             ops: service.flags.has(Flags::ONE_PACKET),
             stats: Counters::totals(&entry.service.stats),
             rate: Counters::rates(&entry.service.stats),
@@ -154,14 +152,7 @@ impl From<&model::ServerState> for Server {
         Self {
             address: server.id.address,
             port: server.id.port,
-            forward: match server.forwarding {
-                Forwarding::Masquerade => "masq".into(),
-                Forwarding::Local => "local".into(),
-                Forwarding::Tunnel => "tunnel".into(),
-                Forwarding::DirectRouting => "route".into(),
-                Forwarding::Bypass => "bypass".into(),
-                Forwarding::Unknown(number) => number.to_string().into(),
-            },
+            forward: word(server.forwarding),
             tunnel: is_tunnel.then(|| Tunnel::from(&server.tunnel)),
             weight: server.weight,
             u_threshold: server.upper_threshold,
@@ -186,12 +177,7 @@ struct Tunnel {
 impl From<&model::Tunnel> for Tunnel {
     fn from(tunnel: &model::Tunnel) -> Self {
         Self {
-            r#type: match tunnel.kind {
-                TunnelKind::Ipip => "ipip".into(),
-                TunnelKind::Gue => "gue".into(),
-                TunnelKind::Gre => "gre".into(),
-                TunnelKind::Unknown(number) => number.to_string().into(),
-            },
+            r#type: word(tunnel.kind),
             port: tunnel.port,
             csum: tunnel.checksum.has(Checksum::PLAIN),
             remcsum: tunnel.checksum.has(Checksum::REMOTE),
@@ -293,10 +279,7 @@ struct Daemon<'a> {
 impl<'a> From<&'a model::Daemon> for Daemon<'a> {
     fn from(daemon: &'a model::Daemon) -> Self {
         Self {
-            role: match daemon.role {
-                DaemonRole::Master => "master",
-                DaemonRole::Backup => "backup",
-            },
+            role: daemon.role.word().unwrap_or_default(),
             mcast_interface: text(daemon.interface.as_bytes()),
             syncid: daemon.sync_id,
             sync_maxlen: daemon.max_length,
@@ -307,13 +290,10 @@ impl<'a> From<&'a model::Daemon> for Daemon<'a> {
     }
 }
 
-fn protocol_name(protocol: Protocol) -> Cow<'static, str> {
-    match protocol {
-        Protocol::TCP => "tcp".into(),
-        Protocol::UDP => "udp".into(),
-        Protocol::SCTP => "sctp".into(),
-        Protocol(number) => number.to_string().into(),
-    }
+/// The word for a value, or its number.
+fn word(value: impl Vocabulary + Display) -> Cow<'static, str> {
+    let word = value.word().map(Cow::Borrowed);
+    word.unwrap_or_else(|| value.to_string().into())
 }
 
 /// JSON knows no bytes that are not UTF-8.

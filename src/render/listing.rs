@@ -3,12 +3,13 @@
 use std::io;
 
 use super::endpoint::{self, Cut};
-use super::flags::{SCHEDULER_FLAGS, scheduler_flags};
+use super::flags::scheduler_flags;
 use super::out::Out;
 use crate::command::{Columns, View};
+use crate::model::terms::Vocabulary;
 use crate::model::{
-    Checksum, Entry, Flags, Forwarding, Info, Mask, Server, ServerState, Service, ServiceState,
-    Stats, TunnelKind,
+    Entry, Flags, Forwarding, Info, Mask, Server, ServerState, Service, ServiceState, Stats,
+    TunnelKind,
 };
 use crate::names::Names;
 
@@ -87,19 +88,19 @@ fn service(out: &mut Out, names: &mut Names, view: View, state: &ServiceState) -
 }
 
 pub(super) fn settings(out: &mut Out, service: &Service) {
-    if service.flags.has(SCHEDULER_FLAGS) {
+    if service.flags.has(Flags::SCHEDULER) {
         out.text(" (");
         scheduler_flags(out, service);
         out.text(")");
     }
-    if service.flags.has(Flags::PERSISTENT) {
-        out.text(" persistent ").number(service.persistence);
+    if let Some(seconds) = service.persistence {
+        out.text(" persistent ").number(seconds);
         if service.mask != Mask::whole(service.id.family()) {
             out.text(" mask ");
             super::mask(out, service.mask);
         }
-        if !service.engine.is_empty() {
-            out.text(" pe ").text(service.engine.as_bytes());
+        if let Some(engine) = &service.engine {
+            out.text(" pe ").text(engine.as_bytes());
         }
     }
     if service.flags.has(Flags::ONE_PACKET) {
@@ -196,15 +197,8 @@ fn counter(out: &mut Out, exact: bool, value: u64) {
     out.right_number(value / divisor, 8 - unit.len()).text(unit);
 }
 
-pub(super) fn forwarding(method: Forwarding) -> &'static str {
-    match method {
-        Forwarding::Masquerade => "Masq",
-        Forwarding::Local => "Local",
-        Forwarding::Tunnel => "Tunnel",
-        Forwarding::DirectRouting => "Route",
-        Forwarding::Bypass => "Bypass",
-        Forwarding::Unknown(_) => "Unknown",
-    }
+fn forwarding(method: Forwarding) -> &'static str {
+    method.title().unwrap_or("Unknown")
 }
 
 pub(super) fn tunnel(out: &mut Out, server: &Server) {
@@ -213,11 +207,7 @@ pub(super) fn tunnel(out: &mut Out, server: &Server) {
         return;
     }
     let tunnel = &server.tunnel;
-    let checksum = match tunnel.checksum {
-        flags if flags.has(Checksum::REMOTE) => "r+c",
-        flags if flags.has(Checksum::PLAIN) => "+c",
-        _ => "-c",
-    };
+    let checksum = tunnel.checksum.mode().title().unwrap_or_default();
     match tunnel.kind {
         TunnelKind::Ipip => out.text("ipip"),
         TunnelKind::Gue => out

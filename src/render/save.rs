@@ -3,9 +3,10 @@
 use std::io;
 
 use super::endpoint::{Cut, endpoint, server_protocol};
-use super::flags::{SCHEDULER_FLAGS, scheduler_flags};
+use super::flags::scheduler_flags;
 use super::out::Out;
 use crate::command::LONGEST_TIMEOUT;
+use crate::model::terms::Vocabulary;
 use crate::model::{
     Checksum, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, Service, ServiceId, Tunnel,
     TunnelKind,
@@ -44,17 +45,17 @@ pub fn entry(
 
 /// Whether a restore would take the line and make the same service of it.
 fn is_sayable_service(service: &Service) -> bool {
-    let is_persistent = service.flags.has(Flags::PERSISTENT);
     let is_sayable_id = match service.id {
         ServiceId::Mark { .. } => true,
         ServiceId::Address { protocol, port, .. } => match protocol {
-            _ if port == 0 && !is_persistent => false,
+            _ if port == 0 && service.persistence.is_none() => false,
             Protocol::UDP => true,
             Protocol::TCP | Protocol::SCTP => !service.flags.has(Flags::ONE_PACKET),
             _ => false,
         },
     };
-    is_sayable_id && (!is_persistent || (1..=LONGEST_TIMEOUT).contains(&service.persistence))
+    let is_sayable_time = |seconds| (1..=LONGEST_TIMEOUT).contains(&seconds);
+    is_sayable_id && service.persistence.is_none_or(is_sayable_time)
 }
 
 fn is_sayable_server(service: &ServiceId, server: &Server) -> bool {
@@ -82,20 +83,20 @@ fn is_sayable_server(service: &ServiceId, server: &Server) -> bool {
 fn service_options(out: &mut Out, names: &mut Names, service: &Service) {
     service_id(out, names, &service.id);
     out.text(" -s ").text(service.scheduler.as_bytes());
-    if service.flags.has(Flags::PERSISTENT) {
-        out.text(" -p ").number(service.persistence);
+    if let Some(seconds) = service.persistence {
+        out.text(" -p ").number(seconds);
         if service.mask != Mask::whole(service.id.family()) {
             out.text(" -M ");
             super::mask(out, service.mask);
         }
     }
-    if !service.engine.is_empty() {
-        out.text(" --pe ").text(service.engine.as_bytes());
+    if let Some(engine) = &service.engine {
+        out.text(" --pe ").text(engine.as_bytes());
     }
     if service.flags.has(Flags::ONE_PACKET) {
         out.text(" -o");
     }
-    if service.flags.has(SCHEDULER_FLAGS) {
+    if service.flags.has(Flags::SCHEDULER) {
         out.text(" -b ");
         scheduler_flags(out, service);
     }
@@ -104,7 +105,7 @@ fn service_options(out: &mut Out, names: &mut Names, service: &Service) {
 fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
     match *id {
         ServiceId::Mark { mark, family } => {
-            out.text("-f ").number(mark);
+            out.text("-f ").number(mark.get());
             if family == Family::V6 {
                 out.text(" -6");
             }
@@ -156,18 +157,15 @@ fn server_options(out: &mut Out, names: &mut Names, service: &ServiceId, server:
 
 fn tunnel_options(out: &mut Out, server: &Server) {
     let tunnel = &server.tunnel;
-    let checksum = match tunnel.checksum {
-        flags if flags.has(Checksum::REMOTE) => " --tun-remcsum",
-        flags if flags.has(Checksum::PLAIN) => " --tun-csum",
-        _ => " --tun-nocsum",
+    let Some(kind) = tunnel.kind.word() else {
+        return;
     };
-    match tunnel.kind {
-        TunnelKind::Gue => out
-            .text(" --tun-type gue --tun-port ")
-            .number(tunnel.port)
-            .text(checksum),
-        TunnelKind::Gre => out.text(" --tun-type gre").text(checksum),
-        TunnelKind::Ipip => out.text(" --tun-type ipip"),
-        TunnelKind::Unknown(_) => out,
-    };
+    out.text(" --tun-type ").text(kind);
+    if tunnel.kind == TunnelKind::Gue {
+        out.text(" --tun-port ").number(tunnel.port);
+    }
+    if tunnel.kind != TunnelKind::Ipip {
+        let checksum = tunnel.checksum.mode().word().unwrap_or_default();
+        out.text(" --tun-").text(checksum);
+    }
 }

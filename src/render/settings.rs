@@ -4,7 +4,8 @@ use std::io;
 
 use super::address::address;
 use super::out::Out;
-use crate::model::{Daemon, DaemonRole, Timeouts};
+use crate::model::terms::Vocabulary;
+use crate::model::{Daemon, Timeouts};
 
 pub fn timeouts(out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
     out.text("Timeout (tcp tcpfin udp): ").number(timeouts.tcp);
@@ -14,10 +15,7 @@ pub fn timeouts(out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
 }
 
 pub fn daemon(out: &mut Out, daemon: &Daemon) -> io::Result<()> {
-    out.text(match daemon.role {
-        DaemonRole::Master => "master",
-        DaemonRole::Backup => "backup",
-    });
+    out.text(daemon.role.word().unwrap_or_default());
     out.text(" sync daemon (mcast=")
         .text(daemon.interface.as_bytes());
     out.text(", syncid=").number(daemon.sync_id);

@@ -9,14 +9,13 @@ use tabled::settings::object::{Columns as TableColumns, Rows};
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Color, Style, Width};
 
-use super::connections::protocol;
 use super::endpoint::{self, Cut, endpoint};
 use super::listing;
 use super::out::Out;
 use crate::command::Columns;
+use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, Daemon, DaemonRole, Entry, Protocol, ServerState, ServiceId, ServiceState, Stats,
-    Timeouts,
+    Connection, Daemon, Entry, Protocol, ServerState, ServiceId, ServiceState, Stats, Timeouts,
 };
 use crate::names::Names;
 
@@ -145,7 +144,7 @@ fn server_cells(
         cells.extend(counters.map(grouped));
         return cells;
     }
-    cells.push(listing::forwarding(server.forwarding).to_lowercase());
+    cells.push(server.forwarding.word().unwrap_or("unknown").to_owned());
     match columns {
         Columns::Tunnels => {
             cells.push(cell(|out| listing::tunnel(out, server)));
@@ -179,7 +178,7 @@ pub fn connections(engines: bool) -> Sheet {
 }
 
 pub fn connection(sheet: &mut Sheet, names: &mut Names, engines: bool, item: &Connection) {
-    let protocol: Option<Protocol> = protocol(item.protocol);
+    let protocol = Protocol::from_title(item.protocol);
     let mut address = |address: SocketAddr| {
         let (ip, port) = (address.ip(), address.port());
         cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never))
@@ -213,12 +212,8 @@ pub fn daemons(daemons: &[Daemon]) -> Sheet {
     let texts = ["Daemon", "Interface", "Group"];
     let mut sheet = Sheet::new(&texts, &["Sync id", "Longest message", "Port", "TTL"]);
     for daemon in daemons {
-        let role = match daemon.role {
-            DaemonRole::Master => "master",
-            DaemonRole::Backup => "backup",
-        };
         sheet.add(vec![
-            role.to_owned(),
+            daemon.role.to_string(),
             text(daemon.interface.as_bytes()),
             daemon
                 .group

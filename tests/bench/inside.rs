@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use ipvsadm::kernel::Client;
 use ipvsadm::lines::Lines;
-use ipvsadm::model::{Daemon, DaemonRole, Name};
+use ipvsadm::model::{Daemon, DaemonRole};
 
 use super::floor::Floor;
 use super::job::{Job, VIEWS, Who};
@@ -273,15 +273,8 @@ fn receive_connections() -> Result<()> {
             .context("running ip")?;
         ensure!(status.success(), "ip {words}: {status}");
     }
-    Client::open()?.start_daemon(&Daemon {
-        role: DaemonRole::Backup,
-        interface: Name::new(b"lo"),
-        sync_id: 0,
-        max_length: None,
-        group: None,
-        port: None,
-        ttl: None,
-    })?;
+    let daemon = Daemon::new(DaemonRole::Backup, "lo".parse()?, 0);
+    Client::open()?.start_daemon(&daemon)?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let numbers: Vec<u32> = (0..CONNECTIONS).collect();
     for (turn, numbers) in numbers.chunks(38).enumerate() {

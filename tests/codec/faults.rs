@@ -134,7 +134,7 @@ fn world(old_options: bool) -> World {
     table[0] = entry(v4(1), 5);
     let daemon = |role, sync_id| Daemon {
         role,
-        interface: Name::new(b"lo"),
+        interface: "lo".parse().unwrap(),
         sync_id,
         max_length: None,
         group: None,

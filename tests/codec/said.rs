@@ -35,22 +35,29 @@ fn service_key(id: ServiceId) -> Vec<Attr> {
             bytes(3, &address(at)),
             big(4, port),
         ]),
-        ServiceId::Mark { mark, .. } => key.push(attribute(5, mark)),
+        ServiceId::Mark { mark, .. } => key.push(attribute(5, mark.get())),
     }
     key
 }
 
+/// What the kernel adds to the flags of every service in its table.
+const HASHED: u32 = 2;
+
+fn flags(service: &Service) -> u32 {
+    service.flags.bits() | u32::from(service.persistence.is_some())
+}
+
 /// The attributes of a service, in the kernel's order.
 pub fn service(service: &Service) -> Vec<Attr> {
-    let flags = [service.flags.0.to_ne_bytes(), [0xff; 4]].concat();
+    let flags = [(flags(service) | HASHED).to_ne_bytes(), [0xff; 4]].concat();
     let mut attributes = service_key(service.id);
     attributes.push(bytes(6, &[service.scheduler.as_bytes(), b"\0"].concat()));
-    if !service.engine.is_empty() {
-        attributes.push(bytes(11, &[service.engine.as_bytes(), b"\0"].concat()));
+    if let Some(engine) = &service.engine {
+        attributes.push(bytes(11, &[engine.as_bytes(), b"\0"].concat()));
     }
     attributes.extend([
         bytes(7, &flags),
-        attribute(8, service.persistence),
+        attribute(8, service.persistence.unwrap_or(0)),
         match service.mask {
             Mask::V4(mask) => bytes(9, &mask.octets()),
             Mask::V6(prefix) => attribute(9, prefix),
@@ -192,7 +199,7 @@ fn v4(address: IpAddr) -> [u8; 4] {
 pub fn old_key(id: ServiceId) -> Vec<u8> {
     let (address, port, mark) = match id {
         ServiceId::Address { address, port, .. } => (v4(address), port, 0),
-        ServiceId::Mark { mark, .. } => ([0; 4], 0, mark),
+        ServiceId::Mark { mark, .. } => ([0; 4], 0, mark.get()),
     };
     let mut key = id.protocol().0.to_ne_bytes().to_vec();
     key.extend([0, 0]);
@@ -205,19 +212,23 @@ pub fn old_key(id: ServiceId) -> Vec<u8> {
 
 /// A service as the old options set it.
 pub fn old_service(service: &Service) -> Vec<u8> {
+    old_service_with(service, flags(service))
+}
+
+fn old_service_with(service: &Service, flags: u32) -> Vec<u8> {
     let Mask::V4(mask) = service.mask else {
         panic!("an IPv6 mask in an old structure");
     };
     let mut old = old_key(service.id);
     old.extend(name(service.scheduler.as_bytes()));
-    old.extend(numbers([service.flags.0, service.persistence]));
+    old.extend(numbers([flags, service.persistence.unwrap_or(0)]));
     old.extend(mask.octets());
     old
 }
 
 /// A service as the old options report it.
 pub fn old_service_entry(service: &Service, servers: usize) -> Vec<u8> {
-    let mut entry = old_service(service);
+    let mut entry = old_service_with(service, flags(service) | HASHED);
     entry.extend(numbers([servers as u32]));
     entry.extend(old_stats());
     assert_eq!(entry.len(), 104);

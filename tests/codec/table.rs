@@ -113,11 +113,11 @@ fn ipv6_services_are_listed_until_nothing_is_new() {
 #[test]
 fn a_brief_one_names_the_engines_of_persistent_services() {
     let mut table = mixed(100, 0);
-    table[7].service.service.flags = Flags::PERSISTENT;
+    table[7].service.service.persistence = Some(360);
     table[7].service.service.engine = Name::new(b"sip");
     let (mut client, _) = visit(world(table));
     let table = client.table(Detail::Brief).unwrap();
-    assert_eq!(table[7].service.service.engine.as_bytes(), b"sip");
+    assert_eq!(table[7].service.service.engine, Name::new(b"sip"));
 }
 
 #[test]

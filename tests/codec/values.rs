@@ -20,7 +20,7 @@ pub fn udp6() -> ServiceId {
 
 pub fn mark(family: Family) -> ServiceId {
     ServiceId::Mark {
-        mark: 0xfedc_ba98,
+        mark: 0xfedc_ba98.try_into().unwrap(),
         family,
     }
 }
@@ -29,9 +29,9 @@ pub fn mark(family: Family) -> ServiceId {
 pub fn service(id: ServiceId) -> Service {
     Service {
         id,
-        scheduler: Name::new(b"sh"),
-        flags: Flags::PERSISTENT | Flags::SCHEDULER_2,
-        persistence: 360,
+        scheduler: "sh".parse().unwrap(),
+        flags: Flags::SCHEDULER_2,
+        persistence: Some(360),
         mask: match id.family() {
             Family::V4 => Mask::V4("255.255.240.0".parse().unwrap()),
             Family::V6 => Mask::V6(64),
@@ -43,7 +43,7 @@ pub fn service(id: ServiceId) -> Service {
 /// A service with nothing that the old options cannot say.
 pub fn plain_service(id: ServiceId) -> Service {
     Service {
-        engine: Name::EMPTY,
+        engine: None,
         ..service(id)
     }
 }
@@ -78,7 +78,7 @@ pub fn plain_server(address: &str) -> Server {
 pub fn daemon(group: &str) -> Daemon {
     Daemon {
         role: DaemonRole::Backup,
-        interface: Name::new(b"eth0.100"),
+        interface: "eth0.100".parse().unwrap(),
         sync_id: 200,
         max_length: Some(1400),
         group: Some(group.parse().unwrap()),
@@ -88,13 +88,7 @@ pub fn daemon(group: &str) -> Daemon {
 }
 
 pub fn plain_daemon() -> Daemon {
-    Daemon {
-        max_length: None,
-        group: None,
-        port: None,
-        ttl: None,
-        ..daemon("224.0.0.1")
-    }
+    Daemon::new(DaemonRole::Backup, "eth0.100".parse().unwrap(), 200)
 }
 
 pub const TIMEOUTS: Timeouts = Timeouts {

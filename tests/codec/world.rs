@@ -289,19 +289,7 @@ impl Transport for Visitor {
 
 /// A service like any, with this many servers.
 pub fn entry(address: IpAddr, servers: u32) -> Entry {
-    let id = ServiceId::Address {
-        protocol: Protocol::TCP,
-        address,
-        port: 80,
-    };
-    let service = Service {
-        id,
-        scheduler: Name::new(b"wlc"),
-        flags: Flags::NONE,
-        persistence: 0,
-        mask: Mask::whole(id.family()),
-        engine: Name::EMPTY,
-    };
+    let service = Service::tcp((address, 80).into());
     Entry {
         service: ServiceState {
             service,
@@ -314,15 +302,8 @@ pub fn entry(address: IpAddr, servers: u32) -> Entry {
 pub fn server(number: u32) -> ServerState {
     ServerState {
         server: Server {
-            id: ServerId {
-                address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
-                port: 80,
-            },
             forwarding: Forwarding::Masquerade,
-            tunnel: Tunnel::IPIP,
-            weight: 1,
-            upper_threshold: 0,
-            lower_threshold: 0,
+            ..Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 80))
         },
         active: 1,
         inactive: 2,

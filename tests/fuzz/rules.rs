@@ -110,7 +110,7 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
         }
         match command {
             Command::Change(Change::AddService(service))
-                if is_known(service.scheduler) && is_known(service.engine) =>
+                if is_known(service.scheduler) && service.engine.is_none_or(is_known) =>
             {
                 let stats = Stats::default();
                 entries.push(Entry {

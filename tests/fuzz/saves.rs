@@ -2,6 +2,7 @@
 //! and nothing else is left out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use anyhow::Result;
 use ipvsadm::command::Command;
@@ -64,20 +65,10 @@ fn open() -> Result<Reader> {
 
 /// What matters of a service: what a flag would give a meaning is nothing without it.
 fn said_service(service: Service) -> Service {
-    let known = Flags::PERSISTENT.0
-        | Flags::ONE_PACKET.0
-        | Flags::SCHEDULER_1.0
-        | Flags::SCHEDULER_2.0
-        | Flags::SCHEDULER_3.0;
-    let is_persistent = service.flags.has(Flags::PERSISTENT);
+    let known = (Flags::ONE_PACKET | Flags::SCHEDULER).bits();
     Service {
-        flags: Flags(service.flags.0 & known),
-        persistence: if is_persistent {
-            service.persistence
-        } else {
-            0
-        },
-        mask: match is_persistent {
+        flags: Flags::from_bits(service.flags.bits() & known),
+        mask: match service.persistence.is_some() {
             true => service.mask,
             false => Mask::whole(service.id.family()),
         },
@@ -120,7 +111,7 @@ fn service(random: &mut Random) -> Service {
     let family = *random.pick(&[Family::V4, Family::V6]);
     let id = match random.chance(25) {
         true => ServiceId::Mark {
-            mark: number(random).max(1),
+            mark: NonZeroU32::new(number(random)).unwrap_or(NonZeroU32::MIN),
             family,
         },
         false => ServiceId::Address {
@@ -138,15 +129,16 @@ fn service(random: &mut Random) -> Service {
     };
     Service {
         id,
-        scheduler: Name::new(random.pick::<&[u8]>(&[b"rr", b"wlc", b"sh", b"mh", b"none"])),
-        flags: Flags::HASHED
-            | flag(random, 50, Flags::PERSISTENT)
-            | flag(random, 10, Flags::ONE_PACKET)
+        scheduler: random
+            .pick(&["rr", "wlc", "sh", "mh", "none"])
+            .parse()
+            .expect("a name"),
+        flags: flag(random, 10, Flags::ONE_PACKET)
             | flag(random, 10, Flags::SCHEDULER_1)
             | flag(random, 10, Flags::SCHEDULER_2)
             | flag(random, 10, Flags::SCHEDULER_3)
-            | flag(random, 1, Flags(1 << 6)),
-        persistence: number(random),
+            | flag(random, 1, Flags::from_bits(1 << 6)),
+        persistence: random.chance(50).then(|| number(random)),
         mask: match family {
             Family::V4 => Mask::V4(Ipv4Addr::from_bits(number(random))),
             Family::V6 => Mask::V6(1 + random.below(128) as u32),

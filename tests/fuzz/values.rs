@@ -104,7 +104,5 @@ fn compare(text: &[u8], names: &Names) {
     if let Some(prefix) = values::ipv6_mask(text) {
         assert!((1..=128).contains(&prefix));
     }
-    if let Some(mark) = values::mark(text) {
-        assert_ne!(mark, 0);
-    }
+    values::mark(text);
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,11 +39,7 @@ fn director(world: &mut World) -> Result<(Namespace, Client)> {
 }
 
 fn tcp(address: impl Into<IpAddr>) -> ServiceId {
-    ServiceId::Address {
-        protocol: Protocol::TCP,
-        address: address.into(),
-        port: 80,
-    }
+    ServiceId::address(Protocol::TCP, (address, 80).into())
 }
 
 fn v4(number: u32) -> ServiceId {
@@ -55,26 +52,15 @@ fn v6(number: u32) -> ServiceId {
 
 fn plain(id: ServiceId) -> Service {
     Service {
-        id,
-        scheduler: Name::new(b"rr"),
-        flags: Flags::NONE,
-        persistence: 0,
-        mask: Mask::whole(id.family()),
-        engine: Name::EMPTY,
+        scheduler: Name::cut(b"rr").unwrap_or(Service::SCHEDULER),
+        ..Service::new(id)
     }
 }
 
 fn real(address: impl Into<IpAddr>) -> Server {
     Server {
-        id: ServerId {
-            address: address.into(),
-            port: 8080,
-        },
         forwarding: Forwarding::Masquerade,
-        tunnel: Tunnel::IPIP,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
+        ..Server::new((address.into(), 8080))
     }
 }
 
@@ -102,7 +88,7 @@ fn services(world: &mut World) -> Result<()> {
         port: 5060,
     };
     let mark = |family| ServiceId::Mark {
-        mark: u32::MAX,
+        mark: NonZeroU32::MAX,
         family,
     };
     let sctp = ServiceId::Address {
@@ -121,26 +107,24 @@ fn services(world: &mut World) -> Result<()> {
     ];
     for id in ids {
         let added = Service {
-            scheduler: Name::new(b"sh"),
-            flags: Flags::PERSISTENT | Flags::SCHEDULER_1 | Flags::SCHEDULER_3,
-            persistence: 1234,
+            scheduler: "sh".parse()?,
+            flags: Flags::SCHEDULER_1 | Flags::SCHEDULER_3,
+            persistence: Some(1234),
             mask: family(id),
             engine: Name::new(b"sip"),
             ..plain(id)
         };
         client.add_service(&added)?;
-        let hashed = |service: Service| Service {
-            flags: service.flags | Flags::HASHED,
-            ..service
-        };
-        ensure!(client.service(&id)?.service == hashed(added));
+        ensure!(client.service(&id)?.service == added);
         // An edit leaves nothing of what was.
         client.edit_service(&plain(id))?;
-        ensure!(client.service(&id)?.service == hashed(plain(id)));
+        ensure!(client.service(&id)?.service == plain(id));
         // What was read can be written.
+        client.edit_service(&added)?;
+        let read = client.service(&id)?.service;
         client.delete_service(&id)?;
-        client.add_service(&hashed(added))?;
-        ensure!(client.service(&id)?.service == hashed(added));
+        client.add_service(&read)?;
+        ensure!(client.service(&id)?.service == added);
     }
     let all: HashSet<_> = client
         .services()?
@@ -226,7 +210,7 @@ fn refusals(world: &mut World) -> Result<()> {
     client.add_service(&plain(id))?;
     refused(client.add_service(&plain(id)), libc::EEXIST)?;
     let unscheduled = Service {
-        scheduler: Name::new(b"none-such"),
+        scheduler: "none-such".parse()?,
         ..plain(v4(2))
     };
     refused(client.add_service(&unscheduled), libc::ENOENT)?;
@@ -270,13 +254,11 @@ fn daemons(world: &mut World) -> Result<()> {
     let (_namespace, mut client) = director(world)?;
     let daemon = |role, group: &str| -> Result<Daemon> {
         Ok(Daemon {
-            role,
-            interface: Name::new(b"lo"),
-            sync_id: 77,
             max_length: Some(1400),
             group: Some(group.parse()?),
             port: Some(9000),
             ttl: Some(7),
+            ..Daemon::new(role, "lo".parse()?, 77)
         })
     };
     let backup = daemon(DaemonRole::Backup, "224.0.0.99")?;
@@ -345,15 +327,8 @@ fn tables(world: &mut World) -> Result<()> {
         for (number, id) in ids.iter().enumerate() {
             let persistent = number % 5 == 0;
             client.add_service(&Service {
-                flags: match persistent {
-                    true => Flags::PERSISTENT,
-                    false => Flags::NONE,
-                },
-                persistence: 300,
-                engine: match persistent {
-                    true => Name::new(b"sip"),
-                    false => Name::EMPTY,
-                },
+                persistence: persistent.then_some(300),
+                engine: Name::new(b"sip").filter(|_| persistent),
                 ..plain(*id)
             })?;
         }

@@ -1,5 +1,7 @@
 //! Servers that other programs made, which spoil the reference's listings and saves.
 
+use std::num::NonZeroU32;
+
 use anyhow::{Result, ensure};
 use ipvsadm::kernel::Client;
 use ipvsadm::model::*;
@@ -98,18 +100,12 @@ fn strange_servers(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
     let mut client = Client::open()?;
-    let id = ServiceId::Mark {
-        mark: 1,
-        family: Family::V4,
+    let service = Service {
+        scheduler: "rr".parse()?,
+        ..Service::mark(NonZeroU32::MIN, Family::V4)
     };
-    client.add_service(&Service {
-        id,
-        scheduler: Name::new(b"rr"),
-        flags: Flags::NONE,
-        persistence: 0,
-        mask: Mask::whole(Family::V4),
-        engine: Name::EMPTY,
-    })?;
+    let id = service.id;
+    client.add_service(&service)?;
     client.add_server(&id, &server(2, Forwarding::DirectRouting, Tunnel::IPIP))?;
     for strange in STRANGE {
         let tunnel = Tunnel {
@@ -141,24 +137,17 @@ fn strange_service(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
     let mut client = Client::open()?;
-    let services = [
-        (47, 1, Flags::NONE),
-        (6, 2, Flags::NONE),
-        (6, 3, Flags::PERSISTENT),
-    ];
-    for (protocol, address, flags) in services {
+    let services = [(47, 1, None), (6, 2, None), (6, 3, Some(0))];
+    for (protocol, address, persistence) in services {
         let id = ServiceId::Address {
             protocol: Protocol(protocol),
             address: [10, 0, 0, address].into(),
             port: 80,
         };
         client.add_service(&Service {
-            id,
-            scheduler: Name::new(b"rr"),
-            flags,
-            persistence: 0,
-            mask: Mask::whole(Family::V4),
-            engine: Name::EMPTY,
+            scheduler: "rr".parse()?,
+            persistence,
+            ..Service::new(id)
         })?;
         client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
         if address == 2 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,37 +116,15 @@ pub fn storm(time: Duration) -> Result<Tally> {
 
 /// Three of four are of IPv4.
 fn service(number: u32) -> Service {
-    let address = match number % 4 {
+    let address: IpAddr = match number % 4 {
         3 => Ipv6Addr::from_bits((0xfd_u128 << 120) + u128::from(number)).into(),
         _ => Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
     };
-    let id = ServiceId::Address {
-        protocol: Protocol::TCP,
-        address,
-        port: 80,
-    };
-    Service {
-        id,
-        scheduler: Name::new(b"rr"),
-        flags: Flags::NONE,
-        persistence: 0,
-        mask: Mask::whole(id.family()),
-        engine: Name::EMPTY,
-    }
+    Service::tcp((address, 80).into())
 }
 
 fn server(number: u32) -> Server {
-    Server {
-        id: ServerId {
-            address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
-            port: 8080,
-        },
-        forwarding: Forwarding::Masquerade,
-        tunnel: Tunnel::IPIP,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
-    }
+    Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 8080))
 }
 
 /// Does it all; nothing may be refused.

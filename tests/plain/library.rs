@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvsadm::cli::values::host_port;
 use ipvsadm::model::Daemon;
-use ipvsadm::model::{DaemonRole, Name};
+use ipvsadm::model::DaemonRole;
 use ipvsadm::names::Names;
 use ipvsadm::render::{Out, settings};
 use proptest::prelude::*;
@@ -65,13 +65,8 @@ fn our_text(address: Ipv6Addr) -> String {
     let mut bytes = Vec::new();
     let mut out = Out::new(&mut bytes);
     let daemon = Daemon {
-        role: DaemonRole::Master,
-        interface: Name::EMPTY,
-        sync_id: 0,
-        max_length: None,
         group: Some(address.into()),
-        port: None,
-        ttl: None,
+        ..Daemon::new(DaemonRole::Master, "lo".parse().unwrap(), 0)
     };
     settings::daemon(&mut out, &daemon).unwrap();
     out.flush().unwrap();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use ipvsadm::command::{Columns, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::{
     Checksum, Daemon, DaemonRole, Entry, Family, Flags, Forwarding, Info, Mask, Name, Protocol,
-    Server, ServerId, ServerState, Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
-    TunnelKind, sort_table,
+    Server, ServerState, Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel, TunnelKind,
+    sort_table,
 };
 use ipvsadm::names::Names;
 use ipvsadm::render::table::{self, Screen, Sheet};
@@ -25,36 +26,20 @@ fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> 
 
 fn service(id: ServiceId, scheduler: &str) -> Service {
     Service {
-        id,
-        scheduler: Name::new(scheduler.as_bytes()),
-        flags: Flags::HASHED,
-        persistence: 0,
-        mask: Mask::whole(id.family()),
-        engine: Name::EMPTY,
+        scheduler: scheduler.parse().unwrap(),
+        ..Service::new(id)
     }
 }
 
 fn address(protocol: Protocol, address: &str) -> ServiceId {
-    let address: SocketAddr = address.parse().unwrap();
-    ServiceId::Address {
-        protocol,
-        address: address.ip(),
-        port: address.port(),
-    }
+    ServiceId::address(protocol, address.parse().unwrap())
 }
 
 fn server(address: &str, forwarding: Forwarding) -> Server {
     let address: SocketAddr = address.parse().unwrap();
     Server {
-        id: ServerId {
-            address: address.ip(),
-            port: address.port(),
-        },
         forwarding,
-        tunnel: Tunnel::IPIP,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
+        ..Server::new(address)
     }
 }
 
@@ -98,15 +83,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 
 /// A daemon of which little is known, and one of which all is.
 fn daemons() -> [Daemon; 2] {
-    let plain = Daemon {
-        role: DaemonRole::Master,
-        interface: Name::new(b"eth0"),
-        sync_id: 5,
-        max_length: None,
-        group: None,
-        port: None,
-        ttl: None,
-    };
+    let plain = Daemon::new(DaemonRole::Master, "eth0".parse().unwrap(), 5);
     let whole = Daemon {
         role: DaemonRole::Backup,
         max_length: Some(1472),
@@ -144,8 +121,8 @@ const COLUMNS: [(&str, Columns); 6] = [
 fn table() -> Vec<Entry> {
     let web = service(address(Protocol::TCP, "10.0.0.1:80"), "wlc");
     let sip = Service {
-        flags: Flags::HASHED | Flags::PERSISTENT | Flags::ONE_PACKET,
-        persistence: 360,
+        flags: Flags::ONE_PACKET,
+        persistence: Some(360),
         mask: Mask::V4([255, 255, 255, 0].into()),
         engine: Name::new(b"sip"),
         ..service(address(Protocol::UDP, "10.0.0.1:5060"), "rr")
@@ -155,12 +132,12 @@ fn table() -> Vec<Entry> {
         ..service(address(Protocol::SCTP, "[2001:db8::1]:99"), "sh")
     };
     let marked = Service {
-        flags: Flags::PERSISTENT | Flags::SCHEDULER_3,
-        persistence: 60,
+        flags: Flags::SCHEDULER_3,
+        persistence: Some(60),
         mask: Mask::V6(64),
         ..service(
             ServiceId::Mark {
-                mark: u32::MAX,
+                mark: NonZeroU32::MAX,
                 family: Family::V6,
             },
             "mh",

@@ -9,8 +9,8 @@ use super::{LeftOver, timeout};
 use crate::command::Format;
 use crate::error::{Error, Word};
 use crate::model::{
-    Checksum, DaemonRole, Family, Flags, Forwarding, Mask, Name, Protocol, ServerId, ServiceId,
-    Tunnel, TunnelKind,
+    Checksum, DaemonRole, Engine, Family, Flags, Forwarding, Interface, Mask, Name, Protocol,
+    Scheduler, ServerId, ServiceId, Tunnel, TunnelKind,
 };
 use crate::names::Names;
 
@@ -44,13 +44,13 @@ pub struct Line<'a> {
     pub service: Option<ServiceId>,
     /// What still waits for its justification, in the order of the line.
     early: Vec<Early>,
-    pub scheduler: Name<15>,
+    pub scheduler: Option<Scheduler>,
     pub scheduler_flags: &'a [u8],
     pub flags: Flags,
-    pub persistence: u32,
+    pub persistence: Option<u32>,
     pub mask: Option<Mask>,
     mask_text: &'a [u8],
-    pub engine: Name<16>,
+    pub engine: Option<Engine>,
     pub server: Option<ServerSoFar<'a>>,
     pub forwarding: Forwarding,
     pub weight: i32,
@@ -58,7 +58,7 @@ pub struct Line<'a> {
     pub lower_threshold: u32,
     pub tunnel: Tunnel,
     pub daemon_role: DaemonRole,
-    pub interface: Name<15>,
+    pub interface: Option<Interface>,
     pub sync_id: u32,
     pub sync_max_length: Option<u16>,
     pub mcast_group: Option<IpAddr>,
@@ -75,13 +75,13 @@ impl<'a> Line<'a> {
             given: Slots::NONE,
             service: None,
             early: Vec::new(),
-            scheduler: Name::EMPTY,
+            scheduler: None,
             scheduler_flags: b"",
             flags: Flags::NONE,
-            persistence: 0,
+            persistence: None,
             mask: None,
             mask_text: b"",
-            engine: Name::EMPTY,
+            engine: None,
             server: None,
             forwarding: Forwarding::DirectRouting,
             weight: 1,
@@ -89,7 +89,7 @@ impl<'a> Line<'a> {
             lower_threshold: 0,
             tunnel: Tunnel::IPIP,
             daemon_role: DaemonRole::Master,
-            interface: Name::EMPTY,
+            interface: None,
             sync_id: 0,
             sync_max_length: None,
             mcast_group: None,
@@ -138,11 +138,11 @@ impl<'a> Line<'a> {
             Opt::SctpService => self.address_service(Protocol::SCTP, text)?,
             Opt::MarkService => self.mark_service(text)?,
             Opt::Ipv6 => self.ipv6()?,
-            Opt::Scheduler => self.scheduler = Name::new(text),
+            Opt::Scheduler => self.scheduler = Name::cut(text),
             Opt::SchedulerFlags => self.scheduler_flags = text,
             Opt::Persistent => self.persistent(value)?,
             Opt::Netmask => self.netmask(text)?,
-            Opt::Engine => self.engine = Name::new(text),
+            Opt::Engine => self.engine = Name::cut(text),
             Opt::OnePacket => self.flags = self.flags | Flags::ONE_PACKET,
             Opt::RealServer => self.server = Some(self.real_server(text)?),
             Opt::DirectRouting => self.forwarding = Forwarding::DirectRouting,
@@ -171,7 +171,7 @@ impl<'a> Line<'a> {
             Opt::TunnelNoChecksum => self.tunnel.checksum = Checksum::NONE,
             Opt::TunnelChecksum => self.tunnel.checksum = Checksum::PLAIN,
             Opt::TunnelRemoteChecksum => self.tunnel.checksum = Checksum::REMOTE,
-            Opt::Interface => self.interface = Name::new(text),
+            Opt::Interface => self.interface = Name::cut(text),
             Opt::SyncId => self.sync_id = positive(text, 0, 255u8).ok_or(Error::SyncId)?.into(),
             Opt::SyncMaxLength => {
                 let length = positive(text, 1, 65507).ok_or(Error::SyncMaxLength)?;
@@ -308,11 +308,10 @@ impl<'a> Line<'a> {
     }
 
     fn persistent(&mut self, value: Option<&[u8]>) -> Result<(), Error> {
-        self.flags = self.flags | Flags::PERSISTENT;
-        self.persistence = match value {
+        self.persistence = Some(match value {
             Some(text) => timeout(text, 1)?,
             None => DEFAULT_PERSISTENCE,
-        };
+        });
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use super::line::Line;
 use crate::command::{Columns, Command, Listing, Subject, View};
 use crate::error::Error;
 use crate::model::{
-    Change, Daemon, Flags, Forwarding, Mask, Name, Protocol, Server, ServerId, Service, ServiceId,
-    TunnelKind,
+    Change, Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId, Service,
+    ServiceId, TunnelKind, terms,
 };
 
 impl Line<'_> {
@@ -83,9 +83,8 @@ impl Line<'_> {
 
     fn whole_service(&self) -> Result<Service, Error> {
         let id = self.service()?;
-        let persistent = self.flags.has(Flags::PERSISTENT);
         if let ServiceId::Address { protocol, port, .. } = id {
-            if port == 0 && !persistent {
+            if port == 0 && self.persistence.is_none() {
                 return Err(Error::ZeroPort);
             }
             if self.flags.has(Flags::ONE_PACKET) && protocol != Protocol::UDP {
@@ -94,7 +93,7 @@ impl Line<'_> {
         }
         Ok(Service {
             id,
-            scheduler: or_default(self.scheduler, b"wlc"),
+            scheduler: self.scheduler.unwrap_or(Service::SCHEDULER),
             flags: self.flags,
             persistence: self.persistence,
             mask: self.mask.unwrap_or(Mask::whole(id.family())),
@@ -109,8 +108,9 @@ impl Line<'_> {
         if parts.peek().is_none() && !text.is_empty() {
             return Err(Error::SchedulerFlag(text.into()));
         }
+        let scheduler = self.scheduler.as_ref().map_or(&b""[..], Name::as_bytes);
         parts.try_fold(Flags::NONE, |flags, part| {
-            Ok(flags | scheduler_flag(part, self.scheduler.as_bytes())?)
+            Ok(flags | scheduler_flag(part, scheduler)?)
         })
     }
 
@@ -225,7 +225,7 @@ impl Line<'_> {
     fn daemon(&self) -> Daemon {
         Daemon {
             role: self.daemon_role,
-            interface: or_default(self.interface, b"eth0"),
+            interface: self.interface.unwrap_or(DEFAULT_INTERFACE),
             sync_id: self.sync_id,
             max_length: self.sync_max_length,
             group: self.mcast_group,
@@ -234,6 +234,8 @@ impl Line<'_> {
         }
     }
 }
+
+const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
 
 const CHECKSUM_SLOTS: Slots = Slots::NONE
     .with(Slot::TunnelNoChecksum)
@@ -245,25 +247,13 @@ const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(Slot::TunnelPort);
 
 fn scheduler_flag(text: &[u8], scheduler: &[u8]) -> Result<Flags, Error> {
-    let (flag, owner): (_, Option<&[u8]>) = match text {
-        b"flag-1" => (Flags::SCHEDULER_1, None),
-        b"flag-2" => (Flags::SCHEDULER_2, None),
-        b"flag-3" => (Flags::SCHEDULER_3, None),
-        b"sh-fallback" => (Flags::SCHEDULER_1, Some(b"sh")),
-        b"sh-port" => (Flags::SCHEDULER_2, Some(b"sh")),
-        b"mh-fallback" => (Flags::SCHEDULER_1, Some(b"mh")),
-        b"mh-port" => (Flags::SCHEDULER_2, Some(b"mh")),
-        _ => return Err(Error::SchedulerFlag(text.into())),
+    let Some((flag, owner)) = terms::flag_by_name(text) else {
+        return Err(Error::SchedulerFlag(text.into()));
     };
     match owner {
-        Some(owner) if owner != scheduler => Err(Error::ForeignSchedulerFlag(text.into())),
+        Some(owner) if owner.as_bytes() != scheduler => {
+            Err(Error::ForeignSchedulerFlag(text.into()))
+        }
         _ => Ok(flag),
-    }
-}
-
-fn or_default<const N: usize>(name: Name<N>, default: &[u8]) -> Name<N> {
-    match name.is_empty() {
-        true => Name::new(default),
-        false => name,
     }
 }

@@ -1,0 +1,134 @@
+//! Services and servers as the command line writes them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use super::{Family, Protocol, ServerId, ServiceId};
+
+/// A text that does not say what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub(super) &'static str);
+
+/// `-t 192.0.2.1:80`, `-u [2001:db8::1]:53`, `--sctp-service 192.0.2.1:9`, `-f 7`, `-f 7 -6`.
+impl fmt::Display for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Address {
+                protocol,
+                address,
+                port,
+            } => {
+                let address = SocketAddr::new(address, port);
+                match protocol {
+                    Protocol::TCP => write!(f, "-t {address}"),
+                    Protocol::UDP => write!(f, "-u {address}"),
+                    Protocol::SCTP => write!(f, "--sctp-service {address}"),
+                    // No option names these; only other programs can add them.
+                    Protocol(number) => write!(f, "protocol {number} {address}"),
+                }
+            }
+            Self::Mark {
+                mark,
+                family: Family::V4,
+            } => write!(f, "-f {mark}"),
+            Self::Mark {
+                mark,
+                family: Family::V6,
+            } => write!(f, "-f {mark} -6"),
+        }
+    }
+}
+
+/// Reads what `Display` writes.
+impl FromStr for ServiceId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        const INVALID: Invalid = Invalid("a service is written as in -t 192.0.2.1:80 or -f 7");
+        let mut words = text.split_whitespace();
+        let mut next = || words.next().ok_or(INVALID);
+        let protocol = match next()? {
+            "-t" => Protocol::TCP,
+            "-u" => Protocol::UDP,
+            "--sctp-service" => Protocol::SCTP,
+            "protocol" => Protocol(next()?.parse().map_err(|_| INVALID)?),
+            "-f" => {
+                let mark: NonZeroU32 = next()?.parse().map_err(|_| INVALID)?;
+                let family = match (words.next(), words.next()) {
+                    (None, None) => Family::V4,
+                    (Some("-6"), None) => Family::V6,
+                    _ => return Err(INVALID),
+                };
+                return Ok(Self::Mark { mark, family });
+            }
+            _ => return Err(INVALID),
+        };
+        let address = next()?.parse().map_err(|_| INVALID)?;
+        match words.next() {
+            None => Ok(Self::address(protocol, address)),
+            Some(_) => Err(INVALID),
+        }
+    }
+}
+
+/// `10.0.0.1:80` or `[2001:db8::1]:80`.
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+impl FromStr for ServerId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let address: Result<SocketAddr, _> = text.parse();
+        address
+            .map(Self::from)
+            .map_err(|_| Invalid("a server is written as in 10.0.0.1:80 or [2001:db8::1]:80"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_read_as_they_are_written() {
+        let services = [
+            "-t 192.0.2.1:80",
+            "-u [2001:db8::1]:53",
+            "--sctp-service 192.0.2.1:0",
+            "protocol 50 192.0.2.1:0",
+            "-f 4294967295",
+            "-f 7 -6",
+        ];
+        for text in services {
+            assert_eq!(text.parse::<ServiceId>().unwrap().to_string(), text);
+        }
+        let bad = [
+            "",
+            "-t",
+            "-t 192.0.2.1",
+            "-t 192.0.2.1:80 x",
+            "192.0.2.1:80",
+            "-f 0",
+            "-f 7 -4",
+            "-f 7 -6 x",
+        ];
+        for text in bad {
+            text.parse::<ServiceId>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn servers_are_read_as_they_are_written() {
+        for text in ["10.0.0.1:80", "[2001:db8::1]:0"] {
+            assert_eq!(text.parse::<ServerId>().unwrap().to_string(), text);
+        }
+        "10.0.0.1".parse::<ServerId>().unwrap_err();
+    }
+}

@@ -1,0 +1,270 @@
+//! The field's vocabulary: each word stands here once, whoever parses, prints or explains it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Checksum, DaemonRole, Flags, Forwarding, Invalid, Protocol, TunnelKind};
+
+/// A value and the words for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Term<T: 'static> {
+    pub value: T,
+    /// What is typed, saved, and in JSON.
+    pub word: &'static str,
+    /// What the kernel and the classic listings call it.
+    pub title: &'static str,
+    /// A few words of explanation.
+    pub about: &'static str,
+}
+
+const fn term<T>(
+    value: T,
+    word: &'static str,
+    title: &'static str,
+    about: &'static str,
+) -> Term<T> {
+    Term {
+        value,
+        word,
+        title,
+        about,
+    }
+}
+
+/// What has words. Values that only other programs or newer kernels can set have none.
+pub trait Vocabulary: Copy + PartialEq + 'static {
+    const TERMS: &'static [Term<Self>];
+
+    fn term(self) -> Option<&'static Term<Self>> {
+        Self::TERMS.iter().find(|term| term.value == self)
+    }
+
+    fn word(self) -> Option<&'static str> {
+        self.term().map(|term| term.word)
+    }
+
+    fn title(self) -> Option<&'static str> {
+        self.term().map(|term| term.title)
+    }
+
+    fn from_word(word: &[u8]) -> Option<Self> {
+        let mut terms = Self::TERMS.iter();
+        let term = terms.find(|term| term.word.as_bytes() == word)?;
+        Some(term.value)
+    }
+
+    fn from_title(title: &[u8]) -> Option<Self> {
+        let mut terms = Self::TERMS.iter();
+        let term = terms.find(|term| term.title.as_bytes() == title)?;
+        Some(term.value)
+    }
+}
+
+impl Vocabulary for Protocol {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::TCP, "tcp", "TCP", ""),
+        term(Self::UDP, "udp", "UDP", ""),
+        term(Self::SCTP, "sctp", "SCTP", ""),
+    ];
+}
+
+impl Vocabulary for Forwarding {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::Masquerade, "masq", "Masq", "NAT"),
+        term(Self::Local, "local", "Local", "this machine"),
+        term(Self::Tunnel, "tunnel", "Tunnel", "in a tunnel"),
+        term(Self::DirectRouting, "route", "Route", "direct routing"),
+        term(
+            Self::Bypass,
+            "bypass",
+            "Bypass",
+            "to the original destination",
+        ),
+    ];
+}
+
+impl Vocabulary for TunnelKind {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::Ipip, "ipip", "ipip", "IP in IP"),
+        term(Self::Gue, "gue", "gue", "generic UDP encapsulation"),
+        term(Self::Gre, "gre", "gre", "generic routing encapsulation"),
+    ];
+}
+
+impl Vocabulary for Checksum {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::NONE, "nocsum", "-c", "no checksum"),
+        term(Self::PLAIN, "csum", "+c", "with a checksum"),
+        term(
+            Self::REMOTE,
+            "remcsum",
+            "r+c",
+            "with remote checksum offload",
+        ),
+    ];
+}
+
+impl Vocabulary for DaemonRole {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::Master, "master", "master", "sends connections"),
+        term(Self::Backup, "backup", "backup", "receives them"),
+    ];
+}
+
+/// The schedulers of the kernel, and what each goes by.
+pub const SCHEDULERS: &[(&str, &str)] = &[
+    ("rr", "one after the other"),
+    ("wrr", "one after the other, by weight"),
+    ("lc", "fewest connections"),
+    ("wlc", "fewest connections, by weight"),
+    ("lblc", "by destination, fewest connections"),
+    ("lblcr", "by destination, sets of servers"),
+    ("dh", "hash of the destination"),
+    ("sh", "hash of the client"),
+    ("mh", "hash of the client, stable"),
+    ("sed", "shortest expected delay"),
+    ("nq", "idle first, shortest expected delay"),
+    ("fo", "highest weight"),
+    ("ovf", "highest weight, overflowing to the next"),
+];
+
+/// The persistence engines of the kernel.
+pub const ENGINES: &[(&str, &str)] = &[("sip", "by the Call-ID")];
+
+/// A flag of a scheduler. Only `sh` and `mh` give theirs a meaning and a name.
+#[derive(Clone, Copy, Debug)]
+pub struct SchedulerFlag {
+    pub flag: Flags,
+    pub word: &'static str,
+    pub about: &'static str,
+}
+
+const fn flag(flag: Flags, word: &'static str, about: &'static str) -> SchedulerFlag {
+    SchedulerFlag { flag, word, about }
+}
+
+const FALLBACK: &str = "pass over servers of weight 0";
+const PORT: &str = "hash the port too";
+
+/// The names that fit every scheduler.
+const PLAIN_FLAGS: &[SchedulerFlag] = &[
+    flag(Flags::SCHEDULER_1, "flag-1", ""),
+    flag(Flags::SCHEDULER_2, "flag-2", ""),
+    flag(Flags::SCHEDULER_3, "flag-3", ""),
+];
+
+const OWN_FLAGS: &[(&str, &[SchedulerFlag])] = &[
+    (
+        "sh",
+        &[
+            flag(Flags::SCHEDULER_1, "sh-fallback", FALLBACK),
+            flag(Flags::SCHEDULER_2, "sh-port", PORT),
+        ],
+    ),
+    (
+        "mh",
+        &[
+            flag(Flags::SCHEDULER_1, "mh-fallback", FALLBACK),
+            flag(Flags::SCHEDULER_2, "mh-port", PORT),
+        ],
+    ),
+];
+
+/// The flags of a scheduler by their best names.
+pub fn flags_of(scheduler: &[u8]) -> &'static [SchedulerFlag] {
+    let own = OWN_FLAGS
+        .iter()
+        .find(|(name, _)| name.as_bytes() == scheduler);
+    own.map_or(PLAIN_FLAGS, |(_, flags)| flags)
+}
+
+/// The names of the flags that are set.
+pub fn names_of_flags(scheduler: &[u8], set: Flags) -> impl Iterator<Item = &'static str> {
+    let own = flags_of(scheduler);
+    PLAIN_FLAGS
+        .iter()
+        .filter(move |plain| set.has(plain.flag))
+        .map(|plain| {
+            let own = own.iter().find(|own| own.flag == plain.flag);
+            own.unwrap_or(plain).word
+        })
+}
+
+/// The flag of this name, and the scheduler it belongs to if it is not for all.
+pub fn flag_by_name(word: &[u8]) -> Option<(Flags, Option<&'static str>)> {
+    let own = OWN_FLAGS.iter().map(|(name, flags)| (Some(*name), *flags));
+    let mut all = own.chain([(None, PLAIN_FLAGS)]);
+    all.find_map(|(owner, flags)| {
+        let flag = flags.iter().find(|flag| flag.word.as_bytes() == word)?;
+        Some((flag.flag, owner))
+    })
+}
+
+/// `Display` and `FromStr` by the word. A value without one is shown as its number.
+macro_rules! notation {
+    ($($name:ident: $($other:pat => $number:expr)?, $invalid:literal;)*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match *self {
+                    $($other if self.word().is_none() => $number.fmt(f),)?
+                    _ => f.pad(self.word().unwrap_or_default()),
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(word: &str) -> Result<Self, Invalid> {
+                Self::from_word(word.as_bytes()).ok_or(Invalid($invalid))
+            }
+        }
+    )*};
+}
+
+notation! {
+    Protocol: Self(number) => number, "a protocol is tcp, udp or sctp";
+    Forwarding: Self::Unknown(number) => number, "forwarding is masq, local, tunnel, route or bypass";
+    TunnelKind: Self::Unknown(number) => number, "a tunnel is ipip, gue or gre";
+    DaemonRole: , "a daemon is master or backup";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        fn check<T: Vocabulary + fmt::Debug>() {
+            for term in T::TERMS {
+                assert_eq!(T::from_word(term.word.as_bytes()), Some(term.value));
+                assert_eq!(T::from_title(term.title.as_bytes()), Some(term.value));
+            }
+        }
+        check::<Protocol>();
+        check::<Forwarding>();
+        check::<TunnelKind>();
+        check::<Checksum>();
+        check::<DaemonRole>();
+        assert_eq!(Forwarding::DirectRouting.to_string(), "route");
+        assert_eq!(Forwarding::Unknown(7).to_string(), "7");
+        "TCP".parse::<Protocol>().unwrap_err();
+    }
+
+    #[test]
+    fn schedulers_name_their_flags() {
+        let all = Flags::SCHEDULER_1 | Flags::SCHEDULER_2 | Flags::SCHEDULER_3;
+        let names = |scheduler: &str, set| -> Vec<_> {
+            names_of_flags(scheduler.as_bytes(), set).collect()
+        };
+        assert_eq!(names("sh", all), ["sh-fallback", "sh-port", "flag-3"]);
+        assert_eq!(names("mh", Flags::SCHEDULER_2), ["mh-port"]);
+        assert_eq!(names("rr", all), ["flag-1", "flag-2", "flag-3"]);
+        assert_eq!(
+            flag_by_name(b"mh-port"),
+            Some((Flags::SCHEDULER_2, Some("mh")))
+        );
+        assert_eq!(flag_by_name(b"flag-3"), Some((Flags::SCHEDULER_3, None)));
+        assert_eq!(flag_by_name(b"sh-"), None);
+    }
+}
