@@ -1,10 +1,12 @@
 //! The client: one method for each IPVS command.
 
 use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
 
+use super::connections::Connections;
 use super::error::{Error, Result};
 use super::module;
 use super::netlink::Netlink;
@@ -187,6 +189,18 @@ impl Client {
                 Err(Error::NoAnswer)
             }
             None => Ok(()),
+        }
+    }
+
+    /// The connection table; `None` if it has not even a title. It is a file: where no descriptor
+    /// is left for it, the sockets make room until they are needed again.
+    pub fn connections(&mut self) -> io::Result<Option<Connections>> {
+        match Connections::open() {
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+                self.netlink.release();
+                Connections::open()
+            }
+            table => table,
         }
     }
 

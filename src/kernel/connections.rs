@@ -17,7 +17,7 @@ pub struct Connections {
 
 impl Connections {
     /// Opens the table and passes over its title; `None` if it has not even that.
-    pub fn open() -> io::Result<Option<Self>> {
+    pub(super) fn open() -> io::Result<Option<Self>> {
         let mut lines = Lines::new(File::open(PATH)?);
         let title = lines.read()?.is_some();
         Ok(title.then_some(Self { lines }))

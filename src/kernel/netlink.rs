@@ -81,6 +81,10 @@ impl Netlink {
         self.time_limit = limit;
     }
 
+    pub fn release(&mut self) {
+        self.transport.release();
+    }
+
     /// Does one thing, and waits for the kernel's verdict.
     pub fn change(&mut self, change: &Change) -> Result<()> {
         let sequence = self.request(NLM_F_ACK, Request::Change(change))?;

@@ -23,27 +23,34 @@ const SEND_BUFFER: c_int = 128 * 1024;
 const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
 
 pub struct Socket {
-    netlink: netlink_sys::Socket,
+    /// Closed by a release, and opened again when it is next used.
+    netlink: Option<netlink_sys::Socket>,
+    is_large: bool,
     /// Opened when an old option is first used.
     plain: Option<OwnedFd>,
 }
 
 impl Socket {
     pub fn open() -> io::Result<Self> {
-        let netlink = netlink_sys::Socket::new(NETLINK_GENERIC)?;
-        // Connected to the kernel: nobody else's messages are let in.
-        netlink.connect(&SocketAddr::new(0, 0))?;
-        netlink.set_cap_ack(true)?;
-        let patience = libc::timeval {
-            tv_sec: PATIENCE.as_secs() as _,
-            tv_usec: PATIENCE.subsec_micros() as _,
-        };
-        let socket = netlink.as_raw_fd();
-        set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
         Ok(Self {
-            netlink,
+            netlink: Some(open_netlink()?),
+            is_large: false,
             plain: None,
         })
+    }
+
+    fn netlink(&mut self) -> io::Result<&netlink_sys::Socket> {
+        let socket = match self.netlink.take() {
+            Some(socket) => socket,
+            None => {
+                let socket = open_netlink()?;
+                if self.is_large {
+                    enlarge(socket.as_raw_fd())?;
+                }
+                socket
+            }
+        };
+        Ok(self.netlink.insert(socket))
     }
 
     fn plain(&mut self) -> io::Result<RawFd> {
@@ -63,32 +70,15 @@ impl Socket {
         };
         Ok(self.plain.insert(socket).as_raw_fd())
     }
-
-    /// Sets the size of a buffer beyond the limit for users, or within it where that is refused.
-    fn resize(&self, beyond: c_int, within: c_int, size: c_int) -> io::Result<()> {
-        let socket = self.netlink.as_raw_fd();
-        set(socket, libc::SOL_SOCKET, beyond, &size)
-            .or_else(|_| set(socket, libc::SOL_SOCKET, within, &size))
-    }
-
-    fn size(&self, option: c_int) -> io::Result<usize> {
-        let mut size = [0; size_of::<c_int>()];
-        get(
-            self.netlink.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            &mut size,
-        )?;
-        Ok(usize::try_from(c_int::from_ne_bytes(size)).unwrap_or(0))
-    }
 }
 
 impl Transport for Socket {
     fn send(&mut self, messages: &[u8]) -> io::Result<()> {
-        self.netlink.send(messages, 0).map(drop)
+        self.netlink()?.send(messages, 0).map(drop)
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        let socket = self.netlink()?.as_raw_fd();
         // SAFETY: zeros are a valid address and a valid header, one that points to nothing.
         let (nobody, empty): (libc::sockaddr_nl, libc::mmsghdr) = unsafe { mem::zeroed() };
         let mut parts = inbox.empty_slots().map(|slot| libc::iovec {
@@ -107,7 +97,7 @@ impl Transport for Socket {
         // call and are not looked at during it.
         let count = unsafe {
             libc::recvmmsg(
-                self.netlink.as_raw_fd(),
+                socket,
                 headers.as_mut_ptr(),
                 headers.len() as u32,
                 // The length of a datagram is wanted even where the slot is shorter.
@@ -123,12 +113,18 @@ impl Transport for Socket {
     }
 
     fn enlarge(&mut self) -> io::Result<Room> {
-        self.resize(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)?;
-        self.resize(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_BUFFER)?;
+        self.is_large = true;
+        let socket = self.netlink()?.as_raw_fd();
+        enlarge(socket)?;
         Ok(Room {
-            send: self.size(libc::SO_SNDBUF)?,
-            receive: self.size(libc::SO_RCVBUF)?,
+            send: size(socket, libc::SO_SNDBUF)?,
+            receive: size(socket, libc::SO_RCVBUF)?,
         })
+    }
+
+    fn release(&mut self) {
+        self.netlink = None;
+        self.plain = None;
     }
 
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
@@ -142,6 +138,42 @@ impl Transport for Socket {
     fn uses(&mut self) -> Option<usize> {
         module::uses()
     }
+}
+
+fn open_netlink() -> io::Result<netlink_sys::Socket> {
+    let netlink = netlink_sys::Socket::new(NETLINK_GENERIC)?;
+    // Connected to the kernel: nobody else's messages are let in.
+    netlink.connect(&SocketAddr::new(0, 0))?;
+    netlink.set_cap_ack(true)?;
+    let patience = libc::timeval {
+        tv_sec: PATIENCE.as_secs() as _,
+        tv_usec: PATIENCE.subsec_micros() as _,
+    };
+    let socket = netlink.as_raw_fd();
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
+    Ok(netlink)
+}
+
+fn enlarge(socket: RawFd) -> io::Result<()> {
+    resize(socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)?;
+    resize(
+        socket,
+        libc::SO_RCVBUFFORCE,
+        libc::SO_RCVBUF,
+        RECEIVE_BUFFER,
+    )
+}
+
+/// Sets the size of a buffer beyond the limit for users, or within it where that is refused.
+fn resize(socket: RawFd, beyond: c_int, within: c_int, size: c_int) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, beyond, &size)
+        .or_else(|_| set(socket, libc::SOL_SOCKET, within, &size))
+}
+
+fn size(socket: RawFd, option: c_int) -> io::Result<usize> {
+    let mut size = [0; size_of::<c_int>()];
+    get(socket, libc::SOL_SOCKET, option, &mut size)?;
+    Ok(usize::try_from(c_int::from_ne_bytes(size)).unwrap_or(0))
 }
 
 fn set<T: ?Sized>(socket: RawFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {

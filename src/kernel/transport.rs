@@ -21,6 +21,9 @@ pub trait Transport {
     /// Makes room for many messages at once.
     fn enlarge(&mut self) -> io::Result<Room>;
 
+    /// Gives back the descriptors that it holds, until it needs them again.
+    fn release(&mut self) {}
+
     /// Reads one of the old socket options into `value`, which says what is asked for.
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()>;
 

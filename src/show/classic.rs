@@ -38,7 +38,7 @@ pub fn list(
             list_table(out, names, view, vec![Entry { service, servers }])
         }
         Subject::Connections { engines } => {
-            let table = open_connections()?;
+            let table = open_connections(client)?;
             connections::titles(out, engines)?;
             each_connection(table, |connection| {
                 Ok(connections::entry(out, names, engines, connection)?)

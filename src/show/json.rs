@@ -14,7 +14,7 @@ pub fn list(out: &mut Out, client: &mut Client, subject: Subject) -> Result<(), 
         Subject::Services(view) => services(out, client, None, view),
         Subject::Service(id, view) => services(out, client, Some(id), view),
         Subject::Connections { .. } => {
-            let table = open_connections()?;
+            let table = open_connections(client)?;
             let mut list = json::List::begin(out, "", "connections");
             let read = each_connection(table, |connection| {
                 Ok(json::connection(out, &mut list, connection)?)

@@ -89,7 +89,7 @@ fn each_connection(
     outcome
 }
 
-fn open_connections() -> Result<Connections, Error> {
-    let table = Connections::open().map_err(Error::NoConnections)?;
+fn open_connections(client: &mut Client) -> Result<Connections, Error> {
+    let table = client.connections().map_err(Error::NoConnections)?;
     table.ok_or(Error::EmptyConnections)
 }

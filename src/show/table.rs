@@ -20,7 +20,7 @@ pub fn list(client: &mut Client, names: &mut Names, subject: Subject) -> Result<
             let table = full_table(client, Some(id), view)?;
             print(table::services(names, view.columns, &table))
         }
-        Subject::Connections { engines } => connections(names, engines),
+        Subject::Connections { engines } => connections(client, names, engines),
         Subject::Timeouts => {
             let timeouts = asked(Action::Read, client.timeouts())?;
             print(table::timeouts(&timeouts))
@@ -32,9 +32,9 @@ pub fn list(client: &mut Client, names: &mut Names, subject: Subject) -> Result<
     }
 }
 
-fn connections(names: &mut Names, engines: bool) -> Result<(), Error> {
+fn connections(client: &mut Client, names: &mut Names, engines: bool) -> Result<(), Error> {
     let mut sheet = table::connections(engines);
-    let outcome = each_connection(open_connections()?, |connection| {
+    let outcome = each_connection(open_connections(client)?, |connection| {
         table::connection(&mut sheet, names, engines, connection);
         Ok(())
     });
