@@ -183,6 +183,17 @@ impl Error {
         }
     }
 
+    /// Whether the kernel can be asked nothing more.
+    pub fn kernel_is_gone(&self) -> bool {
+        match self {
+            Self::NoIpvs { .. } => true,
+            Self::Kernel { source, .. } => {
+                !matches!(source, kernel::Error::Lost | kernel::Error::Malformed(_))
+            }
+            _ => false,
+        }
+    }
+
     /// The message with the words in it exactly as they were given, whatever their bytes.
     pub fn message(&self) -> Vec<u8> {
         Word::unescape(&self.to_string())

@@ -12,7 +12,7 @@ use ipvsadm::names::Names;
 use ipvsadm::rules::{self, EmptyTable};
 
 use crate::ask::{asked, open};
-use crate::console::{advise, complain, tell_silence};
+use crate::console::{advise, complain, tell_silence, warn};
 use crate::show;
 
 /// The most lines that are kept before any is run.
@@ -35,24 +35,24 @@ pub struct Restore<'a> {
 
 /// What went wrong, and on which lines: the first and the last of them.
 struct Failure {
-    lines: Option<(usize, usize)>,
+    lines: (usize, usize),
     error: Error,
 }
 
 impl Failure {
     fn on(line: usize, error: Error) -> Self {
         Self {
-            lines: Some((line, line)),
+            lines: (line, line),
             error,
         }
     }
+}
 
-    fn place(&self) -> String {
-        match self.lines {
-            None => String::new(),
-            Some((first, last)) if first == last => format!("line {first}: "),
-            Some((first, last)) => format!("lines {first}-{last}: "),
-        }
+/// How messages name a row of lines.
+fn lines((first, last): (usize, usize)) -> String {
+    match first == last {
+        true => format!("line {first}"),
+        false => format!("lines {first}-{last}"),
     }
 }
 
@@ -63,7 +63,8 @@ struct Status(Option<u8>);
 impl Status {
     /// Reports a failure.
     fn failed(&mut self, failure: &Failure) {
-        complain(failure.place().as_bytes(), &failure.error);
+        let place = format!("{}: ", lines(failure.lines));
+        complain(place.as_bytes(), &failure.error);
         self.0.get_or_insert(failure.error.status());
     }
 
@@ -98,25 +99,44 @@ impl<'a> Restore<'a> {
         loop {
             while let Some(line) = lines.at_hand() {
                 number += 1;
-                let command = rules::read(self.program, line, &self.names);
-                let done = match command {
+                let done = match rules::read(self.program, line, &self.names) {
                     Ok(Some(command)) => self.execute(number, &command),
                     Ok(None) => Ok(()),
-                    Err(error) => Err(Failure::on(number, error)),
+                    // What stands before a bad line comes first.
+                    Err(error) => self.settle(number).and(Err(Failure::on(number, error))),
                 };
-                if !self.goes_on(done) {
+                if self.ends(done) {
                     return Ok(self.status.code());
                 }
             }
-            if !self.settle() || lines.ended() {
+            let settled = self.settle(number);
+            if self.ends(settled) || lines.ended() {
                 return Ok(self.status.code());
             }
             if let Err(reason) = lines.fill() {
-                let (lines, error) = (None, Error::Read(reason));
-                self.status.failed(&Failure { lines, error });
-                return Ok(self.status.code());
+                let error = Error::Read(reason);
+                complain(b"", &error);
+                return Ok(self.status.0.unwrap_or(error.status()));
             }
         }
+    }
+
+    /// Reports how a line went that failed; whether no other may be run.
+    fn ends(&mut self, done: Result<(), Failure>) -> bool {
+        let Err(failure) = done else {
+            return false;
+        };
+        tell_silence(&self.names);
+        self.status.failed(&failure);
+        if !failure.error.ends_restore() {
+            return false;
+        }
+        advise(&failure.error);
+        if matches!(failure.error, Error::Kernel { .. }) {
+            let (_, last) = failure.lines;
+            warn(format!("stopped at line {last}: what follows it was not run").as_bytes());
+        }
+        true
     }
 
     /// Puts a file in the table's place. All of it is read and looked at before anything is
@@ -132,14 +152,30 @@ impl<'a> Restore<'a> {
         }
         let client = opened(&mut self.batch, Action::Flush)?.client(|_, _| {});
         asked(Action::Flush, client.and_then(Client::flush))?;
-        for (number, command) in &commands {
-            let done = self.execute(*number, command);
-            if !self.goes_on(done) {
-                return Ok(self.status.code());
+        self.run_all(&commands);
+        Ok(self.status.code())
+    }
+
+    /// Runs commands whatever becomes of each, as long as there is a kernel to run them.
+    fn run_all(&mut self, commands: &[(usize, Command)]) {
+        let run =
+            commands
+                .iter()
+                .try_for_each(|(line, command)| match self.execute(*line, command) {
+                    Err(failure) if !failure.error.kernel_is_gone() => {
+                        self.status.failed(&failure);
+                        Ok(())
+                    }
+                    done => done,
+                });
+        let end = commands.last().map_or(0, |(line, _)| *line);
+        if let Err(failure) = run.and_then(|()| self.settle(end)) {
+            self.status.failed(&failure);
+            let (_, last) = failure.lines;
+            if last < end {
+                warn(format!("not run: {}", lines((last + 1, end))).as_bytes());
             }
         }
-        self.settle();
-        Ok(self.status.code())
     }
 
     /// The commands of a file with their lines; every bad line is reported.
@@ -175,62 +211,50 @@ impl<'a> Restore<'a> {
         let action = change.into();
         let batch = opened(&mut self.batch, action).map_err(|error| Failure::on(line, error))?;
         let refused = |at, errno| self.status.refused(at, errno);
-        let pushed = batch.push(Origin { line, action }, change, refused);
-        pushed.map_err(|error| Failure {
-            lines: unknown(batch).or(Some((line, line))),
-            error: Error::from_kernel(action, error),
-        })
+        match batch.push(Origin { line, action }, change, refused) {
+            Ok(()) => Ok(()),
+            Err(error) => self.unsettled(line, Error::from_kernel(action, error)),
+        }
     }
 
     /// What prints comes after everything before it is done.
     fn show(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
-        let batch = opened(&mut self.batch, Action::Read);
-        let batch = batch.map_err(|error| Failure::on(line, error))?;
-        flush(batch, &mut self.status)?;
-        let client = asked(Action::Read, batch.client(|_, _| {}));
-        let shown = client.and_then(|client| show::show(client, &mut self.names, command));
+        self.settle(line)?;
+        let shown = opened(&mut self.batch, Action::Read)
+            .and_then(|batch| asked(Action::Read, batch.client(|_, _| {})))
+            .and_then(|client| show::show(client, &mut self.names, command));
         shown.map_err(|error| Failure::on(line, error))
     }
 
-    /// Reports how a line went that failed, after all before it; whether the next may be run.
-    fn goes_on(&mut self, done: Result<(), Failure>) -> bool {
-        let Err(failure) = done else {
-            return true;
-        };
-        let settled = self.settle();
-        tell_silence(&self.names);
-        self.status.failed(&failure);
-        if failure.error.ends_restore() {
-            advise(&failure.error);
-            return false;
-        }
-        settled
-    }
-
-    /// Has everything done that was gathered; whether that is known to have happened.
-    fn settle(&mut self) -> bool {
+    /// Has everything done that was gathered up to a line.
+    fn settle(&mut self, line: usize) -> Result<(), Failure> {
         let Some(batch) = &mut self.batch else {
-            return true;
+            return Ok(());
         };
-        let settled = flush(batch, &mut self.status);
-        settled
-            .map_err(|failure| self.status.failed(&failure))
-            .is_ok()
+        match batch.flush(|at, errno| self.status.refused(at, errno)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.unsettled(line, Error::from_kernel(Action::Flush, error)),
+        }
     }
-}
 
-fn flush(batch: &mut Batch<Origin>, status: &mut Status) -> Result<(), Failure> {
-    let flushed = batch.flush(|at, errno| status.refused(at, errno));
-    flushed.map_err(|error| Failure {
-        lines: unknown(batch),
-        error: Error::from_kernel(Action::Flush, error),
-    })
-}
-
-/// The first and the last line of which it is not known whether they were done.
-fn unknown(batch: &mut Batch<Origin>) -> Option<(usize, usize)> {
-    let lines = batch.take_unknown();
-    Some((lines.first()?.line, lines.last()?.line))
+    /// Names the lines of which it is not known whether they were done. It ends nothing, unless
+    /// there is no kernel to do more.
+    fn unsettled(&mut self, line: usize, error: Error) -> Result<(), Failure> {
+        let unknown = self.batch.as_mut().map(Batch::take_unknown);
+        let unknown = unknown.unwrap_or_default();
+        let line_of = |at: Option<&Origin>| at.map_or(line, |at| at.line);
+        let failure = Failure {
+            lines: (line_of(unknown.first()), line_of(unknown.last())),
+            error,
+        };
+        match failure.error.kernel_is_gone() {
+            true => Err(failure),
+            false => {
+                self.status.failed(&failure);
+                Ok(())
+            }
+        }
+    }
 }
 
 fn opened(batch: &mut Option<Batch<Origin>>, action: Action) -> Result<&mut Batch<Origin>, Error> {
@@ -246,12 +270,7 @@ mod tests {
 
     #[test]
     fn failures_name_their_lines() {
-        let failure = |lines| Failure {
-            lines,
-            error: Error::NulByte,
-        };
-        assert_eq!(failure(None).place(), "");
-        assert_eq!(failure(Some((7, 7))).place(), "line 7: ");
-        assert_eq!(failure(Some((7, 912))).place(), "lines 7-912: ");
+        assert_eq!(lines((7, 7)), "line 7");
+        assert_eq!(lines((7, 912)), "lines 7-912");
     }
 }

@@ -69,6 +69,8 @@ impl<T: Copy> Batch<T> {
     }
 
     /// Has the kernel do everything pushed so far, and waits until it is done.
+    ///
+    /// With [`Error::Lost`] it is done too, but the kernel's word on some of it did not arrive.
     pub fn flush(&mut self, mut refused: impl FnMut(T, i32)) -> Result<()> {
         if self.tags.is_empty() {
             return Ok(());

@@ -222,9 +222,12 @@ impl Netlink {
         for (place, errno) in verdicts {
             verdict(place, errno);
         }
-        match heard?.lost {
-            false => Ok(()),
-            true => Err(Error::Lost),
+        match heard {
+            Ok(Heard { lost: false, .. }) => Ok(()),
+            Ok(_) => Err(Error::Lost),
+            // The barrier's own answer may be among what was lost: is the kernel still there?
+            Err(Error::Lost) => self.get(Query::Info, reply::info).and(Err(Error::Lost)),
+            Err(error) => Err(error),
         }
     }
 

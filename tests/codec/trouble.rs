@@ -449,22 +449,37 @@ mod batches {
         assert_eq!(refused, [(2, 17)]);
     }
 
-    #[test]
-    fn lost_answers_are_no_success() {
+    /// Of three changes the first is refused, and what follows does not fit the socket.
+    fn overflow(then: [Step; 2]) -> (Error, Vec<(i32, i32)>, Vec<i32>) {
         let script = Script::new([
             Step::Sent,
             Step::Fails(libc::ENOBUFS),
-            received(wire::verdict(EARLIER, 17)),
+            received(wire::verdict(u32::MAX - 2, 17)),
             Step::Fails(libc::EAGAIN),
         ]);
-        let client = script.client();
+        script.then(then);
         let mut refused = Vec::new();
-        let mut batch = Batch::new(client).unwrap();
-        batch.push(1, &Change::Flush, |_, _| {}).unwrap();
+        let mut batch = Batch::new(script.client()).unwrap();
+        for tag in 1..=3 {
+            batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
+        }
         let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
-        assert!(matches!(outcome, Err(Error::Lost)));
-        assert_eq!(refused, [(1, 17)]);
-        assert_eq!(batch.take_unknown(), [0; 0]);
+        assert!(script.is_over());
+        (outcome.unwrap_err(), refused, batch.take_unknown())
+    }
+
+    #[test]
+    fn lost_answers_are_no_success() {
+        let (error, refused, unknown) = overflow([Step::Sent, received(wire::info(0))]);
+        assert!(matches!(error, Error::Lost), "{error:?}");
+        assert_eq!((refused, unknown), (vec![(1, 17)], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_kernel_that_has_gone_is_told_from_lost_answers() {
+        let (error, refused, unknown) = overflow([Step::Sent, Step::Fails(libc::EAGAIN)]);
+        assert!(matches!(error, Error::NoAnswer), "{error:?}");
+        assert_eq!((refused, unknown), (vec![(1, 17)], vec![2, 3]));
     }
 
     #[test]

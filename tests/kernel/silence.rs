@@ -2,7 +2,9 @@
 //! the program, or do not fit its socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use crate::lab::world::{Namespace, Program, Side, World};
 pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("silence::in_a_restore", in_a_restore),
+        KernelTest::new("silence::in_the_middle_of_a_table", in_the_middle),
         KernelTest::new("silence::answers_that_do_not_fit", overflow),
     ]
 }
@@ -39,33 +42,37 @@ const SILENCES: &[Silence] = &[
     // The second would be refused.
     Silence {
         lines: "-A -f 2 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
-        said: "lines 3-5: the kernel did not answer in time\n",
+        said: "lines 3-5: the kernel did not answer in time\n\
+               stopped at line 5: what follows it was not run\n",
         status: 255,
         left: "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
     },
     // Nothing is asked after a line of which nobody knows whether it was done.
     Silence {
         lines: "-A -f 2 -s rr\n-Ln\n-A -f 3 -s rr\n",
-        said: "line 3: the kernel did not answer in time\n",
+        said: "line 3: the kernel did not answer in time\n\
+               stopped at line 3: what follows it was not run\n",
         status: 255,
         left: "-A -f 1 -s rr\n-A -f 2 -s rr\n",
     },
     Silence {
         lines: "-Ln\n-A -f 2 -s rr\n",
-        said: "line 3: the kernel did not answer in time\n",
+        said: "line 3: the kernel did not answer in time\n\
+               stopped at line 3: what follows it was not run\n",
         status: 1,
         left: "-A -f 1 -s rr\n",
     },
     Silence {
         lines: "-L --timeout\n",
-        said: "line 3: the kernel did not answer in time\n",
+        said: "line 3: the kernel did not answer in time\n\
+               stopped at line 3: what follows it was not run\n",
         status: 1,
         left: "-A -f 1 -s rr\n",
     },
-    // A bad line is still called bad, and what stands before it comes first.
     Silence {
         lines: "-D -f 1\n-A -q\n",
-        said: "line 3: the kernel did not answer in time\nline 4: -q: unknown option\n",
+        said: "line 3: the kernel did not answer in time\n\
+               stopped at line 3: what follows it was not run\n",
         status: 255,
         left: "",
     },
@@ -75,7 +82,8 @@ fn in_a_restore(world: &mut World) -> Result<()> {
     let mut restores = Vec::new();
     for (number, silence) in SILENCES.iter().enumerate() {
         let director = world.namespace(&format!("director{number}"))?;
-        let restore = Restore::start(director, sys::let_nothing_in)?;
+        let mut restore = Restore::start(director, "-R", BEFORE)?;
+        restore.spoil(sys::let_nothing_in)?;
         restores.push((silence, restore));
     }
     let start = Instant::now();
@@ -88,22 +96,51 @@ fn in_a_restore(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Every line but the last is refused; only the first of these verdicts fit.
+/// What is listed does not fit the pipe, so that `ipvsadm-restore` waits there while its kernel
+/// goes silent. Afterwards every line was run, or is named.
+fn in_the_middle(world: &mut World) -> Result<()> {
+    const SERVICES: usize = 8000;
+    let services = |range: RangeInclusive<usize>| -> String {
+        range.map(|mark| format!("-A -f {mark} -s rr\n")).collect()
+    };
+    let file = services(1..=SERVICES) + "-Sn\n-A -f 8001 -s rr\n-Sn\n-A -f 8002\n-A -f 8003\n";
+    let mut restore = Restore::start(world.namespace("director")?, "ipvsadm-restore", &file)?;
+    restore.program.stdin = None;
+    restore.spoil(sys::let_nothing_in)?;
+    let (director, outcome) = restore.end()?;
+    let said = "line 8002: the kernel did not answer in time\nnot run: lines 8003-8005\n";
+    ensure!(
+        (&*outcome.said, outcome.status) == (said, Some(255)),
+        "it said {:?} and ended with {:?}",
+        outcome.said,
+        outcome.status
+    );
+    expect_table(&director, &services(1..=SERVICES + 1))
+}
+
+/// Of many refusals only the first fit. What follows is run all the same, and no line is passed
+/// over in silence.
 fn overflow(world: &mut World) -> Result<()> {
     const REFUSED: usize = 1000;
     let director = world.namespace("director")?;
-    let mut restore = Restore::start(director, sys::let_hardly_anything_in)?;
-    restore.give(&("-A -f 1 -s rr\n".repeat(REFUSED) + "-A -f 2 -s rr\n"))?;
+    let mut restore = Restore::start(director, "-R", BEFORE)?;
+    restore.spoil(sys::let_hardly_anything_in)?;
+    let refused = "-A -f 1 -s rr\n".repeat(REFUSED);
+    restore.give(&(refused + "-A -f 2 -s rr\n-A -q\n-A -f 3 -s rr\n"))?;
     let (director, outcome) = restore.end()?;
     let said = outcome.said;
-    let told = said.lines().count().saturating_sub(1);
+    let told = said.matches("already exists").count();
     ensure!((1..REFUSED).contains(&told), "{said}");
     let (first, last) = (3 + told, 3 + REFUSED);
     let refusals = (3..first).map(|line| format!("line {line}: Service already exists\n"));
-    let lost = format!("lines {first}-{last}: answers of the kernel were lost\n");
-    let expected = refusals.collect::<String>() + &lost;
+    let rest = format!(
+        "lines {first}-{last}: answers of the kernel were lost\n\
+         line {}: -q: unknown option\n",
+        last + 1
+    );
+    let expected = refusals.collect::<String>() + &rest;
     ensure!((said == expected) && outcome.status == Some(255), "{said}");
-    expect_table(&director, "-A -f 1 -s rr\n-A -f 2 -s rr\n")
+    expect_table(&director, "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n")
 }
 
 /// A restore that the kernel does not talk to any more.
@@ -121,11 +158,15 @@ struct Outcome {
 }
 
 impl Restore {
-    /// Starts one, lets it do its first lines, and does something to its socket.
-    fn start(director: Namespace, spoil: fn(&OwnedFd) -> io::Result<()>) -> Result<Self> {
+    /// Starts one by this name, or with this option, and gives it its first lines.
+    fn start(director: Namespace, name: &str, lines: &str) -> Result<Self> {
         director.enter()?;
-        let mut program = Command::new(Path::new(Side::Ours.folder()).join("ipvsadm"))
-            .arg("-R")
+        let mut program = Command::new(Path::new(Side::Ours.folder()).join("ipvsadm"));
+        match name {
+            "-R" => program.arg(name),
+            _ => program.arg0(name),
+        };
+        let mut program = program
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -137,14 +178,18 @@ impl Restore {
             stdout: BufReader::new(stdout),
         };
         let input = restore.program.stdin.as_mut().context("it has no input")?;
-        input.write_all(BEFORE.as_bytes())?;
-        let mut saved = String::new();
-        restore.stdout.read_line(&mut saved)?;
-        ensure!(saved == "-A -f 1 -s rr\n", "it saved {saved:?}");
-        let sockets = sys::netlink_sockets(restore.program.id())?;
-        ensure!(sockets.len() == 1, "it has {sockets:?}");
-        spoil(&sockets[0])?;
+        input.write_all(lines.as_bytes())?;
         Ok(restore)
+    }
+
+    /// Waits for its first list, and does something to its socket.
+    fn spoil(&mut self, spoil: fn(&OwnedFd) -> io::Result<()>) -> Result<()> {
+        let mut saved = String::new();
+        self.stdout.read_line(&mut saved)?;
+        ensure!(saved == "-A -f 1 -s rr\n", "it saved {saved:?}");
+        let sockets = sys::netlink_sockets(self.program.id())?;
+        ensure!(sockets.len() == 1, "it has {sockets:?}");
+        Ok(spoil(&sockets[0])?)
     }
 
     /// Gives it its last lines.
