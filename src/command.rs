@@ -1,5 +1,6 @@
 //! What was asked: one value for each thing this program can do.
 
+use crate::model::terms::{Term, Vocabulary, term};
 use crate::model::{Change, ServiceId};
 
 /// Longer than this no timeout may be: 31 days, in seconds.
@@ -13,6 +14,12 @@ pub enum Command {
     Restore,
     Help,
     Version,
+}
+
+impl From<Change> for Command {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
 }
 
 /// What to list, and how.
@@ -32,6 +39,14 @@ pub enum Format {
     Json,
     /// For people.
     Table,
+}
+
+impl Vocabulary for Format {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::Classic, "classic", "", "the original's output"),
+        term(Self::Json, "json", "", "for programs"),
+        term(Self::Table, "table", "", "for people"),
+    ];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
 
-use ipvsadm::advice::advice;
+use ipvsadm::cli::advice::advice;
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
 use ipvsadm::render::table::Screen;

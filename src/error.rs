@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::cli::options::{Slot, Verb};
 use crate::kernel;
-use crate::model::Change;
+use crate::model::{Change, Family};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,88 +21,58 @@ pub enum Error {
     SecondCommand(Word),
     #[error("unexpected argument {0}")]
     LeftOver(Word),
-    #[error("multiple '{}' options specified", .0.name())]
-    Repeated(Slot),
+    #[error("multiple '{0}' options specified")]
+    Repeated(&'static str),
 
     // Values.
-    #[error("illegal virtual server address[:port] specified")]
-    ServiceAddress,
-    #[error("illegal real server address[:port] specified")]
-    ServerAddress,
-    #[error("invalid fwmark value `{0}' specified")]
-    Mark(Word),
+    #[error("{0}")]
+    Value(Box<BadValue>),
     #[error("-6 used before -f\n")]
     Ipv6BeforeMark,
-    #[error("invalid timeout value `{0}' specified")]
-    Timeout(Word),
     #[error("--set option requires 3 timeout values")]
     TooFewTimeouts,
-    #[error("illegal virtual server persistent mask specified")]
-    Mask,
-    #[error("illegal ipv6 netmask specified")]
-    Ipv6Mask,
-    #[error("illegal weight specified")]
-    Weight,
-    #[error("illegal u_threshold specified")]
-    UpperThreshold,
-    #[error("illegal l_threshold specified")]
-    LowerThreshold,
-    #[error("invalid scheduler flag `{0}'")]
-    SchedulerFlag(Word),
-    #[error("incompatible scheduler flag `{0}'")]
-    ForeignSchedulerFlag(Word),
-    #[error("illegal tunnel type specified")]
-    TunnelType,
-    #[error("illegal tunnel port specified")]
-    TunnelPort,
-    #[error("illegal start-daemon parameter specified")]
-    StartDaemon,
-    #[error("illegal start_daemon specified")]
-    StopDaemon,
-    #[error("illegal syncid specified")]
-    SyncId,
-    #[error("illegal sync-maxlen specified")]
-    SyncMaxLength,
-    #[error("illegal mcast-port specified")]
-    McastPort,
-    #[error("illegal mcast-ttl specified")]
-    McastTtl,
-    #[error("invalid IPv4 mcast-group `{0}'")]
-    McastGroup(Word),
-    #[error("invalid IPv6 mcast-group `{0}'")]
-    McastGroup6(Word),
-    #[error("invalid format `{0}'")]
-    Format(Word),
 
     // Options that do not go together.
-    #[error("You need to supply the '{}' option for the '{}' command", slot.name(), verb.name())]
-    Needed { slot: Slot, verb: Verb },
-    #[error("Illegal '{}' option with the '{}' command", slot.name(), verb.name())]
-    Illegal { slot: Slot, verb: Verb },
-    #[error(
-        "The option '{}' conflicts with the '{}' option in the '{}' command",
-        slot.name(), other.name(), verb.name()
-    )]
-    Conflict { slot: Slot, other: Slot, verb: Verb },
+    #[error("You need to supply the '{option}' option for the '{command}' command")]
+    Needed {
+        option: &'static str,
+        command: &'static str,
+    },
+    #[error("Illegal '{option}' option with the '{command}' command")]
+    Illegal {
+        option: &'static str,
+        command: &'static str,
+    },
+    #[error("The option '{option}' conflicts with the '{other}' option in the '{command}' command")]
+    Conflict {
+        option: &'static str,
+        other: &'static str,
+        command: &'static str,
+    },
     #[error("Zero port specified for non-persistent service")]
-    ZeroPort,
+    ZeroPort(Family),
     #[error("One-Packet Scheduling is only for UDP virtual services")]
     OnePacket,
     #[error("Different address family is allowed only for tunneling servers")]
     MixedFamilies,
     #[error("Tunnel options conflict with forward method")]
     NoTunnel,
-    #[error("You need to supply the '{}' option for the '{tunnel}' tunnel type", slot.name())]
-    TunnelNeeds { slot: Slot, tunnel: &'static str },
-    #[error("Illegal '{}' option with the '{tunnel}' tunnel type", slot.name())]
-    TunnelIllegal { slot: Slot, tunnel: &'static str },
+    #[error("You need to supply the '{option}' option for the '{tunnel}' tunnel type")]
+    TunnelNeeds {
+        option: &'static str,
+        tunnel: &'static str,
+    },
+    #[error("Illegal '{option}' option with the '{tunnel}' tunnel type")]
+    TunnelIllegal {
+        option: &'static str,
+        tunnel: &'static str,
+    },
     #[error(
-        "The option '{}' conflicts with the '{}' option in the '{tunnel}' tunnel type",
-        slot.name(), other.name()
+        "The option '{option}' conflicts with the '{other}' option in the '{tunnel}' tunnel type"
     )]
     TunnelConflict {
-        slot: Slot,
-        other: Slot,
+        option: &'static str,
+        other: &'static str,
         tunnel: &'static str,
     },
     #[error("options conflicts in the list command")]
@@ -274,6 +243,27 @@ fn plain(error: &impl fmt::Display) -> String {
     match text.rfind(" (os error") {
         Some(end) => text[..end].to_owned(),
         None => text,
+    }
+}
+
+/// A value that its option does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadValue {
+    /// The message; `{}` stands for the value.
+    pub message: &'static str,
+    /// The long name of the option or command.
+    pub option: &'static str,
+    pub value: Word,
+    /// What it takes, if that can be said in a few words.
+    pub allowed: String,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message.split_once("{}") {
+            Some((before, behind)) => write!(f, "{before}{}{behind}", self.value),
+            None => f.write_str(self.message),
+        }
     }
 }
 

@@ -24,7 +24,6 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub mod advice;
 pub mod cli;
 pub mod command;
 pub mod error;

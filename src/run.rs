@@ -1,6 +1,6 @@
 //! Carries a command line out, under each of this program's names.
 
-use ipvsadm::cli::{complete, help, meaning};
+use ipvsadm::cli::{self, complete, help};
 use ipvsadm::command::{Columns, Command, Format, Listing, Subject, View};
 use ipvsadm::error::{Action, Error};
 use ipvsadm::names::Names;
@@ -51,7 +51,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
     let names = Names::system();
     let command = match words {
         [] => DEFAULT,
-        words => meaning::read(program, words.iter().copied(), &names)
+        words => cli::read(program, words.iter().copied(), &names)
             .inspect_err(|_| tell_silence(&names))?,
     };
     match command {

@@ -1,20 +1,38 @@
-//! What may stand next on a line: completion for shells, from the table of options and the table
-//! of services as the kernel shows it to everyone.
+//! What may stand next on a line: completion for shells, from the declarations of options
+//! and the services that the kernel shows to everyone.
 //!
 //! It speaks to no kernel and loads nothing. Where there is no IPVS the live values are missing.
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 
+use super::commands::{COMMANDS, Verb};
+use super::line::Line;
 use super::live::{self, LiveId};
-use super::options::{Needs, Opt, OptionRow, Row, Slots, Value, Verb};
-use super::table::{COMMANDS, OPTIONS};
+use super::spec::{self, Needs, OptionSpec, Slots, Spec, Value};
 use super::words::{Event, Words};
-use crate::model::{Protocol, terms};
+use crate::model::{Family, Name, Protocol, ServiceId, terms};
+use crate::names::Names;
 use crate::render::Out;
 
 /// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
 const INTERFACES: &str = "/proc/net/dev";
+
+/// What completes a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Completes {
+    Nothing,
+    /// One of these words, each with what it means.
+    Words(fn() -> Vec<(&'static str, &'static str)>),
+    /// The services of this protocol, or those of firewall marks.
+    Services(Option<Protocol>),
+    /// The servers of the service on the line.
+    Servers,
+    /// A list of the scheduler's flags.
+    SchedulerFlags,
+    Interfaces,
+}
 
 /// Something that may stand on the line, and a few words about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,19 +65,25 @@ pub fn candidates(words: &[&[u8]], services: &[u8]) -> Vec<Candidate> {
     let Some((current, before)) = words.split_last() else {
         return Vec::new();
     };
-    let line = Line::read(before);
-    let last = last_event(words);
-    let candidates = match last {
+    let names = Names::numeric();
+    let line = line_before(before, &names);
+    let candidates = match last_event(words) {
         Some(Event::Given {
-            row,
+            spec,
             value: Some(value),
             ..
-        }) if !(current.is_empty() && matches!(row.value(), Value::Optional(_))) => {
+        }) if !(current.is_empty() && matches!(spec.value(), Value::Optional(_))) => {
             let attached = &current[..current.len() - value.len()];
-            let values = line.values(row, value, services);
-            values.into_iter().map(|c| prefixed(attached, c)).collect()
+            let completes = spec.value().form().map(|form| form.completes);
+            let values =
+                completes.map(|completes| values(line.as_ref(), completes, value, services));
+            let values = values.unwrap_or_default().into_iter();
+            values.map(|value| prefixed(attached, value)).collect()
         }
-        _ => line.options(current),
+        _ => match &line {
+            Some(line) => options(line, current),
+            None => commands(current),
+        },
     };
     let fits = |candidate: &Candidate| candidate.text.starts_with(current);
     candidates.into_iter().filter(fits).collect()
@@ -77,229 +101,168 @@ fn last_event<'a>(words: &[&'a [u8]]) -> Option<Event<'a>> {
     Words::new(words.iter().copied()).last()?.ok()
 }
 
-/// What the words so far say.
-#[derive(Default)]
-struct Line<'a> {
-    verb: Option<Verb>,
-    given: Slots,
-    service: Option<(Opt, &'a [u8])>,
-    ipv6: bool,
-    sort: bool,
-    scheduler: &'a [u8],
-}
-
-impl<'a> Line<'a> {
-    fn read(words: &[&'a [u8]]) -> Self {
-        let mut line = Self::default();
-        for event in Words::new(words.iter().copied()) {
-            match event {
-                Ok(Event::Given {
-                    row: Row::Command(row),
+/// What the words so far say, if there is a command among them. What cannot be taken in is left
+/// out.
+fn line_before<'a>(words: &[&'a [u8]], names: &'a Names) -> Option<Line<'a>> {
+    let mut line = None;
+    for event in Words::new(words.iter().copied()).flatten() {
+        match (event, &mut line) {
+            (
+                Event::Given {
+                    spec: Spec::Command(spec),
                     ..
-                }) => line.verb = line.verb.or(Some(row.verb)),
-                Ok(Event::Given {
-                    row: Row::Option(row),
-                    value,
-                    ..
-                }) => line.take(row, value.unwrap_or_default()),
-                _ => {}
-            }
-        }
-        line
-    }
-
-    fn take(&mut self, row: &OptionRow, value: &'a [u8]) {
-        self.given = row.slot.map_or(self.given, |slot| self.given.with(slot));
-        match row.option {
-            Opt::TcpService | Opt::UdpService | Opt::SctpService | Opt::MarkService => {
-                self.service = Some((row.option, value));
-            }
-            Opt::Ipv6 => self.ipv6 = true,
-            Opt::Sort => self.sort = true,
-            Opt::Scheduler => self.scheduler = value,
-            _ => {}
+                },
+                None,
+            ) => line = Some(Line::new(spec.verb, names)),
+            (event, Some(line)) => drop(line.take(event)),
+            (_, None) => {}
         }
     }
-
-    /// Commands if there is none yet, or else the options that it takes and has not got.
-    fn options(&self, current: &[u8]) -> Vec<Candidate> {
-        let long = current.starts_with(b"--");
-        let spelled = |short: Option<u8>, name: &str| match short {
-            Some(letter) if !long => vec![b'-', letter],
-            _ => [b"--", name.as_bytes()].concat(),
-        };
-        let Some(verb) = self.verb else {
-            let commands = COMMANDS.iter();
-            return commands
-                .map(|row| Candidate::new(spelled(row.short.first().copied(), row.long), row.help))
-                .collect();
-        };
-        let options = OPTIONS.iter().filter(|row| self.takes(verb, row));
-        options
-            .map(|row| Candidate::new(spelled(row.short, row.long), row.help))
-            .collect()
-    }
-
-    fn takes(&self, verb: Verb, row: &OptionRow) -> bool {
-        let Needs { must, may, one_of } = Needs::of(verb);
-        match row.slot {
-            None => match row.option {
-                Opt::Ipv6 => !self.ipv6 && matches!(self.service, Some((Opt::MarkService, _))),
-                Opt::Sort => !self.sort && verb == Verb::List,
-                _ => false,
-            },
-            Some(slot) if self.given.has(slot) => false,
-            Some(slot) if one_of.has(slot) => self.given.and(one_of) == Slots::NONE,
-            Some(slot) => must.or(may).has(slot),
-        }
-    }
-
-    fn values(&self, row: Row, value: &[u8], services: &str) -> Vec<Candidate> {
-        match row {
-            Row::Command(row) if row.value != Value::Nothing => {
-                words(&[("master", "sends connections"), ("backup", "receives them")])
-            }
-            Row::Command(_) => Vec::new(),
-            Row::Option(row) => self.option_values(row.option, value, services),
-        }
-    }
-
-    fn option_values(&self, option: Opt, value: &[u8], services: &str) -> Vec<Candidate> {
-        match option {
-            Opt::TcpService | Opt::UdpService | Opt::SctpService | Opt::MarkService => {
-                self.services(option, services)
-            }
-            Opt::RealServer => self.servers(services),
-            Opt::Scheduler => words(terms::SCHEDULERS),
-            Opt::SchedulerFlags => self.scheduler_flags(value),
-            Opt::Engine => words(&[("sip", "by the Call-ID")]),
-            Opt::TunnelType => words(&[
-                ("ipip", "IP in IP"),
-                ("gue", "generic UDP encapsulation"),
-                ("gre", "generic routing encapsulation"),
-            ]),
-            Opt::Interface => interfaces(&fs::read(INTERFACES).unwrap_or_default()),
-            Opt::Format => words(&[
-                ("classic", "as ever"),
-                ("json", "for programs"),
-                ("table", "for people"),
-            ]),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The services that there are, except for a command that adds one.
-    fn services(&self, option: Opt, services: &str) -> Vec<Candidate> {
-        if self.verb == Some(Verb::AddService) {
-            return Vec::new();
-        }
-        let mut services = live::services(services);
-        // A mark may stand there once for each family.
-        services.dedup_by_key(|service| service.id);
-        let services = services.iter();
-        services
-            .filter(|service| option_of(service.id) == Some(option))
-            .map(|service| {
-                let about = match service.servers.len() {
-                    1 => format!("{}, 1 server", service.scheduler),
-                    count => format!("{}, {count} servers", service.scheduler),
-                };
-                Candidate::new(service.id.to_string(), about)
-            })
-            .collect()
-    }
-
-    /// The servers of the service on the line, except for a command that adds one.
-    fn servers(&self, services: &str) -> Vec<Candidate> {
-        let Some((option, name)) = self.service else {
-            return Vec::new();
-        };
-        if self.verb == Some(Verb::AddServer) {
-            return Vec::new();
-        }
-        let id = live_id(option, name);
-        let services = live::services(services);
-        let service = services.iter().find(|service| {
-            let is_family = option != Opt::MarkService || service.is_ipv6() == self.ipv6;
-            Some(service.id) == id && is_family
-        });
-        let servers = service.into_iter().flat_map(|service| &service.servers);
-        servers
-            .map(|server| {
-                let about = format!("{}, weight {}", server.forwarding, server.weight);
-                Candidate::new(server.address.to_string(), about)
-            })
-            .collect()
-    }
-
-    /// Flags that fit the scheduler and are not in the list yet.
-    fn scheduler_flags(&self, value: &[u8]) -> Vec<Candidate> {
-        let own: &[(&str, &str)] = match self.scheduler {
-            b"sh" => &[
-                ("sh-fallback", "pass over servers of weight 0"),
-                ("sh-port", "hash the port too"),
-            ],
-            b"mh" => &[
-                ("mh-fallback", "pass over servers of weight 0"),
-                ("mh-port", "hash the port too"),
-            ],
-            _ => &[("flag-1", ""), ("flag-2", ""), ("flag-3", "")],
-        };
-        let typed = value.iter().rposition(|&byte| byte == b',');
-        let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
-        let is_listed = |flag: &str| {
-            let mut listed = before.split(|&byte| byte == b',');
-            listed.any(|word| word == flag.as_bytes())
-        };
-        let free: Vec<_> = own.iter().filter(|(flag, _)| !is_listed(flag)).collect();
-        let fits = |flag: &str| flag.as_bytes().starts_with(current);
-        let mut lists = Vec::new();
-        for (flag, about) in free.iter().filter(|(flag, _)| fits(flag)) {
-            lists.push((flag.to_string(), *about));
-        }
-        // Shells put a blank behind the only candidate; a list that may go on wants none.
-        if let [(only, _)] = &lists[..] {
-            let more = free.iter().filter(|(flag, _)| flag != only);
-            let longer: Vec<_> = more
-                .map(|(flag, about)| (format!("{only},{flag}"), *about))
-                .collect();
-            lists.extend(longer);
-        }
-        let candidates = lists.iter();
-        candidates
-            .map(|(list, about)| prefixed(before, Candidate::new(list, *about)))
-            .collect()
-    }
+    line
 }
 
-/// The option that names such a service.
-fn option_of(id: LiveId) -> Option<Opt> {
-    match id {
-        LiveId::Mark(_) => Some(Opt::MarkService),
-        LiveId::Address(Protocol::TCP, _) => Some(Opt::TcpService),
-        LiveId::Address(Protocol::UDP, _) => Some(Opt::UdpService),
-        LiveId::Address(Protocol::SCTP, _) => Some(Opt::SctpService),
-        LiveId::Address(..) => None,
-    }
+fn commands(current: &[u8]) -> Vec<Candidate> {
+    let commands = COMMANDS.iter().map(Spec::Command);
+    commands.map(|spec| named(spec, current)).collect()
 }
 
-/// The service that an option with this value names, if it is written in numbers.
-fn live_id(option: Opt, value: &[u8]) -> Option<LiveId> {
-    let value = std::str::from_utf8(value).ok()?;
-    let protocol = match option {
-        Opt::TcpService => Protocol::TCP,
-        Opt::UdpService => Protocol::UDP,
-        Opt::SctpService => Protocol::SCTP,
-        _ => return value.parse().ok().map(LiveId::Mark),
+/// The options that the command takes and has not got.
+fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
+    let options = spec::options().filter(|spec| takes(line, spec));
+    options
+        .map(|spec| named(Spec::Option(spec), current))
+        .collect()
+}
+
+/// A command or an option as it goes on from what is typed, in short if it can be.
+fn named(spec: Spec, current: &[u8]) -> Candidate {
+    let text = match spec.letters().first() {
+        Some(&letter) if !current.starts_with(b"--") => vec![b'-', letter],
+        _ => [b"--", spec.long().as_bytes()].concat(),
     };
-    let address = value.parse().ok()?;
-    Some(LiveId::Address(protocol, address))
+    Candidate::new(text, spec.help())
 }
 
-fn words(words: &[(&str, &str)]) -> Vec<Candidate> {
-    let candidates = words.iter();
+fn takes(line: &Line, spec: &OptionSpec) -> bool {
+    let Needs { must, may, one_of } = Needs::of(line.verb);
+    let slot = spec.slot;
+    if line.given.or(line.free).has(slot) || !(spec.is_useful)(line) {
+        return false;
+    }
+    if one_of.has(slot) {
+        return line.given.and(one_of) == Slots::NONE;
+    }
+    must.or(may).has(slot)
+}
+
+fn values(
+    line: Option<&Line>,
+    completes: Completes,
+    value: &[u8],
+    services: &str,
+) -> Vec<Candidate> {
+    match completes {
+        Completes::Nothing => Vec::new(),
+        Completes::Words(words) => explained(words()),
+        Completes::Services(protocol) => services_of(line, protocol, services),
+        Completes::Servers => line.map_or(Vec::new(), |line| servers(line, services)),
+        Completes::SchedulerFlags => {
+            let scheduler = line.and_then(|line| line.scheduler.as_ref());
+            scheduler_flags(scheduler.map_or(b"", Name::as_bytes), value)
+        }
+        Completes::Interfaces => interfaces(&fs::read(INTERFACES).unwrap_or_default()),
+    }
+}
+
+/// The services that exist, except for a command that adds one.
+fn services_of(line: Option<&Line>, protocol: Option<Protocol>, services: &str) -> Vec<Candidate> {
+    if line.is_some_and(|line| line.verb == Verb::AddService) {
+        return Vec::new();
+    }
+    let mut services = live::services(services);
+    // A mark may stand there once for each family.
+    services.dedup_by_key(|service| service.id);
+    let is_wanted = |id: LiveId| match id {
+        LiveId::Address(of, _) => protocol == Some(of),
+        LiveId::Mark(_) => protocol.is_none(),
+    };
+    let services = services.iter().filter(|service| is_wanted(service.id));
+    services
+        .map(|service| {
+            let about = match service.servers.len() {
+                1 => format!("{}, 1 server", service.scheduler),
+                count => format!("{}, {count} servers", service.scheduler),
+            };
+            Candidate::new(service.id.to_string(), about)
+        })
+        .collect()
+}
+
+/// The servers of the service on the line, except for a command that adds one.
+fn servers(line: &Line, services: &str) -> Vec<Candidate> {
+    if line.verb == Verb::AddServer {
+        return Vec::new();
+    }
+    let Some(id) = line.service else {
+        return Vec::new();
+    };
+    let services = live::services(services);
+    let service = services.iter().find(|service| match (id, service.id) {
+        (ServiceId::Mark { mark, family }, LiveId::Mark(live)) => {
+            mark.get() == live && service.is_ipv6() == (family == Family::V6)
+        }
+        (
+            ServiceId::Address {
+                protocol,
+                address,
+                port,
+            },
+            LiveId::Address(live, at),
+        ) => protocol == live && at == SocketAddr::new(address, port),
+        _ => false,
+    });
+    let servers = service.into_iter().flat_map(|service| &service.servers);
+    servers
+        .map(|server| {
+            let about = format!("{}, weight {}", server.forwarding, server.weight);
+            Candidate::new(server.address.to_string(), about)
+        })
+        .collect()
+}
+
+/// Flags that fit the scheduler and are not in the list yet.
+fn scheduler_flags(scheduler: &[u8], value: &[u8]) -> Vec<Candidate> {
+    let typed = value.iter().rposition(|&byte| byte == b',');
+    let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
+    let is_listed = |flag: &str| {
+        let mut listed = before.split(|&byte| byte == b',');
+        listed.any(|word| word == flag.as_bytes())
+    };
+    let own = terms::flags_of(scheduler).iter();
+    let free: Vec<_> = own.filter(|flag| !is_listed(flag.word)).collect();
+    let fits = |flag: &str| flag.as_bytes().starts_with(current);
+    let mut lists = Vec::new();
+    for flag in free.iter().filter(|flag| fits(flag.word)) {
+        lists.push((flag.word.to_string(), flag.about));
+    }
+    // Shells put a blank behind the only candidate; a list that may go on wants none.
+    if let [(only, _)] = &lists[..] {
+        let more = free.iter().filter(|flag| flag.word != only);
+        let longer: Vec<_> = more
+            .map(|flag| (format!("{only},{}", flag.word), flag.about))
+            .collect();
+        lists.extend(longer);
+    }
+    let candidates = lists.iter();
     candidates
-        .map(|(word, about)| Candidate::new(word, *about))
+        .map(|(list, about)| prefixed(before, Candidate::new(list, *about)))
+        .collect()
+}
+
+fn explained(words: Vec<(&str, &str)>) -> Vec<Candidate> {
+    let words = words.into_iter();
+    words
+        .map(|(word, about)| Candidate::new(word, about))
         .collect()
 }
 

@@ -1,7 +1,8 @@
-//! What the program says of itself: its version, and the help, which is made of the table.
+//! What the program says of itself: its version, and the help, which is made of the declarations.
 
-use super::options::{Needs, OptionRow, Slots, Value, Verb};
-use super::table::{COMMANDS, GROUPS, OPTIONS};
+use super::commands::COMMANDS;
+use super::options::GROUPS;
+use super::spec::{CommandSpec, Group, Needs, Operands, OptionSpec, Slots, Spec, Value};
 
 /// The original's version, which programs look for, and then whose this is.
 pub const VERSION: &str = concat!(
@@ -22,42 +23,27 @@ const HALF_NAME: usize = 18;
 pub fn help(program: &[u8]) -> String {
     let program = String::from_utf8_lossy(program);
     let mut help = format!("{VERSION}Usage: {program} COMMAND [OPTION]...\n\n");
-    for row in COMMANDS {
-        let usage = spelled(row.short, row.long) + &usage(row.verb, row.value);
-        help += &entry(&format!("  {usage}"), row.help);
+    for spec in COMMANDS {
+        let usage = spelled(Spec::Command(spec)) + &usage(spec);
+        help += &entry(&format!("  {usage}"), spec.help);
     }
     help.push('\n');
-    for (name, options) in groups() {
-        help += &group(name, options);
+    for group in GROUPS {
+        help += &options(group);
     }
     help
 }
 
-/// The options of each group by its name.
-pub fn groups() -> impl Iterator<Item = (&'static str, &'static [OptionRow])> {
-    let start = |first| OPTIONS.iter().position(|row| row.option == first);
-    let starts = GROUPS.iter().map(move |(_, first)| start(*first));
-    let ends = starts.clone().skip(1).chain([Some(OPTIONS.len())]);
-    let ranges = starts.zip(ends);
-    GROUPS.iter().zip(ranges).map(|((name, _), range)| {
-        let options = match range {
-            (Some(start), Some(end)) => &OPTIONS[start..end],
-            _ => &[],
-        };
-        (*name, options)
-    })
-}
-
 /// The words behind a command: its value, and the groups that it takes or demands.
-fn usage(verb: Verb, value: Value) -> String {
-    let mut usage = match verb {
-        Verb::SetTimeouts => " tcp tcpfin udp".to_owned(),
-        _ => value_name(value),
+fn usage(spec: &CommandSpec) -> String {
+    let mut usage = match spec.operands {
+        Operands::Nothing => value_name(&spec.value),
+        Operands::Timeouts => " tcp tcpfin udp".to_owned(),
     };
-    let Needs { must, may, one_of } = Needs::of(verb);
-    for (name, options) in groups() {
-        let slots = options.iter().filter_map(|row| row.slot);
-        let slots = slots.fold(Slots::NONE, Slots::with);
+    let Needs { must, may, one_of } = Needs::of(spec.verb);
+    for Group { name, options } in GROUPS {
+        let slots = options.iter().filter(|spec| !spec.is_free);
+        let slots = slots.map(|spec| spec.slot).fold(Slots::NONE, Slots::with);
         if slots.except(must) == Slots::NONE {
             usage += &format!(" {name}");
         } else if slots.except(may.or(one_of)) == Slots::NONE {
@@ -67,18 +53,18 @@ fn usage(verb: Verb, value: Value) -> String {
     usage
 }
 
-fn group(name: &str, options: &[OptionRow]) -> String {
+fn options(group: &Group) -> String {
     let mut lines = String::new();
-    let mut begin = format!("{name:INDENT$}");
-    let mut rest = options;
-    while let [row, others @ ..] = rest {
+    let mut begin = format!("{:INDENT$}", group.name);
+    let mut rest = group.options;
+    while let [spec, others @ ..] = rest {
         rest = others;
-        match rest.split_first().and_then(|(next, _)| pair(row, next)) {
+        match rest.split_first().and_then(|(next, _)| pair(spec, next)) {
             Some(pair) => {
                 lines += &format!("{begin}{pair}\n");
                 rest = &rest[1..];
             }
-            None => lines += &entry(&format!("{begin}{}", option(row)), row.help),
+            None => lines += &entry(&format!("{begin}{}", option(spec)), spec.help),
         }
         begin = " ".repeat(INDENT);
     }
@@ -86,8 +72,9 @@ fn group(name: &str, options: &[OptionRow]) -> String {
 }
 
 /// Two options on one line, if they fit.
-fn pair(left: &OptionRow, right: &OptionRow) -> Option<String> {
-    let [left, right] = [left, right].map(|row| format!("{:HALF_NAME$}{}", option(row), row.help));
+fn pair(left: &'static OptionSpec, right: &'static OptionSpec) -> Option<String> {
+    let [left, right] =
+        [left, right].map(|spec| format!("{:HALF_NAME$}{}", option(spec), spec.help));
     let fits = left.len() <= HALF && right.len() <= HALF;
     fits.then(|| format!("{left:HALF$} {right}"))
 }
@@ -97,24 +84,23 @@ fn entry(name: &str, about: &str) -> String {
     format!("{name:width$} {about}\n")
 }
 
-fn option(row: &OptionRow) -> String {
-    let letter = row.short.as_slice();
-    let indent = if letter.is_empty() { "    " } else { "" };
-    indent.to_owned() + &spelled(letter, row.long) + &value_name(row.value)
+fn option(spec: &'static OptionSpec) -> String {
+    let indent = if spec.short.is_none() { "    " } else { "" };
+    indent.to_owned() + &spelled(Spec::Option(spec)) + &value_name(&spec.value)
 }
 
-fn spelled(letters: &[u8], long: &str) -> String {
-    let letters = letters.iter();
+fn spelled(spec: Spec) -> String {
+    let letters = spec.letters().iter();
     let letters: String = letters
         .map(|&letter| format!("-{}, ", char::from(letter)))
         .collect();
-    format!("{letters}--{long}")
+    format!("{letters}--{}", spec.long())
 }
 
-fn value_name(value: Value) -> String {
+fn value_name(value: &Value) -> String {
     match value {
         Value::Nothing => String::new(),
-        Value::Required(name) => format!(" {name}"),
-        Value::Optional(name) => format!(" [{name}]"),
+        Value::Required(form) => format!(" {}", form.name),
+        Value::Optional(form) => format!(" [{}]", form.name),
     }
 }

@@ -1,11 +1,21 @@
 //! From words to commands.
 
+pub mod advice;
+mod commands;
 pub mod complete;
 pub mod help;
-mod kinds;
+mod line;
 mod live;
-pub mod meaning;
-pub mod options;
-mod table;
+mod options;
+mod spec;
 pub mod values;
+mod whole;
 pub mod words;
+
+pub use commands::Verb;
+pub use line::read;
+pub use options::GROUPS;
+pub use spec::{
+    CommandSpec, Form, Group, Needs, OptionSpec, Slot, Slots, Spec, Value, options, options_for,
+    specs,
+};

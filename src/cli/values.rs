@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::str;
 
 use crate::model::Protocol;
+use crate::model::terms::Vocabulary;
 use crate::names::Names;
 
 /// A host and what was written behind it.
@@ -103,6 +104,17 @@ pub fn number(text: &[u8], range: RangeInclusive<i64>) -> Option<i64> {
     })?;
     let value = if negative { -value } else { value };
     range.contains(&value).then_some(value)
+}
+
+/// A number from `least` to `most` in the type that it is kept in.
+pub fn bounded<T: TryFrom<i64> + Into<i64>>(text: Option<&[u8]>, least: i64, most: T) -> Option<T> {
+    let value = number(text?, least..=most.into())?;
+    T::try_from(value).ok()
+}
+
+/// One of the words of a vocabulary.
+pub fn choice<T: Vocabulary>(text: Option<&[u8]>) -> Option<T> {
+    T::from_word(text?)
 }
 
 /// A firewall mark: a number, decimal or with `0x`.

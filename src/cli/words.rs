@@ -2,13 +2,13 @@
 //!
 //! Words are bytes and are borrowed; nothing is allocated and nothing is given a meaning.
 
-use super::options::{Row, Value};
+use super::spec::{Spec, Value};
 
 /// What the next words of a line are.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     Given {
-        row: Row,
+        spec: Spec,
         value: Option<&'a [u8]>,
         /// The last word that was taken for it: the whole bundle, or the value behind it.
         word: &'a [u8],
@@ -50,35 +50,35 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
             Some(at) => (&text[..at], Some(&text[at + 1..])),
             None => (text, None),
         };
-        let row = Row::by_long(name).ok_or(Fault::UnknownOption(word))?;
-        self.valued(row, word, attached)
+        let spec = Spec::by_long(name).ok_or(Fault::UnknownOption(word))?;
+        self.valued(spec, word, attached)
     }
 
     /// The option at `at` in a bundle. What follows it is its value, if it takes one.
     #[inline(always)]
     fn short(&mut self, word: &'a [u8], at: usize) -> Result<Event<'a>, Fault<'a>> {
-        let row = Row::by_short(word[at]).ok_or(Fault::UnknownOption(word))?;
+        let spec = Spec::by_short(word[at]).ok_or(Fault::UnknownOption(word))?;
         let rest = &word[at + 1..];
         let attached = match rest {
             [] => None,
             [b'=', value @ ..] => Some(value),
-            _ if row.value() == Value::Nothing => {
+            _ if matches!(spec.value(), Value::Nothing) => {
                 self.bundle = Some((word, at + 1));
                 None
             }
             _ => Some(rest),
         };
-        self.valued(row, word, attached)
+        self.valued(spec, word, attached)
     }
 
     #[inline(always)]
     fn valued(
         &mut self,
-        row: Row,
+        spec: Spec,
         word: &'a [u8],
         attached: Option<&'a [u8]>,
     ) -> Result<Event<'a>, Fault<'a>> {
-        let (value, word) = match (row.value(), attached) {
+        let (value, word) = match (spec.value(), attached) {
             (Value::Nothing, Some(_)) => return Err(Fault::UnwantedValue(word)),
             (Value::Nothing, None) => (None, word),
             (_, Some(value)) => (Some(value), word),
@@ -97,7 +97,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
                 }
             }
         };
-        Ok(Event::Given { row, value, word })
+        Ok(Event::Given { spec, value, word })
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Term<T: 'static> {
     pub about: &'static str,
 }
 
-const fn term<T>(
+pub const fn term<T>(
     value: T,
     word: &'static str,
     title: &'static str,
@@ -58,6 +58,14 @@ pub trait Vocabulary: Copy + PartialEq + 'static {
         let term = terms.find(|term| term.title.as_bytes() == title)?;
         Some(term.value)
     }
+}
+
+/// The words of a vocabulary, each with what it means.
+pub fn choices<T: Vocabulary>() -> Vec<(&'static str, &'static str)> {
+    T::TERMS
+        .iter()
+        .map(|term| (term.word, term.about))
+        .collect()
 }
 
 impl Vocabulary for Protocol {

@@ -4,7 +4,7 @@ mod check;
 
 pub use check::EmptyTable;
 
-use crate::cli::meaning;
+use crate::cli;
 use crate::command::Command;
 use crate::error::Error;
 use crate::names::Names;
@@ -18,7 +18,7 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
     if words.peek().is_none() {
         return Ok(None);
     }
-    match meaning::read(program, words, names)? {
+    match cli::read(program, words, names)? {
         // These stand on a command line alone, not in a file.
         Command::Restore | Command::Help | Command::Version => {
             Err(Error::NoCommand(program.into()))

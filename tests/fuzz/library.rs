@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
 use anyhow::{Context, Result, ensure};
-use ipvsadm::cli::options::{Row, Value, rows};
+use ipvsadm::cli::{Spec, Value, specs};
 
 use crate::lab::fetch;
 
@@ -91,7 +91,7 @@ const END: c_int = -1;
 /// What popt makes of the next words.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// The option with this number among the rows, and its value.
+    /// The option with this number among the specs, and its value.
     Option(usize, Option<&'a [u8]>),
     Error(c_int),
     /// What follows is left over.
@@ -115,7 +115,7 @@ impl Popt {
         };
         let mut names = Vec::new();
         let mut options = Vec::new();
-        for (number, row) in rows().enumerate() {
+        for (number, row) in specs().enumerate() {
             let long = CString::new(row.long())?;
             let mut letters = short(row).into_iter();
             options.push(option(row, number, long.as_ptr(), letters.next()));
@@ -201,14 +201,14 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a [u8]> {
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
-fn short(row: Row) -> Vec<u8> {
+fn short(row: Spec) -> Vec<u8> {
     match row {
-        Row::Command(row) => row.short.to_vec(),
-        Row::Option(row) => row.short.into_iter().collect(),
+        Spec::Command(row) => row.short.to_vec(),
+        Spec::Option(row) => row.short.into_iter().collect(),
     }
 }
 
-fn option(row: Row, number: usize, long_name: *const c_char, letter: Option<u8>) -> PoptOption {
+fn option(row: Spec, number: usize, long_name: *const c_char, letter: Option<u8>) -> PoptOption {
     PoptOption {
         long_name,
         short_name: letter.unwrap_or(0) as c_char,

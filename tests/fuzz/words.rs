@@ -5,8 +5,8 @@ use std::ffi::c_char;
 use std::ptr;
 
 use anyhow::Result;
-use ipvsadm::cli::options::{Row, rows};
 use ipvsadm::cli::words::{Event, Fault, Words};
+use ipvsadm::cli::{Spec, specs};
 
 use crate::drive::{Reader, Surface};
 use crate::library::{Popt, Step};
@@ -24,11 +24,11 @@ const MACRO: &[u8] = b"!#:+";
 
 fn mill() -> Mill {
     let mut pieces = mill::pieces(&[" ", " ", " ", "-", "--", "=", "5", "x", "\u{e4}", "\n"]);
-    for row in rows() {
+    for row in specs() {
         pieces.push(format!(" --{}", row.long()).into_bytes());
         let letters = match row {
-            Row::Command(row) => row.short.to_vec(),
-            Row::Option(row) => row.short.into_iter().collect(),
+            Spec::Command(row) => row.short.to_vec(),
+            Spec::Option(row) => row.short.into_iter().collect(),
         };
         for letter in letters {
             pieces.push(vec![letter]);
@@ -40,7 +40,7 @@ fn mill() -> Mill {
 
 fn open() -> Result<Reader> {
     let popt = Popt::load()?;
-    let rows: Vec<&str> = rows().map(Row::long).collect();
+    let rows: Vec<&str> = specs().map(Spec::long).collect();
     Ok(Box::new(move |line, _| {
         if line.windows(MACRO.len()).any(|text| text == MACRO) {
             return;
@@ -84,12 +84,12 @@ fn compare(popt: &Popt, rows: &[&str], line: &[u8]) {
             (
                 Step::Option(number, their_value),
                 Some(Ok(Event::Given {
-                    row,
+                    spec,
                     value,
                     word: our_word,
                 })),
             ) => {
-                assert_eq!(row.long(), rows[number]);
+                assert_eq!(spec.long(), rows[number]);
                 assert_eq!((value, our_word), (their_value, word), "{}", rows[number]);
             }
             (Step::Error(error), Some(Err(fault))) => {

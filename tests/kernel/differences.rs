@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use ipvsadm::cli::help;
-use ipvsadm::cli::options::{Row, Value, rows};
+use ipvsadm::cli::{Spec, specs};
 
 use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
@@ -69,7 +69,7 @@ impl Difference {
 /// without it, for the format is the one that it has.
 pub const OURS_ALONE: &[(&str, &str)] = &[("format", "classic")];
 
-pub fn is_ours_alone(row: Row) -> bool {
+pub fn is_ours_alone(row: Spec) -> bool {
     OURS_ALONE.iter().any(|(name, _)| *name == row.long())
 }
 
@@ -85,9 +85,9 @@ pub fn tests() -> Vec<KernelTest> {
 
 fn the_reference_knows_all_but_ours_alone(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
-    for row in rows().filter(|row| matches!(row, Row::Option(_))) {
+    for row in specs().filter(|row| matches!(row, Spec::Option(_))) {
         let mut words = vec!["--zero".to_owned(), format!("--{}", row.long())];
-        if row.value() != Value::Nothing {
+        if row.value().form().is_some() {
             words.push("1".to_owned());
         }
         let output = here.run(&Program::ipvsadm(Side::Reference).args(&words))?;

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
-use ipvsadm::cli::meaning;
-use ipvsadm::cli::options::{CommandRow, Row, Value, Verb, rows};
+use ipvsadm::cli;
+use ipvsadm::cli::{CommandSpec, Spec, Verb, specs};
 use ipvsadm::names::Names;
 
 use crate::cases::same;
@@ -67,14 +67,14 @@ const VALUES: &[(&str, &str)] = &[
 ];
 
 pub fn tests() -> Vec<KernelTest> {
-    let commands = rows().filter_map(|row| match row {
-        Row::Command(row) => Some(row),
-        Row::Option(_) => None,
+    let commands = specs().filter_map(|row| match row {
+        Spec::Command(row) => Some(row),
+        Spec::Option(_) => None,
     });
     commands.map(test).collect()
 }
 
-fn test(command: &'static CommandRow) -> KernelTest {
+fn test(command: &'static CommandSpec) -> KernelTest {
     let name = format!("matrix::{}", command.long);
     let mut test = KernelTest::new(name, move |world| {
         let lines = lines(command)?;
@@ -105,10 +105,10 @@ fn complements(verb: Verb) -> &'static [&'static str] {
 }
 
 /// The lines of one command, each once.
-fn lines(command: &'static CommandRow) -> Result<BTreeSet<Vec<String>>> {
+fn lines(command: &'static CommandSpec) -> Result<BTreeSet<Vec<String>>> {
     let mut lines = BTreeSet::new();
-    let command_words = words(Row::Command(command))?;
-    for row in rows() {
+    let command_words = words(Spec::Command(command))?;
+    for row in specs() {
         let option = words(row)?;
         let is_ours_alone = differences::is_ours_alone(row);
         if is_ours_alone && command.verb != Verb::List {
@@ -126,16 +126,13 @@ fn lines(command: &'static CommandRow) -> Result<BTreeSet<Vec<String>>> {
     Ok(lines)
 }
 
-fn words(row: Row) -> Result<Vec<String>> {
-    let (letter, long, value) = match row {
-        Row::Command(row) => (row.short.first().copied(), row.long, row.value),
-        Row::Option(row) => (row.short, row.long, row.value),
-    };
-    let mut words = vec![match letter {
-        Some(letter) => format!("-{}", char::from(letter)),
+fn words(row: Spec) -> Result<Vec<String>> {
+    let long = row.long();
+    let mut words = vec![match row.letters().first() {
+        Some(&letter) => format!("-{}", char::from(letter)),
         None => format!("--{long}"),
     }];
-    if value != Value::Nothing {
+    if row.value().form().is_some() {
         let (_, value) = VALUES
             .iter()
             .find(|(name, _)| *name == long)
@@ -229,5 +226,5 @@ fn for_the_reference(line: &[String]) -> Vec<&str> {
 /// True for a line that the program has no complaint about before it speaks to the kernel.
 fn is_accepted(line: &[String]) -> bool {
     let words = line.iter().map(String::as_bytes);
-    meaning::read(b"ipvsadm", words, &Names::numeric()).is_ok()
+    cli::read(b"ipvsadm", words, &Names::numeric()).is_ok()
 }

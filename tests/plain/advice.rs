@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use ipvsadm::advice::advice;
-use ipvsadm::cli::meaning;
+use ipvsadm::cli;
+use ipvsadm::cli::advice::advice;
 use ipvsadm::error::Action;
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
@@ -45,7 +45,7 @@ fn what_is_advised_about_lines() {
     let mut answers = String::new();
     for line in LINES.lines() {
         let words = line.split(' ').map(str::as_bytes);
-        let error = meaning::read(b"ipvsadm", words, &Names::numeric()).unwrap_err();
+        let error = cli::read(b"ipvsadm", words, &Names::numeric()).unwrap_err();
         add(&mut answers, line, &error);
     }
     insta::assert_snapshot!(answers);

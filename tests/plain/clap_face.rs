@@ -1,20 +1,20 @@
 //! The table read as a `clap::Command` accepts every line that the word reader accepts.
 
-use ipvsadm::cli::options::{Row, Value, rows};
 use ipvsadm::cli::words::Words;
+use ipvsadm::cli::{Spec, Value, specs};
 use proptest::prelude::*;
 
 use crate::face::face;
 
 /// One option or command with its value, in one of its spellings.
 fn given() -> impl Strategy<Value = Vec<String>> {
-    let rows: Vec<Row> = rows().collect();
+    let rows: Vec<Spec> = specs().collect();
     let value = prop::sample::select(vec!["5", "x", "10.0.0.1:80", "-5", "", "a=b", "--", "-n"]);
     (prop::sample::select(rows), any::<(bool, bool, u8)>(), value).prop_map(
         |(row, (short, attached, letter), value)| {
             let (letters, long) = match row {
-                Row::Command(row) => (row.short.to_vec(), row.long),
-                Row::Option(row) => (row.short.into_iter().collect(), row.long),
+                Spec::Command(row) => (row.short.to_vec(), row.long),
+                Spec::Option(row) => (row.short.into_iter().collect(), row.long),
             };
             let name = match letters.as_slice() {
                 [] => format!("--{long}"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ipvsadm::cli::meaning;
+use ipvsadm::cli;
 use ipvsadm::names::Names;
 
 /// Lines without names of hosts or services, so that no machine reads them differently.
@@ -13,7 +13,7 @@ fn lines_become_commands() {
     let mut answers = String::new();
     for line in LINES.lines().filter(|line| !line.is_empty()) {
         let words = line.split(' ').map(str::as_bytes);
-        let answer = match meaning::read(b"ipvsadm", words, &Names::numeric()) {
+        let answer = match cli::read(b"ipvsadm", words, &Names::numeric()) {
             Ok(command) => format!("{command:?}"),
             Err(error) => format!("{}: {error}", error.status()),
         };

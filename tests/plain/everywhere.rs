@@ -5,13 +5,13 @@ use std::path::Path;
 
 use ipvsadm::cli::complete::candidates;
 use ipvsadm::cli::help::help;
-use ipvsadm::cli::options::{Opt, OptionRow, Row, Verb, rows};
+use ipvsadm::cli::{OptionSpec, Spec, Verb, specs};
 
 /// How a row may be spelled.
-fn spellings(row: Row) -> Vec<String> {
+fn spellings(row: Spec) -> Vec<String> {
     let letters = match row {
-        Row::Command(row) => row.short,
-        Row::Option(row) => row.short.as_slice(),
+        Spec::Command(row) => row.short,
+        Spec::Option(row) => row.short.as_slice(),
     };
     let letters = letters.iter().map(|&letter| char::from(letter));
     let letters = letters.map(|letter| format!("-{letter}"));
@@ -25,9 +25,9 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// What stands on a line before an option is looked for.
-fn line_before(row: &OptionRow, verb: Verb) -> Vec<&'static str> {
-    let command = rows().find_map(|row| match row {
-        Row::Command(row) if row.verb == verb => Some(row.long),
+fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
+    let command = specs().find_map(|row| match row {
+        Spec::Command(row) if row.verb == verb => Some(row.long),
         _ => None,
     });
     let command = match command {
@@ -36,8 +36,8 @@ fn line_before(row: &OptionRow, verb: Verb) -> Vec<&'static str> {
         Some(name) => vec![Box::leak(format!("--{name}").into_boxed_str()) as &str],
         None => panic!("no command takes --{}", row.long),
     };
-    match row.option {
-        Opt::Ipv6 => [&command[..], &["-f", "7"]].concat(),
+    match row.long {
+        "ipv6" => [&command[..], &["-f", "7"]].concat(),
         _ => command,
     }
 }
@@ -53,7 +53,7 @@ fn is_offered(before: &[&str], word: &str) -> bool {
 #[test]
 fn every_row_is_in_the_help() {
     let help = help(b"ipvsadm");
-    for row in rows() {
+    for row in specs() {
         for word in spellings(row) {
             assert!(has_word(&help, &word), "{word}");
         }
@@ -68,7 +68,7 @@ fn every_row_is_in_the_manual() {
         .replace("\\-", "-")
         .replace("\\fB", " ")
         .replace("\\fR", " ");
-    for row in rows() {
+    for row in specs() {
         for word in spellings(row) {
             assert!(has_word(&page, &word), "{word}");
         }
@@ -77,17 +77,13 @@ fn every_row_is_in_the_manual() {
 
 #[test]
 fn every_row_is_completed() {
-    for row in rows() {
+    for row in specs() {
         let name = format!("--{}", row.long());
-        let Row::Option(row) = row else {
+        let Spec::Option(row) = row else {
             assert!(is_offered(&[], &name), "{name}");
             continue;
         };
-        let mut takers = [row.must, row.may, row.one_of].concat();
-        if row.slot.is_none() {
-            takers.push(Verb::List);
-        }
-        for verb in takers {
+        for verb in [row.must, row.may, row.one_of].concat() {
             let before = line_before(row, verb);
             assert!(is_offered(&before, &name), "{before:?} {name}");
         }

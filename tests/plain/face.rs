@@ -3,23 +3,23 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use ipvsadm::cli::options::{Row, Value, rows};
+use ipvsadm::cli::{Spec, Value, specs};
 
 /// One argument for each row of the table.
 pub fn face() -> Command {
-    let arguments = rows().map(|row| match row {
-        Row::Command(row) => {
+    let arguments = specs().map(|row| match row {
+        Spec::Command(row) => {
             let (first, others) = match row.short {
                 [] => (None, &[][..]),
                 [first, others @ ..] => (Some(*first), others),
             };
-            argument(row.long, first, row.value)
+            argument(row.long, first, &row.value)
                 .help(row.help)
                 .long_help(row.manual)
                 .visible_short_aliases(others.iter().map(|&letter| char::from(letter)))
                 .help_heading("Commands")
         }
-        Row::Option(row) => argument(row.long, row.short, row.value)
+        Spec::Option(row) => argument(row.long, row.short, &row.value)
             .help(row.help)
             .long_help(row.manual)
             .help_heading("Options"),
@@ -33,7 +33,7 @@ pub fn face() -> Command {
         .arg(Arg::new("words").num_args(0..).hide(true))
 }
 
-fn argument(long: &'static str, short: Option<u8>, value: Value) -> Arg {
+fn argument(long: &'static str, short: Option<u8>, value: &Value) -> Arg {
     let argument = Arg::new(long).long(long);
     let argument = match short {
         Some(letter) => argument.short(char::from(letter)),
@@ -41,13 +41,13 @@ fn argument(long: &'static str, short: Option<u8>, value: Value) -> Arg {
     };
     match value {
         Value::Nothing => argument.action(ArgAction::SetTrue).overrides_with(long),
-        Value::Required(name) => argument
+        Value::Required(form) => argument
             .action(ArgAction::Append)
-            .value_name(name)
+            .value_name(form.name)
             .allow_hyphen_values(true),
-        Value::Optional(name) => argument
+        Value::Optional(form) => argument
             .action(ArgAction::Append)
-            .value_name(name)
+            .value_name(form.name)
             .num_args(0..=1),
     }
 }

@@ -1,7 +1,7 @@
 //! The help fits on a screen.
 
-use ipvsadm::cli::help::{groups, help};
-use ipvsadm::cli::options::OptionRow;
+use ipvsadm::cli::help::help;
+use ipvsadm::cli::{GROUPS, Group, OptionSpec};
 
 #[test]
 fn what_the_help_says() {
@@ -20,13 +20,13 @@ fn the_help_fits_on_a_screen() {
 /// Options of one group go with the same command: the first that any of them names.
 #[test]
 fn each_group_has_its_command() {
-    let takers = |row: &OptionRow| [row.must, row.may, row.one_of].concat();
-    for (name, options) in groups() {
+    let takers = |row: &OptionSpec| [row.must, row.may, row.one_of].concat();
+    for Group { name, options } in GROUPS {
         let verbs = takers(&options[0]);
         let verb = verbs
             .first()
             .expect("the first option of a group has a command");
-        for row in options.iter().filter(|row| row.slot.is_some()) {
+        for row in options.iter().filter(|row| !row.is_free) {
             assert!(takers(row).contains(verb), "--{} in {name}", row.long);
         }
     }

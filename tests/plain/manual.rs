@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use clap_mangen::Man;
-use ipvsadm::cli::options::rows;
+use ipvsadm::cli::specs;
 
 use crate::face::face;
 
@@ -67,7 +67,7 @@ fn the_options_are_those_of_the_table() {
 #[test]
 fn every_row_of_the_table_is_on_the_page() {
     let (_, page) = page();
-    for row in rows() {
+    for row in specs() {
         let name = row.long().replace('-', "\\-");
         assert!(page.contains(&format!("\\-\\-{name}\\fR")), "--{name}");
     }

@@ -1,6 +1,5 @@
 //! The word rules, as the original was observed to follow them.
 
-use ipvsadm::cli::options::Row;
 use ipvsadm::cli::words::{Event, Fault, Words};
 
 /// The events of a line in short: `-L`, `w=5` for an option and its value, `'x'` for a word left
@@ -11,11 +10,8 @@ fn events(line: &[&str]) -> Vec<String> {
     words
         .map(|event| match event {
             Ok(Event::LeftOver(word)) => format!("'{}'", text(word)),
-            Ok(Event::Given { row, value, word }) => {
-                let name = match row {
-                    Row::Command(row) => row.long,
-                    Row::Option(row) => row.long,
-                };
+            Ok(Event::Given { spec, value, word }) => {
+                let name = spec.long();
                 let value = value.map_or(String::new(), |value| format!("={}", text(value)));
                 format!("{name}{value} ({})", text(word))
             }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use ipvsadm::cli::options::{Row, rows};
+use ipvsadm::cli::{Spec, specs};
 
 use super::spelling::SPELLINGS;
 use super::spoiling;
@@ -167,10 +167,10 @@ pub fn of_difference(difference: Difference) -> String {
 /// Everything that has to be met.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
-    for row in rows() {
+    for row in specs() {
         wanted.insert(match row {
-            Row::Command(row) => format!("command: {}", row.name),
-            Row::Option(row) => format!("option: --{}", row.long),
+            Spec::Command(row) => format!("command: {}", row.name),
+            Spec::Option(row) => format!("option: --{}", row.long),
         });
     }
     wanted.extend(TEXTS.iter().map(|text| of_text(text)));

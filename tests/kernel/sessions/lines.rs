@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipvsadm::cli::options::{Row, Verb, rows};
+use ipvsadm::cli::{Spec, Verb, specs};
 
 use super::random::Random;
 use super::script::Line;
@@ -100,7 +100,7 @@ impl<'a> LineMaker<'a> {
 
     fn items(&mut self, verb: Verb) -> Vec<Item> {
         self.notes.clear();
-        self.note(format!("command: {}", verb.name()));
+        self.note(format!("command: {}", verb.spec().name));
         let mut items = self.target(verb);
         let mut options = self.options(verb, &mut items);
         self.random.shuffle(&mut options);
@@ -458,9 +458,9 @@ impl<'a> LineMaker<'a> {
 
 /// The commands that take the option of the sample.
 fn takers(sample: &Sample) -> Vec<Verb> {
-    let takers = rows().find_map(|row| match row {
-        Row::Command(row) if row.long == sample.option => Some(vec![row.verb]),
-        Row::Option(row) if row.long == sample.option => {
+    let takers = specs().find_map(|row| match row {
+        Spec::Command(row) if row.long == sample.option => Some(vec![row.verb]),
+        Spec::Option(row) if row.long == sample.option => {
             Some([row.must, row.may, row.one_of].concat())
         }
         _ => None,
@@ -469,9 +469,9 @@ fn takers(sample: &Sample) -> Vec<Verb> {
 }
 
 pub fn long_name(verb: Verb) -> &'static str {
-    rows()
+    specs()
         .find_map(|row| match row {
-            Row::Command(row) if row.verb == verb => Some(row.long),
+            Spec::Command(row) if row.verb == verb => Some(row.long),
             _ => None,
         })
         .unwrap_or_default()

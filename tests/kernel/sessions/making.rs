@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipvsadm::cli::options::{Row, Verb};
+use ipvsadm::cli::{Spec, Verb};
 
 use super::lines::LineMaker;
 use super::random::Random;
@@ -81,8 +81,8 @@ fn of_session<T>(
 fn plain_line(text: &str) -> Line {
     let words: Vec<&str> = text.split(' ').collect();
     let letter = words[0].as_bytes()[1];
-    let verb = match Row::by_short(letter) {
-        Some(Row::Command(row)) => row.verb,
+    let verb = match Spec::by_short(letter) {
+        Some(Spec::Command(row)) => row.verb,
         _ => Verb::SetTimeouts,
     };
     Line {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use ipvsadm::cli::options::Verb;
+use ipvsadm::cli::Verb;
 
 use crate::differences::Difference;
 use crate::lab::world::Side;

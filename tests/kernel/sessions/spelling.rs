@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipvsadm::cli::options::Row;
+use ipvsadm::cli::Spec;
 
 use super::random::Random;
 use super::script::Piece;
@@ -74,9 +74,9 @@ pub fn reordered(difference: Difference, ours: &[Item], theirs: &[Item]) -> Item
 }
 
 fn letters(name: &str) -> Vec<u8> {
-    match Row::by_long(name.as_bytes()) {
-        Some(Row::Command(row)) => row.short.to_vec(),
-        Some(Row::Option(row)) => row.short.into_iter().collect(),
+    match Spec::by_long(name.as_bytes()) {
+        Some(Spec::Command(row)) => row.short.to_vec(),
+        Some(Spec::Option(row)) => row.short.into_iter().collect(),
         None => Vec::new(),
     }
 }

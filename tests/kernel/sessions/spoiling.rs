@@ -1,6 +1,6 @@
 //! The ways in which a line can be spoiled.
 
-use ipvsadm::cli::options::{Row, Verb, rows};
+use ipvsadm::cli::{Spec, Verb, specs};
 
 use super::lines::{LineMaker, long_name};
 use super::spelling::Item;
@@ -69,10 +69,10 @@ fn bad_value(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
 }
 
 fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let known = rows().filter(|row| !differences::is_ours_alone(*row));
+    let known = specs().filter(|row| !differences::is_ours_alone(*row));
     let options = known.filter_map(|row| match row {
-        Row::Option(row) => Some(row.long),
-        Row::Command(_) => None,
+        Spec::Option(row) => Some(row.long),
+        Spec::Command(_) => None,
     });
     let mut options: Vec<&'static str> = options.collect();
     options.retain(|name| match *name {

@@ -1,6 +1,6 @@
 //! The shapes of values: every way in which a value can be written, right and wrong.
 
-use ipvsadm::cli::options::{Row, rows};
+use ipvsadm::cli::{Spec, specs};
 
 use super::random::Random;
 use crate::differences::Difference;
@@ -540,10 +540,10 @@ pub fn samples() -> Vec<Sample> {
             shape,
         }));
     };
-    for row in rows() {
+    for row in specs() {
         let option = match row {
-            Row::Command(row) => row.long,
-            Row::Option(row) => row.long,
+            Spec::Command(row) => row.long,
+            Spec::Option(row) => row.long,
         };
         add(option, option, false, shapes(option));
     }

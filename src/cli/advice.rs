@@ -1,11 +1,13 @@
 //! What to do about an error: a line for people at a terminal, who see it behind the message.
 
-use crate::cli::options::{Needs, Row, Slot, Slots, Value, Verb, options_for, rows};
-use crate::error::{Action, Error, Word};
+use super::commands::{COMMANDS, Verb};
+use super::spec::{Needs, Slots, Spec, Value, options, options_for, specs};
+use crate::error::{Action, BadValue, Error, Word};
+use crate::model::Family;
 use crate::model::terms::SCHEDULERS;
 
-/// Names that differ in more places than this are not meant.
-const MOST_SLIPS: usize = 2;
+/// A name with more slips than one in so many letters means something else.
+const LETTERS_A_SLIP: usize = 3;
 
 /// A line of advice, where there is more to say than the message says.
 pub fn advice(error: &Error) -> Option<String> {
@@ -15,20 +17,18 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::MissingValue(word) => return missing_value(word),
         Error::SecondCommand(_) => "only one command may stand on a line",
         Error::LeftOver(word) => return scheduler_without_option(word),
-        Error::ServiceAddress | Error::ServerAddress => {
-            "addresses are written as in 192.0.2.1:80 or [2001:db8::1]:80"
-        }
+        Error::Value(value) => return allowed(value),
         Error::Ipv6BeforeMark => "-6 goes with -f; IPv6 addresses need no option",
         Error::TooFewTimeouts => "try: ipvsadm --set 900 120 300",
-        Error::TunnelType => "try: ipip, gue or gre",
-        Error::StartDaemon | Error::StopDaemon => "try: master or backup",
-        Error::Format(_) => "try: classic, json or table",
-        Error::Needed { verb, .. } => return Some(complete_line(*verb)),
-        Error::Illegal { slot, .. } => return Some(takers(*slot)),
-        Error::ZeroPort => "try: ipvsadm -A ... -p, or name a port",
+        Error::Needed { command, .. } => return complete_line(command),
+        Error::Illegal { option, .. } => return Some(takers(option)),
+        Error::ZeroPort(Family::V4) => "try: ipvsadm -A ... -p, or name a port",
+        Error::ZeroPort(Family::V6) => {
+            "an IPv6 address stands in brackets before its port: [2001:db8::1]:80"
+        }
         Error::OnePacket => "try: ipvsadm -A -u ..., or without -o",
         Error::MixedFamilies | Error::NoTunnel => "try: ipvsadm -a ... -i",
-        Error::Refused { action, errno } => refusal(*action, *errno)?,
+        Error::Refused { action, errno } => return refusal(*action, *errno),
         Error::NoIpvs { errno: libc::EPERM } => "run as root",
         Error::NoIpvs { .. } | Error::NoConnections(_) => {
             "the running kernel has no ip_vs: modprobe ip_vs"
@@ -38,11 +38,26 @@ pub fn advice(error: &Error) -> Option<String> {
     Some(line.to_owned())
 }
 
-fn refusal(action: Action, errno: i32) -> Option<&'static str> {
-    Some(match (action, errno) {
+/// What the option takes, with the value that it got.
+fn allowed(bad: &BadValue) -> Option<String> {
+    let BadValue {
+        option,
+        value,
+        allowed,
+        ..
+    } = bad;
+    (!allowed.is_empty()).then(|| format!("{option} '{value}': {allowed}"))
+}
+
+fn refusal(action: Action, errno: i32) -> Option<String> {
+    let line = match (action, errno) {
         (Action::AddService, libc::EEXIST) => "to change it: ipvsadm -E ...",
         (Action::AddService | Action::EditService, libc::ENOENT) => {
-            "a scheduler is a module of the kernel: modprobe ip_vs_NAME"
+            let names: Vec<_> = SCHEDULERS.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            return Some(format!(
+                "schedulers are kernel modules, ip_vs_NAME: {names}"
+            ));
         }
         (Action::EditService, libc::ESRCH) => "to add it: ipvsadm -A ...",
         (Action::AddServer, libc::ESRCH) => "the service comes first: ipvsadm -A ...",
@@ -60,16 +75,17 @@ fn refusal(action: Action, errno: i32) -> Option<&'static str> {
             libc::ESRCH,
         ) => "to see what there is: ipvsadm -L -n",
         _ => return None,
-    })
+    };
+    Some(line.to_owned())
 }
 
 /// The option whose name is most like the unknown one.
 fn similar_option(word: &Word) -> Option<String> {
     let name = word.bytes().strip_prefix(b"--")?;
     let name = name.split(|&byte| byte == b'=').next()?;
-    let distances = rows().map(|row| (slips(name, row.long().as_bytes()), row.long()));
+    let distances = specs().map(|spec| (slips(name, spec.long().as_bytes()), spec.long()));
     let (slips, nearest) = distances.min()?;
-    (slips <= MOST_SLIPS && slips < name.len()).then(|| format!("did you mean --{nearest}?"))
+    (slips * LETTERS_A_SLIP <= name.len()).then(|| format!("did you mean --{nearest}?"))
 }
 
 /// How many letters must be changed, left out or added to make one name the other.
@@ -88,66 +104,62 @@ fn slips(left: &[u8], right: &[u8]) -> usize {
 }
 
 fn missing_value(word: &Word) -> Option<String> {
-    let row = match word.bytes() {
-        [b'-', b'-', name @ ..] => Row::by_long(name)?,
-        bytes => Row::by_short(*bytes.last()?)?,
+    let spec = match word.bytes() {
+        [b'-', b'-', name @ ..] => Spec::by_long(name)?,
+        bytes => Spec::by_short(*bytes.last()?)?,
     };
-    match row.value() {
-        Value::Required(name) => Some(format!("--{} needs its value: {name}", row.long())),
-        _ => None,
-    }
+    let name = spec.value().form()?.name;
+    Some(format!("--{} needs its value: {name}", spec.long()))
 }
 
 /// A scheduler is easily given without its option.
 fn scheduler_without_option(word: &Word) -> Option<String> {
-    let known = SCHEDULERS.iter().map(|(name, _)| name);
-    let name = known
-        .into_iter()
-        .find(|name| name.as_bytes() == word.bytes())?;
+    let mut names = SCHEDULERS.iter().map(|(name, _)| name);
+    let name = names.find(|name| name.as_bytes() == word.bytes())?;
     Some(format!("did you mean -s {name}?"))
 }
 
 /// The command with everything that it cannot do without.
-fn complete_line(verb: Verb) -> String {
-    let mut line = format!("try: ipvsadm {}", spelled(Row::Command(verb.row())));
-    let mut needed = Needs::of(verb).must;
+fn complete_line(command: &str) -> Option<String> {
+    let spec = COMMANDS.iter().find(|spec| spec.name == command)?;
+    let mut line = format!("try: ipvsadm {}", spelled(Spec::Command(spec)));
+    let mut needed = Needs::of(spec.verb).must;
     while let Some(slot) = needed.first() {
         needed = needed.except(Slots::NONE.with(slot));
         // Several may fill it: the first is the usual one.
-        if let Some(row) = options_for(slot).next() {
-            line += &format!(" {}", spelled(Row::Option(row)));
+        if let Some(spec) = options_for(slot).next() {
+            line += &format!(" {}", spelled(Spec::Option(spec)));
         }
     }
-    line
+    Some(line)
 }
 
 /// The commands that an option goes with.
-fn takers(slot: Slot) -> String {
-    let rows = options_for(slot);
-    let verbs = rows.flat_map(|row| [row.must, row.may, row.one_of].concat());
-    let mut names: Vec<String> = Vec::new();
+fn takers(name: &str) -> String {
+    let specs = options().filter(|spec| spec.slot.name == name);
+    let verbs = specs.flat_map(|spec| [spec.must, spec.may, spec.one_of].concat());
+    let mut takers: Vec<Verb> = Vec::new();
     for verb in verbs {
-        let name = spelled(Row::Command(verb.row()));
-        if !names.contains(&name) {
-            names.push(name);
+        if !takers.contains(&verb) {
+            takers.push(verb);
         }
     }
-    format!("'{}' goes with {}", slot.name(), names.join(", "))
+    let takers = takers.into_iter();
+    let takers: Vec<_> = takers
+        .map(|verb| spelled(Spec::Command(verb.spec())))
+        .collect();
+    format!("'{name}' goes with {}", takers.join(", "))
 }
 
 /// As it is typed, in short if it can be, with the name of its value.
-fn spelled(row: Row) -> String {
-    let letter = match row {
-        Row::Command(row) => row.short.first().copied(),
-        Row::Option(row) => row.short,
+fn spelled(spec: Spec) -> String {
+    let name = match spec.letters().first() {
+        Some(&letter) => format!("-{}", char::from(letter)),
+        None => format!("--{}", spec.long()),
     };
-    let name = match letter {
-        Some(letter) => format!("-{}", char::from(letter)),
-        None => format!("--{}", row.long()),
-    };
-    match row.value() {
-        Value::Required(value) => format!("{name} {value}"),
-        _ => name,
+    match spec.value() {
+        Value::Required(form) => format!("{name} {}", form.name),
+        Value::Nothing | Value::Optional(_) => name,
     }
 }
 

@@ -1,0 +1,248 @@
+//! The commands: each is declared once, with everything that concerns it.
+
+use super::line::Line;
+use super::options::NUMERIC;
+use super::spec::{CommandSpec, Form, Operands, Refusal, Value};
+use super::values::choice;
+use crate::command::Command;
+use crate::error::Error;
+use crate::model::{Change, DaemonRole};
+
+/// What the program is asked to do; exactly one stands on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    AddService,
+    EditService,
+    DeleteService,
+    Flush,
+    List,
+    AddServer,
+    DeleteServer,
+    EditServer,
+    SetTimeouts,
+    StartDaemon,
+    StopDaemon,
+    Restore,
+    Save,
+    Zero,
+    Help,
+    Version,
+}
+
+type Build = for<'a> fn(&Line<'a>) -> Result<Command, Error>;
+
+/// What a command cannot do without.
+const fn command(verb: Verb, build: Build) -> CommandSpec {
+    CommandSpec {
+        verb,
+        short: &[],
+        long: "",
+        name: "",
+        value: Value::Nothing,
+        operands: Operands::Nothing,
+        take: |_, _| Ok(()),
+        build,
+        help: "",
+        manual: "",
+    }
+}
+
+const ROLE: Form = Form::choice::<DaemonRole>("master|backup");
+
+/// The commands, in the order of `Verb`.
+pub const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        short: b"A",
+        long: "add-service",
+        name: "add-service",
+        help: "add a virtual service",
+        manual: "\
+            Adds a virtual service: an address and port, or a firewall mark, whose connections \
+            are spread over servers. It has no servers until --add-server gives it some. A \
+            service of that name must not exist yet.",
+        ..command(Verb::AddService, |line| {
+            Ok(Change::AddService(line.whole_service()?).into())
+        })
+    },
+    CommandSpec {
+        short: b"E",
+        long: "edit-service",
+        name: "edit-service",
+        help: "change a virtual service",
+        manual: "\
+            Changes the settings of a virtual service. Its servers, connections and counters \
+            stay. What the line does not state goes back to its default: name everything that \
+            is to remain.",
+        ..command(Verb::EditService, |line| {
+            Ok(Change::EditService(line.whole_service()?).into())
+        })
+    },
+    CommandSpec {
+        short: b"D",
+        long: "delete-service",
+        name: "delete-service",
+        help: "delete a service and its servers",
+        manual: "\
+            Deletes a virtual service together with its servers. Connections that exist are \
+            forgotten as their timeouts pass.",
+        ..command(Verb::DeleteService, |line| {
+            Ok(Change::DeleteService(line.service()?).into())
+        })
+    },
+    CommandSpec {
+        short: b"C",
+        long: "clear",
+        name: "flush",
+        help: "delete all virtual services",
+        manual: "Deletes all virtual services and their servers.",
+        ..command(Verb::Flush, |_| Ok(Change::Flush.into()))
+    },
+    CommandSpec {
+        short: b"Ll",
+        long: "list",
+        name: "list",
+        help: "list services and servers",
+        manual: "\
+            Lists the virtual services with their servers, or one service. Further options \
+            choose what is shown: counters, rates, limits, tunnels, or instead of services the \
+            connections, the timeouts or the synchronisation daemons. Without any command this \
+            is what ipvsadm does. -l is the same.",
+        ..command(Verb::List, |line| Ok(Command::List(line.listing()?)))
+    },
+    CommandSpec {
+        short: b"a",
+        long: "add-server",
+        name: "add-server",
+        help: "add a server to a service",
+        manual: "Adds a real server to a virtual service.",
+        ..command(Verb::AddServer, |line| {
+            let (service, server) = line.whole_server()?;
+            Ok(Change::AddServer(service, server).into())
+        })
+    },
+    CommandSpec {
+        short: b"d",
+        long: "delete-server",
+        name: "delete-server",
+        help: "delete a server from a service",
+        manual: "\
+            Deletes a real server from a virtual service. It gets no new connections; those \
+            that it has are cut off, at once or as they time out, as the sysctl \
+            net.ipv4.vs.expire_nodest_conn says. To let them end first see DRAINING.",
+        ..command(Verb::DeleteServer, |line| {
+            let service = line.service()?;
+            Ok(Change::DeleteServer(service, line.server(service)?).into())
+        })
+    },
+    CommandSpec {
+        short: b"e",
+        long: "edit-server",
+        name: "edit-server",
+        help: "change a server of a service",
+        manual: "\
+            Changes the settings of a real server. Its connections and counters stay. What the \
+            line does not state goes back to its default: without -w the weight is 1, without \
+            -m or -i forwarding is direct routing.",
+        ..command(Verb::EditServer, |line| {
+            let (service, server) = line.whole_server()?;
+            Ok(Change::EditServer(service, server).into())
+        })
+    },
+    CommandSpec {
+        long: "set",
+        name: "set",
+        operands: Operands::Timeouts,
+        help: "set timeouts, in seconds (0 keeps one)",
+        manual: "\
+            The next three words set how long idle connections are remembered, in seconds: \
+            those of TCP, those of TCP after a FIN, and those of UDP. 0 leaves a timeout as it \
+            is; the longest is 2678400, 31 days.",
+        ..command(Verb::SetTimeouts, |line| {
+            Ok(Change::SetTimeouts(line.timeouts).into())
+        })
+    },
+    CommandSpec {
+        long: "start-daemon",
+        value: Value::Required(ROLE),
+        name: "start-daemon",
+        take: |line, text| daemon_role(line, text, "illegal start-daemon parameter specified"),
+        help: "start a synchronisation daemon",
+        manual: "\
+            Starts a synchronisation daemon: the master sends the connections of this director \
+            to others, the backup receives those of another. Both may run at the same time.",
+        ..command(Verb::StartDaemon, |line| {
+            Ok(Change::StartDaemon(line.daemon()).into())
+        })
+    },
+    CommandSpec {
+        long: "stop-daemon",
+        value: Value::Required(ROLE),
+        name: "stop-daemon",
+        take: |line, text| daemon_role(line, text, "illegal start_daemon specified"),
+        help: "stop a synchronisation daemon",
+        manual: "Stops a synchronisation daemon.",
+        ..command(Verb::StopDaemon, |line| {
+            Ok(Change::StopDaemon(line.daemon_role).into())
+        })
+    },
+    CommandSpec {
+        short: b"R",
+        long: "restore",
+        name: "restore",
+        help: "run the commands on standard input",
+        manual: "\
+            Reads commands from standard input, one a line, and runs them in their order. See \
+            FILES OF COMMANDS.",
+        ..command(Verb::Restore, |_| Ok(Command::Restore))
+    },
+    CommandSpec {
+        short: b"S",
+        long: "save",
+        name: "save",
+        help: "print commands that make this table",
+        manual: "Prints the services and servers as commands that restore them.",
+        ..command(Verb::Save, |line| {
+            Ok(Command::Save {
+                numeric: line.given.has(NUMERIC),
+            })
+        })
+    },
+    CommandSpec {
+        short: b"Z",
+        long: "zero",
+        name: "zero",
+        help: "zero the counters of one service or all",
+        manual: "\
+            Sets the counters of a service and its servers to zero, or those of all services. \
+            The kernel adds counters up every two seconds; what has not been added yet shows \
+            up afterwards.",
+        ..command(Verb::Zero, |line| Ok(Change::Zero(line.service).into()))
+    },
+    CommandSpec {
+        short: b"h",
+        long: "help",
+        name: "help",
+        help: "print this help",
+        manual: "Prints a summary. It needs neither the right to administer nor a kernel with IPVS.",
+        ..command(Verb::Help, |_| Ok(Command::Help))
+    },
+    CommandSpec {
+        short: b"v",
+        long: "version",
+        name: "version",
+        help: "print the version",
+        manual: "Prints the version. It needs neither the right to administer nor a kernel with IPVS.",
+        ..command(Verb::Version, |_| Ok(Command::Version))
+    },
+];
+
+impl Verb {
+    pub fn spec(self) -> &'static CommandSpec {
+        &COMMANDS[self as usize]
+    }
+}
+
+fn daemon_role(line: &mut Line, text: Option<&[u8]>, message: &'static str) -> Result<(), Refusal> {
+    line.daemon_role = choice(text).ok_or(message)?;
+    Ok(())
+}

@@ -1,0 +1,387 @@
+//! A line is taken in from left to right, and the first error wins. Only then come the checks
+//! that need the whole line.
+
+use std::net::IpAddr;
+
+use super::commands::Verb;
+use super::spec::{OptionSpec, Refusal, Slots, Spec};
+use super::values::{self, HostPort};
+use super::words::{Event, Fault, Words};
+use crate::command::{Command, Format, LONGEST_TIMEOUT};
+use crate::error::Error;
+use crate::model::{
+    DaemonRole, Engine, Family, Flags, Forwarding, Interface, Mask, Protocol, Scheduler, ServerId,
+    ServiceId, Timeouts, Tunnel,
+};
+use crate::names::Names;
+
+const BAD_MASK: &str = "illegal virtual server persistent mask specified";
+const BAD_SERVER: &str = "illegal real server address[:port] specified";
+pub(super) const BAD_TIMEOUT: &str = "invalid timeout value `{}' specified";
+
+/// So many operands are kept: the three of `--set`, and the first that is too many.
+pub(super) const MOST_OPERANDS: usize = 4;
+
+/// Reads one line. `program` is the name that messages call this program by.
+pub fn read<'a>(
+    program: &[u8],
+    words: impl Iterator<Item = &'a [u8]> + Clone,
+    names: &'a Names,
+) -> Result<Command, Error> {
+    let mut words = Words::new(words);
+    let mut operands = Operands::default();
+    let Some((verb, value)) = first_command(&mut words, &mut operands) else {
+        return Err(Error::NoCommand(program.into()));
+    };
+    match verb {
+        Verb::Help => return Ok(Command::Help),
+        Verb::Version => return Ok(Command::Version),
+        _ => {}
+    }
+    let mut line = Line::new(verb, names);
+    line.operands = operands;
+    line.command(value)?;
+    for event in words {
+        let taken = event
+            .map_err(Error::from)
+            .and_then(|event| line.take(event));
+        // The line ends here: what still waits for its justification stands further left.
+        taken.map_err(|error| line.unjustified().unwrap_or(error))?;
+    }
+    if let Some(error) = line.unjustified() {
+        return Err(error);
+    }
+    line.finish()
+}
+
+/// The first option on the line must be a command; words may stand before it.
+fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
+    words: &mut Words<'a, I>,
+    operands: &mut Operands<'a>,
+) -> Option<(Verb, Option<&'a [u8]>)> {
+    loop {
+        match words.next()?.ok()? {
+            Event::LeftOver(word) => operands.push(word),
+            Event::Given {
+                spec: Spec::Command(spec),
+                value,
+                ..
+            } => return Some((spec.verb, value)),
+            Event::Given { .. } => return None,
+        }
+    }
+}
+
+impl From<Fault<'_>> for Error {
+    fn from(fault: Fault<'_>) -> Self {
+        match fault {
+            Fault::UnknownOption(word) => Self::UnknownOption(word.into()),
+            Fault::MissingValue(word) => Self::MissingValue(word.into()),
+            Fault::UnwantedValue(word) => Self::UnwantedValue(word.into()),
+        }
+    }
+}
+
+/// The words of a line that belong to no option.
+#[derive(Default)]
+pub(super) struct Operands<'a>([Option<&'a [u8]>; MOST_OPERANDS]);
+
+impl<'a> Operands<'a> {
+    fn push(&mut self, word: &'a [u8]) {
+        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(word);
+        }
+    }
+
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        self.0[index]
+    }
+
+    /// An error if there are more than the command has a use for.
+    pub fn refuse_from(&self, first: usize) -> Result<(), Error> {
+        self.0[first].map_or(Ok(()), |word| Err(Error::LeftOver(word.into())))
+    }
+}
+
+/// A server as far as it is known: where it stands before its service on the line, a missing or
+/// named port has to wait for that service's.
+#[derive(Clone, Copy)]
+pub(super) enum ServerSoFar<'a> {
+    Whole(ServerId),
+    Portless(IpAddr),
+    /// The address and the port's name, and the whole word.
+    PortNamed(IpAddr, &'a [u8], &'a [u8]),
+}
+
+/// What means something only if a certain option follows further right on the line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Early<'a> {
+    /// `-6`, which belongs to a mark.
+    Ipv6,
+    /// A mask that no IPv4 service can have.
+    Mask(&'a [u8]),
+    /// A server whose port has a name, to be found in the protocol of its service.
+    NamedPort(&'a [u8]),
+}
+
+/// What has been said so far.
+pub struct Line<'a> {
+    pub verb: Verb,
+    names: &'a Names,
+    /// The slots that are filled, but for those of free options.
+    pub given: Slots,
+    /// The free options that stand there.
+    pub free: Slots,
+    pub(super) operands: Operands<'a>,
+    pub timeouts: Timeouts,
+    pub service: Option<ServiceId>,
+    /// What still waits for its justification, in the order of the line.
+    early: Vec<Early<'a>>,
+    pub scheduler: Option<Scheduler>,
+    pub scheduler_flags: &'a [u8],
+    pub flags: Flags,
+    pub persistence: Option<u32>,
+    pub mask: Option<Mask>,
+    mask_text: &'a [u8],
+    pub engine: Option<Engine>,
+    pub(super) server: Option<ServerSoFar<'a>>,
+    pub forwarding: Forwarding,
+    pub weight: i32,
+    pub upper_threshold: u32,
+    pub lower_threshold: u32,
+    pub tunnel: Tunnel,
+    pub daemon_role: DaemonRole,
+    pub interface: Option<Interface>,
+    pub sync_id: u32,
+    pub sync_max_length: Option<u16>,
+    pub mcast_group: Option<IpAddr>,
+    pub mcast_port: Option<u16>,
+    pub mcast_ttl: Option<u8>,
+    pub format: Format,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(verb: Verb, names: &'a Names) -> Self {
+        Self {
+            verb,
+            names,
+            given: Slots::NONE,
+            free: Slots::NONE,
+            operands: Operands::default(),
+            timeouts: Timeouts {
+                tcp: 0,
+                tcp_fin: 0,
+                udp: 0,
+            },
+            service: None,
+            early: Vec::new(),
+            scheduler: None,
+            scheduler_flags: b"",
+            flags: Flags::NONE,
+            persistence: None,
+            mask: None,
+            mask_text: b"",
+            engine: None,
+            server: None,
+            forwarding: Forwarding::DirectRouting,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            tunnel: Tunnel::IPIP,
+            daemon_role: DaemonRole::Master,
+            interface: None,
+            sync_id: 0,
+            sync_max_length: None,
+            mcast_group: None,
+            mcast_port: None,
+            mcast_ttl: None,
+            format: Format::Classic,
+        }
+    }
+
+    /// Takes in the value of the command itself.
+    fn command(&mut self, value: Option<&'a [u8]>) -> Result<(), Error> {
+        let spec = self.verb.spec();
+        (spec.take)(self, value).map_err(|refusal| Spec::Command(spec).refused(refusal, value))
+    }
+
+    pub fn take(&mut self, event: Event<'a>) -> Result<(), Error> {
+        match event {
+            Event::LeftOver(word) => self.operands.push(word),
+            Event::Given {
+                spec: Spec::Command(_),
+                word,
+                ..
+            } => return Err(Error::SecondCommand(word.into())),
+            Event::Given {
+                spec: Spec::Option(spec),
+                value,
+                ..
+            } => {
+                self.fill(spec)?;
+                (spec.take)(self, value)
+                    .map_err(|refusal| Spec::Option(spec).refused(refusal, value))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, spec: &OptionSpec) -> Result<(), Error> {
+        if spec.is_free {
+            self.free = self.free.with(spec.slot);
+            return Ok(());
+        }
+        if self.given.has(spec.slot) {
+            return Err(Error::Repeated(spec.slot.name));
+        }
+        self.given = self.given.with(spec.slot);
+        Ok(())
+    }
+
+    pub fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Refusal> {
+        let service = self.read_service(protocol, text);
+        self.service_known(service.ok_or("illegal virtual server address[:port] specified")?)
+    }
+
+    fn read_service(&self, protocol: Protocol, text: &[u8]) -> Option<ServiceId> {
+        let HostPort { address, port } = values::host_port(text, self.names)?;
+        let port = match port {
+            Some(port) => values::port(port, protocol, self.names)?,
+            None => 0,
+        };
+        Some(ServiceId::Address {
+            protocol,
+            address,
+            port,
+        })
+    }
+
+    pub fn mark_service(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        let mark = values::mark(text).ok_or("invalid fwmark value `{}' specified")?;
+        let family = self.family();
+        self.early.retain(|early| *early != Early::Ipv6);
+        self.service_known(ServiceId::Mark { mark, family })
+    }
+
+    pub fn ipv6(&mut self) -> Result<(), Refusal> {
+        match &mut self.service {
+            Some(ServiceId::Mark { family, .. }) => *family = Family::V6,
+            Some(_) => return Err(Error::Ipv6BeforeMark.into()),
+            None => self.early.push(Early::Ipv6),
+        }
+        self.family_known(Family::V6);
+        Ok(())
+    }
+
+    /// The first thing on the line that nothing has justified so far.
+    fn unjustified(&self) -> Option<Error> {
+        self.early.first().map(|early| match early {
+            Early::Ipv6 => Error::Ipv6BeforeMark,
+            Early::Mask(text) => illegal("netmask", BAD_MASK, text),
+            Early::NamedPort(text) => illegal("real-server", BAD_SERVER, text),
+        })
+    }
+
+    fn service_known(&mut self, service: ServiceId) -> Result<(), Refusal> {
+        self.service = Some(service);
+        if let Some(server) = self.server {
+            self.server = Some(ServerSoFar::Whole(self.server_of(service, server)?));
+        }
+        self.early
+            .retain(|early| !matches!(early, Early::NamedPort(_)));
+        self.family_known(service.family());
+        Ok(())
+    }
+
+    /// A mask that stood further left was taken for one of IPv4. What means nothing to IPv6,
+    /// such as 255.255.255.255, is dropped without a word, as scripts may count on.
+    fn family_known(&mut self, family: Family) {
+        let is_ipv4 = !matches!(self.mask, Some(Mask::V6(_)));
+        if family == Family::V6 && is_ipv4 {
+            self.early.retain(|early| !matches!(early, Early::Mask(_)));
+            self.mask = values::ipv6_mask(self.mask_text).map(Mask::V6);
+        }
+    }
+
+    pub fn netmask(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
+        self.mask_text = text;
+        let as_ipv6 = values::ipv6_mask(text).map(Mask::V6);
+        self.mask = match self.family() {
+            Family::V6 => Some(as_ipv6.ok_or("illegal ipv6 netmask specified")?),
+            Family::V4 => match values::ipv4_mask(text, self.names) {
+                Some(mask) => Some(Mask::V4(mask)),
+                None if as_ipv6.is_none() => return Err(BAD_MASK.into()),
+                None => {
+                    // A number was meant, which no name server need know.
+                    self.names.unanswered();
+                    self.early.push(Early::Mask(text));
+                    None
+                }
+            },
+        };
+        Ok(())
+    }
+
+    /// The family, as far as the line says so far.
+    fn family(&self) -> Family {
+        match self.service {
+            Some(service) => service.family(),
+            None if self.early.contains(&Early::Ipv6) => Family::V6,
+            None => Family::V4,
+        }
+    }
+
+    pub fn real_server(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
+        let HostPort { address, port } = values::host_port(text, self.names).ok_or(BAD_SERVER)?;
+        let so_far = match port {
+            None => ServerSoFar::Portless(address),
+            Some(port) => match values::port_number(port) {
+                Some(port) => ServerSoFar::Whole(ServerId { address, port }),
+                None => ServerSoFar::PortNamed(address, port, text),
+            },
+        };
+        self.server = Some(match self.service {
+            Some(service) => ServerSoFar::Whole(self.server_of(service, so_far)?),
+            None => {
+                if let ServerSoFar::PortNamed(..) = so_far {
+                    self.early.push(Early::NamedPort(text));
+                }
+                so_far
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn server_of(
+        &self,
+        service: ServiceId,
+        server: ServerSoFar,
+    ) -> Result<ServerId, Error> {
+        Ok(match server {
+            ServerSoFar::Whole(id) => id,
+            ServerSoFar::Portless(address) => ServerId {
+                address,
+                port: service.port(),
+            },
+            ServerSoFar::PortNamed(address, name, word) => ServerId {
+                address,
+                port: values::port(name, service.protocol(), self.names)
+                    .ok_or_else(|| illegal("real-server", BAD_SERVER, word))?,
+            },
+        })
+    }
+}
+
+/// The error for a value of the option of this name.
+pub(super) fn illegal(option: &str, message: &'static str, value: &[u8]) -> Error {
+    match Spec::by_long(option.as_bytes()) {
+        Some(spec) => spec.illegal(message, value),
+        None => Error::LeftOver(value.into()),
+    }
+}
+
+/// A timeout in seconds.
+pub fn timeout(text: &[u8], least: i64) -> Result<u32, Refusal> {
+    let seconds = values::number(text, least..=LONGEST_TIMEOUT.into());
+    Ok(seconds.ok_or(BAD_TIMEOUT)? as u32)
+}

@@ -1,0 +1,180 @@
+//! How a server is reached, and how much it gets.
+
+use super::SERVER_SETTERS;
+use crate::cli::complete::Completes;
+use crate::cli::line::Line;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Refusal, Slot, Value};
+use crate::cli::values::{bounded, choice};
+use crate::model::{Checksum, Forwarding, TunnelKind};
+
+pub const GROUP: Group = Group {
+    name: "HOW",
+    options: OPTIONS,
+};
+
+pub const TUNNEL_TYPE: Slot = Slot::new(29, "tun-type");
+pub const TUNNEL_PORT: Slot = Slot::new(30, "tun-port");
+pub const TUNNEL_NO_CHECKSUM: Slot = Slot::new(31, "tun-nocsum");
+pub const TUNNEL_CHECKSUM: Slot = Slot::new(32, "tun-csum");
+pub const TUNNEL_REMOTE: Slot = Slot::new(33, "tun-remcsum");
+
+const SETTING: OptionSpec = OptionSpec {
+    may: SERVER_SETTERS,
+    ..OPTION
+};
+
+/// What the options for a forwarding method have in common.
+const METHOD: OptionSpec = OptionSpec {
+    slot: Slot::new(7, "forwarding-method"),
+    ..SETTING
+};
+
+const LIMIT: Value = Value::Required(Form {
+    name: "connections",
+    allowed: "a number from 0 to 2147483647",
+    completes: Completes::Nothing,
+});
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        short: Some(b'g'),
+        long: "gatewaying",
+        take: |line, _| forward(line, Forwarding::DirectRouting),
+        help: "reach it by direct routing (default)",
+        manual: "\
+            Forwards by direct routing: packets reach the server unchanged, in frames of their \
+            own. This is the default. See FORWARDING.",
+        ..METHOD
+    },
+    OptionSpec {
+        short: Some(b'i'),
+        long: "ipip",
+        take: |line, _| forward(line, Forwarding::Tunnel),
+        help: "reach it through a tunnel",
+        manual: "Forwards through a tunnel. See FORWARDING, and --tun-type for the kind of tunnel.",
+        ..METHOD
+    },
+    OptionSpec {
+        short: Some(b'm'),
+        long: "masquerading",
+        take: |line, _| forward(line, Forwarding::Masquerade),
+        help: "reach it by translating addresses (NAT)",
+        manual: "Forwards by network address translation. See FORWARDING.",
+        ..METHOD
+    },
+    OptionSpec {
+        short: Some(b'w'),
+        long: "weight",
+        slot: Slot::new(8, "weight"),
+        value: Value::Required(Form {
+            name: "weight",
+            allowed: "a number from 0 to 2147483647",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| {
+            line.weight = bounded(text, 0, i32::MAX).ok_or("illegal weight specified")?;
+            Ok(())
+        },
+        help: "its share of the work (1)",
+        manual: "\
+            The share of the server, from 0 to 2147483647; 1 by default. A server of weight 0 \
+            gets no new connections.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'x'),
+        long: "u-threshold",
+        slot: Slot::new(9, "u-threshold"),
+        value: LIMIT,
+        take: |line, text| {
+            let limit = bounded(text, 0, i32::MAX).ok_or("illegal u_threshold specified")?;
+            line.upper_threshold = limit as u32;
+            Ok(())
+        },
+        help: "no new ones at so many (0: no limit)",
+        manual: "\
+            How many connections the server may have: with that number it gets no new ones. 0, \
+            the default, is no limit.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'y'),
+        long: "l-threshold",
+        slot: Slot::new(10, "l-threshold"),
+        value: LIMIT,
+        take: |line, text| {
+            let limit = bounded(text, 0, i32::MAX).ok_or("illegal l_threshold specified")?;
+            line.lower_threshold = limit as u32;
+            Ok(())
+        },
+        help: "new connections again below",
+        manual: "\
+            The number of connections below which an overloaded server gets new ones again. If \
+            it is 0 the kernel takes three quarters of --u-threshold.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "tun-type",
+        slot: TUNNEL_TYPE,
+        value: Value::Required(Form::choice::<TunnelKind>("type")),
+        take: |line, text| {
+            line.tunnel.kind = choice(text).ok_or("illegal tunnel type specified")?;
+            Ok(())
+        },
+        help: "ipip, gue or gre (ipip)",
+        manual: "The kind of the tunnel: ipip, the default, gue or gre.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "tun-port",
+        slot: TUNNEL_PORT,
+        value: Value::Required(Form {
+            name: "port",
+            allowed: "a number from 1 to 65535",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| {
+            line.tunnel.port = bounded(text, 1, u16::MAX).ok_or("illegal tunnel port specified")?;
+            Ok(())
+        },
+        help: "the port of a gue tunnel",
+        manual: "The UDP port of a gue tunnel, 1 to 65535. gue needs it.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "tun-nocsum",
+        slot: TUNNEL_NO_CHECKSUM,
+        take: |line, _| checksum(line, Checksum::NONE),
+        help: "send no checksums in the tunnel",
+        manual: "Sends no checksum with the header of a gue or gre tunnel. This is the default.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "tun-csum",
+        slot: TUNNEL_CHECKSUM,
+        take: |line, _| checksum(line, Checksum::PLAIN),
+        help: "send checksums in the tunnel",
+        manual: "Sends a checksum with the header of a gue or gre tunnel.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "tun-remcsum",
+        slot: TUNNEL_REMOTE,
+        take: |line, _| checksum(line, Checksum::REMOTE),
+        help: "let the server compute checksums (gue)",
+        manual: "\
+            Leaves the checksum of the inner packet to the end of a gue tunnel (remote \
+            checksum offload).",
+        ..SETTING
+    },
+];
+
+fn forward(line: &mut Line, method: Forwarding) -> Result<(), Refusal> {
+    line.forwarding = method;
+    Ok(())
+}
+
+fn checksum(line: &mut Line, checksum: Checksum) -> Result<(), Refusal> {
+    line.tunnel.checksum = checksum;
+    Ok(())
+}

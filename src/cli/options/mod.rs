@@ -1,0 +1,44 @@
+//! The options, a file for each group: an option is declared once, with everything that concerns
+//! it.
+
+mod forwarding;
+mod server;
+mod service;
+mod settings;
+mod sync;
+mod view;
+
+pub use forwarding::{
+    TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
+};
+pub use server::REAL_SERVER;
+pub use service::SERVICE_ADDRESS;
+pub use view::{
+    CONNECTIONS, DAEMON, EXACT, NO_SORT, NUMERIC, PERSISTENT_CONNECTIONS, RATE, STATS, THRESHOLDS,
+    TIMEOUT, TUNNEL_INFO,
+};
+
+use super::commands::Verb;
+use super::spec::Group;
+
+/// The groups in the order in which the help shows them.
+pub const GROUPS: &[Group] = &[
+    service::GROUP,
+    settings::GROUP,
+    server::GROUP,
+    forwarding::GROUP,
+    view::GROUP,
+    sync::GROUP,
+];
+
+const SERVICE_SETTERS: &[Verb] = &[Verb::AddService, Verb::EditService];
+const SERVER_SETTERS: &[Verb] = &[Verb::AddServer, Verb::EditServer];
+const ON_A_SERVER: &[Verb] = &[Verb::AddServer, Verb::EditServer, Verb::DeleteServer];
+const ON_A_SERVICE: &[Verb] = &[
+    Verb::AddService,
+    Verb::EditService,
+    Verb::DeleteService,
+    Verb::AddServer,
+    Verb::EditServer,
+    Verb::DeleteServer,
+];

@@ -1,0 +1,30 @@
+//! Which server of the service a line is about.
+
+use super::ON_A_SERVER;
+use crate::cli::complete::Completes;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+
+pub const GROUP: Group = Group {
+    name: "SERVER",
+    options: OPTIONS,
+};
+
+pub const REAL_SERVER: Slot = Slot::new(6, "real-server");
+
+const OPTIONS: &[OptionSpec] = &[OptionSpec {
+    short: Some(b'r'),
+    long: "real-server",
+    slot: REAL_SERVER,
+    value: Value::Required(Form {
+        name: "host[:port]",
+        allowed: "host or host:port, as in 10.0.0.1:8080 or [2001:db8::1]:80",
+        completes: Completes::Servers,
+    }),
+    must: ON_A_SERVER,
+    take: |line, text| line.real_server(text.unwrap_or_default()),
+    help: "a server of the service",
+    manual: "\
+        The real server. Without a port it has that of the service. For direct routing and \
+        tunnels the port is always that of the service.",
+    ..OPTION
+}];

@@ -1,0 +1,131 @@
+//! The settings of a service.
+
+use super::SERVICE_SETTERS;
+use crate::cli::complete::Completes;
+use crate::cli::line::timeout;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::model::terms::{ENGINES, SCHEDULERS};
+use crate::model::{Flags, Name};
+
+pub const GROUP: Group = Group {
+    name: "SETTINGS",
+    options: OPTIONS,
+};
+
+const DEFAULT_PERSISTENCE: u32 = 360;
+
+const SETTING: OptionSpec = OptionSpec {
+    may: SERVICE_SETTERS,
+    ..OPTION
+};
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        short: Some(b's'),
+        long: "scheduler",
+        slot: Slot::new(3, "scheduler"),
+        value: Value::Required(Form {
+            name: "name",
+            allowed: "",
+            completes: Completes::Words(|| SCHEDULERS.to_vec()),
+        }),
+        take: |line, text| {
+            line.scheduler = Name::cut(text.unwrap_or_default());
+            Ok(())
+        },
+        help: "how servers are chosen (wlc)",
+        manual: "\
+            How a server is chosen for a new connection; wlc by default. See SCHEDULERS.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'b'),
+        long: "sched-flags",
+        slot: Slot::new(23, "sched-flags"),
+        value: Value::Required(Form {
+            name: "flags",
+            allowed: "sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2 or flag-3, \
+                      with commas between",
+            completes: Completes::SchedulerFlags,
+        }),
+        take: |line, text| {
+            line.scheduler_flags = text.unwrap_or_default();
+            Ok(())
+        },
+        help: "flags of the scheduler, comma between",
+        manual: "\
+            Flags of the scheduler, with commas between them: sh-fallback and sh-port for sh, \
+            mh-fallback and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'p'),
+        long: "persistent",
+        slot: Slot::new(4, "persistent"),
+        value: Value::Optional(Form {
+            name: "seconds",
+            allowed: "seconds, from 1 to 2678400 (31 days)",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| {
+            let seconds = text.map_or(Ok(DEFAULT_PERSISTENCE), |text| timeout(text, 1))?;
+            line.persistence = Some(seconds);
+            Ok(())
+        },
+        help: "keep a client on its server (360)",
+        manual: "\
+            Keeps a client on the server it was first given, for this many seconds after its \
+            last connection: 1 to 2678400, 360 by default. The value may be the next word or \
+            attached.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'M'),
+        long: "netmask",
+        slot: Slot::new(5, "netmask"),
+        value: Value::Required(Form {
+            name: "mask",
+            allowed: "a mask such as 255.255.255.0, or for IPv6 a prefix length from 1 to 128",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| line.netmask(text.unwrap_or_default()),
+        help: "clients of one network count as one",
+        manual: "\
+            How much of a client's address counts for persistence: a mask such as \
+            255.255.255.0 for IPv4, a prefix length for IPv6. All clients that are the same \
+            under it go to the same server.",
+        ..SETTING
+    },
+    OptionSpec {
+        long: "pe",
+        slot: Slot::new(22, "pe"),
+        value: Value::Required(Form {
+            name: "name",
+            allowed: "",
+            completes: Completes::Words(|| ENGINES.to_vec()),
+        }),
+        take: |line, text| {
+            line.engine = Name::cut(text.unwrap_or_default());
+            Ok(())
+        },
+        help: "persistence engine (sip)",
+        manual: "\
+            The persistence engine, which recognises clients by something other than their \
+            address. The kernel has one: sip, which goes by the Call-ID.",
+        ..SETTING
+    },
+    OptionSpec {
+        short: Some(b'o'),
+        long: "ops",
+        slot: Slot::new(21, "ops"),
+        take: |line, _| {
+            line.flags = line.flags | Flags::ONE_PACKET;
+            Ok(())
+        },
+        help: "schedule each packet on its own (UDP)",
+        manual: "\
+            One-packet scheduling: each packet is scheduled by itself and no connection is \
+            kept. For UDP services and firewall marks only.",
+        ..SETTING
+    },
+];

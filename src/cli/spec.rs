@@ -1,0 +1,476 @@
+//! What the declaration of a command or an option consists of. Each stands in one place, in
+//! `commands.rs` or below `options/`; the reader, the checks, help, manual, completion and advice
+//! all go by it.
+
+use super::commands::{COMMANDS, Verb};
+use super::complete::Completes;
+use super::line::Line;
+use super::options::GROUPS;
+use crate::command::Command;
+use crate::error::{BadValue, Error};
+use crate::model::terms::{Vocabulary, choices};
+
+/// A command: what the program is asked to do.
+pub struct CommandSpec {
+    pub verb: Verb,
+    pub short: &'static [u8],
+    pub long: &'static str,
+    /// The word for it in messages, which for the original's is not always the long one.
+    pub name: &'static str,
+    pub value: Value,
+    /// The words on its line that belong to no option.
+    pub operands: Operands,
+    /// Takes its value in.
+    pub take: Take,
+    /// Says what the whole line asks for.
+    pub build: for<'a> fn(&Line<'a>) -> Result<Command, Error>,
+    pub help: &'static str,
+    pub manual: &'static str,
+}
+
+/// What the words of a line stand for that belong to no option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    Nothing,
+    /// The three timeouts.
+    Timeouts,
+}
+
+/// An option of a command.
+pub struct OptionSpec {
+    pub short: Option<u8>,
+    pub long: &'static str,
+    pub slot: Slot,
+    /// It may stand on any line, any number of times; the commands in `may` have a use for it.
+    pub is_free: bool,
+    pub value: Value,
+    /// The commands that need it.
+    pub must: &'static [Verb],
+    /// The commands that take it.
+    pub may: &'static [Verb],
+    /// The commands that take just one of all options that name them here.
+    pub one_of: &'static [Verb],
+    /// Takes it into the line.
+    pub take: Take,
+    /// Whether it means anything on a line with what stands there so far.
+    pub is_useful: for<'a> fn(&Line<'a>) -> bool,
+    pub help: &'static str,
+    pub manual: &'static str,
+}
+
+/// What the other options do without: only flags, taken by nobody.
+pub const OPTION: OptionSpec = OptionSpec {
+    short: None,
+    long: "",
+    slot: Slot::new(0, ""),
+    is_free: false,
+    value: Value::Nothing,
+    must: &[],
+    may: &[],
+    one_of: &[],
+    take: |_, _| Ok(()),
+    is_useful: |_| true,
+    help: "",
+    manual: "",
+};
+
+/// Takes an option and its value into the line.
+pub type Take = for<'a> fn(&mut Line<'a>, Option<&'a [u8]>) -> Result<(), Refusal>;
+
+/// Why it cannot be taken.
+pub enum Refusal {
+    /// The value is not one of those allowed. The message; `{}` stands for the value.
+    Illegal(&'static str),
+    Other(Error),
+}
+
+impl From<&'static str> for Refusal {
+    fn from(message: &'static str) -> Self {
+        Self::Illegal(message)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Options under a common name, as the help shows them.
+pub struct Group {
+    pub name: &'static str,
+    pub options: &'static [OptionSpec],
+}
+
+/// Whether a command or an option has a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    Nothing,
+    Required(Form),
+    Optional(Form),
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// What the help calls it.
+    pub name: &'static str,
+    /// What is allowed, for those who typed something else.
+    pub allowed: &'static str,
+    pub completes: Completes,
+}
+
+impl Form {
+    /// One of the words of a vocabulary.
+    pub const fn choice<T: Vocabulary>(name: &'static str) -> Self {
+        Self {
+            name,
+            allowed: "",
+            completes: Completes::Words(choices::<T>),
+        }
+    }
+
+    fn allowed(&self) -> String {
+        match self.completes {
+            Completes::Words(words) => {
+                let words: Vec<&str> = words().into_iter().map(|(word, _)| word).collect();
+                match &words[..] {
+                    [others @ .., last] if !others.is_empty() => {
+                        format!("{} or {last}", others.join(", "))
+                    }
+                    words => words.join(""),
+                }
+            }
+            _ => self.allowed.to_owned(),
+        }
+    }
+}
+
+impl Value {
+    pub fn form(&self) -> Option<&Form> {
+        match self {
+            Self::Nothing => None,
+            Self::Required(form) | Self::Optional(form) => Some(form),
+        }
+    }
+}
+
+/// What a word that begins with `-` stands for.
+#[derive(Clone, Copy)]
+pub enum Spec {
+    Command(&'static CommandSpec),
+    Option(&'static OptionSpec),
+}
+
+impl Spec {
+    pub fn value(self) -> &'static Value {
+        match self {
+            Self::Command(spec) => &spec.value,
+            Self::Option(spec) => &spec.value,
+        }
+    }
+
+    pub fn long(self) -> &'static str {
+        match self {
+            Self::Command(spec) => spec.long,
+            Self::Option(spec) => spec.long,
+        }
+    }
+
+    /// Its letters, the usual one first.
+    pub fn letters(self) -> &'static [u8] {
+        match self {
+            Self::Command(spec) => spec.short,
+            Self::Option(spec) => spec.short.as_slice(),
+        }
+    }
+
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Command(spec) => spec.help,
+            Self::Option(spec) => spec.help,
+        }
+    }
+
+    pub fn by_short(letter: u8) -> Option<Self> {
+        *BY_SHORT.get(usize::from(letter))?
+    }
+
+    pub fn by_long(name: &[u8]) -> Option<Self> {
+        specs().find(|spec| spec.long().as_bytes() == name)
+    }
+
+    /// The error for what it was refused for.
+    pub fn refused(self, refusal: Refusal, value: Option<&[u8]>) -> Error {
+        match refusal {
+            Refusal::Illegal(message) => self.illegal(message, value.unwrap_or_default()),
+            Refusal::Other(error) => error,
+        }
+    }
+
+    /// The error for a value that it does not take.
+    pub fn illegal(self, message: &'static str, value: &[u8]) -> Error {
+        let allowed = self.value().form().map(Form::allowed).unwrap_or_default();
+        Error::Value(Box::new(BadValue {
+            message,
+            option: self.long(),
+            value: value.into(),
+            allowed,
+        }))
+    }
+}
+
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "--{}", self.long())
+    }
+}
+
+/// Every option, in the order of the help.
+pub fn options() -> impl Iterator<Item = &'static OptionSpec> + Clone {
+    GROUPS.iter().flat_map(|group| group.options)
+}
+
+/// Everything that may begin with `-`, commands first.
+pub fn specs() -> impl Iterator<Item = Spec> + Clone {
+    let commands = COMMANDS.iter().map(Spec::Command);
+    commands.chain(options().map(Spec::Option))
+}
+
+/// The options that fill a slot.
+pub fn options_for(slot: Slot) -> impl Iterator<Item = &'static OptionSpec> {
+    options().filter(move |spec| spec.slot == slot)
+}
+
+/// A place on the line that may be filled once. Several options may compete for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Checks go through slots in this order, and so the first error depends on it.
+    order: u32,
+    /// The word for it in messages.
+    pub name: &'static str,
+}
+
+impl Slot {
+    pub const fn new(order: u32, name: &'static str) -> Self {
+        Self { order, name }
+    }
+}
+
+/// A set of slots: what is given on a line, or what a command takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slots(u64);
+
+impl Slots {
+    pub const NONE: Self = Self(0);
+
+    pub const fn with(self, slot: Slot) -> Self {
+        Self(self.0 | 1 << slot.order)
+    }
+
+    pub const fn has(self, slot: Slot) -> bool {
+        self.0 & 1 << slot.order != 0
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub fn except(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The first slot of the set in the order of checks.
+    pub fn first(self) -> Option<Slot> {
+        *SLOTS.get(self.0.trailing_zeros() as usize)?
+    }
+}
+
+/// What a command demands of its line.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    pub must: Slots,
+    pub may: Slots,
+    pub one_of: Slots,
+}
+
+/// How a line does not meet its needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    Missing(Slot),
+    Illegal(Slot),
+    Conflict { slot: Slot, other: Slot },
+}
+
+impl Needs {
+    pub fn of(verb: Verb) -> Self {
+        NEEDS[verb as usize]
+    }
+
+    /// What is missing, or given and not taken: the first in the order of slots.
+    pub fn check(self, given: Slots) -> Result<(), Breach> {
+        let chosen = given.and(self.one_of).first();
+        let taken = self.must.or(self.may);
+        let taken = chosen.map_or(taken, |slot| taken.with(slot));
+        let missing = self.must.except(given);
+        let Some(slot) = missing.or(given.except(taken)).first() else {
+            return Ok(());
+        };
+        Err(match chosen {
+            _ if missing.has(slot) => Breach::Missing(slot),
+            Some(other) if self.one_of.has(slot) => Breach::Conflict { slot, other },
+            _ => Breach::Illegal(slot),
+        })
+    }
+}
+
+/// Calls a function with each option, where iterators cannot be used.
+macro_rules! for_each_option {
+    ($option:ident => $body:block) => {
+        let mut group = 0;
+        while group < GROUPS.len() {
+            let mut index = 0;
+            while index < GROUPS[group].options.len() {
+                let $option = &GROUPS[group].options[index];
+                $body
+                index += 1;
+            }
+            group += 1;
+        }
+    };
+}
+
+static BY_SHORT: [Option<Spec>; 128] = {
+    let mut specs = [None; 128];
+    let mut command = 0;
+    while command < COMMANDS.len() {
+        let mut letter = 0;
+        while letter < COMMANDS[command].short.len() {
+            let short = COMMANDS[command].short[letter] as usize;
+            specs[short] = Some(Spec::Command(&COMMANDS[command]));
+            letter += 1;
+        }
+        command += 1;
+    }
+    for_each_option!(option => {
+        if let Some(letter) = option.short {
+            specs[letter as usize] = Some(Spec::Option(option));
+        }
+    });
+    specs
+};
+
+static SLOTS: [Option<Slot>; 64] = {
+    let mut slots = [None; 64];
+    for_each_option!(option => {
+        if !option.is_free {
+            slots[option.slot.order as usize] = Some(option.slot);
+        }
+    });
+    slots
+};
+
+static NEEDS: [Needs; COMMANDS.len()] = {
+    let nothing = Needs {
+        must: Slots::NONE,
+        may: Slots::NONE,
+        one_of: Slots::NONE,
+    };
+    let mut needs = [nothing; COMMANDS.len()];
+    let mut verb = 0;
+    while verb < needs.len() {
+        for_each_option!(option => {
+            let Needs { must, may, one_of } = needs[verb];
+            if contains(option.must, verb) {
+                needs[verb].must = must.with(option.slot);
+            }
+            if contains(option.may, verb) {
+                needs[verb].may = may.with(option.slot);
+            }
+            if contains(option.one_of, verb) {
+                needs[verb].one_of = one_of.with(option.slot);
+            }
+        });
+        verb += 1;
+    }
+    needs
+};
+
+const fn contains(verbs: &[Verb], verb: usize) -> bool {
+    let mut i = 0;
+    while i < verbs.len() {
+        if verbs[i] as usize == verb {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn no_letter_and_no_name_stands_twice() {
+        let (mut names, mut letters) = (HashSet::new(), HashSet::new());
+        for spec in specs() {
+            assert!(names.insert(spec.long()), "--{}", spec.long());
+            for &letter in spec.letters() {
+                assert!(letters.insert(letter), "-{}", char::from(letter));
+            }
+        }
+    }
+
+    #[test]
+    fn everything_is_found_by_its_letters_and_its_name() {
+        for spec in specs() {
+            for &letter in spec.letters() {
+                let found = Spec::by_short(letter).map(Spec::long);
+                assert_eq!(found, Some(spec.long()), "-{}", char::from(letter));
+            }
+            let found = Spec::by_long(spec.long().as_bytes()).map(Spec::long);
+            assert_eq!(found, Some(spec.long()));
+        }
+    }
+
+    #[test]
+    fn everything_says_what_it_is() {
+        for spec in specs() {
+            assert!(spec.long().len() > 1 && !spec.help().is_empty(), "{spec:?}");
+            if let Some(form) = spec.value().form() {
+                assert!(!form.name.is_empty(), "{spec:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn commands_stand_in_the_order_of_their_verbs() {
+        for (index, spec) in COMMANDS.iter().enumerate() {
+            assert_eq!(spec.verb as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_place_among_the_slots_has_one_name() {
+        let mut names = HashMap::new();
+        for spec in options() {
+            let name = names.entry(spec.slot.order).or_insert(spec.slot.name);
+            assert_eq!(*name, spec.slot.name, "--{}", spec.long);
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_command_that_takes_it() {
+        for spec in options() {
+            let takers = [spec.must, spec.may, spec.one_of].concat();
+            assert!(!takers.is_empty(), "--{}", spec.long);
+        }
+    }
+}
