@@ -1,8 +1,6 @@
 //! Standard output and standard error.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::mem::ManuallyDrop;
 
 use ipvsadm::cli::advice::advice;
 use ipvsadm::error::Error;
@@ -30,12 +28,13 @@ pub fn advise(error: &Error) {
 }
 
 pub fn warn(message: &[u8]) {
+    let mut stderr = start::stderr();
     let mut line = [message, b"\n"].concat();
-    if io::stderr().is_terminal() {
+    if stderr.is_terminal() {
         line = harmless(&line);
     }
     // Where even this cannot be written there is nobody left to tell.
-    let _ = io::stderr().write_all(&line);
+    let _ = stderr.write_all(&line);
 }
 
 /// Says why a name may be unknown.
@@ -53,7 +52,7 @@ pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Er
         terminal = Terminal(stdout);
         &mut terminal
     } else {
-        &mut *stdout
+        &mut stdout
     });
     let written = write(&mut out);
     let flushed = out.flush().map_err(Error::Write);
@@ -85,7 +84,7 @@ pub fn print_text(text: &str) -> Result<(), Error> {
 
 /// Names come from name servers and from whoever makes a telephone call: what they hold must not
 /// control the terminal.
-struct Terminal(ManuallyDrop<File>);
+struct Terminal(start::Output);
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

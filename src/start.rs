@@ -4,9 +4,9 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -41,17 +41,64 @@ pub fn stdin() -> io::Result<ManuallyDrop<File>> {
 }
 
 /// Standard output as it was given, with every error that writing may bring.
-pub fn stdout() -> io::Result<ManuallyDrop<File>> {
-    given(&STDOUT_CLOSED, libc::STDOUT_FILENO)
+pub fn stdout() -> io::Result<Output> {
+    given(&STDOUT_CLOSED, libc::STDOUT_FILENO).map(Output)
 }
 
-/// Not a copy of the descriptor: there may be no room for another one.
+/// Standard error; where it was closed, Rust's runtime has put something in its place.
+pub fn stderr() -> Output {
+    Output(standard(libc::STDERR_FILENO))
+}
+
 fn given(closed: &AtomicBool, descriptor: RawFd) -> io::Result<ManuallyDrop<File>> {
     match closed.load(Ordering::Relaxed) {
         true => Err(io::Error::from_raw_os_error(libc::EBADF)),
-        // SAFETY: the descriptor was open at the start, and nothing ever closes it: this file
-        // is not dropped.
-        false => Ok(ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })),
+        false => Ok(standard(descriptor)),
+    }
+}
+
+/// Not a copy of the descriptor: there may be no room for another one.
+fn standard(descriptor: RawFd) -> ManuallyDrop<File> {
+    // SAFETY: the descriptor is open, and nothing ever closes it: this file is not dropped.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// A standard file to write to. It may have been given to this process as one that does not
+/// block; then each write waits until there is room.
+pub struct Output(ManuallyDrop<File>);
+
+impl Output {
+    pub fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(&self.0)?,
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Waits until something can be written, or the reader has gone away.
+fn wait_for_room(file: &File) -> io::Result<()> {
+    let mut file = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: the pointer is to one entry, as said, which outlives the call.
+    match unsafe { libc::poll(&raw mut file, 1, -1) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::closed_files", closed_files),
         KernelTest::new("bad_day::hardly_any_descriptors", descriptors),
         KernelTest::new("bad_day::no_room", no_room),
+        KernelTest::new("bad_day::output_that_does_not_block", nonblocking_output),
         KernelTest::new("bad_day::nothing_in_proc_or_etc", nothing_there),
         KernelTest::new("bad_day::odd_environments", environments),
         KernelTest::new("bad_day::signals", signals),
@@ -164,6 +165,55 @@ cannot read: Input/output error
 255
 201
 ";
+    expect(world, script, expected)
+}
+
+/// Whoever starts the program may hand down a pipe that refuses what it has no room for.
+fn nonblocking_output(world: &mut World) -> Result<()> {
+    let script = r#"
+cat >through.pl <<'END'
+# Runs a command with a pipe in place of a standard file, a full one that does not block, and
+# shows what arrives there: at once, or for a reader that takes its time.
+my ($pause, $stream, @command) = @ARGV;
+pipe R, W; fcntl W, 1031, 4096; fcntl W, 4, 1 | 2048;
+syswrite W, "x" x 4096;
+if (!($pid = fork)) { open $stream == 1 ? STDOUT : STDERR, ">&W"; close R; close W; exec @command }
+close W; select undef, undef, undef, $pause;
+kill $ENV{SIGNAL}, $pid if $ENV{SIGNAL};
+close R if $ENV{GOES_AWAY};
+sysread R, $text, 4096;
+while (sysread R, $text, 65536) { print $text; select undef, undef, undef, $pause / 100 }
+waitpid $pid, 0; exit($? >> 8 || $? & 127);
+END
+arrives() {
+    stream=$1; shift
+    eval "\"\$@\" $stream>whole"; wanted=$?
+    for pause in 0 0.3; do
+        perl through.pl $pause $stream "$@" >arrived; status=$?
+        cmp whole arrived && test $status = $wanted || echo "$status of $*"
+    done
+    lines="$lines $(wc -l <whole)"
+}
+seq 8000 | sed 's/.*/-A -t 10.0.0.1:& -s rr/' >rules
+ipvsadm -R <rules
+for words in -Ln -Sn '-Ln --stats --exact' '-L --format json' '-Ln --format table'; do
+    arrives 1 ipvsadm $words
+done
+mkdir -p proc/net
+{ echo title; seq -f 'UDP 0A010103 %g 0A010101 13C4 0A010102 13C4 UDP 100' 1000 8999; } >proc/net/ip_vs_conn
+echo 'mount --bind proc /proc; exec ipvsadm "$@"' >connections.sh
+for words in -Lnc '-Lnc --format json' '-Lnc --format table'; do
+    arrives 1 unshare -m sh connections.sh $words
+done
+echo "$lines lines"
+arrives 1 ipvsadm -h
+arrives 1 env IPVSADM_COMPLETE=1 ipvsadm -A --
+arrives 2 ipvsadm -q
+arrives 2 sh -c 'head -n 500 rules | ipvsadm -R'
+SIGNAL=TERM perl through.pl 0.3 1 ipvsadm -Sn; echo $?
+GOES_AWAY=1 perl through.pl 0.3 1 ipvsadm -Sn; echo $?
+"#;
+    let expected = " 8003 8000 8003 8002 8002 8002 8002 8002 lines\n15\n13\n";
     expect(world, script, expected)
 }
 
