@@ -77,7 +77,7 @@ impl<T: Copy> Batch<T> {
         }
         let tags = &self.tags;
         let mut known = 0;
-        let outcome = self.client.netlink.settle(tags.len(), |place, errno| {
+        let outcome = self.client.netlink.send_queue(tags.len(), |place, errno| {
             known = place + 1;
             if errno != 0 {
                 refused(tags[place], errno);

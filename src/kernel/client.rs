@@ -6,23 +6,22 @@ use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
 
-use super::connections::Connections;
 use super::error::{Error, Result};
-use super::module;
 use super::netlink::Netlink;
-use super::reply;
+use super::proc::Connections;
 use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
+use super::{daemon, info, module, service};
 use crate::model::{
     Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
 };
 
-/// By which of the kernel's two ways the client does its work.
+/// Which of the kernel's two interfaces the client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Netlink,
-    /// Where netlink is refused, as in user namespaces: IPv4, and not everything of it.
+    /// Where netlink is refused, as in user namespaces: IPv4 only, and without some settings.
     Options,
 }
 
@@ -72,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Connects by other means than the usual sockets, as tests do.
+    /// A client over another transport than the usual sockets, for tests.
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
         let mut client = Self {
             netlink: Netlink::new(transport)?,
@@ -88,14 +87,14 @@ impl Client {
         Ok(client)
     }
 
-    /// Sets how long an answer may take in all. It is a minute otherwise.
+    /// Sets how long one answer may take in all. The default is a minute.
     pub fn set_time_limit(&mut self, limit: Duration) {
         self.netlink.set_time_limit(limit);
     }
 
     pub fn info(&mut self) -> Result<Info> {
         match self.way {
-            Way::Netlink => self.netlink.get(Query::Info, reply::info),
+            Way::Netlink => self.netlink.get(Query::Info, info::read),
             Way::Options => self.netlink.options().info(),
         }
     }
@@ -115,7 +114,7 @@ impl Client {
 
     pub fn service(&mut self, id: &ServiceId) -> Result<ServiceState> {
         match self.way {
-            Way::Netlink => self.netlink.get(Query::Service(id), reply::service),
+            Way::Netlink => self.netlink.get(Query::Service(id), service::read),
             Way::Options => Ok(self.netlink.options().service(id)?.0),
         }
     }
@@ -145,7 +144,7 @@ impl Client {
 
     pub fn timeouts(&mut self) -> Result<Timeouts> {
         match self.way {
-            Way::Netlink => self.netlink.get(Query::Timeouts, reply::timeouts),
+            Way::Netlink => self.netlink.get(Query::Timeouts, info::read_timeouts),
             Way::Options => self.netlink.options().timeouts(),
         }
     }
@@ -157,9 +156,9 @@ impl Client {
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
         match self.way {
             Way::Netlink => {
-                let mut daemons = self.netlink.list(Query::Daemons, reply::daemon)?.items;
-                // There is one of each role at the most. Others come again where a daemon starts or
-                // stops while the list is told.
+                let mut daemons = self.netlink.list(Query::Daemons, daemon::read)?.items;
+                // There is at most one of each role, but the kernel may send one twice if a daemon
+                // starts or stops meanwhile.
                 let mut roles = HashSet::new();
                 daemons.retain(|daemon| roles.insert(daemon.role));
                 Ok(daemons)
@@ -176,12 +175,14 @@ impl Client {
         self.apply(&Change::StopDaemon(role))
     }
 
-    /// A daemon whose thread has not run yet stops without an answer: then it is looked for.
+    /// The kernel does not answer if the thread of the daemon has not run yet: then the list of
+    /// daemons shows whether it stopped.
     fn stop_and_see(&mut self, role: DaemonRole) -> Result<()> {
         let mut verdict = None;
         self.netlink.begin();
         self.netlink.queue(NLM_F_ACK, &Change::StopDaemon(role));
-        self.netlink.settle(1, |_, errno| verdict = Some(errno))?;
+        self.netlink
+            .send_queue(1, |_, errno| verdict = Some(errno))?;
         match verdict {
             Some(0) => Ok(()),
             Some(errno) => Err(Error::Refused(errno)),
@@ -192,8 +193,10 @@ impl Client {
         }
     }
 
-    /// The connection table; `None` if it has not even a title. It is a file: where no descriptor
-    /// is left for it, the sockets make room until they are needed again.
+    /// The connection table; `None` if it has no title.
+    ///
+    /// It is a file: if no descriptor is left for it, the sockets are closed until they are
+    /// needed again.
     pub fn connections(&mut self) -> io::Result<Option<Connections>> {
         match Connections::open() {
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
@@ -204,7 +207,7 @@ impl Client {
         }
     }
 
-    /// Does one thing that changes something.
+    /// Makes one change.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
         match (self.way, *change) {
             (Way::Options, _) => self.netlink.options().apply(change),

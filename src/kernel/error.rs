@@ -2,19 +2,17 @@
 
 use std::io;
 
-use super::reply::Malformed;
-
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused a command, with this error number.
     #[error("{}", io::Error::from_raw_os_error(*.0))]
     Refused(i32),
-    /// The kernel has no IPVS, and the module that brings it could not be loaded.
+    /// The kernel has no IPVS.
     #[error("the kernel has no IPVS")]
     Absent,
     #[error("the kernel did not answer in time")]
     NoAnswer,
-    /// The kernel had more to say than the socket could hold, and what was lost is unknown.
+    /// The kernel sent more than the socket could hold, and what was lost is unknown.
     #[error("answers of the kernel were lost")]
     Lost,
     #[error("the kernel's answer makes no sense: {0}")]
@@ -26,7 +24,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The error number behind this, as a program would know it that has but numbers.
+    /// The error number for this, as C programs would have it.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused(errno) => Some(*errno),
@@ -38,6 +36,10 @@ impl Error {
         }
     }
 }
+
+/// What is wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
 
 impl From<Malformed> for Error {
     fn from(Malformed(what): Malformed) -> Self {

@@ -1,4 +1,4 @@
-//! The conversation with the kernel over netlink: requests, answers, and what belongs to what.
+//! The conversation with the kernel over netlink: sends requests, and matches answers to them.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -7,28 +7,28 @@ use std::time::{Duration, Instant};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
 
-use super::abi::{self, command};
-use super::error::{Error, Result};
-use super::options::Options;
-use super::reply::{self, Body, Malformed, Message};
-use super::request::{self, Query, Request};
+use super::error::{Error, Malformed, Result};
+use super::info;
+use super::message::{self, Body, Message};
+use super::request::{FAMILY, Query, Request};
+use super::sockopt::Options;
 use super::transport::{Datagram, Inbox, Room, Transport};
 use crate::model::Change;
 
-/// How long an answer may take from its first datagram to its last. A list of 100,000 services
-/// takes slow machines ten seconds.
+/// How long an answer may take from its first datagram to its last. Slow machines need ten
+/// seconds for a list of 100,000 services.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 const OTHER_ANSWER: Malformed = Malformed("it answers another question");
 
-/// The port that the kernel's messages come from.
+/// The netlink port of the kernel.
 const KERNEL: u32 = 0;
 
 /// The answers to a question that has any number of them.
 pub struct List<T> {
     pub items: Vec<T>,
-    /// They are of one moment. A longer list is told bit by bit, and the kernel goes by the
-    /// number of items told: what is deleted meanwhile hides others, without a trace.
+    /// Whether they are of one moment. The kernel sends a longer list in parts and continues
+    /// after as many items as it has sent: if some were deleted, it silently skips others.
     pub at_once: bool,
 }
 
@@ -36,20 +36,20 @@ pub struct List<T> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     datagrams: usize,
-    /// The kernel had more to say than the socket could hold.
+    /// The kernel sent more than the socket could hold.
     lost: bool,
 }
 
 pub struct Netlink {
     transport: Box<dyn Transport>,
-    /// The number that the family has in this kernel.
+    /// The number of the family in this kernel.
     family: u16,
     /// The number of the last request.
     sequence: u32,
     outbox: Vec<u8>,
     inbox: Inbox,
     time_limit: Duration,
-    /// How much the socket's buffers hold, once they are enlarged.
+    /// The size of the socket's buffers, once they are enlarged.
     room: Option<Room>,
 }
 
@@ -68,12 +68,12 @@ impl Netlink {
         let sequence = netlink.next_sequence();
         let request = GenlCtrl {
             cmd: GenlCtrlCmd::GetFamily,
-            nlas: vec![GenlCtrlAttrs::FamilyName(abi::FAMILY.to_owned())],
+            nlas: vec![GenlCtrlAttrs::FamilyName(FAMILY.to_owned())],
         };
         netlink.outbox.clear();
-        request::write(&mut netlink.outbox, 0, 0, sequence, request);
+        message::write(&mut netlink.outbox, 0, 0, sequence, request);
         netlink.send()?;
-        netlink.family = netlink.answer(sequence, |_, family| reply::family_id(family))?;
+        netlink.family = netlink.answer(sequence, |_, family| message::family_id(family))?;
         Ok(netlink)
     }
 
@@ -85,7 +85,7 @@ impl Netlink {
         self.transport.release();
     }
 
-    /// Does one thing, and waits for the kernel's verdict.
+    /// Makes one change and waits for the acknowledgement.
     pub fn change(&mut self, change: &Change) -> Result<()> {
         let sequence = self.request(NLM_F_ACK, Request::Change(change))?;
         let mut verdict = 0;
@@ -106,19 +106,19 @@ impl Netlink {
         }
     }
 
-    /// Whether the kernel has lost the family since it was found.
+    /// Whether the module was unloaded since the family was found.
     fn is_gone(&mut self) -> bool {
-        matches!(self.get(Query::Info, reply::info), Err(Error::Absent))
+        matches!(self.get(Query::Info, info::read), Err(Error::Absent))
     }
 
-    /// Asks what has one answer.
+    /// Asks a question that has one answer.
     pub fn get<T>(
         &mut self,
         query: Query,
         read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
     ) -> Result<T> {
         let sequence = self.request(0, Request::Query(query))?;
-        let expected = answer_to(query);
+        let expected = query.answer();
         self.answer(sequence, |command, attributes| {
             if command != expected {
                 return Err(OTHER_ANSWER);
@@ -127,17 +127,17 @@ impl Netlink {
         })
     }
 
-    /// Asks what has any number of answers.
+    /// Asks a question that has any number of answers.
     pub fn list<T>(
         &mut self,
         query: Query,
         read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
     ) -> Result<List<T>> {
         let sequence = self.request(NLM_F_DUMP, Request::Query(query))?;
-        let expected = answer_to(query);
+        let expected = query.answer();
         let mut items = Vec::new();
         let mut outcome = Ok(());
-        // It is heard to its end whatever is in it: the kernel begins no other list before.
+        // Read to its end even if it is malformed: the kernel starts no other list before.
         let heard = self.listen(|message| {
             let item = match message {
                 Ok(message) if message.sequence != sequence => {
@@ -172,40 +172,40 @@ impl Netlink {
         })
     }
 
-    /// Begins a row of changes that will be sent together.
+    /// Begins a queue of changes that will be sent together.
     pub fn begin(&mut self) {
         self.outbox.clear();
     }
 
-    /// Adds to the row. A change without `NLM_F_ACK` is answered only if it is refused.
+    /// Adds to the queue. A change without `NLM_F_ACK` is answered only if it is refused.
     pub fn queue(&mut self, flags: u16, change: &Change) {
         let sequence = self.next_sequence();
         let request = Request::Change(change);
-        request::write(&mut self.outbox, self.family, flags, sequence, request);
+        message::write(&mut self.outbox, self.family, flags, sequence, request);
     }
 
-    /// How long the row is in bytes.
+    /// The length of the queue in bytes.
     pub fn queued(&self) -> usize {
         self.outbox.len()
     }
 
-    /// Sends the row, of this many changes, and tells of each verdict whose it is: the place in
-    /// the row, counted from 0. Whatever is not told of by then was done, without a word.
-    pub fn settle(&mut self, count: usize, mut verdict: impl FnMut(usize, i32)) -> Result<()> {
-        // The kernel does as it is told one by one. When it comes to answer this question, all
-        // before it are done, and their verdicts lie in front of the answer.
+    /// Sends the queue of `count` changes and waits until all are done. `verdict` gets each
+    /// answer with its place in the queue, from 0. Changes without an answer succeeded.
+    pub fn send_queue(&mut self, count: usize, mut verdict: impl FnMut(usize, i32)) -> Result<()> {
+        // A question behind the changes: the kernel works in order, so once it has answered this
+        // one, all changes are done, and their answers were received before.
         let barrier = self.next_sequence();
         let question = Request::Query(Query::Info);
-        request::write(&mut self.outbox, self.family, 0, barrier, question);
+        message::write(&mut self.outbox, self.family, 0, barrier, question);
         self.send()?;
         let mut verdicts = Vec::new();
-        // They come in the order of the row; what comes again is no news.
+        // Answers come in the order of the queue. One that comes again is ignored.
         let mut next = 0;
         let heard = self.listen(|message| {
             let message = message?;
             let place = count.wrapping_sub(barrier.wrapping_sub(message.sequence) as usize);
             match message.body {
-                // Without the family everything was refused like this, and nothing judged.
+                // There is no such family any more, so nothing was done.
                 Body::Verdict(libc::ENOENT) if message.sequence == barrier => {
                     verdicts.clear();
                     return Err(Error::Absent);
@@ -226,12 +226,12 @@ impl Netlink {
             Ok(Heard { lost: false, .. }) => Ok(()),
             Ok(_) => Err(Error::Lost),
             // The barrier's own answer may be among what was lost: is the kernel still there?
-            Err(Error::Lost) => self.get(Query::Info, reply::info).and(Err(Error::Lost)),
+            Err(Error::Lost) => self.get(Query::Info, info::read).and(Err(Error::Lost)),
             Err(error) => Err(error),
         }
     }
 
-    /// Makes room for many verdicts at once, and says how much there is.
+    /// Enlarges the socket's buffers for many answers at once, and returns their size.
     pub fn room(&mut self) -> Result<Room> {
         match self.room {
             Some(room) => Ok(room),
@@ -242,12 +242,12 @@ impl Netlink {
         }
     }
 
-    /// How many services and daemons there are on the whole machine, if that is known.
+    /// The number of services and daemons on the whole machine, if it is known.
     pub fn uses(&mut self) -> Option<usize> {
         self.transport.uses()
     }
 
-    /// The old options, by the same ways.
+    /// The old socket options, through the same transport.
     pub fn options(&mut self) -> Options<'_> {
         Options::new(&mut *self.transport, &mut self.outbox)
     }
@@ -256,7 +256,7 @@ impl Netlink {
     fn request(&mut self, flags: u16, request: Request) -> Result<u32> {
         let sequence = self.next_sequence();
         self.outbox.clear();
-        request::write(&mut self.outbox, self.family, flags, sequence, request);
+        message::write(&mut self.outbox, self.family, flags, sequence, request);
         self.send()?;
         Ok(sequence)
     }
@@ -284,8 +284,8 @@ impl Netlink {
         answer.ok_or(Error::NoAnswer)
     }
 
-    /// Hands on what the kernel says until `hear` has heard enough. Answers to earlier requests
-    /// are among it.
+    /// Passes each message to `hear` until it breaks. Late answers to earlier requests are
+    /// among them.
     fn listen(
         &mut self,
         mut hear: impl FnMut(std::result::Result<Message<'_>, Malformed>) -> Result<ControlFlow<()>>,
@@ -295,8 +295,8 @@ impl Netlink {
         loop {
             match self.receive() {
                 Ok(()) => {}
-                // What the socket still holds comes after this, and nothing new until all
-                // of that is taken.
+                // The socket still holds earlier answers, and takes no new ones until they
+                // are read.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => heard.lost = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Err(if heard.lost {
@@ -311,7 +311,7 @@ impl Netlink {
             for datagram in self.inbox.datagrams().filter(from_kernel) {
                 heard.datagrams += 1;
                 heard.lost |= datagram.is_cut || datagram.bytes.is_empty();
-                for message in reply::messages(datagram.bytes) {
+                for message in message::messages(datagram.bytes) {
                     if hear(message)?.is_break() {
                         return Ok(heard);
                     }
@@ -339,23 +339,12 @@ impl Netlink {
     }
 }
 
-/// What a question was refused with. `ENOENT` is of no question in particular: there is no such
-/// family.
+/// The error for a refused question. No question is refused with `ENOENT`: it means that there
+/// is no such family.
 fn no_answer(errno: i32) -> Error {
     match errno {
         libc::ENOENT => Error::Absent,
         errno => Error::Refused(errno),
-    }
-}
-
-/// The number that the answer to a query carries: that of the command that would set it.
-fn answer_to(query: Query) -> u8 {
-    match query {
-        Query::Service(_) | Query::Services => command::NEW_SERVICE,
-        Query::Servers(_) => command::NEW_DEST,
-        Query::Daemons => command::NEW_DAEMON,
-        Query::Timeouts => command::SET_CONFIG,
-        Query::Info => command::SET_INFO,
     }
 }
 

@@ -12,9 +12,9 @@ use std::hash::Hash;
 use super::client::{Client, Way};
 use super::error::{Error, Result};
 use super::netlink::List;
-use super::options::Snapshot;
-use super::reply;
 use super::request::Query;
+use super::sockopt::Snapshot;
+use super::{server, service};
 use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceState};
 
 /// So many services are told at once, however much there is to tell of each.
@@ -141,7 +141,7 @@ impl Client {
     fn gather_services(&mut self, snapshot: Option<Snapshot>) -> Result<Vec<Found>> {
         let is_sought = |id: &ServiceId| snapshot.is_none() || id.family() == Family::V6;
         let gathered = self.gather(
-            |client| client.netlink.list(Query::Services, reply::service),
+            |client| client.netlink.list(Query::Services, service::read),
             |state| state.service.id,
             is_sought,
             |client, found| {
@@ -220,7 +220,7 @@ impl Client {
         let family = id.family();
         let gathered = self.gather(
             |client| {
-                let read = |attributes: &[u8]| reply::server(attributes, family);
+                let read = |attributes: &[u8]| server::read(attributes, family);
                 client.netlink.list(Query::Servers(id), read)
             },
             |state| state.server.id,

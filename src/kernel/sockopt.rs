@@ -1,42 +1,64 @@
-//! The old socket options: what IPVS had before netlink, and still has.
+//! The old interface of IPVS: socket options.
 //!
-//! They know IPv4 only, no persistence engines, tunnels or wide counters, and one change at a
-//! time. But they need less: in a user namespace the kernel refuses IPVS over netlink even to
-//! its root. And they list all services at once, with the number of servers of each, in time
-//! that grows with the table, where netlink's grows with its square.
+//! It knows only IPv4, no persistence engines, tunnels or 64-bit counters, and makes one change
+//! at a time. But it needs fewer rights: in a user namespace the kernel refuses IPVS over netlink
+//! even to root. And it lists all services of one moment, with the number of servers of each, in
+//! linear time. A list over netlink takes quadratic time.
 
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
-use super::abi::{flag, option};
-use super::error::{Error, Result};
-use super::reply::{Malformed, daemon_role, forwarding};
-use super::request::{daemon_state, flag_bits, forward_method};
+use super::error::{Error, Malformed, Result};
 use super::transport::Transport;
+use super::{daemon, server, service};
 use crate::model::{
-    Change, Daemon, Family, Flags, Info, Mask, Name, Protocol, Scheduler, Server, ServerId,
-    ServerState, Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
+    Change, Daemon, Family, Info, Mask, Name, Protocol, Scheduler, Server, ServerId, ServerState,
+    Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel,
 };
 
-/// What is refused here and might be done over netlink.
+/// The numbers of the options, at the level of IP. Those for getting and for setting overlap.
+mod option {
+    pub const GET_INFO: i32 = 1153;
+    pub const GET_SERVICES: i32 = 1154;
+    pub const GET_SERVICE: i32 = 1155;
+    pub const GET_DESTS: i32 = 1156;
+    pub const GET_TIMEOUT: i32 = 1158;
+    pub const GET_DAEMON: i32 = 1159;
+
+    pub const SET_ADD: i32 = 1154;
+    pub const SET_EDIT: i32 = 1155;
+    pub const SET_DEL: i32 = 1156;
+    pub const SET_FLUSH: i32 = 1157;
+    pub const SET_ADDDEST: i32 = 1159;
+    pub const SET_DELDEST: i32 = 1160;
+    pub const SET_EDITDEST: i32 = 1161;
+    pub const SET_TIMEOUT: i32 = 1162;
+    pub const SET_STARTDAEMON: i32 = 1163;
+    pub const SET_STOPDAEMON: i32 = 1164;
+    pub const SET_ZERO: i32 = 1167;
+}
+
+/// The bytes of a name and its NUL.
+const NAME: usize = 16;
+
+/// For what only netlink can do.
 const NOT_HERE: Error = Error::Refused(libc::EPERM);
 
-/// More entries than were counted, for those that come while the question is asked.
+/// Room for entries that are added between counting and listing.
 const SLACK: usize = 16;
 
-/// Room is made for so many entries at first, however many the kernel counts, and for more once
-/// it has filled that.
+/// The most entries to make room for at first, whatever the kernel counts.
 const FIRST_ROOM: usize = 64 * 1024;
 
-/// The kernel takes the length of a value as a positive number of 32 bits.
+/// The kernel takes the length of a value as a signed 32-bit number.
 const LONGEST: usize = i32::MAX as usize;
 
-/// A number of servers that is another each time is asked for so often.
+/// How often to count servers whose number changes each time.
 const MOST_RECOUNTS: usize = 10;
 
-/// Sizes that depend on how the machine aligns numbers of 64 bits.
+/// Sizes depend on how the machine aligns 64-bit numbers.
 const WIDE: usize = align_of::<u64>();
 const STATS: usize = (12usize.next_multiple_of(WIDE) + 16 + 20).next_multiple_of(WIDE);
 const SERVICE: usize = 48usize.next_multiple_of(WIDE) + STATS;
@@ -44,10 +66,10 @@ const SERVER: usize = 40usize.next_multiple_of(WIDE) + STATS;
 const SERVICES_HEADER: usize = 4usize.next_multiple_of(WIDE);
 const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
 
-/// Where the name of a service's scheduler begins. Every service has one.
+/// Where the name of a service's scheduler begins. It is never empty.
 const SCHEDULER: usize = 16;
 
-/// What the kernel calls the scheduler of a service that has none.
+/// What the kernel reports for a service without a scheduler.
 const NO_SCHEDULER: Scheduler = Scheduler::new(b"none").unwrap();
 
 /// The options of one socket, and a buffer to use with them.
@@ -109,13 +131,13 @@ impl<'a> Options<'a> {
                 option::SET_STARTDAEMON
             }
             Change::StopDaemon(role) => {
-                value.numbers([daemon_state(*role), 0, 0, 0, 0, 0]);
+                value.numbers([daemon::state(*role), 0, 0, 0, 0, 0]);
                 option::SET_STOPDAEMON
             }
         };
         loop {
             match self.transport.set_option(option, self.buffer) {
-                // The daemon has stopped; its thread just had not begun to run.
+                // The daemon has stopped. Its thread had not started yet.
                 Err(error) if interrupted(&error) && option == option::SET_STOPDAEMON => {
                     return Ok(());
                 }
@@ -162,7 +184,7 @@ impl<'a> Options<'a> {
             let (state, interface, sync_id) = (fields.u32(), fields.name(), fields.u32());
             if state != 0 {
                 daemons.push(Daemon {
-                    role: daemon_role(state)?,
+                    role: daemon::role(state)?,
                     interface: interface.ok_or(Malformed("a daemon without an interface"))?,
                     sync_id,
                     max_length: None,
@@ -194,7 +216,7 @@ impl<'a> Options<'a> {
             let count = entries
                 .take_while(|entry| entry.bytes[SCHEDULER] != 0)
                 .count();
-            // The kernel fills what room there is and does not say if there is more to tell.
+            // The kernel fills the room there is and does not say whether there is more.
             if count < room {
                 let bytes = mem::take(self.buffer);
                 return Ok(Snapshot { bytes, count });
@@ -203,7 +225,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The servers of a service that had this many. Where some of them are IPv6 it is refused.
+    /// The servers of a service that had `count`. Refused if some of them are IPv6.
     pub fn servers(&mut self, id: &ServiceId, mut count: usize) -> Result<Vec<ServerState>> {
         for _ in 0..MOST_RECOUNTS {
             let servers = self.ipv4_servers(id, count)?;
@@ -219,7 +241,7 @@ impl<'a> Options<'a> {
         Err(Error::NoAnswer)
     }
 
-    /// The IPv4 servers of a service that had this many of both families.
+    /// The IPv4 servers of a service that had `count` servers of both families.
     fn ipv4_servers(&mut self, id: &ServiceId, count: usize) -> Result<Vec<ServerState>> {
         let mut room = count.min(FIRST_ROOM) + SLACK;
         loop {
@@ -242,10 +264,12 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Reads an option into the buffer, which begins with what it holds already.
+    /// Reads an option into the buffer. What the buffer holds already is the question.
     fn get(&mut self, option: i32, length: usize) -> Result<Fields<'_>> {
         if length > LONGEST {
-            return Err(Error::Malformed("it has more entries than can be told"));
+            return Err(Error::Malformed(
+                "it has more entries than a socket option can hold",
+            ));
         }
         self.buffer.resize(length, 0);
         while let Err(error) = self.transport.get_option(option, self.buffer) {
@@ -271,8 +295,8 @@ fn refused(error: io::Error) -> Error {
     }
 }
 
-/// All services as the kernel told them at one moment, read when they are wanted: the kernel
-/// takes less room for one than we do.
+/// All IPv4 services of one moment. They stay as the kernel wrote them, which takes less memory,
+/// and are read one by one.
 pub struct Snapshot {
     bytes: Vec<u8>,
     count: usize,
@@ -294,7 +318,7 @@ impl Snapshot {
     }
 }
 
-/// Writes the fields of a structure of C, each where C would have it.
+/// Writes the fields of a C structure, with its alignment.
 struct Writer<'a>(&'a mut Vec<u8>);
 
 impl Writer<'_> {
@@ -314,12 +338,12 @@ impl Writer<'_> {
     }
 
     fn name(&mut self, name: &[u8]) {
-        let end = self.0.len() + option::NAME;
+        let end = self.0.len() + NAME;
         self.0.extend_from_slice(name);
         self.0.resize(end, 0);
     }
 
-    /// Protocol, address, port and mark: what a service is known by.
+    /// Protocol, address, port and mark: the key of a service.
     fn service_id(&mut self, id: &ServiceId) -> Result<()> {
         let (address, port, mark) = match *id {
             ServiceId::Address {
@@ -340,7 +364,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A service of which only the identity matters.
+    /// A service of which only the key matters.
     fn service_key(&mut self, id: &ServiceId) -> Result<()> {
         self.service_id(id)?;
         self.name(b"");
@@ -357,7 +381,7 @@ impl Writer<'_> {
         }
         self.service_id(&service.id)?;
         self.name(service.scheduler.as_bytes());
-        self.u32(flag_bits(service));
+        self.u32(service::flag_bits(service));
         self.u32(service.persistence.unwrap_or(0));
         self.field(mask.octets());
         Ok(())
@@ -379,7 +403,7 @@ impl Writer<'_> {
         self.service_key(id)?;
         self.server_key(&server.id)?;
         self.numbers([
-            forward_method(server.forwarding),
+            server::forward_method(server.forwarding),
             server.weight as u32,
             server.upper_threshold,
             server.lower_threshold,
@@ -400,15 +424,15 @@ impl Writer<'_> {
         else {
             return Err(NOT_HERE);
         };
-        self.u32(daemon_state(*role));
+        self.u32(daemon::state(*role));
         self.name(interface.as_bytes());
         self.u32(*sync_id);
         Ok(())
     }
 }
 
-/// Reads the fields of a structure of C, each where C would have it. What reads an entry is
-/// compiled in one piece, for then their places are known: lists take a tenth less.
+/// Reads the fields of a C structure, with its alignment. Functions that read an entry are
+/// inlined, so that all offsets are constants: lists take a tenth less time.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -445,7 +469,7 @@ impl<'a> Fields<'a> {
     }
 
     fn name(&mut self) -> Option<Name<15>> {
-        let field: [u8; option::NAME] = self.take(1);
+        let field: [u8; NAME] = self.take(1);
         Name::cut(&field)
     }
 
@@ -474,12 +498,12 @@ impl<'a> Fields<'a> {
             },
         };
         let scheduler = self.name().unwrap_or(NO_SCHEDULER);
-        let (flags, persistence) = (self.u32(), self.u32());
+        let (flags, persistence) = service::flags(self.u32(), self.u32());
         let service = Service {
             id,
             scheduler,
-            flags: Flags::from_bits(flags),
-            persistence: (flags & flag::PERSISTENT != 0).then_some(persistence),
+            flags,
+            persistence,
             mask: Mask::V4(self.address()),
             engine: None,
         };
@@ -496,7 +520,7 @@ impl<'a> Fields<'a> {
         };
         let server = Server {
             id,
-            forwarding: forwarding(self.u32()),
+            forwarding: server::forwarding(self.u32()),
             tunnel: Tunnel::IPIP,
             weight: self.u32() as i32,
             upper_threshold: self.u32(),
