@@ -26,6 +26,7 @@ impl From<Change> for Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub subject: Subject,
+    pub view: View,
     pub numeric: bool,
     pub format: Format,
 }
@@ -51,14 +52,14 @@ impl Vocabulary for Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    Services(View),
-    Service(ServiceId, View),
-    Connections { engines: bool },
+    /// One service, or all.
+    Services(Option<ServiceId>),
+    Connections,
     Timeouts,
     Daemons,
 }
 
-/// How services and servers are shown.
+/// How they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     pub columns: Columns,
@@ -74,6 +75,8 @@ pub enum Columns {
     Stats,
     Rates,
     Thresholds,
+    /// Of services, how many clients persistence remembers; of connections, what the persistence
+    /// engine knows.
     PersistentConnections,
     Tunnels,
 }

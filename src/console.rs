@@ -5,8 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use ipvsadm::cli::advice::advice;
 use ipvsadm::error::Error;
 use ipvsadm::names::Names;
-use ipvsadm::render::table::Screen;
-use ipvsadm::render::{Out, harmless};
+use ipvsadm::render::{Out, Screen, harmless};
 
 use crate::start;
 
@@ -45,7 +44,7 @@ pub fn tell_silence(names: &Names) {
 }
 
 /// Writes through a buffer to standard output; what was written before an error stays.
-pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Error> {
+pub fn print(write: &mut dyn FnMut(&mut Out) -> Result<(), Error>) -> Result<(), Error> {
     let mut stdout = start::stdout()?;
     let mut terminal;
     let mut out = Out::new(if stdout.is_terminal() {
@@ -59,10 +58,13 @@ pub fn print(write: impl FnOnce(&mut Out) -> Result<(), Error>) -> Result<(), Er
     written.and(flushed)
 }
 
-/// Prints what holds nothing from outside that could control a terminal.
-pub fn print_clean(text: &str) -> Result<(), Error> {
+/// The same for what holds nothing from outside that could control a terminal.
+pub fn print_clean(write: &mut dyn FnMut(&mut Out) -> Result<(), Error>) -> Result<(), Error> {
     let mut stdout = start::stdout()?;
-    Ok(stdout.write_all(text.as_bytes())?)
+    let mut out = Out::new(&mut stdout);
+    let written = write(&mut out);
+    let flushed = out.flush().map_err(Error::Write);
+    written.and(flushed)
 }
 
 /// What tables are shown on: a terminal with its width, and in colour unless that is unwanted.
@@ -76,7 +78,7 @@ pub fn screen() -> Screen {
 }
 
 pub fn print_text(text: &str) -> Result<(), Error> {
-    print(|out| {
+    print(&mut |out| {
         out.text(text);
         Ok(())
     })

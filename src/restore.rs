@@ -205,8 +205,17 @@ impl<'a> Restore<'a> {
     }
 
     fn execute(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
-        let Command::Change(change) = command else {
-            return self.show(line, command);
+        let change = match command {
+            Command::Change(change) => change,
+            Command::List(listing) => {
+                return self.show(line, |client, names| show::list(client, names, listing));
+            }
+            Command::Save { numeric } => {
+                return self.show(line, |client, names| show::save(client, names, *numeric));
+            }
+            Command::Restore | Command::Help | Command::Version => {
+                return Err(Failure::on(line, Error::NoCommand(self.program.into())));
+            }
         };
         let action = change.into();
         let batch = opened(&mut self.batch, action).map_err(|error| Failure::on(line, error))?;
@@ -218,11 +227,15 @@ impl<'a> Restore<'a> {
     }
 
     /// What prints comes after everything before it is done.
-    fn show(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
+    fn show(
+        &mut self,
+        line: usize,
+        show: impl FnOnce(&mut Client, &mut Names) -> Result<(), Error>,
+    ) -> Result<(), Failure> {
         self.settle(line)?;
         let shown = opened(&mut self.batch, Action::Read)
             .and_then(|batch| asked(Action::Read, batch.client(|_, _| {})))
-            .and_then(|client| show::show(client, &mut self.names, command));
+            .and_then(|client| show(client, &mut self.names));
         shown.map_err(|error| Failure::on(line, error))
     }
 

@@ -15,11 +15,12 @@ const NAME: &[u8] = b"ipvsadm";
 
 /// What the program does without any arguments.
 const DEFAULT: Command = Command::List(Listing {
-    subject: Subject::Services(View {
+    subject: Subject::Services(None),
+    view: View {
         columns: Columns::Plain,
         exact: false,
         sorted: true,
-    }),
+    },
     numeric: false,
     format: Format::Classic,
 });
@@ -48,33 +49,32 @@ fn base_name(path: &[u8]) -> &[u8] {
 }
 
 fn ipvsadm(program: &[u8], words: &[&[u8]]) -> Result<u8, Error> {
-    let names = Names::system();
+    let mut names = Names::system();
     let command = match words {
         [] => DEFAULT,
         words => cli::read(program, words.iter().copied(), &names)
             .inspect_err(|_| tell_silence(&names))?,
     };
     match command {
+        Command::Change(change) => {
+            let action = Action::from(&change);
+            asked(action, open(action)?.apply(&change))?;
+        }
+        Command::List(listing) => show::list(&mut open(Action::Read)?, &mut names, &listing)?,
+        Command::Save { numeric } => save_table(numeric, &mut names)?,
         Command::Restore => return Restore::new(program, names).run(start::stdin),
         Command::Help => print_text(&help::help(program))?,
         Command::Version => print_text(help::VERSION)?,
-        command => execute(&command, names)?,
     }
     Ok(0)
 }
 
-fn execute(command: &Command, mut names: Names) -> Result<(), Error> {
-    match command {
-        Command::Change(change) => {
-            let action = change.into();
-            asked(action, open(action)?.apply(change))
-        }
-        command => show::show(&mut open(Action::Read)?, &mut names, command),
-    }
+fn save_table(numeric: bool, names: &mut Names) -> Result<(), Error> {
+    show::save(&mut open(Action::Read)?, names, numeric)
 }
 
 fn complete(words: &[&[u8]]) -> Result<u8, Error> {
-    print(|out| Ok(complete::print(out, words)?))?;
+    print(&mut |out| Ok(complete::print(out, words)?))?;
     Ok(0)
 }
 
@@ -89,6 +89,6 @@ fn save(words: &[&[u8]]) -> Result<u8, Error> {
         }
         numeric = true;
     }
-    execute(&Command::Save { numeric }, Names::system())?;
+    save_table(numeric, &mut Names::system())?;
     Ok(0)
 }

@@ -193,17 +193,22 @@ impl Line<'_> {
         let subject = self.subject();
         let has = |slot| self.given.has(slot);
         let statistics = has(STATS) || has(RATE) || has(THRESHOLDS);
-        let engines = has(PERSISTENT_CONNECTIONS);
         let conflict = match subject {
-            Subject::Connections { .. } => statistics,
-            Subject::Timeouts | Subject::Daemons => statistics || engines,
-            Subject::Services(_) | Subject::Service(..) => false,
+            Subject::Connections => statistics,
+            Subject::Timeouts | Subject::Daemons => statistics || has(PERSISTENT_CONNECTIONS),
+            Subject::Services(_) => false,
         };
         if conflict {
             return Err(Error::ListConflict);
         }
+        let view = View {
+            columns: self.columns(),
+            exact: has(EXACT),
+            sorted: !has(NO_SORT),
+        };
         Ok(Listing {
             subject,
+            view,
             numeric: has(NUMERIC),
             format: self.format,
         })
@@ -211,9 +216,7 @@ impl Line<'_> {
 
     fn subject(&self) -> Subject {
         if self.given.has(CONNECTIONS) {
-            return Subject::Connections {
-                engines: self.given.has(PERSISTENT_CONNECTIONS),
-            };
+            return Subject::Connections;
         }
         if self.given.has(TIMEOUT) {
             return Subject::Timeouts;
@@ -221,15 +224,7 @@ impl Line<'_> {
         if self.given.has(DAEMON) {
             return Subject::Daemons;
         }
-        let view = View {
-            columns: self.columns(),
-            exact: self.given.has(EXACT),
-            sorted: !self.given.has(NO_SORT),
-        };
-        match self.service {
-            Some(service) => Subject::Service(service, view),
-            None => Subject::Services(view),
-        }
+        Subject::Services(self.service)
     }
 
     fn columns(&self) -> Columns {

@@ -4,27 +4,33 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
 use super::flags::names_of_flags;
+use super::format::Format;
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{self, Checksum, Family, Flags, Forwarding, Mask, ServiceId};
+use crate::names::Names;
 
-/// A document that is a list, with a line for each item, so that it can be written while it is
-/// read. One that was cut off is no JSON, and so is not taken for the whole.
-pub struct List {
+/// A document is a list with a line for each item, so that it can be written while it is read.
+/// One that was cut off is no JSON, and so is not taken for the whole.
+#[derive(Default)]
+pub struct Json {
+    /// What stands before the services.
+    head: String,
     separator: &'static str,
 }
 
-impl List {
+impl Json {
     /// `head` is what stands before the list: other keys of the document.
-    pub fn begin(out: &mut Out, head: &str, name: &str) -> Self {
+    fn begin(&mut self, out: &mut Out, head: &str, name: &str) {
         out.text("{").text(head);
         out.text("\"").text(name).text("\":[");
-        Self { separator: "" }
+        self.separator = "";
     }
 
     fn add(&mut self, out: &mut Out, item: &impl Serialize) -> io::Result<()> {
@@ -34,42 +40,64 @@ impl List {
         Ok(())
     }
 
-    pub fn end(self, out: &mut Out) -> io::Result<()> {
+    fn end(&mut self, out: &mut Out) -> io::Result<()> {
         out.end_row()?;
         out.text("]}").end_row()
     }
 }
 
-pub fn services(out: &mut Out, info: &model::Info, table: &[model::Entry]) -> io::Result<()> {
-    let [_, major, minor, patch] = info.version.to_be_bytes();
-    let size = info.connection_table_size;
-    let head = format!("\"version\":\"{major}.{minor}.{patch}\",\"connection_table_size\":{size},");
-    let mut list = List::begin(out, &head, "services");
-    for entry in table {
-        list.add(out, &Service::from(entry))?;
+impl Format for Json {
+    fn begin_services(&mut self, _: &mut Out, info: &model::Info, _: bool) -> io::Result<()> {
+        let [_, major, minor, patch] = info.version.to_be_bytes();
+        let size = info.connection_table_size;
+        self.head =
+            format!("\"version\":\"{major}.{minor}.{patch}\",\"connection_table_size\":{size},");
+        Ok(())
     }
-    list.end(out)
-}
 
-pub fn connection(out: &mut Out, list: &mut List, item: &model::Connection) -> io::Result<()> {
-    list.add(out, &Connection::from(item))
-}
-
-pub fn timeouts(out: &mut Out, timeouts: &model::Timeouts) -> io::Result<()> {
-    let timeouts = Timeouts {
-        tcp: timeouts.tcp,
-        tcpfin: timeouts.tcp_fin,
-        udp: timeouts.udp,
-    };
-    out.text(serde_json::to_vec(&timeouts)?).end_row()
-}
-
-pub fn daemons(out: &mut Out, daemons: &[model::Daemon]) -> io::Result<()> {
-    let mut list = List::begin(out, "", "daemons");
-    for daemon in daemons {
-        list.add(out, &Daemon::from(daemon))?;
+    fn services(&mut self, out: &mut Out, _: &mut Names, table: &[model::Entry]) -> io::Result<()> {
+        let head = mem::take(&mut self.head);
+        self.begin(out, &head, "services");
+        for entry in table {
+            self.add(out, &Service::from(entry))?;
+        }
+        self.end(out)
     }
-    list.end(out)
+
+    fn begin_connections(&mut self, out: &mut Out) -> io::Result<()> {
+        self.begin(out, "", "connections");
+        Ok(())
+    }
+
+    fn connection(
+        &mut self,
+        out: &mut Out,
+        _: &mut Names,
+        connection: &model::Connection,
+    ) -> io::Result<()> {
+        self.add(out, &Connection::from(connection))
+    }
+
+    fn end_connections(&mut self, out: &mut Out) -> io::Result<()> {
+        self.end(out)
+    }
+
+    fn timeouts(&mut self, out: &mut Out, timeouts: &model::Timeouts) -> io::Result<()> {
+        let timeouts = Timeouts {
+            tcp: timeouts.tcp,
+            tcpfin: timeouts.tcp_fin,
+            udp: timeouts.udp,
+        };
+        out.text(serde_json::to_vec(&timeouts)?).end_row()
+    }
+
+    fn daemons(&mut self, out: &mut Out, daemons: &[model::Daemon]) -> io::Result<()> {
+        self.begin(out, "", "daemons");
+        for daemon in daemons {
+            self.add(out, &Daemon::from(daemon))?;
+        }
+        self.end(out)
+    }
 }
 
 #[derive(Serialize)]

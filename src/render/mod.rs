@@ -1,19 +1,20 @@
 //! From the model to bytes: a file per format over one buffer.
 
 mod address;
-pub mod connections;
+mod classic;
 mod endpoint;
 mod flags;
+mod format;
 mod harmless;
-pub mod json;
-pub mod listing;
+mod json;
 mod out;
+mod people;
 pub mod save;
-pub mod settings;
-pub mod table;
 
+pub use format::{Format, format};
 pub use harmless::harmless;
 pub use out::Out;
+pub use people::Screen;
 
 use crate::model::Mask;
 

@@ -21,8 +21,11 @@ impl EmptyTable {
         match command {
             Command::Change(change) => self.change(change),
             Command::List(listing) => match &listing.subject {
-                Subject::Service(id, _) => self.service(Action::Read, id).map(drop),
-                _ => Ok(()),
+                Subject::Services(Some(id)) => self.service(Action::Read, id).map(drop),
+                Subject::Services(None)
+                | Subject::Connections
+                | Subject::Timeouts
+                | Subject::Daemons => Ok(()),
             },
             Command::Save { .. } | Command::Restore | Command::Help | Command::Version => Ok(()),
         }

@@ -4,10 +4,11 @@ use std::io::{self, Read};
 
 use anyhow::Result;
 use ipvsadm::cli::complete;
+use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
-use ipvsadm::render::{Out, connections, json};
+use ipvsadm::render::{self, Out, Screen};
 
 use crate::drive::{Reader, Surface};
 use crate::mill::{self, Mill};
@@ -53,16 +54,30 @@ const LINES: [&[&[u8]]; 4] = [
     &[b"-a", b"-u["],
 ];
 
+const VIEW: View = View {
+    columns: Columns::PersistentConnections,
+    exact: false,
+    sorted: true,
+};
+
+const PAPER: Screen = Screen {
+    width: None,
+    colour: false,
+};
+
 fn open() -> Result<Reader> {
     let mut names = Names::numeric();
     Ok(Box::new(move |text, random| {
         let mut sink = io::sink();
         let mut out = Out::new(&mut sink);
-        let mut list = json::List::begin(&mut out, "", "connections");
-        for line in text.split(|&byte| byte == b'\n') {
-            if let Some(connection) = parse_connection(line) {
-                connections::entry(&mut out, &mut names, true, &connection).expect("room");
-                json::connection(&mut out, &mut list, &connection).expect("room");
+        for name in [Format::Classic, Format::Json] {
+            let mut format = render::format(name, VIEW, PAPER);
+            format.begin_connections(&mut out).expect("room");
+            for line in text.split(|&byte| byte == b'\n') {
+                if let Some(connection) = parse_connection(line) {
+                    let shown = format.connection(&mut out, &mut names, &connection);
+                    shown.expect("room");
+                }
             }
         }
         // Reading takes much longer than understanding.

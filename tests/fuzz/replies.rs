@@ -6,12 +6,11 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use ipvsadm::command::{Columns, View};
+use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Room, Transport};
 use ipvsadm::model::{Change, DaemonRole, Entry, Info, Protocol, ServiceId, sort_table};
 use ipvsadm::names::Names;
-use ipvsadm::render::table::{self, Screen};
-use ipvsadm::render::{Out, json, listing, save};
+use ipvsadm::render::{self, Out, Screen, save};
 
 use crate::drive::{Reader, Surface};
 use crate::mill::Mill;
@@ -127,19 +126,22 @@ fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
     let mut sink = io::sink();
     let mut out = Out::new(&mut sink);
     for entry in &table {
-        listing::entry(&mut out, &mut names, view, entry).expect("room");
         save::entry(&mut out, &mut names, entry, &mut Vec::new()).expect("room");
     }
     let info = Info {
         version: 0x01_02_01,
         connection_table_size: 4096,
     };
-    json::services(&mut out, &info, &table).expect("room");
+    let screen = Screen {
+        colour: random.chance(50),
+        width: Some(random.below(200)),
+    };
     // Tables for people take their time.
-    if random.chance(1) {
-        let colour = random.chance(50);
-        let width = Some(random.below(200));
-        table::services(&mut names, columns, &table).laid_out(Screen { width, colour });
+    let people = random.chance(1).then_some(Format::Table);
+    for name in [Format::Classic, Format::Json].into_iter().chain(people) {
+        let mut format = render::format(name, view, screen);
+        format.begin_services(&mut out, &info, true).expect("room");
+        format.services(&mut out, &mut names, &table).expect("room");
     }
 }
 

@@ -6,10 +6,11 @@ use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvsadm::cli::values::host_port;
+use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::model::Daemon;
 use ipvsadm::model::DaemonRole;
 use ipvsadm::names::Names;
-use ipvsadm::render::{Out, settings};
+use ipvsadm::render::{self, Out, Screen};
 use proptest::prelude::*;
 
 unsafe extern "C" {
@@ -68,7 +69,17 @@ fn our_text(address: Ipv6Addr) -> String {
         group: Some(address.into()),
         ..Daemon::new(DaemonRole::Master, "lo".parse().unwrap(), 0)
     };
-    settings::daemon(&mut out, &daemon).unwrap();
+    let view = View {
+        columns: Columns::Plain,
+        exact: false,
+        sorted: true,
+    };
+    let screen = Screen {
+        width: None,
+        colour: false,
+    };
+    let mut classic = render::format(Format::Classic, view, screen);
+    classic.daemons(&mut out, &[daemon]).unwrap();
     out.flush().unwrap();
     let row = String::from_utf8(bytes).unwrap();
     let (_, group) = row.split_once("group=").unwrap();

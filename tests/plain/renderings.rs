@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use ipvsadm::command::{Columns, View};
+use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::{
     Checksum, Daemon, DaemonRole, Entry, Family, Flags, Forwarding, Info, Mask, Name, Protocol,
@@ -12,8 +12,7 @@ use ipvsadm::model::{
     sort_table,
 };
 use ipvsadm::names::Names;
-use ipvsadm::render::table::{self, Screen, Sheet};
-use ipvsadm::render::{Out, connections, json, listing, save, settings};
+use ipvsadm::render::{self, Out, Screen, save};
 use proptest::prelude::*;
 
 fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> Vec<u8> {
@@ -22,6 +21,47 @@ fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> 
     write(&mut out, &mut Names::numeric()).unwrap();
     out.flush().unwrap();
     bytes
+}
+
+/// What a format makes of something, on paper.
+fn shown(
+    format: Format,
+    columns: Columns,
+    write: impl FnOnce(&mut dyn render::Format, &mut Out, &mut Names) -> std::io::Result<()>,
+) -> Vec<u8> {
+    let mut format = render::format(format, view(columns), PAPER);
+    rendered(|out, names| write(&mut *format, out, names))
+}
+
+fn view(columns: Columns) -> View {
+    View {
+        columns,
+        exact: false,
+        sorted: true,
+    }
+}
+
+const PAPER: Screen = Screen {
+    width: None,
+    colour: false,
+};
+
+fn services(format: &mut dyn render::Format, table: &[Entry]) -> Vec<u8> {
+    rendered(|out, names| {
+        format.begin_services(out, &INFO, true)?;
+        format.services(out, names, table)
+    })
+}
+
+fn connections(format: Format, columns: Columns, lines: &[String]) -> Vec<u8> {
+    shown(format, columns, |format, out, names| {
+        format.begin_connections(out)?;
+        for line in lines {
+            let connection = parse_connection(line.as_bytes()).unwrap();
+            format.connection(out, names, &connection)?;
+        }
+        format.end_connections(out)
+    })
 }
 
 fn service(id: ServiceId, scheduler: &str) -> Service {
@@ -203,17 +243,10 @@ fn listings() {
     let exact = exact.map(|(name, columns)| (format!("{name}-exact"), *columns, true));
     for (name, columns, exact) in views.into_iter().chain(exact) {
         let view = View {
-            columns,
             exact,
-            sorted: true,
+            ..view(columns)
         };
-        let bytes = rendered(|out, names| {
-            listing::version(out, &INFO)?;
-            listing::titles(out, columns)?;
-            table
-                .iter()
-                .try_for_each(|entry| listing::entry(out, names, view, entry))
-        });
+        let bytes = services(&mut *render::format(Format::Classic, view, PAPER), &table);
         insta::assert_binary_snapshot!(&format!("listing-{name}.txt"), bytes);
     }
 }
@@ -234,71 +267,57 @@ fn saves() {
 #[test]
 fn connection_listings() {
     let lines = lines_of_connections();
-    for engines in [false, true] {
-        let bytes = rendered(|out, names| {
-            connections::titles(out, engines)?;
-            lines.iter().try_for_each(|line| {
-                let connection = parse_connection(line.as_bytes()).unwrap();
-                connections::entry(out, names, engines, &connection)
-            })
-        });
-        let name = if engines {
-            "connections-engines.txt"
-        } else {
-            "connections.txt"
-        };
-        insta::assert_binary_snapshot!(name, bytes);
-    }
+    let bytes = connections(Format::Classic, Columns::Plain, &lines);
+    insta::assert_binary_snapshot!("connections.txt", bytes);
+    let bytes = connections(Format::Classic, Columns::PersistentConnections, &lines);
+    insta::assert_binary_snapshot!("connections-engines.txt", bytes);
 }
 
 #[test]
 fn timeouts_and_daemons() {
-    let bytes = rendered(|out, _| {
-        settings::timeouts(out, &TIMEOUTS)?;
-        daemons()
-            .iter()
-            .try_for_each(|daemon| settings::daemon(out, daemon))
+    let bytes = shown(Format::Classic, Columns::Plain, |format, out, _| {
+        format.timeouts(out, &TIMEOUTS)?;
+        format.daemons(out, &daemons())
     });
     insta::assert_binary_snapshot!("settings.txt", bytes);
 }
 
-/// A document as it is written, after a look at whether it is one.
+/// A document, after a look at whether it is one.
 #[track_caller]
-fn document(write: impl FnOnce(&mut Out) -> std::io::Result<()>) -> String {
-    let text = String::from_utf8(rendered(|out, _| write(out))).unwrap();
+fn document(bytes: Vec<u8>) -> String {
+    let text = String::from_utf8(bytes).unwrap();
     serde_json::from_str::<serde_json::Value>(&text).unwrap();
     text
 }
 
+fn document_of_services() -> String {
+    let mut json = render::format(Format::Json, view(Columns::Plain), PAPER);
+    document(services(&mut *json, &table()))
+}
+
 fn document_of_connections(lines: &[String]) -> String {
-    document(|out| {
-        let mut list = json::List::begin(out, "", "connections");
-        for line in lines {
-            let connection = parse_connection(line.as_bytes()).unwrap();
-            json::connection(out, &mut list, &connection)?;
-        }
-        list.end(out)
-    })
+    document(connections(Format::Json, Columns::Plain, lines))
+}
+
+fn document_of_timeouts() -> String {
+    document(shown(Format::Json, Columns::Plain, |json, out, _| {
+        json.timeouts(out, &TIMEOUTS)
+    }))
+}
+
+fn document_of_daemons(daemons: &[Daemon]) -> String {
+    document(shown(Format::Json, Columns::Plain, |json, out, _| {
+        json.daemons(out, daemons)
+    }))
 }
 
 #[test]
 fn documents_for_programs() {
-    insta::assert_snapshot!(
-        "json-services",
-        document(|out| json::services(out, &INFO, &table()))
-    );
-    insta::assert_snapshot!(
-        "json-connections",
-        document_of_connections(&lines_of_connections())
-    );
-    insta::assert_snapshot!(
-        "json-timeouts",
-        document(|out| json::timeouts(out, &TIMEOUTS))
-    );
-    insta::assert_snapshot!(
-        "json-daemons",
-        document(|out| json::daemons(out, &daemons()))
-    );
+    insta::assert_snapshot!("json-services", document_of_services());
+    let connections = document_of_connections(&lines_of_connections());
+    insta::assert_snapshot!("json-connections", connections);
+    insta::assert_snapshot!("json-timeouts", document_of_timeouts());
+    insta::assert_snapshot!("json-daemons", document_of_daemons(&daemons()));
 }
 
 /// Adds the keys of all objects in a document.
@@ -327,10 +346,10 @@ fn entries_of(page: &str) -> BTreeSet<String> {
 #[test]
 fn the_page_has_every_key_and_no_other() {
     let documents = [
-        document(|out| json::services(out, &INFO, &table())),
+        document_of_services(),
         document_of_connections(&lines_of_connections()),
-        document(|out| json::timeouts(out, &TIMEOUTS)),
-        document(|out| json::daemons(out, &daemons())),
+        document_of_timeouts(),
+        document_of_daemons(&daemons()),
     ];
     let mut keys = BTreeSet::new();
     for document in documents {
@@ -347,15 +366,12 @@ fn the_page_has_every_key_and_no_other() {
 #[test]
 fn lists_of_nothing_are_documents() {
     assert_eq!(document_of_connections(&[]), "{\"connections\":[\n]}\n");
-    assert_eq!(
-        document(|out| json::daemons(out, &[])),
-        "{\"daemons\":[\n]}\n"
-    );
+    assert_eq!(document_of_daemons(&[]), "{\"daemons\":[\n]}\n");
 }
 
 #[test]
 fn half_a_document_is_none() {
-    let whole = document(|out| json::services(out, &INFO, &table()));
+    let whole = document_of_services();
     let whole = whole.trim_end();
     for length in (0..whole.len()).step_by(7) {
         let half = whole.get(..length).unwrap_or_default();
@@ -370,29 +386,20 @@ fn half_a_document_is_none() {
 fn any_bytes_become_json() {
     let line = b"UDP 0A010001 0000 0A010001 13C4 0A020001 13C4 NONE 9 sip \xff\"\x1b[2J\\";
     let connection = parse_connection(line).unwrap();
-    let text = document(|out| {
-        let mut list = json::List::begin(out, "", "connections");
-        json::connection(out, &mut list, &connection)?;
-        list.end(out)
-    });
+    let text = document(shown(Format::Json, Columns::Plain, |json, out, names| {
+        json.begin_connections(out)?;
+        json.connection(out, names, &connection)?;
+        json.end_connections(out)
+    }));
     assert!(
         text.contains("\"pe_data\":\"\u{fffd}\\\"\\u001b[2J\\\\\""),
         "{text}"
     );
 }
 
-const PAPER: Screen = Screen {
-    width: None,
-    colour: false,
-};
-
-fn sheet_of_connections(engines: bool) -> Sheet {
-    let mut sheet = table::connections(engines);
-    for line in lines_of_connections() {
-        let connection = parse_connection(line.as_bytes()).unwrap();
-        table::connection(&mut sheet, &mut Names::numeric(), engines, &connection);
-    }
-    sheet
+fn table_of_services(columns: Columns, screen: Screen, table: &[Entry]) -> String {
+    let mut people = render::format(Format::Table, view(columns), screen);
+    String::from_utf8(services(&mut *people, table)).unwrap()
 }
 
 #[test]
@@ -400,17 +407,35 @@ fn tables_for_people() {
     let mut entries = table();
     sort_table(&mut entries);
     for (name, columns) in COLUMNS {
-        let sheet = table::services(&mut Names::numeric(), columns, &entries);
-        insta::assert_snapshot!(format!("table-{name}"), sheet.laid_out(PAPER));
+        let text = table_of_services(columns, PAPER, &entries);
+        insta::assert_snapshot!(format!("table-{name}"), text);
     }
-    let sheets = [
-        ("connections", sheet_of_connections(false)),
-        ("connections-engines", sheet_of_connections(true)),
-        ("timeouts", table::timeouts(&TIMEOUTS)),
-        ("daemons", table::daemons(&daemons())),
+    let lines = lines_of_connections();
+    let engines = Columns::PersistentConnections;
+    let tables = [
+        (
+            "connections",
+            connections(Format::Table, Columns::Plain, &lines),
+        ),
+        (
+            "connections-engines",
+            connections(Format::Table, engines, &lines),
+        ),
+        (
+            "timeouts",
+            shown(Format::Table, Columns::Plain, |people, out, _| {
+                people.timeouts(out, &TIMEOUTS)
+            }),
+        ),
+        (
+            "daemons",
+            shown(Format::Table, Columns::Plain, |people, out, _| {
+                people.daemons(out, &daemons())
+            }),
+        ),
     ];
-    for (name, sheet) in sheets {
-        insta::assert_snapshot!(format!("table-{name}"), sheet.laid_out(PAPER));
+    for (name, bytes) in tables {
+        insta::assert_snapshot!(format!("table-{name}"), String::from_utf8(bytes).unwrap());
     }
 }
 
@@ -418,11 +443,11 @@ fn tables_for_people() {
 fn tables_fit_their_screen() {
     for width in [60, 80, 100, 132] {
         for (name, columns) in COLUMNS {
-            let sheet = table::services(&mut Names::numeric(), columns, &table());
-            let text = sheet.laid_out(Screen {
+            let screen = Screen {
                 width: Some(width),
                 colour: false,
-            });
+            };
+            let text = table_of_services(columns, screen, &table());
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{name} {width}:\n{text}");
             }
@@ -447,12 +472,17 @@ proptest! {
 
     #[test]
     fn tables_take_any_text(name in data(), data in data(), width in prop::option::of(0usize..120), colour: bool) {
-        let mut sheet = table::connections(true);
         let lines = lines_of_connections();
         let mut connection = parse_connection(lines[0].as_bytes()).unwrap();
         connection.engine = Some((&name, &data));
-        table::connection(&mut sheet, &mut Names::numeric(), true, &connection);
-        let text = sheet.laid_out(Screen { width, colour });
+        let screen = Screen { width, colour };
+        let mut people = render::format(Format::Table, view(Columns::PersistentConnections), screen);
+        let bytes = rendered(|out, names| {
+            people.begin_connections(out)?;
+            people.connection(out, names, &connection)?;
+            people.end_connections(out)
+        });
+        let text = String::from_utf8(bytes).unwrap();
         let is_clean = |c: char| !c.is_control() || c == '\n' || (colour && c == '\x1b');
         prop_assert!(text.chars().all(is_clean), "{:?}", text);
     }
@@ -464,11 +494,11 @@ fn tables_have_colours_where_they_are_wanted() {
     entries[0].servers[1].server.weight = 0;
     entries.truncate(1);
     entries[0].servers.truncate(2);
-    let sheet = table::services(&mut Names::numeric(), Columns::Plain, &entries);
-    let text = sheet.laid_out(Screen {
+    let screen = Screen {
         width: Some(80),
         colour: true,
-    });
+    };
+    let text = table_of_services(Columns::Plain, screen, &entries);
     insta::assert_snapshot!("table-coloured", text.replace('\x1b', "ESC"));
 }
 
@@ -494,8 +524,7 @@ fn the_table_in_the_readme() {
             load("10.0.0.2:8443", 0, 3, 12),
         ],
     };
-    let sheet = table::services(&mut Names::numeric(), Columns::Plain, &[entry]);
-    let expected = sheet.laid_out(PAPER);
+    let expected = table_of_services(Columns::Plain, PAPER, &[entry]);
     let readme = include_str!("../../README.md");
     assert!(readme.contains(&expected), "\n{expected}");
 }

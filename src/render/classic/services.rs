@@ -2,9 +2,6 @@
 
 use std::io;
 
-use super::endpoint::{self, Cut};
-use super::flags::scheduler_flags;
-use super::out::Out;
 use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
@@ -12,6 +9,9 @@ use crate::model::{
     TunnelKind,
 };
 use crate::names::Names;
+use crate::render::Out;
+use crate::render::endpoint::{self, Cut};
+use crate::render::flags::scheduler_flags;
 
 /// The first line of a listing of all services.
 pub fn version(out: &mut Out, info: &Info) -> io::Result<()> {
@@ -87,7 +87,7 @@ fn service(out: &mut Out, names: &mut Names, view: View, state: &ServiceState) -
     out.end_row()
 }
 
-pub(super) fn settings(out: &mut Out, service: &Service) {
+pub(in crate::render) fn settings(out: &mut Out, service: &Service) {
     if service.flags.has(Flags::SCHEDULER) {
         out.text(" (");
         scheduler_flags(out, service);
@@ -97,7 +97,7 @@ pub(super) fn settings(out: &mut Out, service: &Service) {
         out.text(" persistent ").number(seconds);
         if service.mask != Mask::whole(service.id.family()) {
             out.text(" mask ");
-            super::mask(out, service.mask);
+            crate::render::mask(out, service.mask);
         }
         if let Some(engine) = &service.engine {
             out.text(" pe ").text(engine.as_bytes());
@@ -157,7 +157,7 @@ fn connections(out: &mut Out, state: &ServerState) {
     out.text(" ").left_number(state.inactive, 10);
 }
 
-pub(super) fn totals(stats: &Stats) -> [u64; 5] {
+pub(in crate::render) fn totals(stats: &Stats) -> [u64; 5] {
     [
         stats.connections,
         stats.in_packets,
@@ -167,7 +167,7 @@ pub(super) fn totals(stats: &Stats) -> [u64; 5] {
     ]
 }
 
-pub(super) fn rates(stats: &Stats) -> [u64; 5] {
+pub(in crate::render) fn rates(stats: &Stats) -> [u64; 5] {
     [
         stats.connection_rate,
         stats.in_packet_rate,
@@ -201,7 +201,7 @@ fn forwarding(method: Forwarding) -> &'static str {
     method.title().unwrap_or("Unknown")
 }
 
-pub(super) fn tunnel(out: &mut Out, server: &Server) {
+pub(in crate::render) fn tunnel(out: &mut Out, server: &Server) {
     if server.forwarding != Forwarding::Tunnel {
         out.text("n/a");
         return;

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::endpoint::{Cut, endpoint};
-use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{Connection, Protocol};
 use crate::names::Names;
+use crate::render::Out;
+use crate::render::endpoint::{Cut, endpoint};
 
 pub fn titles(out: &mut Out, engines: bool) -> io::Result<()> {
     out.text("IPVS connection entries").end_row()?;

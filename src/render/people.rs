@@ -9,13 +9,15 @@ use tabled::settings::object::{Columns as TableColumns, Rows};
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Color, Style, Width};
 
+use super::classic::{rates, service_settings, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
-use super::listing;
+use super::format::Format;
 use super::out::Out;
-use crate::command::Columns;
+use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, Daemon, Entry, Protocol, ServerState, ServiceId, ServiceState, Stats, Timeouts,
+    Connection, Daemon, Entry, Info, Protocol, ServerState, ServiceId, ServiceState, Stats,
+    Timeouts,
 };
 use crate::names::Names;
 
@@ -27,8 +29,81 @@ pub struct Screen {
     pub colour: bool,
 }
 
+pub struct People {
+    view: View,
+    screen: Screen,
+    /// Connections are gathered here, since the widths of columns depend on all of them.
+    connections: Option<Sheet>,
+}
+
+impl People {
+    pub fn new(view: View, screen: Screen) -> Self {
+        Self {
+            view,
+            screen,
+            connections: None,
+        }
+    }
+
+    fn shows_engines(&self) -> bool {
+        self.view.columns == Columns::PersistentConnections
+    }
+
+    fn print(&self, out: &mut Out, sheet: Sheet) -> io::Result<()> {
+        out.text(sheet.laid_out(self.screen));
+        Ok(())
+    }
+}
+
+impl Format for People {
+    fn begin_services(&mut self, _: &mut Out, _: &Info, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn services(&mut self, out: &mut Out, names: &mut Names, table: &[Entry]) -> io::Result<()> {
+        self.print(out, services(names, self.view.columns, table))
+    }
+
+    fn begin_connections(&mut self, _: &mut Out) -> io::Result<()> {
+        self.connections = Some(connections(self.shows_engines()));
+        Ok(())
+    }
+
+    fn connection(
+        &mut self,
+        _: &mut Out,
+        names: &mut Names,
+        connection: &Connection,
+    ) -> io::Result<()> {
+        let engines = self.shows_engines();
+        if let Some(sheet) = &mut self.connections {
+            sheet.add(connection_cells(names, engines, connection));
+        }
+        Ok(())
+    }
+
+    fn end_connections(&mut self, out: &mut Out) -> io::Result<()> {
+        match self.connections.take() {
+            Some(sheet) => self.print(out, sheet),
+            None => Ok(()),
+        }
+    }
+
+    fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
+        self.print(out, timeouts_sheet(timeouts))
+    }
+
+    fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()> {
+        self.print(out, daemons_sheet(daemons))
+    }
+
+    fn is_clean(&self) -> bool {
+        true
+    }
+}
+
 /// The cells of a table.
-pub struct Sheet {
+struct Sheet {
     rows: Builder,
     /// So many columns are text. The others are numbers, which end at the same place.
     texts: usize,
@@ -55,7 +130,7 @@ impl Sheet {
         self.add(cells);
     }
 
-    pub fn laid_out(self, screen: Screen) -> String {
+    fn laid_out(self, screen: Screen) -> String {
         let mut table = self.rows.build();
         table.with(Style::psql());
         table.modify(TableColumns::new(self.texts..), Alignment::right());
@@ -72,7 +147,7 @@ impl Sheet {
     }
 }
 
-pub fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
+fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
     let texts: &[&str] = match columns {
         Columns::Stats | Columns::Rates => &["Service"],
         Columns::Tunnels => &["Service", "Scheduler", "Tunnel"],
@@ -121,7 +196,7 @@ fn service_cells(names: &mut Names, columns: Columns, state: &ServiceState) -> V
         Some(counters) => cells.extend(counters.map(grouped)),
         None => cells.push(cell(|out| {
             out.text(state.service.scheduler.as_bytes());
-            listing::settings(out, &state.service);
+            service_settings(out, &state.service);
         })),
     }
     cells
@@ -147,7 +222,7 @@ fn server_cells(
     cells.push(server.forwarding.word().unwrap_or("unknown").to_owned());
     match columns {
         Columns::Tunnels => {
-            cells.push(cell(|out| listing::tunnel(out, server)));
+            cells.push(cell(|out| tunnel(out, server)));
             cells.push(grouped(server.weight));
         }
         Columns::Thresholds => {
@@ -165,19 +240,19 @@ fn server_cells(
 
 fn counters(columns: Columns, stats: &Stats) -> Option<[u64; 5]> {
     match columns {
-        Columns::Stats => Some(listing::totals(stats)),
-        Columns::Rates => Some(listing::rates(stats)),
+        Columns::Stats => Some(totals(stats)),
+        Columns::Rates => Some(rates(stats)),
         _ => None,
     }
 }
 
-pub fn connections(engines: bool) -> Sheet {
+fn connections(engines: bool) -> Sheet {
     let texts = ["Protocol", "State", "Client", "Virtual", "Server"];
     let engine: &[&str] = if engines { &["Engine", "Data"] } else { &[] };
     Sheet::new(&[&texts, engine].concat(), &["Expires"])
 }
 
-pub fn connection(sheet: &mut Sheet, names: &mut Names, engines: bool, item: &Connection) {
+fn connection_cells(names: &mut Names, engines: bool, item: &Connection) -> Vec<String> {
     let protocol = Protocol::from_title(item.protocol);
     let mut address = |address: SocketAddr| {
         let (ip, port) = (address.ip(), address.port());
@@ -192,10 +267,10 @@ pub fn connection(sheet: &mut Sheet, names: &mut Names, engines: bool, item: &Co
     }
     let (minutes, seconds) = (item.expires / 60, item.expires % 60);
     cells.push(format!("{minutes}:{seconds:02}"));
-    sheet.add(cells);
+    cells
 }
 
-pub fn timeouts(timeouts: &Timeouts) -> Sheet {
+fn timeouts_sheet(timeouts: &Timeouts) -> Sheet {
     let mut sheet = Sheet::new(&["Timeout of"], &["Seconds"]);
     let rows = [
         ("TCP", timeouts.tcp),
@@ -208,7 +283,7 @@ pub fn timeouts(timeouts: &Timeouts) -> Sheet {
     sheet
 }
 
-pub fn daemons(daemons: &[Daemon]) -> Sheet {
+fn daemons_sheet(daemons: &[Daemon]) -> Sheet {
     let texts = ["Daemon", "Interface", "Group"];
     let mut sheet = Sheet::new(&texts, &["Sync id", "Longest message", "Port", "TTL"]);
     for daemon in daemons {

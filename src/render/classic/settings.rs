@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::address::address;
-use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{Daemon, Timeouts};
+use crate::render::Out;
+use crate::render::address::address;
 
 pub fn timeouts(out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
     out.text("Timeout (tcp tcpfin udp): ").number(timeouts.tcp);

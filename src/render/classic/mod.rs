@@ -1,0 +1,69 @@
+//! Listings byte for byte as the original prints them.
+
+mod connections;
+mod services;
+mod settings;
+
+use std::io;
+
+use super::format::Format;
+use super::out::Out;
+use crate::command::{Columns, View};
+use crate::model::{Connection, Daemon, Entry, Info, Timeouts};
+use crate::names::Names;
+
+pub(super) use services::{rates, settings as service_settings, totals, tunnel};
+
+pub struct Classic {
+    view: View,
+}
+
+impl Classic {
+    pub fn new(view: View) -> Self {
+        Self { view }
+    }
+
+    fn shows_engines(&self) -> bool {
+        self.view.columns == Columns::PersistentConnections
+    }
+}
+
+impl Format for Classic {
+    fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()> {
+        if is_whole {
+            services::version(out, info)?;
+        }
+        services::titles(out, self.view.columns)
+    }
+
+    fn services(&mut self, out: &mut Out, names: &mut Names, table: &[Entry]) -> io::Result<()> {
+        let mut table = table.iter();
+        table.try_for_each(|entry| services::entry(out, names, self.view, entry))
+    }
+
+    fn begin_connections(&mut self, out: &mut Out) -> io::Result<()> {
+        connections::titles(out, self.shows_engines())
+    }
+
+    fn connection(
+        &mut self,
+        out: &mut Out,
+        names: &mut Names,
+        connection: &Connection,
+    ) -> io::Result<()> {
+        connections::entry(out, names, self.shows_engines(), connection)
+    }
+
+    fn end_connections(&mut self, _: &mut Out) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
+        settings::timeouts(out, timeouts)
+    }
+
+    fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()> {
+        let mut daemons = daemons.iter();
+        daemons.try_for_each(|daemon| settings::daemon(out, daemon))
+    }
+}

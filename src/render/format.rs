@@ -1,0 +1,50 @@
+//! What every format of listings has an answer for.
+
+use std::io;
+
+use super::classic::Classic;
+use super::json::Json;
+use super::out::Out;
+use super::people::{People, Screen};
+use crate::command::{self, View};
+use crate::model::{Connection, Daemon, Entry, Info, Timeouts};
+use crate::names::Names;
+
+/// A way to write listings. Each method writes one subject, or a part of one that is written
+/// while it is read.
+pub trait Format {
+    /// Begins a listing of services: of all, or of one that was asked for.
+    fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()>;
+
+    fn services(&mut self, out: &mut Out, names: &mut Names, table: &[Entry]) -> io::Result<()>;
+
+    fn begin_connections(&mut self, out: &mut Out) -> io::Result<()>;
+
+    fn connection(
+        &mut self,
+        out: &mut Out,
+        names: &mut Names,
+        connection: &Connection,
+    ) -> io::Result<()>;
+
+    fn end_connections(&mut self, out: &mut Out) -> io::Result<()>;
+
+    fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()>;
+
+    fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()>;
+
+    /// Whether a terminal can be given all that is written, since this replaces the control
+    /// characters in names and has some of its own, such as colours.
+    fn is_clean(&self) -> bool {
+        false
+    }
+}
+
+/// The format of this name.
+pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Format> {
+    match name {
+        command::Format::Classic => Box::new(Classic::new(view)),
+        command::Format::Json => Box::new(Json::default()),
+        command::Format::Table => Box::new(People::new(view, screen)),
+    }
+}
