@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use super::socket::keep_descriptors_from;
+
 /// What registers itself with IPVS and thereby counts twice: as a module that needs it and as
 /// one that is in use.
 const REGISTERED: &[&str] = &[
@@ -13,7 +15,9 @@ const REGISTERED: &[&str] = &[
 /// Loads the module if it can. Whether it could is seen by asking the kernel again, so neither
 /// the loader's words nor its exit status matter.
 pub fn load() {
-    let _ = Command::new("/sbin/modprobe")
+    let mut modprobe = Command::new("/sbin/modprobe");
+    keep_descriptors_from(&mut modprobe);
+    let _ = modprobe
         .args(["--", "ip_vs"])
         .env_clear()
         .env("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")

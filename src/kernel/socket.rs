@@ -2,9 +2,12 @@
 
 #![allow(unsafe_code)]
 
+use std::fs;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 use std::time::Duration;
 
@@ -138,6 +141,26 @@ impl Transport for Socket {
     fn uses(&mut self) -> Option<usize> {
         module::uses()
     }
+}
+
+/// Has a command start with its standard files alone: what else this process was started with, or
+/// holds open, is not for it.
+pub fn keep_descriptors_from(command: &mut Command) {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let open: Vec<RawFd> = names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .filter(|&descriptor| descriptor > libc::STDERR_FILENO)
+        .collect();
+    let close_by_exec = move || {
+        for &descriptor in &open {
+            // SAFETY: the call takes numbers only.
+            unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec this makes system calls and nothing else.
+    unsafe { command.pre_exec(close_by_exec) };
 }
 
 fn open_netlink() -> io::Result<netlink_sys::Socket> {
