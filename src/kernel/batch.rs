@@ -6,9 +6,6 @@ use super::client::{Client, Way};
 use super::error::{Error, Result};
 use crate::model::Change;
 
-/// More than a refusal takes of the socket's buffer, by the kernel's own reckoning.
-const REFUSAL_SIZE: usize = 2048;
-
 /// More than any change takes of a send, and than the question behind the last one.
 const CHANGE_SIZE: usize = 256;
 
@@ -36,7 +33,7 @@ impl<T: Copy> Batch<T> {
             client,
             tags: Vec::new(),
             unknown: Vec::new(),
-            most_changes: room.receive / REFUSAL_SIZE,
+            most_changes: room.most_answers(),
             most_bytes: room.send.saturating_sub(2 * CHANGE_SIZE),
         })
     }

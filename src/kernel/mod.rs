@@ -11,6 +11,7 @@ mod module;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod netlink;
+mod only_ipv4;
 mod proc;
 mod request;
 mod server;

@@ -127,6 +127,55 @@ impl Netlink {
         })
     }
 
+    /// Asks questions that have one answer each, as many at once as the socket has room for.
+    /// The answers come in the same order.
+    pub fn get_each<'q, T>(
+        &mut self,
+        mut queries: impl ExactSizeIterator<Item = Query<'q>>,
+        read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
+    ) -> Result<Vec<Result<T>>> {
+        let mut answers = Vec::with_capacity(queries.len());
+        while queries.len() > 0 {
+            let most = self.room()?.most_answers();
+            self.outbox.clear();
+            let first = self.sequence.wrapping_add(1);
+            let mut expected = Vec::with_capacity(most.min(queries.len()));
+            for query in queries.by_ref().take(most) {
+                expected.push(query.answer());
+                let sequence = self.next_sequence();
+                let request = Request::Query(query);
+                message::write(&mut self.outbox, self.family, 0, sequence, request);
+            }
+            self.send()?;
+            let mut next = 0;
+            let heard = self.listen(|message| {
+                let message = message?;
+                if message.sequence != first.wrapping_add(next as u32) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let answer = match message.body {
+                    Body::Data {
+                        command,
+                        attributes,
+                    } if command == expected[next] => read(attributes).map_err(Error::from),
+                    Body::Data { .. } => Err(OTHER_ANSWER.into()),
+                    Body::Verdict(errno) if errno != 0 => Err(no_answer(errno)),
+                    _ => return Ok(ControlFlow::Continue(())),
+                };
+                answers.push(answer);
+                next += 1;
+                Ok(match next == expected.len() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                })
+            })?;
+            if heard.lost {
+                return Err(Error::Lost);
+            }
+        }
+        Ok(answers)
+    }
+
     /// Asks a question that has any number of answers.
     pub fn list<T>(
         &mut self,

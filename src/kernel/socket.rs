@@ -14,7 +14,7 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
 
-use super::module;
+use super::only_ipv4;
 use super::transport::{Inbox, Room, Transport};
 
 /// How long to wait for an answer. The kernel has answered before a send returns, so this
@@ -139,7 +139,7 @@ impl Transport for Socket {
     }
 
     fn uses(&mut self) -> Option<usize> {
-        module::uses()
+        only_ipv4::uses()
     }
 }
 

@@ -1,9 +1,9 @@
-//! The services and their servers: all there are, while others change them.
+//! The table: all services and their servers, while others change them.
 //!
-//! Netlink tells a long list bit by bit and goes by the number of items told: what is deleted
-//! meanwhile hides others, without a trace. The old options tell all IPv4 services at one
-//! moment, but not everything about them. So the one is held against the other, and where there
-//! is no other, as for IPv6, a list is asked for until it brings nothing new.
+//! Netlink sends a long list in parts and continues after as many items as it has sent: if some
+//! were deleted meanwhile, it silently skips others. The socket options list all IPv4 services of
+//! one moment, but not all about them. So the two are compared, and where only netlink has a list,
+//! as of IPv6 services, it is read until it brings nothing new.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
@@ -12,49 +12,49 @@ use std::hash::Hash;
 use super::client::{Client, Way};
 use super::error::{Error, Result};
 use super::netlink::List;
+use super::only_ipv4::only_ipv4;
 use super::request::Query;
 use super::sockopt::Snapshot;
 use super::{server, service};
 use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceState};
 
-/// So many services are told at once, however much there is to tell of each.
-const FEW: usize = 64;
+/// The kernel sends this many services in one part, whatever is in them.
+const ONE_PART: usize = 64;
 
 /// A list that brings nothing new so many times in a row is complete.
 const QUIET: usize = 2;
 
-/// A list that brings new items each time is asked for so many times.
+/// How often to read a list that brings something new each time.
 const MOST: usize = 10;
 
-/// How often two numbers must agree that are not of one moment. Others may come and go in
-/// between so that they agree by chance, but not so often.
-const AGREEMENTS: usize = 8;
+/// How many services are asked for together.
+const TOGETHER: usize = 128;
 
-/// How much a table must tell.
+/// How much a table must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Enough for a plain listing, and faster. Counters may be cut to 32 bits; tunnels, and the
-    /// engines of services that are not persistent, may be missing.
+    /// Enough for a plain listing, and fast. Counters may be cut to 32 bits. Tunnels may be
+    /// missing, and the engines of services that are not persistent.
     Brief,
-    /// Counters are whole, though not the rates; the rest is as in a brief one.
+    /// Counters are whole, though not the rates. The rest is as in a brief table.
     Counters,
-    /// All settings, though counters may be cut to 32 bits.
+    /// All settings. Counters may be cut to 32 bits.
     Settings,
     Full,
 }
 
 impl Detail {
-    /// Whether the old options say all there is to say of such a service.
-    fn has_all_of_service(self, state: &ServiceState) -> bool {
+    /// Whether the socket options report enough about this service.
+    fn has_enough_of_service(self, state: &ServiceState) -> bool {
         match self {
             Self::Brief => state.service.persistence.is_none(),
-            Self::Counters => Self::Brief.has_all_of_service(state) && state.stats.fit_32_bits(),
+            Self::Counters => Self::Brief.has_enough_of_service(state) && state.stats.fit_32_bits(),
             Self::Settings | Self::Full => false,
         }
     }
 
-    /// Whether they say all there is to say of such a server.
-    fn has_all_of_server(self, state: &ServerState) -> bool {
+    /// Whether they report enough about this server.
+    fn has_enough_of_server(self, state: &ServerState) -> bool {
         match self {
             Self::Brief => true,
             Self::Counters => state.stats.fit_32_bits(),
@@ -64,50 +64,33 @@ impl Detail {
     }
 }
 
-/// A service, with the number of its servers where that is known.
+/// A service, with the number of its servers if it is known.
 struct Found {
     state: ServiceState,
     servers: Option<usize>,
-    /// Whether the state is sure to be as wanted; it is asked for otherwise.
+    /// Otherwise the service may be gone, or its state is not detailed enough.
     is_sure: bool,
 }
 
 impl Client {
-    /// All services with their servers. What is deleted meanwhile may be in it or not.
+    /// All services with their servers. What others delete meanwhile may be in it or not.
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
-        match self.snapshot()? {
-            Some(snapshot) if self.is_enough(&snapshot, detail) => {
-                let is_all_there_is = self.way == Way::Options;
-                let found = snapshot.services().map(|(state, servers)| Found {
-                    state,
-                    servers: Some(servers),
-                    is_sure: is_all_there_is || detail.has_all_of_service(&state),
-                });
-                self.entries(found, detail)
-            }
-            snapshot => {
-                let found = self.gather_services(snapshot)?;
-                self.entries(found.into_iter(), detail)
-            }
-        }
+        self.each_service(detail, |client, Found { state, servers, .. }| {
+            let id = state.service.id;
+            let servers = existing(client.servers_of(&id, servers, detail))?;
+            Ok(servers.map(|servers| Entry {
+                service: state,
+                servers,
+            }))
+        })
     }
 
-    /// All services. What is deleted meanwhile may be among them or not.
+    /// All services. What others delete meanwhile may be among them or not.
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
-        let found = match self.snapshot()? {
-            Some(snapshot) if self.way == Way::Options => {
-                return Ok(snapshot.services().map(|(state, _)| state).collect());
-            }
-            snapshot => self.gather_services(snapshot)?,
-        };
-        let mut services = Vec::with_capacity(found.len());
-        for found in found {
-            services.extend(self.settle(found)?.map(|found| found.state));
-        }
-        Ok(services)
+        self.each_service(Detail::Full, |_, found| Ok(Some(found.state)))
     }
 
-    /// The servers of a service; that there is no such service is an error.
+    /// The servers of a service. It is an error if there is no such service.
     pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
         let counted = match self.netlink.options().service(id) {
             Ok((_, count)) => Some(count),
@@ -118,7 +101,7 @@ impl Client {
         self.servers_of(id, counted, Detail::Full)
     }
 
-    /// The IPv4 services of one moment, where the old options are to be had.
+    /// The IPv4 services of one moment, if the socket options may be used.
     fn snapshot(&mut self) -> Result<Option<Snapshot>> {
         match self.netlink.options().services() {
             Ok(snapshot) => Ok(Some(snapshot)),
@@ -128,16 +111,14 @@ impl Client {
         }
     }
 
-    /// Whether a list by netlink would find no others, and take longer.
-    fn is_enough(&mut self, snapshot: &Snapshot, detail: Detail) -> bool {
+    /// Whether no service is missing, as far as this can be known. Few services are listed over
+    /// netlink as fast.
+    fn is_complete(&mut self, snapshot: &Snapshot) -> bool {
         let count = snapshot.len();
-        self.way == Way::Options
-            || matches!(detail, Detail::Brief | Detail::Counters)
-                && count > FEW
-                && self.all_are_ipv4(count)
+        self.way == Way::Options || count > ONE_PART && only_ipv4(&mut self.netlink, count)
     }
 
-    /// Services by netlink, and then those that were counted but are not among them.
+    /// The services that netlink lists, and then those of the snapshot that it skipped.
     fn gather_services(&mut self, snapshot: Option<Snapshot>) -> Result<Vec<Found>> {
         let is_sought = |id: &ServiceId| snapshot.is_none() || id.family() == Family::V6;
         let gathered = self.gather(
@@ -147,7 +128,7 @@ impl Client {
             |client, found| {
                 let ipv4 = snapshot.as_ref().map(Snapshot::len);
                 let no_others = !found.keys().any(is_sought);
-                no_others && ipv4.is_some_and(|ipv4| client.all_are_ipv4(ipv4))
+                no_others && ipv4.is_some_and(|ipv4| only_ipv4(&mut client.netlink, ipv4))
             },
         )?;
         let counted = || snapshot.iter().flat_map(Snapshot::services);
@@ -174,33 +155,71 @@ impl Client {
         Ok(services)
     }
 
-    /// The services with their servers, but for those that are gone.
-    fn entries(
+    /// What `make` makes of each service.
+    fn each_service<T>(
         &mut self,
-        found: impl ExactSizeIterator<Item = Found>,
         detail: Detail,
-    ) -> Result<Vec<Entry>> {
-        let mut table = Vec::with_capacity(found.len());
-        for found in found {
-            let Some(Found { state, servers, .. }) = self.settle(found)? else {
-                continue;
-            };
-            let id = state.service.id;
-            if let Some(servers) = existing(self.servers_of(&id, servers, detail))? {
-                let service = state;
-                table.push(Entry { service, servers });
+        make: impl FnMut(&mut Self, Found) -> Result<Option<T>>,
+    ) -> Result<Vec<T>> {
+        match self.snapshot()? {
+            Some(snapshot) if self.is_complete(&snapshot) => {
+                let is_all_there_is = self.way == Way::Options;
+                let found = snapshot.services().map(|(state, servers)| Found {
+                    state,
+                    servers: Some(servers),
+                    is_sure: is_all_there_is || detail.has_enough_of_service(&state),
+                });
+                self.each_found(found, make)
+            }
+            snapshot => {
+                let found = self.gather_services(snapshot)?;
+                self.each_found(found.into_iter(), make)
             }
         }
-        Ok(table)
     }
 
-    /// Asks for what is not sure; it may be gone.
-    fn settle(&mut self, found: Found) -> Result<Option<Found>> {
-        if found.is_sure {
-            return Ok(Some(found));
+    /// Services that are not sure are asked for before, many at once, and left out if they are
+    /// gone.
+    fn each_found<T>(
+        &mut self,
+        mut found: impl ExactSizeIterator<Item = Found>,
+        mut make: impl FnMut(&mut Self, Found) -> Result<Option<T>>,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::with_capacity(found.len());
+        let mut some = Vec::with_capacity(TOGETHER);
+        while found.len() > 0 {
+            some.extend(found.by_ref().take(TOGETHER));
+            self.make_sure(&mut some)?;
+            for found in some.drain(..) {
+                all.extend(make(self, found)?);
+            }
         }
-        let state = existing(self.service(&found.state.service.id))?;
-        Ok(state.map(|state| Found { state, ..found }))
+        Ok(all)
+    }
+
+    fn make_sure(&mut self, found: &mut Vec<Found>) -> Result<()> {
+        let unsure = found.iter().filter(|found| !found.is_sure);
+        let ids: Vec<ServiceId> = unsure.map(|found| found.state.service.id).collect();
+        let queries = ids.iter().map(Query::Service);
+        let mut answers = self.netlink.get_each(queries, service::read)?.into_iter();
+        let mut outcome = Ok(());
+        found.retain_mut(|found| {
+            if found.is_sure {
+                return true;
+            }
+            match answers.next().map(existing) {
+                Some(Ok(Some(state))) => {
+                    found.state = state;
+                    true
+                }
+                Some(Err(error)) => {
+                    outcome = Err(error);
+                    false
+                }
+                Some(Ok(None)) | None => false,
+            }
+        });
+        outcome
     }
 
     fn servers_of(
@@ -231,14 +250,14 @@ impl Client {
                 matches!(all, Some(Ok(all)) if all.iter().all(is_found))
             },
         )?;
-        // Of a service that is missing, the kernel says that it has no servers.
+        // For a missing service, the kernel sends an empty list.
         if gathered.is_empty() {
             self.service(id)?;
         }
         Ok(gathered.into_iter().map(|(state, _)| state).collect())
     }
 
-    /// Servers as the old options tell of them, where that is all there is to say.
+    /// The servers by socket option, if it reports enough about them.
     fn counted_servers(
         &mut self,
         id: &ServiceId,
@@ -251,16 +270,16 @@ impl Client {
         if detail == Detail::Full {
             return Ok(None);
         }
-        let has_all = |state: &ServerState| detail.has_all_of_server(state);
+        let has_enough = |state: &ServerState| detail.has_enough_of_server(state);
         match self.netlink.options().servers(id, count) {
             Err(Error::Refused(libc::EPERM) | Error::NoAnswer) => Ok(None),
-            servers => Ok(Some(servers?).filter(|servers| servers.iter().all(has_all))),
+            servers => Ok(Some(servers?).filter(|servers| servers.iter().all(has_enough))),
         }
     }
 
-    /// Asks for a list until it is complete: when it was told at once, when all are found, or
-    /// when the sought ones among them do not become more. Each item comes with whether it was
-    /// in the last list.
+    /// Reads a list until it is complete: when it came in one part, when all are found, or when
+    /// it brings no more of the sought items. Each item comes with whether it was in the last
+    /// list.
     fn gather<T, K: Eq + Hash>(
         &mut self,
         list: impl Fn(&mut Self) -> Result<List<T>>,
@@ -300,20 +319,9 @@ impl Client {
         let is_recent = |(item, last)| (item, last == turn);
         Ok(items.into_iter().map(is_recent).collect())
     }
-
-    /// Whether there are this many services, all of them IPv4. What cannot be known is denied.
-    fn all_are_ipv4(&mut self, count: usize) -> bool {
-        let Ok(daemons) = self.netlink.options().daemons() else {
-            return false;
-        };
-        let uses = Some(count + daemons.len());
-        (0..AGREEMENTS).all(|_| {
-            self.netlink.uses() == uses && self.netlink.options().count().ok() == Some(count)
-        })
-    }
 }
 
-/// What was asked about a service; nothing if there is no such service any more.
+/// An answer about a service; `None` if there is no such service.
 fn existing<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(Error::Refused(libc::ESRCH)) => Ok(None),

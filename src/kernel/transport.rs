@@ -42,6 +42,16 @@ pub struct Room {
     pub receive: usize,
 }
 
+impl Room {
+    /// More than an answer takes of the socket's buffer, by the kernel's own reckoning.
+    const ANSWER: usize = 2048;
+
+    /// How many answers can wait in the socket at once.
+    pub fn most_answers(&self) -> usize {
+        (self.receive / Self::ANSWER).max(1)
+    }
+}
+
 /// What came with a datagram.
 #[derive(Clone, Copy, Debug, Default)]
 struct Label {
