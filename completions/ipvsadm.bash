@@ -13,7 +13,8 @@ _ipvsadm() {
     [[ $line == *[[:blank:]] ]] && words+=("")
     word=${words[-1]}
     words=("${words[@]//[\"\'\\]/}")
-    mapfile -t rows < <(IPVSADM_COMPLETE=1 command "${words[0]/#\~/$HOME}" "${words[@]:1}" 2>/dev/null)
+    mapfile -t rows < <(printf '%s\0' "${words[@]:1}" |
+        command "${words[0]/#\~/$HOME}" --complete-words 2>/dev/null)
     values=("${rows[@]%%$'\t'*}")
     abouts=("${rows[@]#*$'\t'}")
 

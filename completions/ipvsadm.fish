@@ -3,8 +3,7 @@
 function __ipvsadm_candidates
     set -l words (commandline -opc)
     set -l current (commandline -ct | string replace -ra '[\'"\\\\]' '')
-    set -lx IPVSADM_COMPLETE 1
-    command $words[1] $words[2..] "$current" 2>/dev/null
+    printf '%s\0' $words[2..] "$current" | command $words[1] --complete-words 2>/dev/null
 end
 
 complete -c ipvsadm -f -a '(__ipvsadm_candidates)'

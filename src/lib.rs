@@ -24,6 +24,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod app;
 pub mod cli;
 pub mod command;
 pub mod error;

@@ -1,20 +1,15 @@
 //! Arguments in, exit status out.
 
-mod ask;
-mod console;
-mod restore;
-mod run;
-mod show;
-mod start;
+mod process;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
+use ipvsadm::app;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let mut words = arguments.iter().map(|word| word.as_bytes());
-    let program = words.next().unwrap_or(b"ipvsadm");
-    let words: Vec<&[u8]> = words.collect();
-    ExitCode::from(run::run(program, &words))
+    let arguments: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
+    ExitCode::from(app::run(&arguments, &mut process::env()))
 }

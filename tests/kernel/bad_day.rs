@@ -207,7 +207,7 @@ for words in -Lnc '-Lnc --format json' '-Lnc --format table'; do
 done
 echo "$lines lines"
 arrives 1 ipvsadm -h
-arrives 1 env IPVSADM_COMPLETE=1 ipvsadm -A --
+arrives 1 sh -c \"printf '%s\\0' -A -- | ipvsadm --complete-words\"
 arrives 2 ipvsadm -q
 arrives 2 sh -c 'head -n 500 rules | ipvsadm -R'
 SIGNAL=TERM perl through.pl 0.3 1 ipvsadm -Sn; echo $?
@@ -237,7 +237,7 @@ printf -- '-A -M 64.example -t [2001:db8::1]:80 -p 9\nx\n' | ipvsadm -R
 ipvsadm -D -t [2001:db8::1]:80
 try -A -t 10.0.0.2:82 -s rr
 try -D -t 10.0.0.2:82
-IPVSADM_COMPLETE=1 ipvsadm -D -t 10.0.0.1
+printf '%s\\0' -D -t 10.0.0.1 | ipvsadm --complete-words
 END
 for place in /proc /etc; do
     echo $place

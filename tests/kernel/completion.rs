@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::lab::guest::PATH;
 use crate::lab::kernels::Kernel;
@@ -23,7 +23,14 @@ pub fn tests() -> Vec<KernelTest> {
             complete_in(world, shell)
         })
     });
-    shells.collect()
+    let with_the_original = SHELLS.iter().map(|shell| KernelTest {
+        kernels: vec![Kernel::V7_2],
+        cost: 20,
+        ..KernelTest::new(format!("completion::original::{}", shell.name), |world| {
+            nothing_is_run(world, shell)
+        })
+    });
+    shells.chain(with_the_original).collect()
 }
 
 /// A shell, how it is started, and what is typed there and seen.
@@ -99,6 +106,75 @@ fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
         .env("LC_ALL", "C.UTF-8");
     let mut terminal = here.start_at_terminal(&program)?;
     world.shown = play(&mut terminal, shell.session)?;
+    Ok(())
+}
+
+/// Each would do something, or print something, if it were run.
+const LINES: [&str; 16] = [
+    "-A -t 10.0.0.9:80",
+    "-E -t 10.0.0.1:80 -s lc",
+    "-D -t 10.0.0.1:80",
+    "-C",
+    "-L -n",
+    "-a -t 10.0.0.1:80 -r 10.1.0.9",
+    "-d -t 10.0.0.1:80 -r 10.1.0.1:8080",
+    "-e -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 9",
+    "--set 1 2 3",
+    "--start-daemon master --mcast-interface sync0",
+    "--stop-daemon backup",
+    "-R",
+    "-S -n",
+    "-Z",
+    "-h",
+    "-v",
+];
+
+/// What another program makes of lines must not matter: here the shell finds the original, by its
+/// name and by its path, and root presses the key.
+fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
+    let here = world.namespace("here")?;
+    let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(TABLE);
+    here.run(&restore)?.success()?;
+    let interface = ["link", "add", "sync0", "type", "dummy"];
+    here.run(&Program::new("ip").args(interface))?.success()?;
+    let daemon = ["--start-daemon", "backup", "--mcast-interface", "sync0"];
+    here.run(&Program::ipvsadm(Side::Ours).args(daemon))?
+        .success()?;
+    let state = || -> Result<Vec<u8>> {
+        let all = "ipvsadm -Sn; ipvsadm -L --timeout; ipvsadm -L --daemon";
+        here.run(&Program::shell(Side::Ours, all))?.success()
+    };
+    let before = state()?;
+
+    let _installed = Installed::new(&here)?;
+    let home = home_of_nobody(shell)?;
+    let original = Side::Reference.folder();
+    let program = Program::new("env")
+        .args(["-C"])
+        .args([&home])
+        .args(shell.start)
+        .env("PATH", format!("{original}:{PATH}"))
+        .env("HOME", &home)
+        .env("ZDOTDIR", &home)
+        .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
+        .env("LC_ALL", "C.UTF-8");
+    let mut terminal = here.start_at_terminal(&program)?;
+    expect(&mut terminal, "a prompt", ">\n")?;
+    for name in ["ipvsadm".to_owned(), format!("{original}/ipvsadm")] {
+        for line in LINES {
+            terminal.press(CLEAR)?;
+            expect(&mut terminal, "a clear screen", ">\n")?;
+            terminal.press(&format!("{name} {line}\tx"))?;
+            // The letter behind the key shows that the shell has done with it.
+            expect(&mut terminal, line, &format!("> {name} {line}x\n"))?;
+        }
+    }
+    let after = state()?;
+    ensure!(
+        after == before,
+        "it became\n{}",
+        String::from_utf8_lossy(&after)
+    );
     Ok(())
 }
 

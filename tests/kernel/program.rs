@@ -64,8 +64,7 @@ fn completes_with_what_is_there(world: &mut World) -> Result<()> {
         ),
     ];
     for (words, expected) in cases {
-        let program = Program::ipvsadm(Side::Ours).args(words);
-        let output = here.run(&program.env("IPVSADM_COMPLETE", "1"))?.success()?;
+        let output = here.run(&completion(words))?.success()?;
         let output = String::from_utf8(output)?;
         ensure!(
             output == expected,
@@ -73,6 +72,13 @@ fn completes_with_what_is_there(world: &mut World) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Asks what the last of these words may become.
+fn completion(words: &[&str]) -> Program {
+    let words: String = words.iter().map(|word| format!("{word}\0")).collect();
+    let program = Program::ipvsadm(Side::Ours).args(["--complete-words"]);
+    program.stdin(words)
 }
 
 /// Reading all of a huge table takes the kernel long, and somebody waits at a terminal.
@@ -93,9 +99,7 @@ fn completes_at_once_whatever_there_is(world: &mut World) -> Result<()> {
     ensure!(count == format!("{SERVICES}\n").as_bytes(), "not all there");
 
     let limit = Duration::from_millis(100);
-    let words = ["-D", "-t", ""];
-    let complete = Program::ipvsadm(Side::Ours).args(words);
-    let complete = complete.env("IPVSADM_COMPLETE", "1");
+    let complete = completion(&["-D", "-t", ""]);
     let candidates = here.run(&complete)?.success()?;
     ensure!(!candidates.is_empty(), "nothing is offered");
     // Starting a program at all is slow in here, and a busy machine is slow now and then.

@@ -1,19 +1,13 @@
 //! Runs a file of commands: gathers what changes something and has it done together.
 
-use std::fs::File;
-use std::io;
-use std::mem::ManuallyDrop;
+use crate::command::Command;
+use crate::error::{Action, Error};
+use crate::kernel::{Batch, Client};
+use crate::lines::Lines;
+use crate::names::Names;
+use crate::rules::{self, EmptyTable};
 
-use ipvsadm::command::Command;
-use ipvsadm::error::{Action, Error};
-use ipvsadm::kernel::{Batch, Client};
-use ipvsadm::lines::Lines;
-use ipvsadm::names::Names;
-use ipvsadm::rules::{self, EmptyTable};
-
-use crate::ask::{asked, open};
-use crate::console::{advise, complain, tell_silence, warn};
-use crate::show;
+use super::{Env, asked, list};
 
 /// The most lines that are kept before any is run.
 const MOST_LINES: usize = 1_000_000;
@@ -30,7 +24,7 @@ pub struct Restore<'a> {
     names: Names,
     /// There is none until a line needs the kernel.
     batch: Option<Batch<Origin>>,
-    status: Status,
+    report: Report<'a>,
 }
 
 /// What went wrong, and on which lines: the first and the last of them.
@@ -56,45 +50,42 @@ fn lines((first, last): (usize, usize)) -> String {
     }
 }
 
-/// The exit status: that of the first failure.
-#[derive(Default)]
-struct Status(Option<u8>);
+/// Says what failed; the exit status is that of the first failure.
+struct Report<'a> {
+    env: &'a mut Env,
+    status: Option<u8>,
+}
 
-impl Status {
-    /// Reports a failure.
+impl Report<'_> {
     fn failed(&mut self, failure: &Failure) {
         let place = format!("{}: ", lines(failure.lines));
-        complain(place.as_bytes(), &failure.error);
-        self.0.get_or_insert(failure.error.status());
+        self.env.complain(place.as_bytes(), &failure.error);
+        self.status.get_or_insert(failure.error.status());
     }
 
     fn refused(&mut self, Origin { line, action }: Origin, errno: i32) {
         self.failed(&Failure::on(line, Error::Refused { action, errno }));
     }
 
-    fn code(&self) -> u8 {
-        self.0.unwrap_or_default()
+    fn status(&self) -> u8 {
+        self.status.unwrap_or_default()
     }
 }
 
 impl<'a> Restore<'a> {
-    pub fn new(program: &'a [u8], names: Names) -> Self {
+    pub fn new(program: &'a [u8], names: Names, env: &'a mut Env) -> Self {
         Self {
             program,
             names,
             batch: None,
-            status: Status::default(),
+            report: Report { env, status: None },
         }
     }
 
     /// Runs the lines of a file as they arrive. Whoever writes them may wait for the effect of
     /// one before writing the next, so all that is there is done before more is read.
-    pub fn run(
-        mut self,
-        input: impl FnOnce() -> io::Result<ManuallyDrop<File>>,
-    ) -> Result<u8, Error> {
-        let input = input().map_err(Error::Read)?;
-        let mut lines = Lines::new(&*input);
+    pub fn run(mut self) -> Result<u8, Error> {
+        let mut lines = Lines::new(self.report.env.take_stdin());
         let mut number = 0;
         loop {
             while let Some(line) = lines.at_hand() {
@@ -106,17 +97,17 @@ impl<'a> Restore<'a> {
                     Err(error) => self.settle(number).and(Err(Failure::on(number, error))),
                 };
                 if self.ends(done) {
-                    return Ok(self.status.code());
+                    return Ok(self.report.status());
                 }
             }
             let settled = self.settle(number);
             if self.ends(settled) || lines.ended() {
-                return Ok(self.status.code());
+                return Ok(self.report.status());
             }
             if let Err(reason) = lines.fill() {
                 let error = Error::Read(reason);
-                complain(b"", &error);
-                return Ok(self.status.0.unwrap_or(error.status()));
+                self.report.env.complain(b"", &error);
+                return Ok(self.report.status.unwrap_or(error.status()));
             }
         }
     }
@@ -126,34 +117,32 @@ impl<'a> Restore<'a> {
         let Err(failure) = done else {
             return false;
         };
-        tell_silence(&self.names);
-        self.status.failed(&failure);
+        self.report.env.tell_silence(&self.names);
+        self.report.failed(&failure);
         if !failure.error.ends_restore() {
             return false;
         }
-        advise(&failure.error);
+        self.report.env.advise(&failure.error);
         if matches!(failure.error, Error::Kernel { .. }) {
             let (_, last) = failure.lines;
-            warn(format!("stopped at line {last}: what follows it was not run").as_bytes());
+            self.report
+                .env
+                .warn(format!("stopped at line {last}: what follows it was not run").as_bytes());
         }
         true
     }
 
     /// Puts a file in the table's place. All of it is read and looked at before anything is
     /// changed, and if a line is bad nothing is.
-    pub fn replace(
-        mut self,
-        input: impl FnOnce() -> io::Result<ManuallyDrop<File>>,
-    ) -> Result<u8, Error> {
-        let input = input().map_err(Error::Read)?;
-        let commands = self.check(Lines::new(&*input))?;
-        if self.status.code() != 0 {
-            return Ok(self.status.code());
+    pub fn replace(mut self) -> Result<u8, Error> {
+        let commands = self.check()?;
+        if self.report.status() != 0 {
+            return Ok(self.report.status());
         }
-        let client = opened(&mut self.batch, Action::Flush)?.client(|_, _| {});
+        let client = opened(&mut self.batch, self.report.env, Action::Flush)?.client(|_, _| {});
         asked(Action::Flush, client.and_then(Client::flush))?;
         self.run_all(&commands);
-        Ok(self.status.code())
+        Ok(self.report.status())
     }
 
     /// Runs commands whatever becomes of each, as long as there is a kernel to run them.
@@ -163,23 +152,26 @@ impl<'a> Restore<'a> {
                 .iter()
                 .try_for_each(|(line, command)| match self.execute(*line, command) {
                     Err(failure) if !failure.error.kernel_is_gone() => {
-                        self.status.failed(&failure);
+                        self.report.failed(&failure);
                         Ok(())
                     }
                     done => done,
                 });
         let end = commands.last().map_or(0, |(line, _)| *line);
         if let Err(failure) = run.and_then(|()| self.settle(end)) {
-            self.status.failed(&failure);
+            self.report.failed(&failure);
             let (_, last) = failure.lines;
             if last < end {
-                warn(format!("not run: {}", lines((last + 1, end))).as_bytes());
+                self.report
+                    .env
+                    .warn(format!("not run: {}", lines((last + 1, end))).as_bytes());
             }
         }
     }
 
     /// The commands of a file with their lines; every bad line is reported.
-    fn check(&mut self, mut lines: Lines<&File>) -> Result<Vec<(usize, Command)>, Error> {
+    fn check(&mut self) -> Result<Vec<(usize, Command)>, Error> {
+        let mut lines = Lines::new(self.report.env.take_stdin());
         let mut commands = Vec::new();
         let mut table = EmptyTable::default();
         let mut number = 0;
@@ -197,8 +189,8 @@ impl<'a> Restore<'a> {
                 Ok(())
             });
             if let Err(error) = followed {
-                tell_silence(&self.names);
-                self.status.failed(&Failure::on(number, error));
+                self.report.env.tell_silence(&self.names);
+                self.report.failed(&Failure::on(number, error));
             }
         }
         Ok(commands)
@@ -208,18 +200,23 @@ impl<'a> Restore<'a> {
         let change = match command {
             Command::Change(change) => change,
             Command::List(listing) => {
-                return self.show(line, |client, names| show::list(client, names, listing));
+                return self.show(line, |env, client, names| {
+                    list::list(env, client, names, listing)
+                });
             }
             Command::Save { numeric } => {
-                return self.show(line, |client, names| show::save(client, names, *numeric));
+                return self.show(line, |env, client, names| {
+                    list::save(env, client, names, *numeric)
+                });
             }
             Command::Restore | Command::Help | Command::Version => {
                 return Err(Failure::on(line, Error::NoCommand(self.program.into())));
             }
         };
         let action = change.into();
-        let batch = opened(&mut self.batch, action).map_err(|error| Failure::on(line, error))?;
-        let refused = |at, errno| self.status.refused(at, errno);
+        let batch = opened(&mut self.batch, self.report.env, action)
+            .map_err(|error| Failure::on(line, error))?;
+        let refused = |at, errno| self.report.refused(at, errno);
         match batch.push(Origin { line, action }, change, refused) {
             Ok(()) => Ok(()),
             Err(error) => self.unsettled(line, Error::from_kernel(action, error)),
@@ -230,12 +227,12 @@ impl<'a> Restore<'a> {
     fn show(
         &mut self,
         line: usize,
-        show: impl FnOnce(&mut Client, &mut Names) -> Result<(), Error>,
+        show: impl FnOnce(&mut Env, &mut Client, &mut Names) -> Result<(), Error>,
     ) -> Result<(), Failure> {
         self.settle(line)?;
-        let shown = opened(&mut self.batch, Action::Read)
+        let shown = opened(&mut self.batch, self.report.env, Action::Read)
             .and_then(|batch| asked(Action::Read, batch.client(|_, _| {})))
-            .and_then(|client| show(client, &mut self.names));
+            .and_then(|client| show(self.report.env, client, &mut self.names));
         shown.map_err(|error| Failure::on(line, error))
     }
 
@@ -244,7 +241,7 @@ impl<'a> Restore<'a> {
         let Some(batch) = &mut self.batch else {
             return Ok(());
         };
-        match batch.flush(|at, errno| self.status.refused(at, errno)) {
+        match batch.flush(|at, errno| self.report.refused(at, errno)) {
             Ok(()) => Ok(()),
             Err(error) => self.unsettled(line, Error::from_kernel(Action::Flush, error)),
         }
@@ -263,17 +260,21 @@ impl<'a> Restore<'a> {
         match failure.error.kernel_is_gone() {
             true => Err(failure),
             false => {
-                self.status.failed(&failure);
+                self.report.failed(&failure);
                 Ok(())
             }
         }
     }
 }
 
-fn opened(batch: &mut Option<Batch<Origin>>, action: Action) -> Result<&mut Batch<Origin>, Error> {
+fn opened<'a>(
+    batch: &'a mut Option<Batch<Origin>>,
+    env: &mut Env,
+    action: Action,
+) -> Result<&'a mut Batch<Origin>, Error> {
     Ok(match batch {
         Some(batch) => batch,
-        none => none.insert(asked(action, Batch::new(open(action)?))?),
+        none => none.insert(asked(action, Batch::new(env.open(action)?))?),
     })
 }
 

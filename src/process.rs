@@ -3,11 +3,16 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_short;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use ipvsadm::app::{Env, Input, Stream, Terminal};
+use ipvsadm::kernel::Client;
+use ipvsadm::names::Names;
 
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -35,26 +40,36 @@ extern "C" fn look() {
     DIES_OF_BROKEN_PIPES.store(default, Ordering::Relaxed);
 }
 
-/// Standard input as it was given, with every error that reading may bring.
-pub fn stdin() -> io::Result<ManuallyDrop<File>> {
-    given(&STDIN_CLOSED, libc::STDIN_FILENO)
-}
-
-/// Standard output as it was given, with every error that writing may bring.
-pub fn stdout() -> io::Result<Output> {
-    given(&STDOUT_CLOSED, libc::STDOUT_FILENO).map(Output)
-}
-
-/// Standard error; where it was closed, Rust's runtime has put something in its place.
-pub fn stderr() -> Output {
-    Output(standard(libc::STDERR_FILENO))
-}
-
-fn given(closed: &AtomicBool, descriptor: RawFd) -> io::Result<ManuallyDrop<File>> {
-    match closed.load(Ordering::Relaxed) {
-        true => Err(io::Error::from_raw_os_error(libc::EBADF)),
-        false => Ok(standard(descriptor)),
+/// This process's own world.
+pub fn env() -> Env {
+    Env {
+        stdin: Input {
+            source: Box::new(given(&STDIN_CLOSED, libc::STDIN_FILENO)),
+            is_terminal: || standard(libc::STDIN_FILENO).is_terminal(),
+        },
+        stdout: Stream {
+            sink: Box::new(given(&STDOUT_CLOSED, libc::STDOUT_FILENO)),
+            terminal: || terminal(libc::STDOUT_FILENO),
+        },
+        // Where it was closed, Rust's runtime has put something in its place.
+        stderr: Stream {
+            sink: Box::new(Standard(Some(standard(libc::STDERR_FILENO)))),
+            terminal: || terminal(libc::STDERR_FILENO),
+        },
+        colour: || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        open: Box::new(Client::open),
+        names: Names::system,
+        broken_pipe,
     }
+}
+
+/// A standard file as it was given, with every error that it may bring; or none, if it was
+/// closed. It may be one that does not block: then reading and writing wait all the same.
+struct Standard(Option<ManuallyDrop<File>>);
+
+fn given(closed: &AtomicBool, descriptor: RawFd) -> Standard {
+    let is_closed = closed.load(Ordering::Relaxed);
+    Standard((!is_closed).then(|| standard(descriptor)))
 }
 
 /// Not a copy of the descriptor: there may be no room for another one.
@@ -63,36 +78,45 @@ fn standard(descriptor: RawFd) -> ManuallyDrop<File> {
     ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// A standard file to write to. It may have been given to this process as one that does not
-/// block; then each write waits until there is room.
-pub struct Output(ManuallyDrop<File>);
-
-impl Output {
-    pub fn is_terminal(&self) -> bool {
-        self.0.is_terminal()
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl Standard {
+    /// Does something with the file, when it is ready for it.
+    fn when_ready<T>(
+        &mut self,
+        events: c_short,
+        mut act: impl FnMut(&mut File) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let closed = || io::Error::from_raw_os_error(libc::EBADF);
+        let file = self.0.as_mut().ok_or_else(closed)?;
         loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(&self.0)?,
-                written => return written,
+            match act(file) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(file, events)?,
+                done => return done,
             }
         }
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+impl Read for Standard {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.when_ready(libc::POLLIN, |file| file.read(buffer))
     }
 }
 
-/// Waits until something can be written, or the reader has gone away.
-fn wait_for_room(file: &File) -> io::Result<()> {
+impl Write for Standard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.when_ready(libc::POLLOUT, |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.when_ready(libc::POLLOUT, File::flush)
+    }
+}
+
+/// Waits until a file is ready for something, or whoever is at its other end has gone away.
+fn wait(file: &File, events: c_short) -> io::Result<()> {
     let mut file = libc::pollfd {
         fd: file.as_raw_fd(),
-        events: libc::POLLOUT,
+        events,
         revents: 0,
     };
     // SAFETY: the pointer is to one entry, as said, which outlives the call.
@@ -102,12 +126,19 @@ fn wait_for_room(file: &File) -> io::Result<()> {
     }
 }
 
-/// How wide the terminal is that standard output is, if it is one and knows.
-pub fn columns() -> Option<usize> {
+/// The terminal that a standard file is, if it is one.
+fn terminal(descriptor: RawFd) -> Option<Terminal> {
+    standard(descriptor).is_terminal().then(|| Terminal {
+        columns: columns(descriptor),
+    })
+}
+
+/// How wide a terminal is, if it knows.
+fn columns(terminal: RawFd) -> Option<usize> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: the call fills in the size, for which zeros are as good as anything, or fails.
     let size = unsafe {
-        if libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
+        if libc::ioctl(terminal, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
             return None;
         }
         size.assume_init()
@@ -117,7 +148,7 @@ pub fn columns() -> Option<usize> {
 
 /// The reader of our output has gone away: ends this process as it ends any other, unless
 /// whoever started it wants it to live on.
-pub fn broken_pipe() {
+fn broken_pipe() {
     if DIES_OF_BROKEN_PIPES.load(Ordering::Relaxed) {
         // SAFETY: restores the default action, which needs no handler, and ends the process.
         unsafe {

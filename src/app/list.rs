@@ -1,45 +1,56 @@
 //! Listings and saves: reads what the kernel has, and hands it to a format.
 
-use ipvsadm::command::{Columns, Format, Listing, Subject, View};
-use ipvsadm::error::{Action, Error};
-use ipvsadm::kernel::{Client, Connections, Detail};
-use ipvsadm::model::{Entry, sort_table};
-use ipvsadm::names::Names;
-use ipvsadm::render::{self, Out, save};
+use crate::command::{Columns, Format, Listing, Subject, View};
+use crate::error::{Action, Error};
+use crate::kernel::{Client, Connections, Detail};
+use crate::model::{Entry, sort_table};
+use crate::names::Names;
+use crate::render::{self, Out, save};
 
-use crate::ask::asked;
-use crate::console::{print, print_clean, screen, warn};
+use super::{Env, asked};
 
-pub fn list(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<(), Error> {
-    let mut format = render::format(listing.format, listing.view, screen());
-    let print = if format.is_clean() {
-        print_clean
-    } else {
-        print
-    };
-    with_names(names, listing.numeric, |names| {
-        print(&mut |out| write(out, client, names, listing, &mut *format))
+pub fn list(
+    env: &mut Env,
+    client: &mut Client,
+    names: &mut Names,
+    listing: &Listing,
+) -> Result<(), Error> {
+    let mut format = render::format(listing.format, listing.view, env.screen());
+    with_names(env, names, listing.numeric, |env, names| {
+        let is_clean = format.is_clean();
+        let write = |out: &mut Out| write(out, client, names, listing, &mut *format);
+        if is_clean {
+            env.print_clean(write)
+        } else {
+            env.print(write)
+        }
     })
 }
 
-pub fn save(client: &mut Client, names: &mut Names, numeric: bool) -> Result<(), Error> {
-    with_names(names, numeric, |names| {
-        print(&mut |out| save_table(out, client, names))
+pub fn save(
+    env: &mut Env,
+    client: &mut Client,
+    names: &mut Names,
+    numeric: bool,
+) -> Result<(), Error> {
+    with_names(env, names, numeric, |env, names| {
+        env.print(|out| save_table(out, client, names))
     })
 }
 
 /// Shows with names or with numbers alone.
 fn with_names(
+    env: &mut Env,
     names: &mut Names,
     numeric: bool,
-    show: impl FnOnce(&mut Names) -> Result<(), Error>,
+    show: impl FnOnce(&mut Env, &mut Names) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if numeric {
-        return show(&mut Names::numeric());
+        return show(env, &mut Names::numeric());
     }
-    let shown = show(names);
+    let shown = show(env, names);
     if names.gave_up() {
-        warn(b"looking names up took too long: some are shown as numbers");
+        env.warn(b"looking names up took too long: some are shown as numbers");
     }
     shown
 }

@@ -1,0 +1,29 @@
+//! Completion, as the shells' functions ask for it.
+//!
+//! They hand the words over on standard input. The only argument is an option that no other
+//! `ipvsadm` knows: one that the shell finds in this one's place refuses it, and has no word that
+//! it could take for a command.
+
+use std::io::Read;
+
+use super::Env;
+use crate::cli::complete;
+use crate::error::Error;
+
+/// The argument that asks for it.
+pub const ASKS: &[u8] = b"--complete-words";
+
+/// Prints what the last of the words may become. Each word ends with a NUL byte.
+pub fn complete(env: &mut Env) -> Result<u8, Error> {
+    if (env.stdin.is_terminal)() {
+        env.warn(b"--complete-words is for the completion functions of shells");
+        return Ok(2);
+    }
+    let mut text = Vec::new();
+    let read = env.take_stdin().read_to_end(&mut text);
+    read.map_err(Error::Read)?;
+    let text = text.strip_suffix(b"\0").unwrap_or(&text);
+    let words: Vec<&[u8]> = text.split(|&byte| byte == 0).collect();
+    env.print(|out| Ok(complete::print(out, &words)?))?;
+    Ok(0)
+}

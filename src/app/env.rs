@@ -1,0 +1,156 @@
+//! The outside world as one value, so that tests can be the world.
+
+use std::io::{self, Read, Write};
+use std::mem;
+
+use super::asked;
+use crate::cli::advice::advice;
+use crate::error::{Action, Error};
+use crate::kernel::{self, Client};
+use crate::names::Names;
+use crate::render::{Out, Screen, harmless};
+
+pub struct Env {
+    pub stdin: Input,
+    pub stdout: Stream,
+    pub stderr: Stream,
+    /// Whether a terminal may be given colours.
+    pub colour: fn() -> bool,
+    pub open: Box<dyn FnMut() -> kernel::Result<Client>>,
+    pub names: fn() -> Names,
+    /// Called when whoever reads standard output has gone away. It may end the process.
+    pub broken_pipe: fn(),
+}
+
+/// Where input comes from.
+pub struct Input {
+    pub source: Box<dyn Read>,
+    pub is_terminal: fn() -> bool,
+}
+
+/// Where output goes.
+pub struct Stream {
+    pub sink: Box<dyn Write>,
+    /// The terminal that it is, if it is one.
+    pub terminal: fn() -> Option<Terminal>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// How wide it is, if it says so.
+    pub columns: Option<usize>,
+}
+
+impl Stream {
+    pub fn is_terminal(&self) -> bool {
+        (self.terminal)().is_some()
+    }
+}
+
+impl Env {
+    pub fn open(&mut self, action: Action) -> Result<Client, Error> {
+        asked(action, (self.open)())
+    }
+
+    /// Standard input, which can be had once.
+    pub fn take_stdin(&mut self) -> Box<dyn Read> {
+        mem::replace(&mut self.stdin.source, Box::new(io::empty()))
+    }
+
+    /// Says what went wrong, and where.
+    pub fn complain(&mut self, place: &[u8], error: &Error) {
+        match error {
+            Error::Write(reason) if reason.kind() == io::ErrorKind::BrokenPipe => {
+                (self.broken_pipe)();
+            }
+            error => self.warn(&[place, &error.message()].concat()),
+        }
+    }
+
+    /// Says what to do about an error, to people: programs that read messages do not know this
+    /// line.
+    pub fn advise(&mut self, error: &Error) {
+        if self.stderr.is_terminal() {
+            if let Some(line) = advice(error) {
+                self.warn(line.as_bytes());
+            }
+        }
+    }
+
+    pub fn warn(&mut self, message: &[u8]) {
+        let mut line = [message, b"\n"].concat();
+        if self.stderr.is_terminal() {
+            line = harmless(&line);
+        }
+        // Where even this cannot be written there is nobody left to tell.
+        let _ = self.stderr.sink.write_all(&line);
+    }
+
+    /// Says why a name may be unknown.
+    pub fn tell_silence(&mut self, names: &Names) {
+        if names.unanswered() {
+            self.warn(b"no name server answered");
+        }
+    }
+
+    /// Writes through a buffer to standard output; what was written before an error stays.
+    pub fn print(
+        &mut self,
+        write: impl FnOnce(&mut Out) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.stdout.is_terminal() {
+            print_to(&mut Harmless(&mut *self.stdout.sink), write)
+        } else {
+            self.print_clean(write)
+        }
+    }
+
+    /// The same for what holds nothing from outside that could control a terminal.
+    pub fn print_clean(
+        &mut self,
+        write: impl FnOnce(&mut Out) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        print_to(&mut *self.stdout.sink, write)
+    }
+
+    pub fn print_text(&mut self, text: &str) -> Result<(), Error> {
+        self.print(|out| {
+            out.text(text);
+            Ok(())
+        })
+    }
+
+    /// What tables are shown on.
+    pub fn screen(&self) -> Screen {
+        let terminal = (self.stdout.terminal)();
+        Screen {
+            width: terminal.and_then(|terminal| terminal.columns),
+            colour: terminal.is_some() && (self.colour)(),
+        }
+    }
+}
+
+fn print_to(
+    sink: &mut dyn Write,
+    write: impl FnOnce(&mut Out) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut out = Out::new(sink);
+    let written = write(&mut out);
+    let flushed = out.flush().map_err(Error::Write);
+    written.and(flushed)
+}
+
+/// A terminal. Names come from name servers and from whoever makes a telephone call: what they
+/// hold must not control it.
+struct Harmless<'a>(&'a mut dyn Write);
+
+impl Write for Harmless<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&harmless(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

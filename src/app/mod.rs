@@ -1,0 +1,106 @@
+//! The program as a function: arguments in, exit status out. All that it needs of the outside
+//! world comes by `Env`.
+
+mod complete;
+mod env;
+mod list;
+mod restore;
+
+pub use env::{Env, Input, Stream, Terminal};
+
+use crate::cli::{self, help};
+use crate::command::{Columns, Command, Format, Listing, Subject, View};
+use crate::error::{Action, Error};
+use crate::kernel;
+use crate::names::Names;
+use restore::Restore;
+
+/// The name that messages tell people to type, whatever a wrapper is called.
+const NAME: &[u8] = b"ipvsadm";
+
+/// What the program does without any arguments.
+const DEFAULT: Command = Command::List(Listing {
+    subject: Subject::Services(None),
+    view: View {
+        columns: Columns::Plain,
+        exact: false,
+        sorted: true,
+    },
+    numeric: false,
+    format: Format::Classic,
+});
+
+/// Runs one command line, which begins with the name of the program.
+pub fn run(arguments: &[&[u8]], env: &mut Env) -> u8 {
+    let (program, words) = arguments.split_first().unwrap_or((&NAME, &[]));
+    let done = match base_name(program) {
+        _ if words == [complete::ASKS] => complete::complete(env),
+        b"ipvsadm-save" => save(words, env),
+        b"ipvsadm-restore" => {
+            let names = (env.names)();
+            Restore::new(NAME, names, env).replace()
+        }
+        _ => ipvsadm(program, words, env),
+    };
+    done.unwrap_or_else(|error| {
+        env.complain(b"", &error);
+        env.advise(&error);
+        error.status()
+    })
+}
+
+fn base_name(path: &[u8]) -> &[u8] {
+    let start = path.iter().rposition(|&byte| byte == b'/');
+    &path[start.map_or(0, |slash| slash + 1)..]
+}
+
+fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
+    let mut names = (env.names)();
+    let command = match words {
+        [] => DEFAULT,
+        words => cli::read(program, words.iter().copied(), &names)
+            .inspect_err(|_| env.tell_silence(&names))?,
+    };
+    match command {
+        Command::Change(change) => {
+            let action = Action::from(&change);
+            let mut client = env.open(action)?;
+            asked(action, client.apply(&change))?;
+        }
+        Command::List(listing) => {
+            let mut client = env.open(Action::Read)?;
+            list::list(env, &mut client, &mut names, &listing)?;
+        }
+        Command::Save { numeric } => save_table(env, &mut names, numeric)?,
+        Command::Restore => return Restore::new(program, names, env).run(),
+        Command::Help => env.print_text(&help::help(program))?,
+        Command::Version => env.print_text(help::VERSION)?,
+    }
+    Ok(0)
+}
+
+fn save_table(env: &mut Env, names: &mut Names, numeric: bool) -> Result<(), Error> {
+    let mut client = env.open(Action::Read)?;
+    list::save(env, &mut client, names, numeric)
+}
+
+/// `ipvsadm-save [-n]`; what follows its options is ignored.
+fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
+    let options = words.iter().take_while(|word| word.starts_with(b"-"));
+    let mut numeric = false;
+    for option in options {
+        if *option != b"-n" {
+            env.warn(b"usage: ipvsadm-save [-n]\nPrints the table as ipvsadm -S does, with -n without names.");
+            return Ok(1);
+        }
+        numeric = true;
+    }
+    let mut names = (env.names)();
+    save_table(env, &mut names, numeric)?;
+    Ok(0)
+}
+
+/// The kernel's answer to a command.
+fn asked<T>(action: Action, answer: kernel::Result<T>) -> Result<T, Error> {
+    answer.map_err(|error| Error::from_kernel(action, error))
+}
