@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io;
 
-use crate::kernel;
-use crate::model::{Change, Family};
+pub use crate::kernel::Action;
+use crate::kernel::{self, Refusal, plain};
+use crate::model::Family;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -79,12 +80,12 @@ pub enum Error {
     ListConflict,
 
     // The kernel, and this machine.
-    #[error("{}", refusal(*action, *errno))]
+    #[error("{}", Refusal { action: *action, errno: *errno })]
     Refused { action: Action, errno: i32 },
     #[error(
         "Can't initialize ipvs: {}\n\
          Are you sure that IP Virtual Server is built in the kernel or as module?",
-        refusal(Action::Read, *errno)
+        Refusal { action: Action::Read, errno: *errno }
     )]
     NoIpvs { errno: i32 },
     #[error("{}", plain(source))]
@@ -114,8 +115,10 @@ impl Error {
     /// What a kernel's answer to a command means.
     pub fn from_kernel(action: Action, error: kernel::Error) -> Self {
         match error {
-            kernel::Error::Refused(errno @ libc::EPERM) => Self::NoIpvs { errno },
-            kernel::Error::Refused(errno) => Self::Refused { action, errno },
+            kernel::Error::Refused(Refusal { errno, .. }) => match errno {
+                libc::EPERM => Self::NoIpvs { errno },
+                errno => Self::Refused { action, errno },
+            },
             kernel::Error::Absent => Self::NoIpvs {
                 errno: libc::ENOPROTOOPT,
             },
@@ -166,83 +169,6 @@ impl Error {
     /// The message with the words in it exactly as they were given, whatever their bytes.
     pub fn message(&self) -> Vec<u8> {
         Word::unescape(&self.to_string())
-    }
-}
-
-/// What the kernel was asked to do: its answers mean something else for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    AddService,
-    EditService,
-    DeleteService,
-    AddServer,
-    EditServer,
-    DeleteServer,
-    Flush,
-    Zero,
-    SetTimeouts,
-    StartDaemon,
-    StopDaemon,
-    /// To say what it has.
-    Read,
-}
-
-impl From<&Change> for Action {
-    fn from(change: &Change) -> Self {
-        match change {
-            Change::AddService(_) => Self::AddService,
-            Change::EditService(_) => Self::EditService,
-            Change::DeleteService(_) => Self::DeleteService,
-            Change::AddServer(..) => Self::AddServer,
-            Change::EditServer(..) => Self::EditServer,
-            Change::DeleteServer(..) => Self::DeleteServer,
-            Change::Flush => Self::Flush,
-            Change::Zero(_) => Self::Zero,
-            Change::SetTimeouts(_) => Self::SetTimeouts,
-            Change::StartDaemon(_) => Self::StartDaemon,
-            Change::StopDaemon(_) => Self::StopDaemon,
-        }
-    }
-}
-
-/// The original's text for an error number, which depends on what was asked.
-fn refusal(action: Action, errno: i32) -> String {
-    let text = match (action, errno) {
-        (Action::AddService, libc::EEXIST) => "Service already exists",
-        (Action::AddService | Action::EditService, libc::ENOENT) => {
-            "Scheduler or persistence engine not found"
-        }
-        (
-            Action::EditService | Action::DeleteService | Action::Zero | Action::Read,
-            libc::ESRCH,
-        ) => "No such service",
-        (Action::AddServer | Action::EditServer | Action::DeleteServer, libc::ESRCH) => {
-            "Service not defined"
-        }
-        (Action::AddServer, libc::EEXIST) => "Destination already exists",
-        (Action::EditServer | Action::DeleteServer, libc::ENOENT) => "No such destination",
-        (Action::StartDaemon, libc::EEXIST) => "Daemon has already run",
-        (Action::StopDaemon, libc::ESRCH) => "No daemon is running",
-        (_, libc::EPERM) => "Permission denied (you must be root)",
-        (_, libc::EINVAL) => {
-            "Invalid operation.  Possibly wrong module version, address not unicast, ..."
-        }
-        (_, libc::ENOMEM) => "Memory allocation problem",
-        (_, libc::ENOPROTOOPT) => "Protocol not available",
-        (_, libc::EOPNOTSUPP) => "Operation not supported with IPv6",
-        (_, libc::EAFNOSUPPORT) => "Operation not supported with specified address family",
-        (_, libc::EMSGSIZE) => "Module is wrong version",
-        (_, errno) => return plain(&io::Error::from_raw_os_error(errno)),
-    };
-    text.to_owned()
-}
-
-/// The C library's text, without the number that Rust adds.
-fn plain(error: &impl fmt::Display) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

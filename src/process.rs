@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipvsadm::app::{Env, Input, Stream, Terminal};
-use ipvsadm::kernel::Client;
+use ipvsadm::kernel::{self, Client};
 use ipvsadm::names::Names;
 
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -57,9 +57,20 @@ pub fn env() -> Env {
             terminal: || terminal(libc::STDERR_FILENO),
         },
         colour: || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        open: Box::new(Client::open),
+        open: Box::new(open),
         names: Names::system,
         broken_pipe,
+    }
+}
+
+/// A client of IPVS. Its module is loaded if the kernel has none.
+fn open() -> kernel::Result<Client> {
+    match Client::open() {
+        Err(kernel::Error::Absent) => {
+            kernel::load_module();
+            Client::open()
+        }
+        client => client,
     }
 }
 

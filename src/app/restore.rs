@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::error::{Action, Error};
-use crate::kernel::{Batch, Client};
+use crate::kernel::{Batch, Client, Refusal};
 use crate::lines::Lines;
 use crate::names::Names;
 use crate::rules::{self, EmptyTable};
@@ -12,18 +12,11 @@ use super::{Env, asked, list};
 /// The most lines that are kept before any is run.
 const MOST_LINES: usize = 1_000_000;
 
-/// Where a change came from.
-#[derive(Clone, Copy)]
-struct Origin {
-    line: usize,
-    action: Action,
-}
-
 pub struct Restore<'a> {
     program: &'a [u8],
     names: Names,
     /// There is none until a line needs the kernel.
-    batch: Option<Batch<Origin>>,
+    batch: Option<Batch<Client, usize>>,
     report: Report<'a>,
 }
 
@@ -63,7 +56,7 @@ impl Report<'_> {
         self.status.get_or_insert(failure.error.status());
     }
 
-    fn refused(&mut self, Origin { line, action }: Origin, errno: i32) {
+    fn refused(&mut self, line: usize, Refusal { action, errno }: Refusal) {
         self.failed(&Failure::on(line, Error::Refused { action, errno }));
     }
 
@@ -216,8 +209,8 @@ impl<'a> Restore<'a> {
         let action = change.into();
         let batch = opened(&mut self.batch, self.report.env, action)
             .map_err(|error| Failure::on(line, error))?;
-        let refused = |at, errno| self.report.refused(at, errno);
-        match batch.push(Origin { line, action }, change, refused) {
+        let refused = |line, refusal| self.report.refused(line, refusal);
+        match batch.push(line, change, refused) {
             Ok(()) => Ok(()),
             Err(error) => self.unsettled(line, Error::from_kernel(action, error)),
         }
@@ -241,7 +234,7 @@ impl<'a> Restore<'a> {
         let Some(batch) = &mut self.batch else {
             return Ok(());
         };
-        match batch.flush(|at, errno| self.report.refused(at, errno)) {
+        match batch.flush(|line, refusal| self.report.refused(line, refusal)) {
             Ok(()) => Ok(()),
             Err(error) => self.unsettled(line, Error::from_kernel(Action::Flush, error)),
         }
@@ -252,9 +245,10 @@ impl<'a> Restore<'a> {
     fn unsettled(&mut self, line: usize, error: Error) -> Result<(), Failure> {
         let unknown = self.batch.as_mut().map(Batch::take_unknown);
         let unknown = unknown.unwrap_or_default();
-        let line_of = |at: Option<&Origin>| at.map_or(line, |at| at.line);
+        let first = unknown.first().copied().unwrap_or(line);
+        let last = unknown.last().copied().unwrap_or(line);
         let failure = Failure {
-            lines: (line_of(unknown.first()), line_of(unknown.last())),
+            lines: (first, last),
             error,
         };
         match failure.error.kernel_is_gone() {
@@ -268,10 +262,10 @@ impl<'a> Restore<'a> {
 }
 
 fn opened<'a>(
-    batch: &'a mut Option<Batch<Origin>>,
+    batch: &'a mut Option<Batch<Client, usize>>,
     env: &mut Env,
     action: Action,
-) -> Result<&'a mut Batch<Origin>, Error> {
+) -> Result<&'a mut Batch<Client, usize>, Error> {
     Ok(match batch {
         Some(batch) => batch,
         none => none.insert(asked(action, Batch::new(env.open(action)?))?),

@@ -1,101 +1,136 @@
 //! Many changes with few system calls.
 
+use std::borrow::BorrowMut;
 use std::mem;
 
 use super::client::{Client, Way};
-use super::error::{Error, Result};
+use super::error::{Action, Error, Refusal, Result};
 use crate::model::Change;
 
-/// More than any change takes of a send, and than the question behind the last one.
+/// More than any change takes of a send, and more than the question behind the last one.
 const CHANGE_SIZE: usize = 256;
 
-/// Changes on their way to the kernel, in their order, each with a tag to know it by.
+/// Changes on their way to the kernel, in order, each with a tag to recognise it.
 ///
 /// They are sent together: when there are enough of them, and by [`flush`](Self::flush). Nothing
-/// else is kept, so a batch may be of any length. What was pushed and never flushed is not done.
+/// else is kept, so a batch may be of any length. What was pushed but never flushed may not have
+/// been sent.
 ///
-/// The kernel answers only what it refuses. A refused change stops none of those after it.
+/// There is no transaction: the kernel makes one change after another, and goes on after one that
+/// it refuses. A batch has its client, or borrows it.
+///
+/// ```no_run
+/// use ipvsadm::kernel::{Batch, Client};
+/// use ipvsadm::model::{Change, Forwarding, Server, Service};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut client = Client::open()?;
+/// let web = Service::tcp("192.0.2.1:80".parse()?);
+/// client.add_service(&web)?;
+///
+/// let mut refused = Vec::new();
+/// let mut batch = Batch::new(&mut client)?;
+/// for number in 1..=200 {
+///     let server = Server {
+///         forwarding: Forwarding::Masquerade,
+///         ..Server::new(([10, 0, 0, number], 80))
+///     };
+///     let change = Change::AddServer(web.id, server);
+///     batch.push(number, &change, |number, refusal| refused.push((number, refusal)))?;
+/// }
+/// batch.flush(|number, refusal| refused.push((number, refusal)))?;
+/// for (number, refusal) in refused {
+///     eprintln!("server {number}: {refusal}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
-pub struct Batch<T> {
-    client: Client,
-    tags: Vec<T>,
+pub struct Batch<C, T> {
+    client: C,
+    sent: Vec<(T, Action)>,
     unknown: Vec<T>,
-    /// So many changes may be refused at once without a word being lost.
+    /// So many answers fit the socket.
     most_changes: usize,
     most_bytes: usize,
 }
 
-impl<T: Copy> Batch<T> {
-    /// Begins to do many things at once.
-    pub fn new(mut client: Client) -> Result<Self> {
-        let room = client.netlink.room()?;
+impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
+    /// An empty batch over a client or `&mut` client. It enlarges the buffers of the socket.
+    pub fn new(mut client: C) -> Result<Self> {
+        let room = client.borrow_mut().netlink.room()?;
         Ok(Self {
             client,
-            tags: Vec::new(),
+            sent: Vec::new(),
             unknown: Vec::new(),
             most_changes: room.most_answers(),
             most_bytes: room.send.saturating_sub(2 * CHANGE_SIZE),
         })
     }
 
-    /// Adds a change. Should that make the batch full it is flushed, and `refused` is told the
-    /// tags of the refused changes with the kernel's error numbers.
-    pub fn push(&mut self, tag: T, change: &Change, mut refused: impl FnMut(T, i32)) -> Result<()> {
-        if self.client.way == Way::Options {
-            return match self.client.apply(change) {
-                Err(Error::Refused(errno)) => {
-                    refused(tag, errno);
+    /// Adds a change. If that makes the batch full it is flushed, and `refused` is called with
+    /// the tag of each change that was refused.
+    pub fn push(
+        &mut self,
+        tag: T,
+        change: &Change,
+        mut refused: impl FnMut(T, Refusal),
+    ) -> Result<()> {
+        let client = self.client.borrow_mut();
+        if client.way == Way::Options {
+            return match client.apply(change) {
+                Err(Error::Refused(refusal)) => {
+                    refused(tag, refusal);
                     Ok(())
                 }
                 outcome => outcome,
             };
         }
-        if self.tags.is_empty() {
-            self.client.netlink.begin();
+        if self.sent.is_empty() {
+            client.netlink.begin();
         }
-        self.client.netlink.queue(0, change);
-        self.tags.push(tag);
-        if self.is_full() {
+        client.netlink.queue(0, change);
+        self.sent.push((tag, change.into()));
+        let queued = client.netlink.queued();
+        if self.sent.len() >= self.most_changes || queued > self.most_bytes {
             self.flush(refused)?;
         }
         Ok(())
     }
 
-    fn is_full(&self) -> bool {
-        self.tags.len() >= self.most_changes || self.client.netlink.queued() > self.most_bytes
-    }
-
-    /// Has the kernel do everything pushed so far, and waits until it is done.
+    /// Sends everything pushed so far, and waits until the kernel has done it.
     ///
-    /// With [`Error::Lost`] it is done too, but the kernel's word on some of it did not arrive.
-    pub fn flush(&mut self, mut refused: impl FnMut(T, i32)) -> Result<()> {
-        if self.tags.is_empty() {
+    /// With [`Error::Lost`] it is done too, but some answers did not arrive.
+    pub fn flush(&mut self, mut refused: impl FnMut(T, Refusal)) -> Result<()> {
+        if self.sent.is_empty() {
             return Ok(());
         }
-        let tags = &self.tags;
+        let sent = &self.sent;
         let mut known = 0;
-        let outcome = self.client.netlink.send_queue(tags.len(), |place, errno| {
+        let netlink = &mut self.client.borrow_mut().netlink;
+        let outcome = netlink.send_queue(sent.len(), |place, errno| {
             known = place + 1;
             if errno != 0 {
-                refused(tags[place], errno);
+                let (tag, action) = sent[place];
+                refused(tag, Refusal { action, errno });
             }
         });
-        let unknown = self.tags.drain(..).skip(known);
+        let unknown = self.sent.drain(..).skip(known).map(|(tag, _)| tag);
         if outcome.is_err() {
             self.unknown.extend(unknown);
         }
         outcome
     }
 
-    /// Takes the tags of the changes of which errors have left it open whether they were done. The
-    /// kernel goes through them in their order: its last word tells that all before it were.
+    /// Takes the tags of the changes that may or may not have been made, after errors. The kernel
+    /// works in order, so its last answer shows that all changes before it were made or refused.
     pub fn take_unknown(&mut self) -> Vec<T> {
         mem::take(&mut self.unknown)
     }
 
     /// The client, once everything pushed so far is done.
-    pub fn client(&mut self, refused: impl FnMut(T, i32)) -> Result<&mut Client> {
+    pub fn client(&mut self, refused: impl FnMut(T, Refusal)) -> Result<&mut Client> {
         self.flush(refused)?;
-        Ok(&mut self.client)
+        Ok(self.client.borrow_mut())
     }
 }

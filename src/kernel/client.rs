@@ -1,18 +1,20 @@
 //! The client: one method for each IPVS command.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
 
-use super::error::{Error, Result};
+use super::error::{Error, Refusal, Result};
 use super::netlink::Netlink;
+use super::netns::Netns;
 use super::proc::Connections;
 use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
-use super::{daemon, info, module, service};
+use super::{daemon, info, service};
 use crate::model::{
     Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
 };
@@ -25,60 +27,73 @@ pub(super) enum Way {
     Options,
 }
 
-/// A connection to the kernel's IPVS, in the network namespace in which it was opened.
+/// A connection to the kernel's IPVS in one network namespace.
+///
+/// Each call is answered by the kernel when it returns. The client keeps no copy of the table.
 ///
 /// ```no_run
-/// use ipvsadm::kernel::{Batch, Client};
-/// use ipvsadm::model::*;
+/// use ipvsadm::kernel::Client;
+/// use ipvsadm::model::{Server, Service};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let web = Service::tcp("192.0.2.1:80".parse()?);
 /// let mut client = Client::open()?;
+/// let web = Service::tcp("192.0.2.1:80".parse()?);
 /// client.add_service(&web)?;
-///
-/// // Many things at once: whatever is refused comes back with the tag it was given.
-/// let mut batch = Batch::new(client)?;
-/// let mut refused = |number, errno| eprintln!("server {number}: error {errno}");
-/// for number in 1..=200 {
-///     let server = Server {
-///         forwarding: Forwarding::Masquerade,
-///         ..Server::new(([10, 0, 0, number], 80))
-///     };
-///     batch.push(number, &Change::AddServer(web.id, server), &mut refused)?;
-/// }
-/// batch.flush(&mut refused)?;
+/// client.add_server(&web.id, &Server::new(([10, 0, 0, 1], 80)))?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct Client {
     pub(super) netlink: Netlink,
     pub(super) way: Way,
+    /// Where it was opened, if not in the namespace of this process.
+    namespace: Option<Netns>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
 }
 
 impl Client {
-    /// Connects to the kernel's IPVS. Where the kernel has none, its module is loaded, once.
+    /// Connects to the kernel's IPVS in the network namespace of this thread.
     ///
-    /// That one has no right to it is `Error::Refused` with `EPERM`, at once. Without a right
-    /// to IPVS over netlink, as in a user namespace, the client does what the old socket options
-    /// can: IPv4 without engines, tunnels and the settings of daemons.
+    /// No program is started: without the module this is [`Error::Absent`], and the caller may
+    /// [load it](super::load_module). (Kernels since 6.1 load it themselves.)
+    ///
+    /// Without `CAP_NET_ADMIN` in the initial user namespace the kernel refuses netlink. Root of
+    /// another user namespace may still use the older socket options of IPVS, and so the client
+    /// does then: for IPv4 only, without engines, tunnels and most settings of daemons. Whoever
+    /// may do nothing at all gets a [`Refusal`](super::Refusal) that is
+    /// [`not_permitted`](super::Refusal::not_permitted).
     pub fn open() -> Result<Self> {
-        match Self::over(Box::new(Socket::open()?)) {
-            Err(Error::Absent) => {
-                module::load();
-                Self::over(Box::new(Socket::open()?))
-            }
-            client => client,
-        }
+        Self::over(Box::new(Socket::open(None)?))
+    }
+
+    /// Connects to the kernel's IPVS in another network namespace, and stays there. This thread
+    /// stays where it is. It needs `CAP_SYS_ADMIN`.
+    pub fn open_in(namespace: &Netns) -> Result<Self> {
+        let socket = Socket::open(Some(namespace.clone()))?;
+        let mut client = Self::over(Box::new(socket))?;
+        client.namespace = Some(namespace.clone());
+        Ok(client)
     }
 
     /// A client over another transport than the usual sockets, for tests.
+    #[doc(hidden)]
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
         let mut client = Self {
             netlink: Netlink::new(transport)?,
             way: Way::Netlink,
+            namespace: None,
         };
         match client.info() {
-            Err(denied @ Error::Refused(libc::EPERM)) => {
+            Err(
+                denied @ Error::Refused(Refusal {
+                    errno: libc::EPERM, ..
+                }),
+            ) => {
                 client.way = Way::Options;
                 client.info().map_err(|_| denied)?;
             }
@@ -92,6 +107,7 @@ impl Client {
         self.netlink.set_time_limit(limit);
     }
 
+    /// The version of IPVS and the size of its connection table.
     pub fn info(&mut self) -> Result<Info> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Info, info::read),
@@ -99,19 +115,24 @@ impl Client {
         }
     }
 
+    /// Adds a service. A refusal [`already_exists`](Refusal::already_exists) if it is there, or is
+    /// [`not_found`](Refusal::not_found) if the kernel has no such scheduler or engine. The kernel
+    /// loads the modules of both if it can.
     pub fn add_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::AddService(*service))
     }
 
-    /// Replaces the settings of a service, all of them.
+    /// Replaces all settings of a service.
     pub fn edit_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::EditService(*service))
     }
 
+    /// Deletes a service and its servers. Connections remain until they time out.
     pub fn delete_service(&mut self, id: &ServiceId) -> Result<()> {
         self.apply(&Change::DeleteService(*id))
     }
 
+    /// One service, with its counters.
     pub fn service(&mut self, id: &ServiceId) -> Result<ServiceState> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Service(id), service::read),
@@ -119,29 +140,37 @@ impl Client {
         }
     }
 
+    /// Adds a server to a service.
+    ///
+    /// The kernel remembers deleted servers for about three minutes: one that comes back has its
+    /// connections, and in the same service its counters.
     pub fn add_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
         self.apply(&Change::AddServer(*id, *server))
     }
 
-    /// Replaces the settings of a server, all of them.
+    /// Replaces all settings of a server. Its counters and connections stay.
     pub fn edit_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
         self.apply(&Change::EditServer(*id, *server))
     }
 
+    /// Deletes a server. Packets of its connections are dropped from then on. To let them end, set
+    /// its weight to 0 and wait.
     pub fn delete_server(&mut self, id: &ServiceId, server: &ServerId) -> Result<()> {
         self.apply(&Change::DeleteServer(*id, *server))
     }
 
-    /// Deletes all services.
+    /// Deletes all services and servers. Connections remain until they time out.
     pub fn flush(&mut self) -> Result<()> {
         self.apply(&Change::Flush)
     }
 
-    /// Zeroes the counters of a service and its servers, or of all.
+    /// Zeroes the counters of a service and its servers, or of all. The kernel counts every two
+    /// seconds, so what came since the last time shows up afterwards.
     pub fn zero(&mut self, id: Option<&ServiceId>) -> Result<()> {
         self.apply(&Change::Zero(id.copied()))
     }
 
+    /// The timeouts of connections.
     pub fn timeouts(&mut self) -> Result<Timeouts> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Timeouts, info::read_timeouts),
@@ -149,10 +178,12 @@ impl Client {
         }
     }
 
+    /// Sets the timeouts of connections. A timeout of 0 stays as it is.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
         self.apply(&Change::SetTimeouts(*timeouts))
     }
 
+    /// The synchronisation daemons that run.
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
         match self.way {
             Way::Netlink => {
@@ -167,10 +198,12 @@ impl Client {
         }
     }
 
+    /// Starts a synchronisation daemon.
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<()> {
         self.apply(&Change::StartDaemon(*daemon))
     }
 
+    /// Stops a synchronisation daemon.
     pub fn stop_daemon(&mut self, role: DaemonRole) -> Result<()> {
         self.apply(&Change::StopDaemon(role))
     }
@@ -185,7 +218,7 @@ impl Client {
             .send_queue(1, |_, errno| verdict = Some(errno))?;
         match verdict {
             Some(0) => Ok(()),
-            Some(errno) => Err(Error::Refused(errno)),
+            Some(errno) => Err(Error::refused(errno)),
             None if self.daemons()?.iter().any(|daemon| daemon.role == role) => {
                 Err(Error::NoAnswer)
             }
@@ -198,10 +231,11 @@ impl Client {
     /// It is a file: if no descriptor is left for it, the sockets are closed until they are
     /// needed again.
     pub fn connections(&mut self) -> io::Result<Option<Connections>> {
-        match Connections::open() {
+        let namespace = self.namespace.as_ref();
+        match Connections::open(namespace) {
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
                 self.netlink.release();
-                Connections::open()
+                Connections::open(namespace)
             }
             table => table,
         }
@@ -209,10 +243,11 @@ impl Client {
 
     /// Makes one change.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
-        match (self.way, *change) {
+        let outcome = match (self.way, *change) {
             (Way::Options, _) => self.netlink.options().apply(change),
             (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
             (Way::Netlink, _) => self.netlink.change(change),
-        }
+        };
+        outcome.map_err(|error| error.about(change.into()))
     }
 }

@@ -1,39 +1,189 @@
 //! What can go wrong between the client and the kernel.
 
+use std::fmt;
 use std::io;
 
+use crate::model::Change;
+
+/// Why something was not done, or could not be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The kernel refused a command, with this error number.
-    #[error("{}", io::Error::from_raw_os_error(*.0))]
-    Refused(i32),
-    /// The kernel has no IPVS.
+    /// The kernel refused a request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The kernel has no IPVS: the module `ip_vs` is not loaded, or was unloaded.
     #[error("the kernel has no IPVS")]
     Absent,
+    /// The kernel did not answer in time.
     #[error("the kernel did not answer in time")]
     NoAnswer,
-    /// The kernel sent more than the socket could hold, and what was lost is unknown.
+    /// The kernel sent more than the socket could hold. The request was carried out, but what
+    /// was lost is unknown.
     #[error("answers of the kernel were lost")]
     Lost,
+    /// The kernel's answer cannot be read.
     #[error("the kernel's answer makes no sense: {0}")]
     Malformed(&'static str),
-    #[error("talking to the kernel failed: {0}")]
+    /// A system call failed.
+    #[error("talking to the kernel failed: {}", plain(.0))]
     Io(#[from] io::Error),
 }
 
+/// The outcome of a request.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// The error number for this, as C programs would have it.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Refused(errno) => Some(*errno),
+            Self::Refused(refusal) => Some(refusal.errno),
             Self::Absent => Some(libc::ENOPROTOOPT),
             Self::NoAnswer => Some(libc::ETIMEDOUT),
             Self::Lost => Some(libc::ENOBUFS),
             Self::Malformed(_) => Some(libc::EBADMSG),
             Self::Io(error) => error.raw_os_error(),
         }
+    }
+
+    /// A question was refused.
+    pub(super) fn refused(errno: i32) -> Self {
+        let action = Action::Read;
+        Self::Refused(Refusal { action, errno })
+    }
+
+    /// The same error, about this action if it is a refusal.
+    pub(super) fn about(self, action: Action) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(Refusal { action, ..refusal }),
+            error => error,
+        }
+    }
+}
+
+/// A request that the kernel refused. `Display` says why, in the words of `ipvsadm`.
+///
+/// ```
+/// use ipvsadm::kernel::{Action, Refusal};
+///
+/// let refusal = Refusal { action: Action::AddService, errno: libc::EEXIST };
+/// assert_eq!(refusal.to_string(), "Service already exists");
+/// assert!(refusal.already_exists());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked for.
+    pub action: Action,
+    /// The error number of the kernel. It means something else for each action.
+    pub errno: i32,
+}
+
+impl Refusal {
+    /// Whether the service or server is there already, or the daemon runs.
+    pub fn already_exists(&self) -> bool {
+        self.errno == libc::EEXIST
+    }
+
+    /// Whether there is no such service, server or daemon, or no such scheduler or engine.
+    pub fn not_found(&self) -> bool {
+        matches!(self.errno, libc::ESRCH | libc::ENOENT)
+    }
+
+    /// Whether this process lacks the right to it: root, or `CAP_NET_ADMIN` in the initial user
+    /// namespace.
+    pub fn not_permitted(&self) -> bool {
+        self.errno == libc::EPERM
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The original's text for an error number, which depends on the action.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.action, self.errno) {
+            (Action::AddService, libc::EEXIST) => "Service already exists",
+            (Action::AddService | Action::EditService, libc::ENOENT) => {
+                "Scheduler or persistence engine not found"
+            }
+            (
+                Action::EditService | Action::DeleteService | Action::Zero | Action::Read,
+                libc::ESRCH,
+            ) => "No such service",
+            (Action::AddServer | Action::EditServer | Action::DeleteServer, libc::ESRCH) => {
+                "Service not defined"
+            }
+            (Action::AddServer, libc::EEXIST) => "Destination already exists",
+            (Action::EditServer | Action::DeleteServer, libc::ENOENT) => "No such destination",
+            (Action::StartDaemon, libc::EEXIST) => "Daemon has already run",
+            (Action::StopDaemon, libc::ESRCH) => "No daemon is running",
+            (_, libc::EPERM) => "Permission denied (you must be root)",
+            (_, libc::EINVAL) => {
+                "Invalid operation.  Possibly wrong module version, address not unicast, ..."
+            }
+            (_, libc::ENOMEM) => "Memory allocation problem",
+            (_, libc::ENOPROTOOPT) => "Protocol not available",
+            (_, libc::EOPNOTSUPP) => "Operation not supported with IPv6",
+            (_, libc::EAFNOSUPPORT) => "Operation not supported with specified address family",
+            (_, libc::EMSGSIZE) => "Module is wrong version",
+            (_, errno) => return f.write_str(&plain(&io::Error::from_raw_os_error(errno))),
+        })
+    }
+}
+
+/// What the kernel was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// [`Change::AddService`]
+    AddService,
+    /// [`Change::EditService`]
+    EditService,
+    /// [`Change::DeleteService`]
+    DeleteService,
+    /// [`Change::AddServer`]
+    AddServer,
+    /// [`Change::EditServer`]
+    EditServer,
+    /// [`Change::DeleteServer`]
+    DeleteServer,
+    /// [`Change::Flush`]
+    Flush,
+    /// [`Change::Zero`]
+    Zero,
+    /// [`Change::SetTimeouts`]
+    SetTimeouts,
+    /// [`Change::StartDaemon`]
+    StartDaemon,
+    /// [`Change::StopDaemon`]
+    StopDaemon,
+    /// A question.
+    Read,
+}
+
+impl From<&Change> for Action {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::AddService(_) => Self::AddService,
+            Change::EditService(_) => Self::EditService,
+            Change::DeleteService(_) => Self::DeleteService,
+            Change::AddServer(..) => Self::AddServer,
+            Change::EditServer(..) => Self::EditServer,
+            Change::DeleteServer(..) => Self::DeleteServer,
+            Change::Flush => Self::Flush,
+            Change::Zero(_) => Self::Zero,
+            Change::SetTimeouts(_) => Self::SetTimeouts,
+            Change::StartDaemon(_) => Self::StartDaemon,
+            Change::StopDaemon(_) => Self::StopDaemon,
+        }
+    }
+}
+
+/// The text of an error, without the number that Rust adds to those of the system.
+pub(crate) fn plain(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
     }
 }
 

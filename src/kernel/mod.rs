@@ -11,6 +11,7 @@ mod module;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod netlink;
+mod netns;
 mod only_ipv4;
 mod proc;
 mod request;
@@ -24,7 +25,13 @@ mod transport;
 
 pub use batch::Batch;
 pub use client::Client;
-pub use error::{Error, Result};
-pub use proc::{Connections, parse_connection};
+pub(crate) use error::plain;
+pub use error::{Action, Error, Refusal, Result};
+pub use module::load as load_module;
+pub use netns::Netns;
+pub use proc::Connections;
+#[doc(hidden)]
+pub use proc::parse_connection;
 pub use table::Detail;
+#[doc(hidden)]
 pub use transport::{Inbox, Room, Transport};

@@ -4,8 +4,10 @@ use std::process::{Command, Stdio};
 
 use super::socket::keep_descriptors_from;
 
-/// Loads the module if it can. Whether it could is seen by asking the kernel again, so neither
-/// the output of the loader nor its exit status matter.
+/// Loads the module `ip_vs` by running `/sbin/modprobe`, which needs root.
+///
+/// Whether that worked is seen by asking the kernel again, so neither the output of the program
+/// nor its exit status matter.
 pub fn load() {
     let mut modprobe = Command::new("/sbin/modprobe");
     keep_descriptors_from(&mut modprobe);

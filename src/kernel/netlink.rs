@@ -102,7 +102,7 @@ impl Netlink {
         match verdict {
             0 => Ok(()),
             libc::ENOENT if self.is_gone() => Err(Error::Absent),
-            errno => Err(Error::Refused(errno)),
+            errno => Err(Error::refused(errno)),
         }
     }
 
@@ -393,7 +393,7 @@ impl Netlink {
 fn no_answer(errno: i32) -> Error {
     match errno {
         libc::ENOENT => Error::Absent,
-        errno => Error::Refused(errno),
+        errno => Error::refused(errno),
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
 
+use super::netns::{Netns, run_in};
 use super::only_ipv4;
 use super::transport::{Inbox, Room, Transport};
 
@@ -26,6 +27,8 @@ const SEND_BUFFER: c_int = 128 * 1024;
 const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
 
 pub struct Socket {
+    /// Where the sockets are opened, if not in the namespace of this process.
+    namespace: Option<Netns>,
     /// Closed by a release, and opened again when it is next used.
     netlink: Option<netlink_sys::Socket>,
     is_large: bool,
@@ -34,9 +37,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn open() -> io::Result<Self> {
+    pub fn open(namespace: Option<Netns>) -> io::Result<Self> {
+        let netlink = run_in(namespace.as_ref(), open_netlink)?;
         Ok(Self {
-            netlink: Some(open_netlink()?),
+            namespace,
+            netlink: Some(netlink),
             is_large: false,
             plain: None,
         })
@@ -46,7 +51,7 @@ impl Socket {
         let socket = match self.netlink.take() {
             Some(socket) => socket,
             None => {
-                let socket = open_netlink()?;
+                let socket = run_in(self.namespace.as_ref(), open_netlink)?;
                 if self.is_large {
                     enlarge(socket.as_raw_fd())?;
                 }
@@ -59,17 +64,7 @@ impl Socket {
     fn plain(&mut self) -> io::Result<RawFd> {
         let socket = match self.plain.take() {
             Some(socket) => socket,
-            None => {
-                // SAFETY: the call takes numbers only.
-                let socket = unsafe {
-                    libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)
-                };
-                if socket < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                // SAFETY: the descriptor was just opened, and nobody else has it.
-                unsafe { OwnedFd::from_raw_fd(socket) }
-            }
+            None => run_in(self.namespace.as_ref(), open_plain)?,
         };
         Ok(self.plain.insert(socket).as_raw_fd())
     }
@@ -161,6 +156,16 @@ pub fn keep_descriptors_from(command: &mut Command) {
     };
     // SAFETY: between fork and exec this makes system calls and nothing else.
     unsafe { command.pre_exec(close_by_exec) };
+}
+
+fn open_plain() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes numbers only.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }
 
 fn open_netlink() -> io::Result<netlink_sys::Socket> {

@@ -10,7 +10,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
-use super::error::{Error, Malformed, Result};
+use super::error::{Action, Error, Malformed, Refusal, Result};
 use super::transport::Transport;
 use super::{daemon, server, service};
 use crate::model::{
@@ -44,7 +44,10 @@ mod option {
 const NAME: usize = 16;
 
 /// For what only netlink can do.
-const NOT_HERE: Error = Error::Refused(libc::EPERM);
+const NOT_HERE: Error = Error::Refused(Refusal {
+    action: Action::Read,
+    errno: libc::EPERM,
+});
 
 /// Room for entries that are added between counting and listing.
 const SLACK: usize = 16;
@@ -290,7 +293,7 @@ fn interrupted(error: &io::Error) -> bool {
 
 fn refused(error: io::Error) -> Error {
     match error.raw_os_error() {
-        Some(errno) => Error::Refused(errno),
+        Some(errno) => Error::refused(errno),
         None => Error::Io(error),
     }
 }

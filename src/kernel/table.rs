@@ -94,7 +94,9 @@ impl Client {
     pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
         let counted = match self.netlink.options().service(id) {
             Ok((_, count)) => Some(count),
-            Err(missing @ Error::Refused(libc::ESRCH)) => return Err(missing),
+            Err(Error::Refused(missing)) if missing.errno == libc::ESRCH => {
+                return Err(missing.into());
+            }
             Err(error) if self.way == Way::Options => return Err(error),
             Err(_) => None,
         };
@@ -272,7 +274,8 @@ impl Client {
         }
         let has_enough = |state: &ServerState| detail.has_enough_of_server(state);
         match self.netlink.options().servers(id, count) {
-            Err(Error::Refused(libc::EPERM) | Error::NoAnswer) => Ok(None),
+            Err(Error::NoAnswer) => Ok(None),
+            Err(Error::Refused(refusal)) if refusal.not_permitted() => Ok(None),
             servers => Ok(Some(servers?).filter(|servers| servers.iter().all(has_enough))),
         }
     }
@@ -324,7 +327,7 @@ impl Client {
 /// An answer about a service; `None` if there is no such service.
 fn existing<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
-        Err(Error::Refused(libc::ESRCH)) => Ok(None),
+        Err(Error::Refused(refusal)) if refusal.errno == libc::ESRCH => Ok(None),
         answer => answer.map(Some),
     }
 }

@@ -11,7 +11,7 @@ pub const SLOT_SIZE: usize = 32 * 1024;
 
 /// What the client needs of an operating system. Each method is one system call or two, and
 /// none of them waits for ever.
-pub trait Transport {
+pub trait Transport: Send {
     /// Sends netlink messages; the kernel has executed them when this returns.
     fn send(&mut self, messages: &[u8]) -> io::Result<()>;
 

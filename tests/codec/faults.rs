@@ -1,14 +1,13 @@
 //! Everything that can go wrong with a system call, at each of them in turn: what comes of it is
 //! what would have come without, or an error that blames nobody else.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io;
-use std::rc::Rc;
 
-use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Result, Room, Transport};
+use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Refusal, Result, Room, Transport};
 use ipvsadm::model::*;
 
+use crate::shared::Shared;
 use crate::wire;
 use crate::world::{Visitor, World, entry, v4, v6};
 
@@ -95,11 +94,13 @@ const QUESTIONS: [Question; 12] = [
         let mut batch = Batch::new(client)?;
         for number in [7, 10_000, 10_000, 10_001] {
             let service = new(number);
-            batch.push(number, &Change::AddService(service), |tag, errno| {
-                refused.push((tag, errno))
-            })?;
+            batch.push(
+                number,
+                &Change::AddService(service),
+                |tag, refusal: Refusal| refused.push((tag, refusal.errno)),
+            )?;
         }
-        batch.flush(|tag, errno| refused.push((tag, errno)))?;
+        batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))?;
         Ok(format!("{refused:?}"))
     },
 ];
@@ -157,20 +158,21 @@ struct Faulty {
     fault: Fault,
     /// The number of the call.
     at: usize,
-    calls: Rc<Cell<usize>>,
+    calls: Shared<usize>,
     last_sequence: u32,
     /// What is still to come, in front of what the world has to say.
     waiting: Vec<(Vec<u8>, u32)>,
     is_silent: bool,
     /// Whether it was an old option that failed, whose error is the kernel's verdict.
-    failed_option: Rc<Cell<bool>>,
+    failed_option: Shared<bool>,
 }
 
 impl Faulty {
     /// Whether this call is the one.
     fn is_here(&mut self) -> bool {
-        self.calls.set(self.calls.get() + 1);
-        self.calls.get() == self.at + 1
+        let mut calls = self.calls.lock();
+        *calls += 1;
+        *calls == self.at + 1
     }
 
     fn call(&mut self) -> io::Result<()> {
@@ -182,8 +184,7 @@ impl Faulty {
 
     fn option(&mut self) -> io::Result<()> {
         let outcome = self.call();
-        self.failed_option
-            .set(self.failed_option.get() || outcome.is_err());
+        *self.failed_option.lock() |= outcome.is_err();
         outcome
     }
 
@@ -286,25 +287,25 @@ struct Trial {
 }
 
 fn attempt(question: Question, old_options: bool, fault: Fault, at: usize) -> Trial {
-    let world = Rc::new(RefCell::new(world(old_options)));
-    let (calls, failed_option) = (Rc::default(), Rc::default());
+    let world = Shared::new(world(old_options));
+    let (calls, failed_option) = (Shared::default(), Shared::default());
     let faulty = Faulty {
-        inner: Visitor(Rc::clone(&world)),
+        inner: Visitor(world.clone()),
         fault,
         at,
-        calls: Rc::clone(&calls),
+        calls: calls.clone(),
         last_sequence: 0,
         waiting: Vec::new(),
         is_silent: false,
-        failed_option: Rc::clone(&failed_option),
+        failed_option: failed_option.clone(),
     };
     let outcome = Client::over(Box::new(faulty)).and_then(question);
-    let table = names(world.borrow().table.clone());
+    let table = names(world.lock().table.clone());
     Trial {
         outcome,
         table,
-        calls: calls.get(),
-        failed_option: failed_option.get(),
+        calls: *calls.lock(),
+        failed_option: *failed_option.lock(),
     }
 }
 

@@ -9,6 +9,7 @@ mod replies;
 mod requests;
 mod said;
 mod script;
+mod shared;
 mod table;
 mod trouble;
 mod values;

@@ -1,6 +1,6 @@
 //! The old socket options, which serve where netlink is refused.
 
-use ipvsadm::kernel::{Batch, Client, Error};
+use ipvsadm::kernel::{Batch, Client, Error, Refusal};
 use ipvsadm::model::*;
 
 use crate::said::{self, narrow, numbers};
@@ -121,7 +121,16 @@ fn what_cannot_be_said_is_refused() {
     ] {
         let (script, mut client) = restricted([]);
         let error = client.apply(&change).unwrap_err();
-        assert!(matches!(error, Error::Refused(libc::EPERM)), "{change:?}");
+        assert!(
+            matches!(
+                error,
+                Error::Refused(Refusal {
+                    errno: libc::EPERM,
+                    ..
+                })
+            ),
+            "{change:?}"
+        );
         assert!(!script.asked().iter().any(|a| matches!(a, Asked::Set(..))));
     }
 }
@@ -220,9 +229,9 @@ fn refusals_keep_their_number() {
     for errno in [libc::EEXIST, libc::ESRCH, libc::ENOENT, libc::ENOMEM] {
         let (_, mut client) = restricted([Step::Fails(errno), Step::Fails(errno)]);
         let add = client.add_service(&plain_service(tcp())).unwrap_err();
-        assert!(matches!(add, Error::Refused(number) if number == errno));
+        assert!(matches!(add, Error::Refused(refusal) if refusal.errno == errno));
         let get = client.service(&tcp()).unwrap_err();
-        assert!(matches!(get, Error::Refused(number) if number == errno));
+        assert!(matches!(get, Error::Refused(refusal) if refusal.errno == errno));
     }
 }
 
@@ -230,7 +239,7 @@ fn refusals_keep_their_number() {
 fn a_batch_goes_one_by_one() {
     let (_, client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
     let mut refused = Vec::new();
-    let mut note = |tag, errno| refused.push((tag, errno));
+    let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
     let mut batch = Batch::new(client).unwrap();
     for tag in 1..=3 {
         batch.push(tag, &Change::Flush, &mut note).unwrap();
@@ -248,7 +257,13 @@ fn without_any_right_it_is_netlinks_refusal() {
         script.old_options = true;
         script.then([Step::Fails(errno)]);
         let error = script.open().err();
-        assert!(matches!(error, Some(Error::Refused(libc::EPERM))));
+        assert!(matches!(
+            error,
+            Some(Error::Refused(Refusal {
+                errno: libc::EPERM,
+                ..
+            }))
+        ));
     }
 }
 

@@ -1,12 +1,11 @@
 //! A kernel that answers what a test has written down.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
 
 use ipvsadm::kernel::{Client, Inbox, Result, Room, Transport};
 
+use crate::shared::Shared;
 use crate::wire;
 
 /// The number of the family in this kernel.
@@ -41,8 +40,8 @@ pub enum Asked {
 /// A kernel with a script, and what was asked of it so far.
 #[derive(Clone, Default)]
 pub struct Script {
-    steps: Rc<RefCell<VecDeque<Step>>>,
-    asked: Rc<RefCell<Vec<Asked>>>,
+    steps: Shared<VecDeque<Step>>,
+    asked: Shared<Vec<Asked>>,
     last_sequence: u32,
     /// The last step is taken again and again.
     pub endless: bool,
@@ -60,22 +59,22 @@ impl Script {
     }
 
     pub fn then(&self, steps: impl IntoIterator<Item = Step>) {
-        self.steps.borrow_mut().extend(steps);
+        self.steps.lock().extend(steps);
     }
 
     /// A client of this kernel, which is asked first for its family and version.
     pub fn client(&self) -> Client {
         for step in opening().into_iter().rev() {
-            self.steps.borrow_mut().push_front(step);
+            self.steps.lock().push_front(step);
         }
         let client = self.clone().open().expect("a family");
-        self.asked.borrow_mut().clear();
+        self.asked.lock().clear();
         client
     }
 
     /// Takes back what was not needed.
     pub fn unschedule(&self) {
-        self.steps.borrow_mut().clear();
+        self.steps.lock().clear();
     }
 
     pub fn open(self) -> Result<Client> {
@@ -84,7 +83,7 @@ impl Script {
 
     /// What was asked since the client was opened.
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.borrow().clone()
+        self.asked.lock().clone()
     }
 
     /// The one thing that was sent.
@@ -101,13 +100,13 @@ impl Script {
 
     /// Whether all of the script was needed.
     pub fn is_over(&self) -> bool {
-        self.steps.borrow().is_empty()
+        self.steps.lock().is_empty()
     }
 
     fn step(&mut self, asked: Asked) -> io::Result<Step> {
-        self.asked.borrow_mut().push(asked);
-        let step = self.steps.borrow_mut().pop_front();
-        let step = step.unwrap_or_else(|| panic!("no more: {:?}", self.asked.borrow()));
+        self.asked.lock().push(asked);
+        let step = self.steps.lock().pop_front();
+        let step = step.unwrap_or_else(|| panic!("no more: {:?}", self.asked.lock()));
         if self.endless && self.is_over() {
             self.then([step.clone()]);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ipvsadm::kernel::{Detail, Error};
+use ipvsadm::kernel::{Detail, Error, Refusal};
 use ipvsadm::model::*;
 
 use crate::world::*;
@@ -68,9 +68,9 @@ fn a_brief_one_of_ipv4_needs_no_list() {
     let (mut client, world) = visit(world(mixed(300, 0)));
     let table = client.table(Detail::Brief).unwrap();
     assert_eq!(table, mixed(300, 0).iter().map(brief).collect::<Table>());
-    assert_eq!(world.borrow().lists, 0);
+    assert_eq!(world.lock().lists, 0);
     // One question for each service that has servers.
-    assert_eq!(world.borrow().questions, 200);
+    assert_eq!(world.lock().questions, 200);
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn a_full_one_of_ipv4_asks_for_each_service_and_lists_servers_where_there_are_an
     let (mut client, world) = visit(world(mixed(300, 0)));
     let table = client.table(Detail::Full).unwrap();
     assert_eq!(by_id(table), by_id(mixed(300, 0)));
-    assert_eq!(world.borrow().lists, 200);
-    assert_eq!(world.borrow().questions, 300);
+    assert_eq!(world.lock().lists, 200);
+    assert_eq!(world.lock().questions, 300);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn counters_that_may_have_run_over_are_asked_for_again() {
     let (mut client, world) = visit(world(mixed(300, 0)));
     let table = client.table(Detail::Counters).unwrap();
     assert_eq!(by_id(table), by_id(mixed(300, 0)));
-    assert_eq!(world.borrow().lists, 200);
+    assert_eq!(world.lock().lists, 200);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn settings_lack_nothing_without_tunnels() {
     let told = told.iter().map(brief).collect();
     assert_eq!(by_id(told), by_id(table.iter().map(brief).collect()));
     // The servers of one service.
-    assert_eq!(world.borrow().lists, 1);
+    assert_eq!(world.lock().lists, 1);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn ipv6_services_are_listed_until_nothing_is_new() {
     let (mut client, world) = visit(world(mixed(300, 30)));
     client.table(Detail::Full).unwrap();
     // Nor has anybody counted their servers.
-    assert_eq!(world.borrow().lists, 3 + 200 + 30);
+    assert_eq!(world.lock().lists, 3 + 200 + 30);
 }
 
 #[test]
@@ -310,7 +310,13 @@ fn a_missing_service_is_an_error() {
         for address in [v4(9), v6(9)] {
             let id = entry(address, 0).service.service.id;
             let error = client.servers(&id).unwrap_err();
-            assert!(matches!(error, Error::Refused(libc::ESRCH)));
+            assert!(matches!(
+                error,
+                Error::Refused(Refusal {
+                    errno: libc::ESRCH,
+                    ..
+                })
+            ));
         }
         for address in [v4(0), v6(0)] {
             let id = entry(address, 0).service.service.id;

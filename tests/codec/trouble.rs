@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipvsadm::kernel::{Batch, Error, Room};
+use ipvsadm::kernel::{Batch, Error, Refusal, Room};
 use ipvsadm::model::Change;
 use ipvsadm::model::DaemonRole;
 
@@ -102,14 +102,14 @@ fn verdicts_are_told_as_they_are() {
     for errno in [1, 3, 17, 93, 4095, i32::MAX] {
         let script = Script::new([Step::Sent, received(wire::verdict(0, errno))]);
         let error = script.client().flush().unwrap_err();
-        assert!(matches!(error, Error::Refused(number) if number == errno));
+        assert!(matches!(error, Error::Refused(refusal) if refusal.errno == errno));
     }
     let script = Script::new([
         Step::Sent,
         received(wire::bare(3, 2, 0, &(-95_i32).to_ne_bytes())),
     ]);
     let error = script.client().services().unwrap_err();
-    assert!(matches!(error, Error::Refused(95)));
+    assert!(matches!(error, Error::Refused(Refusal { errno: 95, .. })));
 }
 
 #[test]
@@ -156,7 +156,16 @@ fn something_is_not_found() {
         received(wire::info(0)),
     ]);
     let error = script.client().flush().unwrap_err();
-    assert!(matches!(error, Error::Refused(libc::ENOENT)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Refused(Refusal {
+                errno: libc::ENOENT,
+                ..
+            })
+        ),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -168,7 +177,7 @@ fn only_the_kernel_is_believed() {
         received(wire::verdict(0, 17)),
     ]);
     let error = script.client().flush().unwrap_err();
-    assert!(matches!(error, Error::Refused(17)));
+    assert!(matches!(error, Error::Refused(Refusal { errno: 17, .. })));
 
     let script = Script::new([
         Step::Sent,
@@ -191,7 +200,7 @@ fn answers_to_something_else_are_passed_over() {
         received([wire::bare(1, 0, 0, &[]), wire::verdict(0, 17)].concat()),
     ]);
     let error = script.client().flush().unwrap_err();
-    assert!(matches!(error, Error::Refused(17)));
+    assert!(matches!(error, Error::Refused(Refusal { errno: 17, .. })));
 
     let script = Script::new([
         Step::Sent,
@@ -304,7 +313,13 @@ fn no_servers_or_no_service() {
         received(wire::verdict(0, 3)),
     ]);
     let error = script.client().servers(&tcp()).unwrap_err();
-    assert!(matches!(error, Error::Refused(libc::ESRCH)));
+    assert!(matches!(
+        error,
+        Error::Refused(Refusal {
+            errno: libc::ESRCH,
+            ..
+        })
+    ));
 }
 
 mod stopping_a_daemon {
@@ -317,7 +332,10 @@ mod stopping_a_daemon {
         let answers = vec![wire::verdict(STOP, 3), wire::info(0)];
         let script = Script::new([Step::Sent, Step::Received(answers)]);
         let error = script.client().stop_daemon(DaemonRole::Master);
-        assert!(matches!(error, Err(Error::Refused(3))));
+        assert!(matches!(
+            error,
+            Err(Error::Refused(Refusal { errno: 3, .. }))
+        ));
     }
 
     #[test]
@@ -354,7 +372,7 @@ mod batches {
         ]);
         let client = script.client();
         let mut refused = Vec::new();
-        let mut note = |tag, errno| refused.push((tag, errno));
+        let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
         let mut batch = Batch::new(client).unwrap();
         for tag in ["a", "b", "c", "d"] {
             batch.push(tag, &Change::Flush, &mut note).unwrap();
@@ -444,7 +462,7 @@ mod batches {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
         batch
-            .flush(|tag, errno| refused.push((tag, errno)))
+            .flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))
             .unwrap();
         assert_eq!(refused, [(2, 17)]);
     }
@@ -463,7 +481,7 @@ mod batches {
         for tag in 1..=3 {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
-        let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
+        let outcome = batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
         assert!(script.is_over());
         (outcome.unwrap_err(), refused, batch.take_unknown())
     }
@@ -498,7 +516,7 @@ mod batches {
         for tag in 1..=4 {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
-        let outcome = batch.flush(|tag, errno| refused.push((tag, errno)));
+        let outcome = batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
         assert!(matches!(outcome, Err(Error::NoAnswer)));
         assert_eq!(
             (&refused[..], &batch.take_unknown()[..]),

@@ -1,16 +1,15 @@
 //! A kernel that has a table, and others who change it while it is listed.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
 
 use ipvsadm::kernel::{Client, Inbox, Room, Transport};
 use ipvsadm::model::*;
 
 use crate::said::{self, narrow, numbers, wide};
 use crate::script::FAMILY;
+use crate::shared::Shared;
 use crate::wire::{self, Fields};
 
 /// Asks for a verdict, whatever it is.
@@ -19,9 +18,9 @@ const ACK: u16 = 4;
 pub type Table = Vec<Entry>;
 
 /// Somebody who is let in each time the kernel has told a part of a list.
-pub type Other = Box<dyn FnMut(&mut Table)>;
+pub type Other = Box<dyn FnMut(&mut Table) + Send>;
 
-pub type Between = Box<dyn FnMut(&mut Table, Option<i32>)>;
+pub type Between = Box<dyn FnMut(&mut Table, Option<i32>) + Send>;
 
 #[derive(Default)]
 pub struct World {
@@ -60,15 +59,15 @@ enum Of {
 }
 
 /// A client of this world, and the world.
-pub fn visit(world: World) -> (Client, Rc<RefCell<World>>) {
-    let world = Rc::new(RefCell::new(world));
-    let client = Client::over(Box::new(Visitor(Rc::clone(&world)))).unwrap();
-    world.borrow_mut().questions = 0;
+pub fn visit(world: World) -> (Client, Shared<World>) {
+    let world = Shared::new(world);
+    let client = Client::over(Box::new(Visitor(world.clone()))).unwrap();
+    world.lock().questions = 0;
     (client, world)
 }
 
 /// The way to a world.
-pub struct Visitor(pub Rc<RefCell<World>>);
+pub struct Visitor(pub Shared<World>);
 
 impl World {
     fn find(&self, id: &ServiceId) -> Option<&Entry> {
@@ -256,13 +255,13 @@ fn id(key: &Fields) -> ServiceId {
 impl Transport for Visitor {
     fn send(&mut self, messages: &[u8]) -> io::Result<()> {
         for request in wire::requests(messages) {
-            self.0.borrow_mut().hear(&request);
+            self.0.lock().hear(&request);
         }
         Ok(())
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.0.lock();
         let datagram = world.waiting.pop_front();
         let datagram = datagram.ok_or(io::Error::from_raw_os_error(libc::EAGAIN))?;
         inbox.empty_slots()[0][..datagram.len()].copy_from_slice(&datagram);
@@ -279,7 +278,7 @@ impl Transport for Visitor {
     }
 
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.0.lock();
         if !world.old_options {
             return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
         }
@@ -295,7 +294,7 @@ impl Transport for Visitor {
     }
 
     fn uses(&mut self) -> Option<usize> {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.0.lock();
         let uses = world.table.len() + world.daemons.len();
         world.pass(None);
         world.uses.then_some(uses)

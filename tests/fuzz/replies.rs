@@ -1,10 +1,9 @@
 //! Whatever the kernel answers, in both of its ways: nothing breaks, and no verdict is invented.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Room, Transport};
@@ -76,17 +75,17 @@ fn open() -> anyhow::Result<Reader> {
     }))
 }
 
-fn ask(kernel: &Kernel, batch: &mut Batch<u32>, random: &mut Random) {
+fn ask(kernel: &Kernel, batch: &mut Batch<Client, u32>, random: &mut Random) {
     let ignore = |_, _| {};
     if random.chance(15) {
         let changes = 1 + random.below(3) as u32;
         for tag in 0..changes {
             // Whatever fails fails all the same when it is flushed.
-            let _ = batch.push(tag, &Change::Flush, |tag, errno| {
-                assert!(tag < changes && errno != 0);
+            let _ = batch.push(tag, &Change::Flush, |tag, refusal| {
+                assert!(tag < changes && refusal.errno != 0);
             });
         }
-        let _ = batch.flush(|tag, errno| assert!(tag < changes && errno != 0));
+        let _ = batch.flush(|tag, refusal| assert!(tag < changes && refusal.errno != 0));
         let unknown = batch.take_unknown();
         assert!(unknown.len() <= changes as usize && unknown.is_sorted());
         return;
@@ -147,7 +146,7 @@ fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
 
 /// A kernel that says what it is given to say, and knows what it said.
 #[derive(Clone)]
-struct Kernel(Rc<RefCell<State>>);
+struct Kernel(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -178,16 +177,16 @@ impl Kernel {
             options: vec![1; 12],
             ..State::default()
         };
-        let kernel = Self(Rc::new(RefCell::new(state)));
+        let kernel = Self(Arc::new(Mutex::new(state)));
         if refuses_netlink {
             let denied = verdict(libc::EPERM);
-            kernel.0.borrow_mut().datagrams[1] = (denied, 0);
+            kernel.state().datagrams[1] = (denied, 0);
         }
         kernel
     }
 
     fn prepare(&self, input: &[u8], random: &mut Random) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.datagrams.clear();
         state.verdicts.clear();
         let mut rest = input;
@@ -207,12 +206,16 @@ impl Kernel {
         state.counts_wildly = random.below(1000) == 0;
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no other thread")
+    }
+
     /// A verdict must have been given by the kernel.
     fn judge(&self, outcome: &Result<(), Error>) {
-        let state = self.0.borrow();
+        let state = self.state();
         let errno = match outcome {
             Ok(()) => 0,
-            Err(Error::Refused(errno)) => *errno,
+            Err(Error::Refused(refusal)) => refusal.errno,
             Err(_) => return,
         };
         let given = state.verdicts.contains(&errno);
@@ -222,7 +225,7 @@ impl Kernel {
 
 impl Transport for Kernel {
     fn send(&mut self, messages: &[u8]) -> io::Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         for message in split(messages) {
             state.last_sequence = field(&messages[message..], 8);
         }
@@ -230,7 +233,7 @@ impl Transport for Kernel {
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
-        let state = &mut *self.0.borrow_mut();
+        let state = &mut *self.state();
         let Some((mut datagram, sender)) = state.datagrams.pop_front() else {
             // What is lost is said once, and then there is nothing.
             let end = std::mem::replace(&mut state.end, libc::EAGAIN);
@@ -266,7 +269,7 @@ impl Transport for Kernel {
     }
 
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
-        let state = &mut *self.0.borrow_mut();
+        let state = &mut *self.state();
         if state.option_error != 0 {
             return Err(io::Error::from_raw_os_error(state.option_error));
         }
@@ -293,7 +296,7 @@ impl Transport for Kernel {
     }
 
     fn uses(&mut self) -> Option<usize> {
-        self.0.borrow().uses
+        self.state().uses
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use ipvsadm::kernel::{self, Batch, Client, Detail, Error};
+use anyhow::{Context, Result, ensure};
+use ipvsadm::kernel::{self, Batch, Client, Detail, Error, Netns, Refusal};
 use ipvsadm::model::*;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
 use crate::lab::runner::KernelTest;
+use crate::lab::sys;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 
 pub fn tests() -> Vec<KernelTest> {
@@ -27,6 +28,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("client::tables_agree_whatever_their_detail", tables),
         KernelTest::new("client::a_table_that_changes", changing_table),
         KernelTest::new("client::a_user_namespace", user_namespace),
+        KernelTest::new("client::another_namespace", another_namespace),
         KernelTest::new("client::forged_answers_are_kept_out", forged_answers),
     ]
 }
@@ -70,7 +72,7 @@ fn numbered(number: u32) -> Server {
 
 fn refused<T>(outcome: kernel::Result<T>, errno: i32) -> Result<()> {
     match outcome {
-        Err(Error::Refused(number)) if number == errno => Ok(()),
+        Err(Error::Refused(refusal)) if refusal.errno == errno => Ok(()),
         Err(error) => Err(anyhow::anyhow!("{error:?} instead of error {errno}")),
         Ok(_) => Err(anyhow::anyhow!("no error instead of error {errno}")),
     }
@@ -278,7 +280,7 @@ fn daemons(world: &mut World) -> Result<()> {
     }
     let mut batch = Batch::new(client)?;
     let mut refused = Vec::new();
-    let mut note = |tag, errno| refused.push((tag, errno));
+    let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
     for _ in 0..20 {
         batch.push("start", &Change::StartDaemon(backup), &mut note)?;
         batch.push("stop", &Change::StopDaemon(DaemonRole::Backup), &mut note)?;
@@ -293,7 +295,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
     let (_namespace, client) = director(world)?;
     let mut batch = Batch::new(client)?;
     let mut refused = Vec::new();
-    let mut note = |tag, errno| refused.push((tag, errno));
+    let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
     // Each service twice: the second time is refused.
     for tag in 0..10_000 {
         let service = plain(v4(tag / 2));
@@ -479,6 +481,45 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
         output == expected,
         "it gave\n{output}instead of\n{expected}"
     );
+    Ok(())
+}
+
+/// A client of another namespace stays there, in whichever thread it is used.
+fn another_namespace(world: &mut World) -> Result<()> {
+    let (_here, mut client) = director(world)?;
+    let namespace = world.namespace("blue")?;
+    let mut blue = Client::open_in(&Netns::new("blue"))?;
+    let echo = Service::udp("127.0.0.1:7".parse()?);
+    let server = Server {
+        forwarding: Forwarding::Masquerade,
+        ..Server::new(([127, 0, 0, 1], 8007))
+    };
+    thread::scope(|scope| -> Result<()> {
+        let datagram = || -> Result<usize> {
+            namespace.enter()?;
+            sys::loopback_up()?;
+            blue.add_service(&echo)?;
+            blue.add_server(&echo.id, &server)?;
+            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            Ok(socket.send_to(b"hello", "127.0.0.1:7")?)
+        };
+        let sent = scope.spawn(datagram).join();
+        sent.map_err(|_| anyhow::anyhow!("the thread panicked"))??;
+        Ok(())
+    })?;
+    ensure!(client_servers(&mut blue, &echo.id)? == [server]);
+    ensure!(client.services()?.is_empty());
+    let count = |client: &mut Client| -> Result<usize> {
+        let mut connections = client.connections()?.context("a title")?;
+        let mut count = 0;
+        while connections.read()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    };
+    ensure!(count(&mut blue)? == 1);
+    ensure!(count(&mut client)? == 0);
+    ensure!(Client::open_in(&Netns::new("none-such")).is_err());
     Ok(())
 }
 

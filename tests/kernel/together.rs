@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use ipvsadm::kernel::{Batch, Client, Detail, Error};
+use ipvsadm::kernel::{Batch, Client, Detail, Error, Refusal};
 use ipvsadm::model::*;
 
 use crate::lab::kernels;
@@ -128,14 +128,19 @@ fn server(number: u32) -> Server {
 }
 
 /// Does it all; nothing may be refused.
-fn all(batch: &mut Batch<usize>, changes: impl IntoIterator<Item = Change>) -> Result<usize> {
+fn all(
+    batch: &mut Batch<Client, usize>,
+    changes: impl IntoIterator<Item = Change>,
+) -> Result<usize> {
     let mut refused = Vec::new();
     let mut count = 0;
     for change in changes {
-        batch.push(count, &change, |place, errno| refused.push((place, errno)))?;
+        batch.push(count, &change, |place, refusal: Refusal| {
+            refused.push((place, refusal.errno))
+        })?;
         count += 1;
     }
-    batch.flush(|place, errno| refused.push((place, errno)))?;
+    batch.flush(|place, refusal: Refusal| refused.push((place, refusal.errno)))?;
     ensure!(refused.is_empty(), "refused: {refused:?}");
     Ok(count)
 }
@@ -165,7 +170,13 @@ fn write(first: u32, over: &AtomicBool) -> Result<usize> {
         for service in extra.iter().step_by(2) {
             client.delete_service(&service.id)?;
             let gone = client.service(&service.id);
-            let is_gone = matches!(gone, Err(Error::Refused(libc::ESRCH)));
+            let is_gone = matches!(
+                gone,
+                Err(Error::Refused(Refusal {
+                    errno: libc::ESRCH,
+                    ..
+                }))
+            );
             ensure!(is_gone, "it was deleted: {gone:?}");
             changes += 1;
         }

@@ -5,25 +5,35 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str;
 
+use crate::kernel::netns::{Netns, run_in};
 use crate::lines::Lines;
 use crate::model::Connection;
 
 const PATH: &str = "/proc/net/ip_vs_conn";
 
-/// Reads the table connection by connection.
+/// The table of the network namespace that a thread is in, if it is not that of the process.
+const PATH_OF_THREAD: &str = "/proc/thread-self/net/ip_vs_conn";
+
+/// The connection table, read connection by connection.
+///
+/// The kernel writes it page by page, so it is not of one moment.
 pub struct Connections {
     lines: Lines<File>,
 }
 
 impl Connections {
     /// Opens the table and skips its title. `None` if it has no title.
-    pub(in crate::kernel) fn open() -> io::Result<Option<Self>> {
-        let mut lines = Lines::new(File::open(PATH)?);
+    pub(in crate::kernel) fn open(namespace: Option<&Netns>) -> io::Result<Option<Self>> {
+        let path = match namespace {
+            Some(_) => PATH_OF_THREAD,
+            None => PATH,
+        };
+        let mut lines = Lines::new(run_in(namespace, || File::open(path))?);
         let title = lines.read()?.is_some();
         Ok(title.then_some(Self { lines }))
     }
 
-    /// The next connection, or the line that stood there instead of one.
+    /// The next connection, or the line that is there instead of one.
     pub fn read(&mut self) -> io::Result<Option<Result<Connection<'_>, &[u8]>>> {
         let line = self.lines.read()?;
         Ok(line.map(|line| parse(line).ok_or(line)))

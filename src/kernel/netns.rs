@@ -1,0 +1,81 @@
+//! Network namespaces: each has its own services, daemons, timeouts and connections.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// Where `ip netns` keeps namespaces by name.
+const NAMED: &str = "/run/netns";
+
+/// A network namespace, by its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Netns(PathBuf);
+
+impl Netns {
+    /// The namespace of a name, as `ip netns` lists it. A text with a slash is the path of a
+    /// namespace, such as `/proc/4711/ns/net`.
+    pub fn new(name: impl AsRef<Path>) -> Self {
+        let name = name.as_ref();
+        if name.parent() == Some(Path::new("")) {
+            return Self(Path::new(NAMED).join(name));
+        }
+        Self(name.to_owned())
+    }
+
+    /// Runs something in this namespace: in a thread of its own, so that this one never leaves
+    /// its namespace. What it opens stays in the namespace.
+    pub(super) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let namespace = File::open(&self.0)?;
+        thread::scope(|scope| {
+            let inside = move || {
+                enter(&namespace)?;
+                run()
+            };
+            let thread = thread::Builder::new().spawn_scoped(scope, inside)?;
+            let gone = |_| Err(io::Error::other("a thread ended without a result"));
+            thread.join().unwrap_or_else(gone)
+        })
+    }
+}
+
+fn enter(namespace: &File) -> io::Result<()> {
+    // SAFETY: the call takes numbers only, and concerns this thread alone.
+    match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Runs something in a namespace, or in that of this thread if there is none.
+pub(super) fn run_in<T: Send>(
+    namespace: Option<&Netns>,
+    run: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    match namespace {
+        Some(namespace) => namespace.run(run),
+        None => run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_no_slash() {
+        let path = |name| Netns::new(name).0;
+        assert_eq!(path("blue"), Path::new("/run/netns/blue"));
+        assert_eq!(path("./blue"), Path::new("./blue"));
+        assert_eq!(path("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
+    }
+
+    #[test]
+    fn a_missing_namespace_is_an_error() {
+        let error = Netns::new("/none").run(|| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}
