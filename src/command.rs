@@ -1,7 +1,7 @@
 //! What was asked: one value for each thing this program can do.
 
 use crate::model::terms::{Term, Vocabulary, term};
-use crate::model::{Change, ServiceId};
+use crate::model::{Change, ServiceId, Settings};
 
 /// Longer than this no timeout may be: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -9,8 +9,12 @@ pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Change(Change),
+    /// A change that may depend on what is there.
+    Careful(Careful),
     List(Listing),
-    Save { numeric: bool },
+    Save {
+        numeric: bool,
+    },
     Restore,
     Help,
     Version,
@@ -19,6 +23,29 @@ pub enum Command {
 impl From<Change> for Command {
     fn from(change: Change) -> Self {
         Self::Change(change)
+    }
+}
+
+/// A change, and how it treats what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Careful {
+    pub change: Change,
+    /// What is so already is no error, and what is there already is changed.
+    pub exist: bool,
+    /// The settings that are not named stay.
+    pub keep: bool,
+    /// The settings that are named.
+    pub named: Settings,
+    /// The port that was written, where the service's is taken.
+    pub replaced_port: Option<u16>,
+    /// The scheduler that the named flags belong to, if they are not for every scheduler.
+    pub flags_of: Option<&'static str>,
+}
+
+impl Careful {
+    /// Whether it is carried out whatever is there.
+    pub fn is_plain(&self) -> bool {
+        !self.exist && !self.keep
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program as a function: arguments in, exit status out. All that it needs of the outside
 //! world comes by `Env`.
 
+mod change;
 mod complete;
 mod env;
 mod list;
@@ -66,6 +67,10 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let action = Action::from(&change);
             let mut client = env.open(action)?;
             asked(action, client.apply(&change))?;
+        }
+        Command::Careful(careful) => {
+            let mut client = env.open(Action::from(&careful.change))?;
+            change::carefully(env, &mut client, &careful)?;
         }
         Command::List(listing) => {
             let mut client = env.open(Action::Read)?;

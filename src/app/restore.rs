@@ -7,7 +7,7 @@ use crate::lines::Lines;
 use crate::names::Names;
 use crate::rules::{self, EmptyTable};
 
-use super::{Env, asked, list};
+use super::{Env, asked, change, list};
 
 /// The most lines that are kept before any is run.
 const MOST_LINES: usize = 1_000_000;
@@ -192,6 +192,12 @@ impl<'a> Restore<'a> {
     fn execute(&mut self, line: usize, command: &Command) -> Result<(), Failure> {
         let change = match command {
             Command::Change(change) => change,
+            Command::Careful(careful) if careful.is_plain() => &careful.change,
+            Command::Careful(careful) => {
+                return self.show(line, |env, client, _| {
+                    change::carefully(env, client, careful)
+                });
+            }
             Command::List(listing) => {
                 return self.show(line, |env, client, names| {
                     list::list(env, client, names, listing)

@@ -61,7 +61,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             are spread over servers. It has no servers until --add-server gives it some. A \
             service of that name must not exist yet.",
         ..command(Verb::AddService, |line| {
-            Ok(Change::AddService(line.whole_service()?).into())
+            line.careful(Change::AddService(line.whole_service()?))
         })
     },
     CommandSpec {
@@ -74,7 +74,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             stay. What the line does not state goes back to its default: name everything that \
             is to remain.",
         ..command(Verb::EditService, |line| {
-            Ok(Change::EditService(line.whole_service()?).into())
+            line.careful(Change::EditService(line.whole_service()?))
         })
     },
     CommandSpec {
@@ -86,7 +86,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             Deletes a virtual service together with its servers. Connections that exist are \
             forgotten as their timeouts pass.",
         ..command(Verb::DeleteService, |line| {
-            Ok(Change::DeleteService(line.service()?).into())
+            line.careful(Change::DeleteService(line.service()?))
         })
     },
     CommandSpec {
@@ -117,7 +117,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         manual: "Adds a real server to a virtual service.",
         ..command(Verb::AddServer, |line| {
             let (service, server) = line.whole_server()?;
-            Ok(Change::AddServer(service, server).into())
+            line.careful(Change::AddServer(service, server))
         })
     },
     CommandSpec {
@@ -131,7 +131,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             net.ipv4.vs.expire_nodest_conn says. To let them end first see DRAINING.",
         ..command(Verb::DeleteServer, |line| {
             let service = line.service()?;
-            Ok(Change::DeleteServer(service, line.server(service)?).into())
+            line.careful(Change::DeleteServer(service, line.server(service)?))
         })
     },
     CommandSpec {
@@ -145,7 +145,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             -m or -i forwarding is direct routing.",
         ..command(Verb::EditServer, |line| {
             let (service, server) = line.whole_server()?;
-            Ok(Change::EditServer(service, server).into())
+            line.careful(Change::EditServer(service, server))
         })
     },
     CommandSpec {

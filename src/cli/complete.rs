@@ -313,12 +313,18 @@ FWM  00000007 wrr
 
     #[test]
     fn options_are_those_of_the_command_that_are_not_there_yet() {
-        assert_eq!(texts("-D "), ["-t", "-u", "--sctp-service", "-f"]);
-        assert_eq!(texts("-d -t x "), ["-r"]);
+        assert_eq!(
+            texts("-D "),
+            ["-t", "-u", "--sctp-service", "-f", "--exist"]
+        );
+        assert_eq!(texts("-d -t x "), ["-r", "--exist"]);
         assert_eq!(texts("-S "), ["-n"]);
         assert_eq!(texts("-Sn "), [""; 0]);
-        assert_eq!(texts("-D -f 7 "), ["-6"]);
-        assert_eq!(texts("-E -f 7 -p "), ["-6", "-s", "-b", "-M", "--pe", "-o"]);
+        assert_eq!(texts("-D -f 7 "), ["-6", "--exist"]);
+        assert_eq!(
+            texts("-E -f 7 -p "),
+            ["-6", "-s", "-b", "-M", "--pe", "-o", "--keep"]
+        );
         assert_eq!(texts("-E -f 7 -p -s m"), ["mh"]);
         assert_eq!(texts("-L --da"), ["--daemon"]);
         assert_eq!(texts("-L --timeout --da"), [""; 0]);

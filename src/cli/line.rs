@@ -11,7 +11,7 @@ use crate::command::{Command, Format, LONGEST_TIMEOUT};
 use crate::error::Error;
 use crate::model::{
     DaemonRole, Engine, Family, Flags, Forwarding, Interface, Mask, Protocol, Scheduler, ServerId,
-    ServiceId, Timeouts, Tunnel,
+    ServiceId, Settings, Timeouts, Tunnel,
 };
 use crate::names::Names;
 
@@ -130,6 +130,8 @@ pub struct Line<'a> {
     names: &'a Names,
     /// The slots that are filled, but for those of free options.
     pub given: Slots,
+    /// The settings that are named.
+    pub named: Settings,
     /// The free options that stand there.
     pub free: Slots,
     pub(super) operands: Operands<'a>,
@@ -139,6 +141,8 @@ pub struct Line<'a> {
     early: Vec<Early<'a>>,
     pub scheduler: Option<Scheduler>,
     pub scheduler_flags: &'a [u8],
+    /// The scheduler that kept flags must belong to.
+    pub flags_of: Option<&'static str>,
     pub flags: Flags,
     pub persistence: Option<u32>,
     pub mask: Option<Mask>,
@@ -166,6 +170,7 @@ impl<'a> Line<'a> {
             verb,
             names,
             given: Slots::NONE,
+            named: Settings::NONE,
             free: Slots::NONE,
             operands: Operands::default(),
             timeouts: Timeouts {
@@ -177,6 +182,7 @@ impl<'a> Line<'a> {
             early: Vec::new(),
             scheduler: None,
             scheduler_flags: b"",
+            flags_of: None,
             flags: Flags::NONE,
             persistence: None,
             mask: None,
@@ -235,6 +241,7 @@ impl<'a> Line<'a> {
             return Err(Error::Repeated(spec.slot.name));
         }
         self.given = self.given.with(spec.slot);
+        self.named = self.named | spec.names;
         Ok(())
     }
 

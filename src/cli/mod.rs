@@ -9,7 +9,7 @@ mod live;
 mod options;
 mod spec;
 pub mod values;
-mod whole;
+pub mod whole;
 pub mod words;
 
 pub use commands::Verb;

@@ -8,6 +8,7 @@ use super::line::Line;
 use super::options::GROUPS;
 use crate::command::Command;
 use crate::error::{BadValue, Error};
+use crate::model::Settings;
 use crate::model::terms::{Vocabulary, choices};
 
 /// A command: what the program is asked to do.
@@ -50,6 +51,8 @@ pub struct OptionSpec {
     pub may: &'static [Verb],
     /// The commands that take just one of all options that name them here.
     pub one_of: &'static [Verb],
+    /// The settings that it names.
+    pub names: Settings,
     /// Takes it into the line.
     pub take: Take,
     /// Whether it means anything on a line with what stands there so far.
@@ -68,6 +71,7 @@ pub const OPTION: OptionSpec = OptionSpec {
     must: &[],
     may: &[],
     one_of: &[],
+    names: Settings::NONE,
     take: |_, _| Ok(()),
     is_useful: |_| true,
     help: "",

@@ -1,17 +1,17 @@
 //! Looks at a line as a whole: what is missing, what does not go together, and what it asks for.
 
-use super::line::{Line, illegal, timeout};
+use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
-    CONNECTIONS, DAEMON, EXACT, NO_SORT, NUMERIC, PERSISTENT_CONNECTIONS, RATE, REAL_SERVER,
-    SERVICE_ADDRESS, STATS, THRESHOLDS, TIMEOUT, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM,
-    TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
+    CONNECTIONS, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC, PERSISTENT_CONNECTIONS, RATE,
+    REAL_SERVER, SERVICE_ADDRESS, STATS, THRESHOLDS, TIMEOUT, TUNNEL_CHECKSUM, TUNNEL_INFO,
+    TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
-use crate::command::{Columns, Command, Listing, Subject, View};
+use crate::command::{Careful, Columns, Command, Listing, Subject, View};
 use crate::error::Error;
 use crate::model::{
-    Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId, Service,
-    ServiceId, Timeouts, TunnelKind, terms,
+    Change, Checksum, Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId,
+    Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
 };
 
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
@@ -89,7 +89,7 @@ impl Line<'_> {
     pub fn whole_service(&self) -> Result<Service, Error> {
         let id = self.service()?;
         if let ServiceId::Address { protocol, port, .. } = id {
-            if port == 0 && self.persistence.is_none() {
+            if port == 0 && self.persistence.is_none() && !self.keeps() {
                 return Err(Error::ZeroPort(id.family()));
             }
             if self.flags.has(Flags::ONE_PACKET) && protocol != Protocol::UDP {
@@ -106,7 +106,7 @@ impl Line<'_> {
         })
     }
 
-    fn read_scheduler_flags(&self) -> Result<Flags, Error> {
+    fn read_scheduler_flags(&mut self) -> Result<Flags, Error> {
         let text = self.scheduler_flags;
         let parts = text.split(|&byte| byte == b',');
         let mut parts = parts.filter(|part| !part.is_empty()).peekable();
@@ -118,75 +118,76 @@ impl Line<'_> {
         })
     }
 
-    fn scheduler_flag(&self, text: &[u8]) -> Result<Flags, Error> {
+    fn scheduler_flag(&mut self, text: &[u8]) -> Result<Flags, Error> {
         let Some((flag, owner)) = terms::flag_by_name(text) else {
             return Err(illegal("sched-flags", BAD_FLAG, text));
         };
         let scheduler = self.scheduler.as_ref().map_or(&b""[..], Name::as_bytes);
-        if owner.is_some_and(|owner| owner.as_bytes() != scheduler) {
-            let message = "incompatible scheduler flag `{}'";
-            return Err(illegal("sched-flags", message, text));
+        let is_kept = self.keeps() && self.scheduler.is_none();
+        if is_kept {
+            self.flags_of = self.flags_of.or(owner);
+        } else if owner.is_some_and(|owner| owner.as_bytes() != scheduler) {
+            return Err(foreign_flags(text));
         }
         Ok(flag)
     }
 
+    /// A change with what the line says of how to treat what is there.
+    pub fn careful(&self, change: Change) -> Result<Command, Error> {
+        let careful = Careful {
+            change,
+            exist: self.given.has(EXIST),
+            keep: self.keeps(),
+            named: self.named,
+            replaced_port: self.replaced_port(&change),
+            flags_of: self.flags_of,
+        };
+        let is_edit = matches!(change, Change::EditService(_) | Change::EditServer(..));
+        let tells = is_edit || careful.replaced_port.is_some();
+        if careful.exist || careful.keep || tells {
+            return Ok(Command::Careful(careful));
+        }
+        Ok(Command::Change(change))
+    }
+
+    /// The port that was written for a server, if it is not the server's.
+    fn replaced_port(&self, change: &Change) -> Option<u16> {
+        match (change, self.server) {
+            (
+                Change::AddServer(_, server) | Change::EditServer(_, server),
+                Some(ServerSoFar::Whole(written)),
+            ) if written.port != server.id.port => Some(written.port),
+            _ => None,
+        }
+    }
+
+    fn keeps(&self) -> bool {
+        self.given.has(KEEP)
+    }
+
     pub fn whole_server(&self) -> Result<(ServiceId, Server), Error> {
         let service = self.service()?;
-        let mut id = self.server(service)?;
-        if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =
-            (service, self.forwarding)
-        {
-            id.port = port;
-        }
-        if id.family() != service.family() && self.forwarding != Forwarding::Tunnel {
-            return Err(Error::MixedFamilies);
-        }
-        self.check_tunnel()?;
-        let server = Server {
-            id,
+        let mut server = Server {
+            id: self.server(service)?,
             forwarding: self.forwarding,
             tunnel: self.tunnel,
             weight: self.weight,
             upper_threshold: self.upper_threshold,
             lower_threshold: self.lower_threshold,
         };
-        Ok((service, server))
-    }
-
-    fn check_tunnel(&self) -> Result<(), Error> {
         let given = self.given.and(TUNNEL_SLOTS);
-        if self.forwarding != Forwarding::Tunnel {
-            return match given.first() {
-                Some(_) => Err(Error::NoTunnel),
-                None => Ok(()),
-            };
+        if self.keeps() {
+            // What is kept decides the rest; a gue tunnel takes any checksum, but only one.
+            let given = given
+                .except(Slots::NONE.with(TUNNEL_TYPE))
+                .with(TUNNEL_PORT);
+            check_tunnel(Forwarding::Tunnel, TunnelKind::Gue, given)?;
+        } else {
+            server.id = server.placed_in(&service);
+            check_family(&service, &server)?;
+            check_tunnel(server.forwarding, server.tunnel.kind, given)?;
         }
-        let (tunnel, must, one_of) = match self.tunnel.kind {
-            TunnelKind::Gue => (
-                "gue",
-                Slots::NONE.with(TUNNEL_PORT),
-                CHECKSUM_SLOTS.with(TUNNEL_REMOTE),
-            ),
-            TunnelKind::Gre => ("gre", Slots::NONE, CHECKSUM_SLOTS),
-            TunnelKind::Ipip | TunnelKind::Unknown(_) => ("ipip", Slots::NONE, Slots::NONE),
-        };
-        let may = Slots::NONE.with(TUNNEL_TYPE);
-        let needs = Needs { must, may, one_of };
-        needs.check(given).map_err(|breach| match breach {
-            Breach::Missing(slot) => Error::TunnelNeeds {
-                option: slot.name,
-                tunnel,
-            },
-            Breach::Illegal(slot) => Error::TunnelIllegal {
-                option: slot.name,
-                tunnel,
-            },
-            Breach::Conflict { slot, other } => Error::TunnelConflict {
-                option: slot.name,
-                other: other.name,
-                tunnel,
-            },
-        })
+        Ok((service, server))
     }
 
     pub fn listing(&self) -> Result<Listing, Error> {
@@ -252,7 +253,89 @@ impl Line<'_> {
     }
 }
 
+/// Whether a service can become this, of which some settings were named and the others kept.
+pub fn check_kept_service(service: &Service, flags_of: Option<&str>) -> Result<(), Error> {
+    let scheduler = service.scheduler.as_bytes();
+    if flags_of.is_some_and(|owner| owner.as_bytes() != scheduler) {
+        let flags = terms::names_of_flags(flags_of.unwrap_or_default().as_bytes(), service.flags);
+        let flags: Vec<&str> = flags.collect();
+        return Err(foreign_flags(flags.join(",").as_bytes()));
+    }
+    Ok(())
+}
+
+/// Whether a server can become this, of which some settings were named and the others kept.
+pub fn check_kept_server(
+    service: &ServiceId,
+    server: &Server,
+    named: Settings,
+) -> Result<(), Error> {
+    let tunnel = &server.tunnel;
+    let mut given = Slots::NONE;
+    if named.has(Settings::TUNNEL_KIND) {
+        given = given.with(TUNNEL_TYPE);
+    }
+    if named.has(Settings::TUNNEL_PORT) || tunnel.port != 0 {
+        given = given.with(TUNNEL_PORT);
+    }
+    if named.has(Settings::TUNNEL_CHECKSUM) {
+        given = given.with(match tunnel.checksum {
+            Checksum::REMOTE => TUNNEL_REMOTE,
+            Checksum::NONE => TUNNEL_NO_CHECKSUM,
+            _ => TUNNEL_CHECKSUM,
+        });
+    }
+    check_family(service, server)?;
+    check_tunnel(server.forwarding, tunnel.kind, given)
+}
+
+fn check_family(service: &ServiceId, server: &Server) -> Result<(), Error> {
+    if server.id.family() != service.family() && server.forwarding != Forwarding::Tunnel {
+        return Err(Error::MixedFamilies);
+    }
+    Ok(())
+}
+
+fn check_tunnel(forwarding: Forwarding, kind: TunnelKind, given: Slots) -> Result<(), Error> {
+    if forwarding != Forwarding::Tunnel {
+        return match given.first() {
+            Some(_) => Err(Error::NoTunnel),
+            None => Ok(()),
+        };
+    }
+    let (tunnel, must, one_of) = match kind {
+        TunnelKind::Gue => (
+            "gue",
+            Slots::NONE.with(TUNNEL_PORT),
+            CHECKSUM_SLOTS.with(TUNNEL_REMOTE),
+        ),
+        TunnelKind::Gre => ("gre", Slots::NONE, CHECKSUM_SLOTS),
+        TunnelKind::Ipip | TunnelKind::Unknown(_) => ("ipip", Slots::NONE, Slots::NONE),
+    };
+    let may = Slots::NONE.with(TUNNEL_TYPE);
+    let needs = Needs { must, may, one_of };
+    needs.check(given).map_err(|breach| match breach {
+        Breach::Missing(slot) => Error::TunnelNeeds {
+            option: slot.name,
+            tunnel,
+        },
+        Breach::Illegal(slot) => Error::TunnelIllegal {
+            option: slot.name,
+            tunnel,
+        },
+        Breach::Conflict { slot, other } => Error::TunnelConflict {
+            option: slot.name,
+            other: other.name,
+            tunnel,
+        },
+    })
+}
+
 const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_CHECKSUM);
+
+fn foreign_flags(flags: &[u8]) -> Error {
+    illegal("sched-flags", "incompatible scheduler flag `{}'", flags)
+}
 
 const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(TUNNEL_REMOTE)

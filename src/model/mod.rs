@@ -11,6 +11,7 @@ mod notation;
 mod order;
 mod server;
 mod service;
+mod settings;
 mod stats;
 pub mod terms;
 
@@ -22,6 +23,7 @@ pub use notation::Invalid;
 pub use order::sort_table;
 pub use server::{Checksum, Forwarding, Server, ServerId, ServerState, Tunnel, TunnelKind};
 pub use service::{Flags, Mask, Protocol, Service, ServiceId, ServiceState};
+pub use settings::Settings;
 pub use stats::Stats;
 
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Family, Stats};
+use super::{Family, ServiceId, Stats};
 
 /// What makes a server that server within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +125,20 @@ impl Server {
             upper_threshold: 0,
             lower_threshold: 0,
         }
+    }
+}
+
+impl Server {
+    /// Who it is in this service. Packets keep their port by direct routing and in tunnels: there
+    /// the port is always the service's.
+    pub fn placed_in(&self, service: &ServiceId) -> ServerId {
+        let mut id = self.id;
+        if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =
+            (service, self.forwarding)
+        {
+            id.port = *port;
+        }
+        id
     }
 }
 

@@ -91,6 +91,11 @@ impl Flags {
         self.0
     }
 
+    /// Those of the flags that are among others.
+    pub const fn only(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// Whether any of these is set.
     pub const fn has(self, others: Self) -> bool {
         self.0 & others.0 != 0

@@ -20,6 +20,12 @@ impl EmptyTable {
     pub fn follow(&mut self, command: &Command) -> Result<(), Error> {
         match command {
             Command::Change(change) => self.change(change),
+            Command::Careful(careful) if careful.is_plain() => self.change(&careful.change),
+            Command::Careful(careful) => {
+                // It may be fine either way, but adds what it adds.
+                let _ = self.change(&careful.change);
+                Ok(())
+            }
             Command::List(listing) => match &listing.subject {
                 Subject::Services(Some(id)) => self.service(Action::Read, id).map(drop),
                 Subject::Services(None)

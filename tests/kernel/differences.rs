@@ -65,12 +65,14 @@ impl Difference {
     ];
 }
 
-/// The options that the reference does not know. A line with this one means to it what it means
-/// without it, for the format is the one that it has.
-pub const OURS_ALONE: &[(&str, &str)] = &[("format", "classic")];
+/// The options that the reference does not know.
+const OURS_ALONE: &[&str] = &["format", "exist", "keep"];
+
+/// One of them, with a value by which a line means what it means to the reference without it.
+pub const NEUTRAL: (&str, &str) = ("format", "classic");
 
 pub fn is_ours_alone(row: Spec) -> bool {
-    OURS_ALONE.iter().any(|(name, _)| *name == row.long())
+    OURS_ALONE.contains(&row.long())
 }
 
 pub fn tests() -> Vec<KernelTest> {

@@ -109,11 +109,12 @@ fn lines(command: &'static CommandSpec) -> Result<BTreeSet<Vec<String>>> {
     let mut lines = BTreeSet::new();
     let command_words = words(Spec::Command(command))?;
     for row in specs() {
-        let option = words(row)?;
         let is_ours_alone = differences::is_ours_alone(row);
-        if is_ours_alone && command.verb != Verb::List {
+        let is_neutral = row.long() == differences::NEUTRAL.0 && command.verb == Verb::List;
+        if is_ours_alone && !is_neutral {
             continue;
         }
+        let option = words(row)?;
         for complement in complements(command.verb) {
             let complement = complement.split_whitespace().map(str::to_owned);
             let command = [command_words.clone(), complement.collect()].concat();
@@ -211,14 +212,10 @@ impl<'a> Matrix<'a> {
 /// The words without those that it does not know.
 fn for_the_reference(line: &[String]) -> Vec<&str> {
     let mut words: Vec<&str> = line.iter().map(String::as_str).collect();
-    for (name, value) in differences::OURS_ALONE {
-        let option = format!("--{name}");
-        if let Some(at) = words
-            .windows(2)
-            .position(|pair| pair == [option.as_str(), value])
-        {
-            words.drain(at..at + 2);
-        }
+    let (name, value) = differences::NEUTRAL;
+    let option = [&format!("--{name}"), value];
+    if let Some(at) = words.windows(2).position(|pair| pair == option) {
+        words.drain(at..at + 2);
     }
     words
 }

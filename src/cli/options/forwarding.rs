@@ -5,7 +5,7 @@ use crate::cli::complete::Completes;
 use crate::cli::line::Line;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Refusal, Slot, Value};
 use crate::cli::values::{bounded, choice};
-use crate::model::{Checksum, Forwarding, TunnelKind};
+use crate::model::{Checksum, Forwarding, Settings, TunnelKind};
 
 pub const GROUP: Group = Group {
     name: "HOW",
@@ -26,6 +26,7 @@ const SETTING: OptionSpec = OptionSpec {
 /// What the options for a forwarding method have in common.
 const METHOD: OptionSpec = OptionSpec {
     slot: Slot::new(7, "forwarding-method"),
+    names: Settings::FORWARDING,
     ..SETTING
 };
 
@@ -71,6 +72,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "a number from 0 to 2147483647",
             completes: Completes::Nothing,
         }),
+        names: Settings::WEIGHT,
         take: |line, text| {
             line.weight = bounded(text, 0, i32::MAX).ok_or("illegal weight specified")?;
             Ok(())
@@ -86,6 +88,7 @@ const OPTIONS: &[OptionSpec] = &[
         long: "u-threshold",
         slot: Slot::new(9, "u-threshold"),
         value: LIMIT,
+        names: Settings::UPPER_THRESHOLD,
         take: |line, text| {
             let limit = bounded(text, 0, i32::MAX).ok_or("illegal u_threshold specified")?;
             line.upper_threshold = limit as u32;
@@ -102,6 +105,7 @@ const OPTIONS: &[OptionSpec] = &[
         long: "l-threshold",
         slot: Slot::new(10, "l-threshold"),
         value: LIMIT,
+        names: Settings::LOWER_THRESHOLD,
         take: |line, text| {
             let limit = bounded(text, 0, i32::MAX).ok_or("illegal l_threshold specified")?;
             line.lower_threshold = limit as u32;
@@ -117,6 +121,7 @@ const OPTIONS: &[OptionSpec] = &[
         long: "tun-type",
         slot: TUNNEL_TYPE,
         value: Value::Required(Form::choice::<TunnelKind>("type")),
+        names: Settings::TUNNEL_KIND,
         take: |line, text| {
             line.tunnel.kind = choice(text).ok_or("illegal tunnel type specified")?;
             Ok(())
@@ -133,6 +138,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "a number from 1 to 65535",
             completes: Completes::Nothing,
         }),
+        names: Settings::TUNNEL_PORT,
         take: |line, text| {
             line.tunnel.port = bounded(text, 1, u16::MAX).ok_or("illegal tunnel port specified")?;
             Ok(())
@@ -144,6 +150,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "tun-nocsum",
         slot: TUNNEL_NO_CHECKSUM,
+        names: Settings::TUNNEL_CHECKSUM,
         take: |line, _| checksum(line, Checksum::NONE),
         help: "send no checksums in the tunnel",
         manual: "Sends no checksum with the header of a gue or gre tunnel. This is the default.",
@@ -152,6 +159,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "tun-csum",
         slot: TUNNEL_CHECKSUM,
+        names: Settings::TUNNEL_CHECKSUM,
         take: |line, _| checksum(line, Checksum::PLAIN),
         help: "send checksums in the tunnel",
         manual: "Sends a checksum with the header of a gue or gre tunnel.",
@@ -160,6 +168,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "tun-remcsum",
         slot: TUNNEL_REMOTE,
+        names: Settings::TUNNEL_CHECKSUM,
         take: |line, _| checksum(line, Checksum::REMOTE),
         help: "let the server compute checksums (gue)",
         manual: "\

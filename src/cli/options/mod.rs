@@ -1,6 +1,7 @@
 //! The options, a file for each group: an option is declared once, with everything that concerns
 //! it.
 
+mod care;
 mod forwarding;
 mod server;
 mod service;
@@ -8,6 +9,7 @@ mod settings;
 mod sync;
 mod view;
 
+pub use care::{EXIST, KEEP};
 pub use forwarding::{
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
@@ -27,6 +29,7 @@ pub const GROUPS: &[Group] = &[
     settings::GROUP,
     server::GROUP,
     forwarding::GROUP,
+    care::GROUP,
     view::GROUP,
     sync::GROUP,
 ];

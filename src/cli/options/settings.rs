@@ -5,7 +5,7 @@ use crate::cli::complete::Completes;
 use crate::cli::line::timeout;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
 use crate::model::terms::{ENGINES, SCHEDULERS};
-use crate::model::{Flags, Name};
+use crate::model::{Flags, Name, Settings};
 
 pub const GROUP: Group = Group {
     name: "SETTINGS",
@@ -29,6 +29,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "",
             completes: Completes::Words(|| SCHEDULERS.to_vec()),
         }),
+        names: Settings::SCHEDULER,
         take: |line, text| {
             line.scheduler = Name::cut(text.unwrap_or_default());
             Ok(())
@@ -48,6 +49,7 @@ const OPTIONS: &[OptionSpec] = &[
                       with commas between",
             completes: Completes::SchedulerFlags,
         }),
+        names: Settings::SCHEDULER_FLAGS,
         take: |line, text| {
             line.scheduler_flags = text.unwrap_or_default();
             Ok(())
@@ -67,6 +69,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "seconds, from 1 to 2678400 (31 days)",
             completes: Completes::Nothing,
         }),
+        names: Settings::PERSISTENCE,
         take: |line, text| {
             let seconds = text.map_or(Ok(DEFAULT_PERSISTENCE), |text| timeout(text, 1))?;
             line.persistence = Some(seconds);
@@ -88,6 +91,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "a mask such as 255.255.255.0, or for IPv6 a prefix length from 1 to 128",
             completes: Completes::Nothing,
         }),
+        names: Settings::MASK,
         take: |line, text| line.netmask(text.unwrap_or_default()),
         help: "clients of one network count as one",
         manual: "\
@@ -104,6 +108,7 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "",
             completes: Completes::Words(|| ENGINES.to_vec()),
         }),
+        names: Settings::ENGINE,
         take: |line, text| {
             line.engine = Name::cut(text.unwrap_or_default());
             Ok(())
@@ -118,6 +123,7 @@ const OPTIONS: &[OptionSpec] = &[
         short: Some(b'o'),
         long: "ops",
         slot: Slot::new(21, "ops"),
+        names: Settings::ONE_PACKET,
         take: |line, _| {
             line.flags = line.flags | Flags::ONE_PACKET;
             Ok(())

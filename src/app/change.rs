@@ -1,0 +1,235 @@
+//! Changes that depend on what is there, and what people are told about them.
+
+use std::fmt::Display;
+
+use super::{Env, asked};
+use crate::cli::whole::{check_kept_server, check_kept_service};
+use crate::command::Careful;
+use crate::error::{Action, Error};
+use crate::kernel::{Client, Error as KernelError};
+use crate::model::terms::names_of_flags;
+use crate::model::{Change, Flags, Mask, Server, Service, ServiceId, Settings};
+
+/// Carries out a change as carefully as it asks for. People at a terminal are told what it did
+/// beside what the line says.
+pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Result<(), Error> {
+    let tells = env.stderr.is_terminal();
+    if careful.is_plain() && !tells {
+        return apply(client, &careful.change);
+    }
+    let resets = match &careful.change {
+        Change::AddService(service) if careful.exist => service_to(client, careful, service)?,
+        Change::EditService(service) => service_to(client, careful, service)?,
+        Change::AddServer(id, server) if careful.exist => server_to(client, careful, id, server)?,
+        Change::EditServer(id, server) => server_to(client, careful, id, server)?,
+        Change::DeleteService(_) | Change::DeleteServer(..) => {
+            delete(client, careful)?;
+            Vec::new()
+        }
+        change @ (Change::AddService(_)
+        | Change::AddServer(..)
+        | Change::Flush
+        | Change::Zero(_)
+        | Change::SetTimeouts(_)
+        | Change::StartDaemon(_)
+        | Change::StopDaemon(_)) => {
+            apply(client, change)?;
+            Vec::new()
+        }
+    };
+    if tells && !resets.is_empty() {
+        let resets = resets.join(", ");
+        let note = format!("not named and so reset: {resets}; --keep leaves them alone");
+        env.warn(note.as_bytes());
+    }
+    if let (true, Some(port)) = (tells, careful.replaced_port) {
+        let note =
+            format!("port {port} is not used: without -m packets keep the port of the service");
+        env.warn(note.as_bytes());
+    }
+    Ok(())
+}
+
+fn apply(client: &mut Client, change: &Change) -> Result<(), Error> {
+    asked(change.into(), client.apply(change))
+}
+
+/// Deletes; with `--exist` what is not there is fine.
+fn delete(client: &mut Client, careful: &Careful) -> Result<(), Error> {
+    match client.apply(&careful.change) {
+        Err(KernelError::Refused(refusal)) if careful.exist && refusal.not_found() => Ok(()),
+        outcome => asked(Action::from(&careful.change), outcome),
+    }
+}
+
+/// Edits the service if it is there; what was reset by that.
+fn service_to(
+    client: &mut Client,
+    careful: &Careful,
+    wanted: &Service,
+) -> Result<Vec<String>, Error> {
+    let current = match client.service(&wanted.id) {
+        Ok(state) => state.service,
+        Err(KernelError::Refused(refusal)) if refusal.not_found() => {
+            apply(client, &careful.change)?;
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(Error::from_kernel(Action::from(&careful.change), error)),
+    };
+    let service = if careful.keep {
+        let service = wanted.keeping(careful.named, &current);
+        check_kept_service(&service, careful.flags_of)?;
+        service
+    } else {
+        *wanted
+    };
+    apply(client, &Change::EditService(service))?;
+    Ok(resets_of_service(careful.named, &current, &service))
+}
+
+/// Edits the server if it is there; what was reset by that.
+fn server_to(
+    client: &mut Client,
+    careful: &Careful,
+    id: &ServiceId,
+    wanted: &Server,
+) -> Result<Vec<String>, Error> {
+    let Some(current) = current_server(client, careful, id, wanted)? else {
+        let server = Server {
+            id: wanted.placed_in(id),
+            ..*wanted
+        };
+        let change = match careful.change {
+            Change::AddServer(..) => Change::AddServer(*id, server),
+            _ => Change::EditServer(*id, server),
+        };
+        apply(client, &change)?;
+        return Ok(Vec::new());
+    };
+    let server = if careful.keep {
+        let server = wanted.keeping(careful.named, &current);
+        check_kept_server(id, &server, careful.named)?;
+        server
+    } else {
+        *wanted
+    };
+    apply(client, &Change::EditServer(*id, server))?;
+    Ok(resets_of_server(careful.named, &current, &server))
+}
+
+/// The server as it is: the one that was written, or else the one that the rule for ports makes
+/// of it.
+fn current_server(
+    client: &mut Client,
+    careful: &Careful,
+    id: &ServiceId,
+    wanted: &Server,
+) -> Result<Option<Server>, Error> {
+    let servers = match client.servers(id) {
+        Err(KernelError::Refused(refusal)) if refusal.not_found() => return Ok(None),
+        servers => asked(Action::from(&careful.change), servers)?,
+    };
+    let find = |wanted| {
+        let mut servers = servers.iter().map(|state| state.server);
+        servers.find(|server| server.id == wanted)
+    };
+    Ok(find(wanted.id).or_else(|| find(wanted.placed_in(id))))
+}
+
+fn resets_of_service(named: Settings, current: &Service, service: &Service) -> Vec<String> {
+    let mut resets = Resets::new(named);
+    let (old, new) = (current, service);
+    let mask = |mask: Mask| match mask {
+        Mask::V4(mask) => mask.to_string(),
+        Mask::V6(length) => length.to_string(),
+    };
+    let seconds = |time: Option<u32>| time.map_or("none".to_owned(), |time| time.to_string());
+    resets.add(
+        Settings::SCHEDULER,
+        "scheduler",
+        old.scheduler,
+        new.scheduler,
+    );
+    resets.add(
+        Settings::PERSISTENCE,
+        "persistence",
+        seconds(old.persistence),
+        seconds(new.persistence),
+    );
+    resets.add(Settings::MASK, "netmask", mask(old.mask), mask(new.mask));
+    let flags = |service: &Service| {
+        let names = names_of_flags(service.scheduler.as_bytes(), service.flags);
+        names.collect::<Vec<_>>().join(",")
+    };
+    resets.add(Settings::SCHEDULER_FLAGS, "flags", flags(old), flags(new));
+    let one_packet = |service: &Service| match service.flags.has(Flags::ONE_PACKET) {
+        true => "on",
+        false => "off",
+    };
+    let (one_packet_before, one_packet_now) = (one_packet(old), one_packet(new));
+    resets.add(
+        Settings::ONE_PACKET,
+        "ops",
+        one_packet_before,
+        one_packet_now,
+    );
+    let engine = |service: &Service| service.engine.map(|engine| engine.to_string());
+    let (before, now) = (engine(old), engine(new));
+    resets.add(
+        Settings::ENGINE,
+        "engine",
+        before.unwrap_or_default(),
+        now.unwrap_or_default(),
+    );
+    resets.texts
+}
+
+fn resets_of_server(named: Settings, current: &Server, server: &Server) -> Vec<String> {
+    let mut resets = Resets::new(named);
+    let (old, new) = (current, server);
+    resets.add(
+        Settings::FORWARDING,
+        "forwarding",
+        old.forwarding,
+        new.forwarding,
+    );
+    resets.add(Settings::WEIGHT, "weight", old.weight, new.weight);
+    resets.add(
+        Settings::UPPER_THRESHOLD,
+        "upper threshold",
+        old.upper_threshold,
+        new.upper_threshold,
+    );
+    resets.add(
+        Settings::LOWER_THRESHOLD,
+        "lower threshold",
+        old.lower_threshold,
+        new.lower_threshold,
+    );
+    resets.add(
+        Settings::TUNNEL_KIND,
+        "tunnel",
+        old.tunnel.kind,
+        new.tunnel.kind,
+    );
+    resets.texts
+}
+
+/// Settings that were not named and are different now.
+struct Resets {
+    named: Settings,
+    texts: Vec<String>,
+}
+
+impl Resets {
+    fn new(named: Settings) -> Self {
+        let texts = Vec::new();
+        Self { named, texts }
+    }
+
+    fn add<T: Display + PartialEq>(&mut self, setting: Settings, name: &str, old: T, new: T) {
+        if old != new && !self.named.has(setting) {
+            self.texts.push(format!("{name} (was {old})"));
+        }
+    }
+}
