@@ -66,7 +66,7 @@ impl Difference {
 }
 
 /// The options that the reference does not know.
-const OURS_ALONE: &[&str] = &["format", "exist", "keep"];
+const OURS_ALONE: &[&str] = &["format", "json", "exist", "keep"];
 
 /// One of them, with a value by which a line means what it means to the reference without it.
 pub const NEUTRAL: (&str, &str) = ("format", "classic");

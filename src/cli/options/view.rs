@@ -21,6 +21,7 @@ pub const PERSISTENT_CONNECTIONS: Slot = Slot::new(17, "persistent-conn");
 pub const NO_SORT: Slot = Slot::new(18, "nosort");
 pub const EXACT: Slot = Slot::new(20, "exact");
 pub const TUNNEL_INFO: Slot = Slot::new(28, "tun-info");
+const FORMAT: Slot = Slot::new(34, "format");
 
 /// An option that chooses what is listed.
 const SUBJECT: OptionSpec = OptionSpec {
@@ -124,15 +125,27 @@ const OPTIONS: &[OptionSpec] = &[
         long: "numeric",
         slot: NUMERIC,
         may: &[Verb::List, Verb::Save],
-        help: "numbers, no names",
+        help: "no names",
         manual: "\
             Shows addresses and ports as numbers. Without it, names are looked up, which may \
             take up to two seconds in all.",
         ..OPTION
     },
     OptionSpec {
+        short: Some(b'j'),
+        long: "json",
+        slot: FORMAT,
+        take: |line, _| {
+            line.format = Format::Json;
+            Ok(())
+        },
+        help: "JSON",
+        manual: "Writes the listing for programs: the same as --format json.",
+        ..VIEW
+    },
+    OptionSpec {
         long: "format",
-        slot: Slot::new(34, "format"),
+        slot: FORMAT,
         value: Value::Required(Form::choice::<Format>("name")),
         take: |line, text| {
             line.format = choice(text).ok_or("invalid format `{}'")?;

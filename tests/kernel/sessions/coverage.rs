@@ -9,7 +9,7 @@ use ipvsadm::cli::{Spec, specs};
 use super::spelling::SPELLINGS;
 use super::spoiling;
 use super::values::{self, Sample};
-use crate::differences::Difference;
+use crate::differences::{self, Difference};
 use crate::lab::world::Counts;
 
 /// What can be said, `*` standing for anything.
@@ -167,7 +167,9 @@ pub fn of_difference(difference: Difference) -> String {
 /// Everything that has to be met.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
-    for row in specs() {
+    let is_met =
+        |row: &Spec| !differences::is_ours_alone(*row) || row.long() == differences::NEUTRAL.0;
+    for row in specs().filter(is_met) {
         wanted.insert(match row {
             Spec::Command(row) => format!("command: {}", row.name),
             Spec::Option(row) => format!("option: --{}", row.long),
