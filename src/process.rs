@@ -14,6 +14,12 @@ use ipvsadm::app::{Env, Input, Stream, Terminal};
 use ipvsadm::kernel::{self, Client};
 use ipvsadm::names::Names;
 
+// Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a
+// start. The same functions are in this archive, beside every such library.
+#[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
+#[link(name = "gcc_eh", kind = "static")]
+unsafe extern "C" {}
+
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 static DIES_OF_BROKEN_PIPES: AtomicBool = AtomicBool::new(false);
