@@ -1,36 +1,68 @@
-//! Administer the IP virtual servers (IPVS) of the Linux kernel.
+//! The IP virtual servers (IPVS) of the Linux kernel: virtual services, each balanced over real
+//! servers.
 //!
-//! These are the parts of the program `ipvsadm`. [`kernel::Client`] is of use to others too: it
-//! speaks to the kernel over one netlink socket, in the plain values of [`model`].
+//! [`kernel::Client`] speaks to the kernel over one netlink socket, in the plain values of
+//! [`model`]. It loads no C library and starts no program.
 //!
 //! ```no_run
-//! use ipvsadm::kernel::Client;
+//! use ipvsadm::kernel::{Client, Detail};
+//! use ipvsadm::model::{Forwarding, Server, Service};
 //!
-//! # fn main() -> Result<(), ipvsadm::kernel::Error> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut client = Client::open()?;
-//! for service in client.services()? {
-//!     let servers = client.servers(&service.service.id)?;
-//!     println!("{:?}: {} servers", service.service.id, servers.len());
+//! let web = Service::tcp("192.0.2.1:80".parse()?);
+//! client.add_service(&web)?;
+//! let server = Server {
+//!     forwarding: Forwarding::Masquerade,
+//!     weight: 5,
+//!     ..Server::new(([10, 0, 0, 1], 8080))
+//! };
+//! client.add_server(&web.id, &server)?;
+//!
+//! for entry in client.table(Detail::Full)? {
+//!     println!("{}: {} servers", entry.service.service.id, entry.servers.len());
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The rest is one pipe: [`cli`] makes a [`command::Command`] of the words of a line, and
-//! [`render`] makes bytes of the model.
+//! # Features
+//!
+//! - `cli`, on by default: the program `ipvsadm`. As a dependency, turn it off with
+//!   `default-features = false`. Its modules are public only because the program and its tests are
+//!   crates of their own. They are hidden here, and change at any time.
+//! - `serde`: `Serialize` and `Deserialize` for the types of [`model`].
+
+#![warn(missing_docs)]
 
 /// The README's examples are compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub mod app;
-pub mod cli;
-pub mod command;
-pub mod error;
 pub mod kernel;
+#[doc(hidden)]
 pub mod lines;
 pub mod model;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod app;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod command;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod error;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod names;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod render;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod rules;

@@ -25,6 +25,7 @@ mod transport;
 
 pub use batch::Batch;
 pub use client::Client;
+#[cfg(feature = "cli")]
 pub(crate) use error::plain;
 pub use error::{Action, Error, Refusal, Result};
 pub use module::load as load_module;

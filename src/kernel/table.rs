@@ -40,6 +40,7 @@ pub enum Detail {
     Counters,
     /// All settings. Counters may be cut to 32 bits.
     Settings,
+    /// Everything.
     Full,
 }
 

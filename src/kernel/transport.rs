@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Datagrams that one call can receive. Two are a dump that fits one, with its end.
-const SLOTS: usize = 4;
+/// Datagrams that one call can receive: many answers, or two for a short list and its end.
+const SLOTS: usize = 16;
 
 /// The most that the kernel puts into a datagram of a dump. It looks at the largest buffer ever
 /// offered: a socket that has received once with this one is given as much each time.
@@ -38,7 +38,9 @@ pub trait Transport: Send {
 /// What the buffers of a netlink socket hold, in bytes as the kernel counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
+    /// For requests.
     pub send: usize,
+    /// For answers.
     pub receive: usize,
 }
 
@@ -88,6 +90,7 @@ impl Default for Inbox {
 }
 
 impl Inbox {
+    /// What was received last.
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let slots = self.bytes.chunks_exact(SLOT_SIZE).zip(&self.labels);
         slots.take(self.count).map(|(slot, label)| Datagram {
@@ -97,6 +100,7 @@ impl Inbox {
         })
     }
 
+    /// Forgets what was received.
     pub fn clear(&mut self) {
         self.count = 0;
     }

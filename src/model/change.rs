@@ -4,20 +4,28 @@ use super::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
 
 /// One change, as the kernel carries it out: whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
+    /// Adds a service.
     AddService(Service),
     /// Replaces the settings of a service, all of them.
     EditService(Service),
+    /// Deletes a service and its servers. Connections remain until they time out.
     DeleteService(ServiceId),
+    /// Adds a server to a service.
     AddServer(ServiceId, Server),
     /// Replaces the settings of a server, all of them.
     EditServer(ServiceId, Server),
+    /// Deletes a server of a service.
     DeleteServer(ServiceId, ServerId),
     /// Deletes all services.
     Flush,
     /// Zeroes the counters of one service and its servers, or all of them.
     Zero(Option<ServiceId>),
+    /// Sets the timeouts of connections.
     SetTimeouts(Timeouts),
+    /// Starts a synchronisation daemon.
     StartDaemon(Daemon),
+    /// Stops a synchronisation daemon.
     StopDaemon(DaemonRole),
 }

@@ -5,10 +5,15 @@ use std::net::SocketAddr;
 /// One entry of the connection table; its texts are borrowed from where it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection<'a> {
+    /// The protocol as the kernel writes it, such as `TCP`; `IP` for a firewall mark's template.
     pub protocol: &'a [u8],
+    /// Where it comes from. A template of persistence has port 0.
     pub client: SocketAddr,
+    /// The service. For a firewall mark's template this is the mark.
     pub virtual_service: SocketAddr,
+    /// Where it goes. Tunnels may lead to another family.
     pub server: SocketAddr,
+    /// The state, such as `ESTABLISHED`.
     pub state: &'a [u8],
     /// Seconds until the entry is forgotten.
     pub expires: u32,

@@ -6,20 +6,31 @@ use super::Interface;
 
 /// Which of the two daemons: the one that sends the table of connections or the one that receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DaemonRole {
+    /// It sends the connections of this director.
     Master,
+    /// It receives those of another.
     Backup,
 }
 
 /// A synchronisation daemon. What is `None` is the kernel's default, or was not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Daemon {
+    /// Which of the two.
     pub role: DaemonRole,
+    /// The interface that it sends or listens on.
     pub interface: Interface,
+    /// A number that both directors must use, from 0 to 255.
     pub sync_id: u32,
+    /// The longest message, in bytes.
     pub max_length: Option<u16>,
+    /// The multicast group: 224.0.0.81 by default.
     pub group: Option<IpAddr>,
+    /// The UDP port: 8848 by default.
     pub port: Option<u16>,
+    /// The time to live of its packets: 1 by default.
     pub ttl: Option<u8>,
 }
 
@@ -40,8 +51,12 @@ impl Daemon {
 
 /// How long idle connections are remembered, in seconds. Setting 0 keeps what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {
+    /// Established TCP connections.
     pub tcp: u32,
+    /// TCP connections after a FIN.
     pub tcp_fin: u32,
+    /// UDP.
     pub udp: u32,
 }

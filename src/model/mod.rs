@@ -13,6 +13,7 @@ mod server;
 mod service;
 mod settings;
 mod stats;
+#[doc(hidden)]
 pub mod terms;
 
 pub use change::Change;
@@ -30,12 +31,16 @@ use std::net::IpAddr;
 
 /// The address family of a service or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Family {
+    /// IPv4.
     V4,
+    /// IPv6.
     V6,
 }
 
 impl Family {
+    /// The family of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -46,14 +51,20 @@ impl Family {
 
 /// The version of IPVS in the running kernel and the size of its connection table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Info {
+    /// A byte each for major, minor and patch: 0x010201 is 1.2.1.
     pub version: u32,
+    /// The number of buckets. Since Linux 7.2 it grows and shrinks.
     pub connection_table_size: u32,
 }
 
 /// A service with the servers behind it, as a listing or a save shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
+    /// The service.
     pub service: ServiceState,
+    /// Its servers, the newest first.
     pub servers: Vec<ServerState>,
 }

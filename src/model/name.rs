@@ -51,6 +51,7 @@ impl<const N: usize> Name<N> {
         Some(Self { length, bytes })
     }
 
+    /// The bytes of the name.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length.get())]
     }
@@ -73,6 +74,27 @@ impl<const N: usize> fmt::Display for Name<N> {
 impl<const N: usize> fmt::Debug for Name<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+    }
+}
+
+/// A name is a string. Of one that is not UTF-8, each wrong byte becomes U+FFFD.
+#[cfg(feature = "serde")]
+mod serde {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::Name;
+
+    impl<const N: usize> Serialize for Name<N> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    impl<'de, const N: usize> Deserialize<'de> for Name<N> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(D::Error::custom)
+        }
     }
 }
 

@@ -6,12 +6,16 @@ use super::{Family, ServiceId, Stats};
 
 /// What makes a server that server within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerId {
+    /// The address of the server. It must be a unicast address.
     pub address: IpAddr,
+    /// The port of the server. Only masquerading can change the port of a connection.
     pub port: u16,
 }
 
 impl ServerId {
+    /// The family of the address.
     pub fn family(&self) -> Family {
         Family::of(self.address)
     }
@@ -29,33 +33,50 @@ impl<A: Into<SocketAddr>> From<A> for ServerId {
 
 /// How packets reach a server. The kernel checks nothing and may report any three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Forwarding {
+    /// Network address translation: answers come back through the director.
     Masquerade,
+    /// The server is the director.
     Local,
+    /// Packets are sent in a tunnel: the server answers clients directly.
     Tunnel,
+    /// Packets are sent to the server's link-layer address: it answers clients directly.
     DirectRouting,
+    /// Packets are sent to their original destination. Only the kernel uses it, for caches.
     Bypass,
+    /// Any other method.
     Unknown(u8),
 }
 
 /// The kind of a tunnel to a server. The kernel stores whatever byte it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TunnelKind {
+    /// IP in IP, or IPv6 in IP and so on.
     Ipip,
+    /// Generic UDP encapsulation. It needs a port.
     Gue,
+    /// Generic routing encapsulation.
     Gre,
+    /// Any other kind.
     Unknown(u8),
 }
 
 /// The checksum modes of a tunnel, as the kernel's bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checksum(pub u16);
 
 impl Checksum {
+    /// No checksum.
     pub const NONE: Self = Self(0);
+    /// The packet in the tunnel gets a checksum of its own.
     pub const PLAIN: Self = Self(1);
+    /// The server computes the inner checksum. For GUE only.
     pub const REMOTE: Self = Self(2);
 
+    /// Whether any of these bits is set.
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -72,13 +93,18 @@ impl Checksum {
 
 /// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tunnel {
+    /// The kind of the tunnel.
     pub kind: TunnelKind,
+    /// The UDP port of GUE, 0 for the others.
     pub port: u16,
+    /// The checksum mode of GUE and GRE.
     pub checksum: Checksum,
 }
 
 impl Tunnel {
+    /// A plain tunnel.
     pub const IPIP: Self = Self {
         kind: TunnelKind::Ipip,
         port: 0,
@@ -103,10 +129,15 @@ impl Tunnel {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Server {
+    /// Where the server is. It cannot be changed.
     pub id: ServerId,
+    /// How packets get there.
     pub forwarding: Forwarding,
+    /// The tunnel, for [`Forwarding::Tunnel`].
     pub tunnel: Tunnel,
+    /// Its share of the connections. 0 gets no new ones; negative weights are refused.
     pub weight: i32,
     /// Connections above which the server gets no new ones; 0 for no limit.
     pub upper_threshold: u32,
@@ -144,10 +175,16 @@ impl Server {
 
 /// A real server as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerState {
+    /// The settings.
     pub server: Server,
+    /// Connections that are established.
     pub active: u32,
+    /// Connections in other states.
     pub inactive: u32,
+    /// Clients that are kept at this server.
     pub persistent: u32,
+    /// The counters. The kernel updates them every two seconds.
     pub stats: Stats,
 }

@@ -8,30 +8,42 @@ use super::{Engine, Family, Scheduler, Stats};
 
 /// An IP protocol by its number. IPVS balances three of them; the kernel may report others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Protocol(pub u16);
 
 impl Protocol {
+    /// The Transmission Control Protocol.
     pub const TCP: Self = Self(6);
+    /// The User Datagram Protocol.
     pub const UDP: Self = Self(17);
+    /// The Stream Control Transmission Protocol.
     pub const SCTP: Self = Self(132);
 }
 
 /// What makes a service that service: an address and port, or a firewall mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ServiceId {
+    /// An address and port. Port 0 is every port, if the service is persistent.
     Address {
+        /// The protocol.
         protocol: Protocol,
+        /// The address that clients connect to.
         address: IpAddr,
+        /// The port that they connect to.
         port: u16,
     },
+    /// Packets that the firewall has marked, of any protocol and port.
     Mark {
         /// Mark 0 is what packets without a mark have; the kernel takes it for no mark.
         mark: NonZeroU32,
+        /// The family of the packets: the same mark may be a service of each.
         family: Family,
     },
 }
 
 impl ServiceId {
+    /// The service at an address and port.
     pub fn address(protocol: Protocol, address: SocketAddr) -> Self {
         Self::Address {
             protocol,
@@ -40,6 +52,7 @@ impl ServiceId {
         }
     }
 
+    /// The family of the addresses of clients.
     pub fn family(&self) -> Family {
         match *self {
             Self::Address { address, .. } => Family::of(address),
@@ -66,14 +79,20 @@ impl ServiceId {
 
 /// Flags of a service: one-packet scheduling, and those that its scheduler reads as it likes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "u32", into = "u32"))]
 pub struct Flags(u32);
 
 impl Flags {
+    /// No flags.
     pub const NONE: Self = Self(0);
     /// Each packet is scheduled by itself, without a connection: for UDP.
     pub const ONE_PACKET: Self = Self(0x04);
+    /// `sh-fallback`, `mh-fallback`: pass over servers of weight 0.
     pub const SCHEDULER_1: Self = Self(0x08);
+    /// `sh-port`, `mh-port`: hash the port of the client too.
     pub const SCHEDULER_2: Self = Self(0x10);
+    /// Not used by any scheduler of the kernel.
     pub const SCHEDULER_3: Self = Self(0x20);
     /// Every flag that belongs to the scheduler.
     pub const SCHEDULER: Self = Self(0x38);
@@ -87,6 +106,7 @@ impl Flags {
         Self(bits & !Self::OTHERS)
     }
 
+    /// The kernel's bits of the flags.
     pub const fn bits(self) -> u32 {
         self.0
     }
@@ -102,6 +122,18 @@ impl Flags {
     }
 }
 
+impl From<u32> for Flags {
+    fn from(bits: u32) -> Self {
+        Self::from_bits(bits)
+    }
+}
+
+impl From<Flags> for u32 {
+    fn from(flags: Flags) -> Self {
+        flags.bits()
+    }
+}
+
 impl BitOr for Flags {
     type Output = Self;
 
@@ -112,7 +144,9 @@ impl BitOr for Flags {
 
 /// The granularity of persistence: which part of a client's address counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Mask {
+    /// The mask of an IPv4 service.
     V4(Ipv4Addr),
     /// The length of the prefix, 1 to 128.
     V6(u32),
@@ -146,9 +180,13 @@ impl Mask {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Service {
+    /// What clients connect to. It cannot be changed.
     pub id: ServiceId,
+    /// The scheduler. The kernel loads its module when it is first used.
     pub scheduler: Scheduler,
+    /// Flags.
     pub flags: Flags,
     /// How long a client stays with its server, in seconds, if the service is persistent.
     pub persistence: Option<u32>,
@@ -174,14 +212,17 @@ impl Service {
         }
     }
 
+    /// A service of TCP.
     pub fn tcp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::TCP, address))
     }
 
+    /// A service of UDP.
     pub fn udp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::UDP, address))
     }
 
+    /// A service of SCTP.
     pub fn sctp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::SCTP, address))
     }
@@ -194,7 +235,10 @@ impl Service {
 
 /// A virtual service as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServiceState {
+    /// The settings.
     pub service: Service,
+    /// The counters. The kernel updates them every two seconds.
     pub stats: Stats,
 }

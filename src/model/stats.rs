@@ -2,16 +2,27 @@
 
 /// The counters of a service or a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
+    /// Connections that were scheduled.
     pub connections: u64,
+    /// Packets from clients.
     pub in_packets: u64,
+    /// Packets to clients. Only those that pass the director: with masquerading.
     pub out_packets: u64,
+    /// Bytes from clients.
     pub in_bytes: u64,
+    /// Bytes to clients.
     pub out_bytes: u64,
+    /// Connections per second. Rates are averages over some eight seconds.
     pub connection_rate: u64,
+    /// Packets from clients per second.
     pub in_packet_rate: u64,
+    /// Packets to clients per second.
     pub out_packet_rate: u64,
+    /// Bytes from clients per second.
     pub in_byte_rate: u64,
+    /// Bytes to clients per second.
     pub out_byte_rate: u64,
 }
 

@@ -8,6 +8,7 @@ use super::{Checksum, DaemonRole, Flags, Forwarding, Invalid, Protocol, TunnelKi
 /// A value and the words for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Term<T: 'static> {
+    /// The value.
     pub value: T,
     /// What is typed, saved, and in JSON.
     pub word: &'static str,
@@ -17,6 +18,7 @@ pub struct Term<T: 'static> {
     pub about: &'static str,
 }
 
+/// A value with its word, its title and an explanation.
 pub const fn term<T>(
     value: T,
     word: &'static str,
@@ -33,26 +35,32 @@ pub const fn term<T>(
 
 /// What has words. Values that only other programs or newer kernels can set have none.
 pub trait Vocabulary: Copy + PartialEq + 'static {
+    /// All values that have words.
     const TERMS: &'static [Term<Self>];
 
+    /// The words for this value.
     fn term(self) -> Option<&'static Term<Self>> {
         Self::TERMS.iter().find(|term| term.value == self)
     }
 
+    /// The word for this value.
     fn word(self) -> Option<&'static str> {
         self.term().map(|term| term.word)
     }
 
+    /// What listings call this value.
     fn title(self) -> Option<&'static str> {
         self.term().map(|term| term.title)
     }
 
+    /// The value of a word.
     fn from_word(word: &[u8]) -> Option<Self> {
         let mut terms = Self::TERMS.iter();
         let term = terms.find(|term| term.word.as_bytes() == word)?;
         Some(term.value)
     }
 
+    /// The value that listings call by this title.
     fn from_title(title: &[u8]) -> Option<Self> {
         let mut terms = Self::TERMS.iter();
         let term = terms.find(|term| term.title.as_bytes() == title)?;
@@ -142,8 +150,11 @@ pub const ENGINES: &[(&str, &str)] = &[("sip", "by the Call-ID")];
 /// A flag of a scheduler. Only `sh` and `mh` give theirs a meaning and a name.
 #[derive(Clone, Copy, Debug)]
 pub struct SchedulerFlag {
+    /// The flag.
     pub flag: Flags,
+    /// Its name.
     pub word: &'static str,
+    /// A few words of explanation.
     pub about: &'static str,
 }
 

@@ -17,6 +17,7 @@ mod formats;
 mod installed;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod library;
 mod matrix;
 mod mutants;
 mod network;
@@ -68,6 +69,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(bad_day::tests());
     tests.extend(programs::tests());
     tests.extend(client::tests());
+    tests.extend(library::tests());
     tests.extend(completion::tests());
     tests.extend(installed::tests());
     tests.extend(defects::tests());

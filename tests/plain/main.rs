@@ -6,6 +6,7 @@ mod commands;
 mod everywhere;
 mod face;
 mod help;
+mod interface;
 mod library;
 mod manifest;
 mod manual;

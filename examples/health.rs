@@ -1,0 +1,55 @@
+//! A health checker: connects to each TCP server every few seconds. One that does not answer gets
+//! weight 0, and its own weight back when it answers again.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use ipvsadm::kernel::{Batch, Client, Detail};
+use ipvsadm::model::{Change, Protocol, Server, ServerId, ServiceId};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The weights of the servers that are out.
+type Out = HashMap<(ServiceId, ServerId), i32>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut client = Client::open()?;
+    let mut out = Out::new();
+    loop {
+        check(&mut client, &mut out)?;
+        thread::sleep(INTERVAL);
+    }
+}
+
+pub fn check(client: &mut Client, out: &mut Out) -> Result<(), Box<dyn Error>> {
+    let table = client.table(Detail::Settings)?;
+    let mut batch = Batch::new(client)?;
+    let refused = |id: ServerId, refusal| eprintln!("{id}: {refusal}");
+    for entry in table {
+        let service = entry.service.service.id;
+        if service.protocol() != Protocol::TCP {
+            continue;
+        }
+        for state in entry.servers {
+            let (server, key) = (state.server, (service, state.server.id));
+            let address = SocketAddr::new(server.id.address, server.id.port);
+            let is_alive = TcpStream::connect_timeout(&address, TIMEOUT).is_ok();
+            let weight = match (is_alive, out.get(&key)) {
+                (true, Some(weight)) => *weight,
+                (false, None) => 0,
+                _ => continue,
+            };
+            match is_alive {
+                true => out.remove(&key),
+                false => out.insert(key, server.weight),
+            };
+            let change = Change::EditServer(service, Server { weight, ..server });
+            batch.push(server.id, &change, refused)?;
+        }
+    }
+    Ok(batch.flush(refused)?)
+}
