@@ -9,21 +9,36 @@ use super::{Flags, Forwarding, Server, Service, Tunnel};
 pub struct Settings(u16);
 
 impl Settings {
+    /// No settings.
     pub const NONE: Self = Self(0);
+    /// [`Service::scheduler`]
     pub const SCHEDULER: Self = Self(1);
+    /// The flags of the scheduler.
     pub const SCHEDULER_FLAGS: Self = Self(1 << 1);
+    /// [`Service::persistence`]
     pub const PERSISTENCE: Self = Self(1 << 2);
+    /// [`Service::mask`]
     pub const MASK: Self = Self(1 << 3);
+    /// [`Service::engine`]
     pub const ENGINE: Self = Self(1 << 4);
+    /// [`Flags::ONE_PACKET`]
     pub const ONE_PACKET: Self = Self(1 << 5);
+    /// [`Server::forwarding`]
     pub const FORWARDING: Self = Self(1 << 6);
+    /// [`Server::weight`]
     pub const WEIGHT: Self = Self(1 << 7);
+    /// [`Server::upper_threshold`]
     pub const UPPER_THRESHOLD: Self = Self(1 << 8);
+    /// [`Server::lower_threshold`]
     pub const LOWER_THRESHOLD: Self = Self(1 << 9);
+    /// [`Tunnel::kind`]
     pub const TUNNEL_KIND: Self = Self(1 << 10);
+    /// [`Tunnel::port`]
     pub const TUNNEL_PORT: Self = Self(1 << 11);
+    /// [`Tunnel::checksum`]
     pub const TUNNEL_CHECKSUM: Self = Self(1 << 12);
 
+    /// Whether any of these is named.
     pub const fn has(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }

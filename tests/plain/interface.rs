@@ -41,9 +41,11 @@ fn what_is_public() {
         "model/daemon.rs",
         "model/mod.rs",
         "model/name.rs",
+        "model/notation.rs",
         "model/order.rs",
         "model/server.rs",
         "model/service.rs",
+        "model/settings.rs",
         "model/stats.rs",
     ];
     let items = files.map(|file| format!("{file}\n{}", public_items(file)));
