@@ -226,7 +226,8 @@ impl Client {
         }
     }
 
-    /// The connection table; `None` if it has no title.
+    /// The connection table; `None` if it has no title. A client that was not opened in another
+    /// namespace reads that of the calling thread.
     ///
     /// It is a file: if no descriptor is left for it, the sockets are closed until they are
     /// needed again.

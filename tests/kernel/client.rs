@@ -486,8 +486,8 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
 
 /// A client of another namespace stays there, in whichever thread it is used.
 fn another_namespace(world: &mut World) -> Result<()> {
-    let (_here, mut client) = director(world)?;
     let namespace = world.namespace("blue")?;
+    let (_here, mut client) = director(world)?;
     let mut blue = Client::open_in(&Netns::new("blue"))?;
     let echo = Service::udp("127.0.0.1:7".parse()?);
     let server = Server {
