@@ -13,8 +13,12 @@ _ipvsadm() {
     [[ $line == *[[:blank:]] ]] && words+=("")
     word=${words[-1]}
     words=("${words[@]//[\"\'\\]/}")
-    mapfile -t rows < <(printf '%s\0' "${words[@]:1}" |
-        command "${words[0]/#\~/$HOME}" --complete-words 2>/dev/null)
+    # A path with a blank was cut at it, and what is before the blank is another program.
+    [[ ${words[0]##*/} == ipvsadm ]] || return
+    mapfile -t rows < <(
+        exec 2>/dev/null
+        printf '%s\0' "${words[@]:1}" | command "${words[0]/#\~\//$HOME/}" --complete-words
+    )
     values=("${rows[@]%%$'\t'*}")
     abouts=("${rows[@]#*$'\t'}")
 

@@ -3,7 +3,10 @@
 function __ipvsadm_candidates
     set -l words (commandline -opc)
     set -l current (commandline -ct | string replace -ra '[\'"\\\\]' '')
-    printf '%s\0' $words[2..] "$current" | command $words[1] --complete-words 2>/dev/null
+    set -l program (string replace -r '^~/' ~/ -- $words[1])
+    # fish itself complains about a missing program.
+    command -q $program
+    and printf '%s\0' $words[2..] "$current" | command $program --complete-words 2>/dev/null
 end
 
 complete -c ipvsadm -f -a '(__ipvsadm_candidates)'

@@ -13,17 +13,25 @@ use crate::error::Error;
 /// The argument that asks for it.
 pub const ASKS: &[u8] = b"--complete-words";
 
+/// Nobody types a line of more bytes.
+const LONGEST: u64 = 1 << 17;
+
 /// Prints what the last of the words may become. Each word ends with a NUL byte.
 pub fn complete(env: &mut Env) -> Result<u8, Error> {
     if (env.stdin.is_terminal)() {
-        env.warn(b"--complete-words is for the completion functions of shells");
+        env.warn(
+            b"--complete-words is for the completion functions of shells, which write the words to it",
+        );
         return Ok(2);
     }
     let mut text = Vec::new();
-    let read = env.take_stdin().read_to_end(&mut text);
+    let read = env.take_stdin().take(LONGEST).read_to_end(&mut text);
     read.map_err(Error::Read)?;
-    let text = text.strip_suffix(b"\0").unwrap_or(&text);
-    let words: Vec<&[u8]> = text.split(|&byte| byte == 0).collect();
+    let words: Vec<&[u8]> = match text.strip_suffix(b"\0") {
+        Some(text) => text.split(|&byte| byte == 0).collect(),
+        // They were cut short.
+        None => Vec::new(),
+    };
     env.print(|out| Ok(complete::print(out, &words)?))?;
     Ok(0)
 }

@@ -207,7 +207,7 @@ for words in -Lnc '-Lnc --format json' '-Lnc --format table'; do
 done
 echo "$lines lines"
 arrives 1 ipvsadm -h
-arrives 1 sh -c \"printf '%s\\0' -A -- | ipvsadm --complete-words\"
+arrives 1 sh -c "printf '%s\0' -A -- | ipvsadm --complete-words"
 arrives 2 ipvsadm -q
 arrives 2 sh -c 'head -n 500 rules | ipvsadm -R'
 SIGNAL=TERM perl through.pl 0.3 1 ipvsadm -Sn; echo $?
@@ -301,12 +301,14 @@ long=$(printf '%0100000d' 0)
 for setting in LC_ALL=de_DE.UTF-8 LC_ALL=nonsense LANG=ja_JP.SJIS LC_NUMERIC=de_DE LANGUAGE=de \\
     TZ=Nowhere/None TERM= TERM=nonsense COLUMNS=1 COLUMNS=x LINES=-1 POSIXLY_CORRECT=1 HOME= PATH= \\
     RUST_BACKTRACE=full RUST_LOG=trace RUST_MIN_STACK=1 LD_BIND_NOW=1 MALLOC_ARENA_MAX=0 \\
-    CLICOLOR_FORCE=1 NO_COLOR=1 RES_OPTIONS=nonsense HOSTALIASES=/nowhere COMPLETE=bash =x \\
+    CLICOLOR_FORCE=1 NO_COLOR=1 RES_OPTIONS=nonsense HOSTALIASES=/nowhere =x \\
+    COMPLETE=bash IPVSADM_COMPLETE= IPVSADM_COMPLETE=1 \\
     \"LONG=$long\" \"$(printf 'BYTES=\\377\\200\\033[2J')\"; do
     env -i \"$setting\" $ipvsadm -Ln | cmp - plain || echo \"with $setting\"
     env -i \"$setting\" $ipvsadm -q 2>&1 >/dev/null | cmp - plain-error || echo \"with $setting\"
 done
-wc -l <plain";
+wc -l <plain
+IPVSADM_COMPLETE=1 ipvsadm -C; ipvsadm -Sn";
     expect(world, script, "4\n")
 }
 
@@ -370,6 +372,7 @@ many=$(yes many | head -n 16)
     ipvsadm -R <nothing; echo $?
     ./ipvsadm-restore <nothing; echo $?
     yes '#' | ./ipvsadm-restore; echo $?
+    yes | ipvsadm --complete-words; echo $?
     ipvsadm -Sn
 }";
     let expected = "\
@@ -380,6 +383,7 @@ cannot read: a line of more than 16 MiB
 1
 more than 1000000 lines
 2
+0
 -A -f 8 -s rr
 ";
     expect(world, script, expected)

@@ -1,8 +1,9 @@
 //! Completion in the shells themselves: an ordinary user types at a terminal, and the files in
 //! `completion/` say what the screen then shows.
 
-use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
@@ -94,17 +95,13 @@ fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
     here.run(&Program::new("ip").args(interface))?.success()?;
     let _installed = Installed::new(&here)?;
     let home = home_of_nobody(shell)?;
+    symlink("/usr/local/sbin/ipvsadm", home.join("ipvsadm"))?;
     let program = Program::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .args(["env", "-C"])
         .args([&home])
-        .args(shell.start)
-        .env("PATH", format!("{}:{PATH}", home.display()))
-        .env("HOME", &home)
-        .env("ZDOTDIR", &home)
-        .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
-        .env("LC_ALL", "C.UTF-8");
-    let mut terminal = here.start_at_terminal(&program)?;
+        .args(shell.start);
+    let mut terminal = here.start_at_terminal(&at_home(program, &home))?;
     world.shown = play(&mut terminal, shell.session)?;
     Ok(())
 }
@@ -130,7 +127,8 @@ const LINES: [&str; 16] = [
 ];
 
 /// What another program makes of lines must not matter: here the shell finds the original, by its
-/// name and by its path, and root presses the key.
+/// name and by its path, and root presses the key. Nor does it matter if there is no program, or
+/// if nobody is killed by a broken pipe, as below some terminals.
 fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
     let here = world.namespace("here")?;
     let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(TABLE);
@@ -148,26 +146,28 @@ fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
 
     let _installed = Installed::new(&here)?;
     let home = home_of_nobody(shell)?;
-    let original = Side::Reference.folder();
+    let original = format!("{}/ipvsadm", Side::Reference.folder());
+    let recorder = home.join("recorder");
+    let script = format!("#!/bin/sh\necho \"${{0##*/}} $*\" >>~/asked\nexec {original} \"$@\"\n");
+    fs::write(&recorder, script)?;
+    fs::set_permissions(&recorder, Permissions::from_mode(0o755))?;
+    symlink(&recorder, home.join("ipvsadm"))?;
     let program = Program::new("env")
-        .args(["-C"])
+        .args(["--ignore-signal=PIPE", "-C"])
         .args([&home])
-        .args(shell.start)
-        .env("PATH", format!("{original}:{PATH}"))
-        .env("HOME", &home)
-        .env("ZDOTDIR", &home)
-        .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
-        .env("LC_ALL", "C.UTF-8");
-    let mut terminal = here.start_at_terminal(&program)?;
+        .args(shell.start);
+    let mut terminal = here.start_at_terminal(&at_home(program, &home))?;
     expect(&mut terminal, "a prompt", ">\n")?;
-    for name in ["ipvsadm".to_owned(), format!("{original}/ipvsadm")] {
-        for line in LINES {
-            terminal.press(CLEAR)?;
-            expect(&mut terminal, "a clear screen", ">\n")?;
-            terminal.press(&format!("{name} {line}\tx"))?;
-            // The letter behind the key shows that the shell has done with it.
-            expect(&mut terminal, line, &format!("> {name} {line}x\n"))?;
-        }
+    let by = |name: &str| LINES.map(|line| format!("{name} {line}"));
+    let mut lines = [by("ipvsadm"), by(&original)].concat();
+    // What stands before the blank in this path is a program.
+    lines.extend(["/nowhere/ipvsadm -C", "recorder\\ x/ipvsadm -C"].map(str::to_owned));
+    for line in lines {
+        terminal.press(CLEAR)?;
+        expect(&mut terminal, "a clear screen", ">\n")?;
+        terminal.press(&format!("{line}\tx"))?;
+        // The letter behind the key shows that the shell has done with it.
+        expect(&mut terminal, &line, &format!("> {line}x\n"))?;
     }
     let after = state()?;
     ensure!(
@@ -175,7 +175,22 @@ fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
         "it became\n{}",
         String::from_utf8_lossy(&after)
     );
+    let asked = fs::read_to_string(home.join("asked"))?;
+    let asked: BTreeSet<&str> = asked.lines().collect();
+    ensure!(
+        asked == BTreeSet::from(["ipvsadm --complete-words"]),
+        "these were run: {asked:?}"
+    );
     Ok(())
+}
+
+fn at_home(program: Program, home: &Path) -> Program {
+    program
+        .env("PATH", format!("{}:{PATH}", home.display()))
+        .env("HOME", home)
+        .env("ZDOTDIR", home)
+        .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
+        .env("LC_ALL", "C.UTF-8")
 }
 
 /// A folder with the shell's settings, a file, and something by the name of `sudo`.
