@@ -1,7 +1,7 @@
 //! What was asked: one value for each thing this program can do.
 
 use crate::model::terms::{Term, Vocabulary, term};
-use crate::model::{Change, ServiceId, Settings};
+use crate::model::{Change, Filter, ServiceId, Settings};
 
 /// Longer than this no timeout may be: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -53,6 +53,9 @@ impl Careful {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub subject: Subject,
+    pub filter: Filter,
+    /// Numbers instead of a line for each.
+    pub count: bool,
     pub view: View,
     pub numeric: bool,
     pub format: Format,
@@ -81,7 +84,8 @@ impl Vocabulary for Format {
 pub enum Subject {
     /// One service, or all.
     Services(Option<ServiceId>),
-    Connections,
+    /// Those of one service, or all.
+    Connections(Option<ServiceId>),
     Timeouts,
     Daemons,
 }

@@ -1,9 +1,14 @@
 //! Listings and saves: reads what the kernel has, and hands it to a format.
 
-use crate::command::{Columns, Format, Listing, Subject, View};
+use std::io;
+
+use crate::command::{Columns, Format, Listing, Subject};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Connections, Detail};
-use crate::model::{Entry, sort_table};
+use crate::model::{
+    Connection, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted,
+    sort_table,
+};
 use crate::names::Names;
 use crate::render::{self, Out, save};
 
@@ -15,6 +20,9 @@ pub fn list(
     names: &mut Names,
     listing: &Listing,
 ) -> Result<(), Error> {
+    if let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject {
+        env.warn(&only_templates(mark.get(), family));
+    }
     let mut format = render::format(listing.format, listing.view, env.screen());
     with_names(env, names, listing.numeric, |env, names| {
         let is_clean = format.is_clean();
@@ -25,6 +33,15 @@ pub fn list(
             env.print(write)
         }
     })
+}
+
+/// The kernel shows the marks of templates alone.
+fn only_templates(mark: u32, family: Family) -> Vec<u8> {
+    let of_ipv6 = match family {
+        Family::V4 => "",
+        Family::V6 => " of IPv6",
+    };
+    format!("only what persistence remembers of mark {mark}{of_ipv6}: the kernel does not show which other connections have it").into_bytes()
 }
 
 pub fn save(
@@ -63,6 +80,9 @@ fn write(
     format: &mut dyn render::Format,
 ) -> Result<(), Error> {
     match listing.subject {
+        Subject::Services(id) if listing.count => {
+            count_services(out, client, id, &listing.filter, format)
+        }
         Subject::Services(id) => {
             let info = asked(Action::Read, client.info())?;
             let table = match id {
@@ -77,9 +97,19 @@ fn write(
                     vec![Entry { service, servers }]
                 }
             };
-            services(out, names, listing.view, format, table)
+            services(out, names, listing, format, table)
         }
-        Subject::Connections => connections(out, client, names, format),
+        Subject::Connections(service) => {
+            let wanted = Wanted {
+                filter: listing.filter,
+                service,
+                taken_ports: taken_ports(client, service)?,
+            };
+            if listing.count {
+                return count_connections(out, client, names, format, &wanted);
+            }
+            connections(out, client, names, format, &wanted)
+        }
         Subject::Timeouts => {
             let timeouts = asked(Action::Read, client.timeouts())?;
             Ok(format.timeouts(out, &timeouts)?)
@@ -94,14 +124,46 @@ fn write(
 fn services(
     out: &mut Out,
     names: &mut Names,
-    view: View,
+    listing: &Listing,
     format: &mut dyn render::Format,
     mut table: Vec<Entry>,
 ) -> Result<(), Error> {
-    if view.sorted {
+    keep_wanted(&mut table, &listing.filter);
+    if listing.view.sorted {
         sort_table(&mut table);
     }
     Ok(format.services(out, names, &table)?)
+}
+
+/// Drops the other servers and the services that have none left, if only some servers are wanted.
+fn keep_wanted(table: &mut Vec<Entry>, filter: &Filter) {
+    if filter.server.is_none() {
+        return;
+    }
+    table.retain_mut(|entry| {
+        let servers = &mut entry.servers;
+        servers.retain(|state| filter.takes_server(&state.server.id));
+        !servers.is_empty()
+    });
+}
+
+fn count_services(
+    out: &mut Out,
+    client: &mut Client,
+    id: Option<ServiceId>,
+    filter: &Filter,
+    format: &mut dyn render::Format,
+) -> Result<(), Error> {
+    let table = match id {
+        None => client.table(Detail::Brief),
+        Some(id) => client.service(&id).and_then(|service| {
+            let servers = client.servers(&id)?;
+            Ok(vec![Entry { service, servers }])
+        }),
+    };
+    let mut table = asked(Action::Read, table)?;
+    keep_wanted(&mut table, filter);
+    Ok(format.service_counts(out, &ServiceCounts::of(&table))?)
 }
 
 /// How much must be known to show it.
@@ -116,25 +178,77 @@ fn detail(listing: &Listing) -> Detail {
     }
 }
 
-/// Shows one connection after the other, as they are read. A line that cannot be read hides no
-/// other.
+/// The ports of the services that a service without a port leaves to them.
+fn taken_ports(client: &mut Client, service: Option<ServiceId>) -> Result<Vec<u16>, Error> {
+    let Some(ServiceId::Address {
+        protocol,
+        address,
+        port: 0,
+    }) = service
+    else {
+        return Ok(Vec::new());
+    };
+    let services = asked(Action::Read, client.services())?;
+    let ports = services.iter().filter_map(|state| match state.service.id {
+        ServiceId::Address {
+            protocol: of,
+            address: at,
+            port,
+        } if (of, at) == (protocol, address) && port != 0 => Some(port),
+        _ => None,
+    });
+    Ok(ports.collect())
+}
+
+/// Shows one connection after the other, as they are read.
 fn connections(
     out: &mut Out,
     client: &mut Client,
     names: &mut Names,
     format: &mut dyn render::Format,
+    wanted: &Wanted,
 ) -> Result<(), Error> {
     let mut table = open_connections(client)?;
     format.begin_connections(out)?;
-    let mut outcome = Ok(());
+    let unread = for_each(&mut table, wanted, |connection| {
+        format.connection(out, names, connection)
+    })?;
+    format.end_connections(out)?;
+    unread
+}
+
+fn count_connections(
+    out: &mut Out,
+    client: &mut Client,
+    names: &mut Names,
+    format: &mut dyn render::Format,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    let mut counts = ConnectionCounts::default();
+    let unread = for_each(&mut open_connections(client)?, wanted, |connection| {
+        counts.add(connection);
+        Ok(())
+    })?;
+    format.connection_counts(out, names, &counts)?;
+    unread
+}
+
+/// Does something with each connection that is wanted. A line that cannot be read hides no other:
+/// the first is the error in the end.
+fn for_each(
+    table: &mut Connections,
+    wanted: &Wanted,
+    mut act: impl FnMut(&Connection) -> io::Result<()>,
+) -> Result<Result<(), Error>, Error> {
+    let mut unread = Ok(());
     while let Some(connection) = table.read().map_err(Error::Read)? {
         match connection {
-            Ok(connection) => format.connection(out, names, &connection)?,
-            Err(line) => outcome = outcome.and_then(|()| Err(Error::Connection(line.into()))),
+            Ok(connection) if wanted.has(&connection) => act(&connection)?,
+            Ok(_) => {}
+            Err(line) => unread = unread.and_then(|()| Err(Error::Connection(line.into()))),
         }
     }
-    format.end_connections(out)?;
-    outcome
+    Ok(unread)
 }
 
 fn open_connections(client: &mut Client) -> Result<Connections, Error> {

@@ -13,6 +13,7 @@ use crate::cli::{self, help};
 use crate::command::{Columns, Command, Format, Listing, Subject, View};
 use crate::error::{Action, Error};
 use crate::kernel;
+use crate::model::Filter;
 use crate::names::Names;
 use restore::Restore;
 
@@ -22,6 +23,8 @@ const NAME: &[u8] = b"ipvsadm";
 /// What the program does without any arguments.
 const DEFAULT: Command = Command::List(Listing {
     subject: Subject::Services(None),
+    filter: Filter::ALL,
+    count: false,
     view: View {
         columns: Columns::Plain,
         exact: false,

@@ -84,7 +84,7 @@ fn similar_option(word: &Word) -> Option<String> {
     let name = word.bytes().strip_prefix(b"--")?;
     let name = name.split(|&byte| byte == b'=').next()?;
     let distances = specs().map(|spec| (slips(name, spec.long().as_bytes()), spec.long()));
-    let (slips, nearest) = distances.min()?;
+    let (slips, nearest) = distances.min_by_key(|(slips, _)| *slips)?;
     (slips * LETTERS_A_SLIP <= name.len()).then(|| format!("did you mean --{nearest}?"))
 }
 

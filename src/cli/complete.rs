@@ -31,6 +31,8 @@ pub enum Completes {
     Servers,
     /// A list of the scheduler's flags.
     SchedulerFlags,
+    /// A list of states of connections.
+    States,
     Interfaces,
 }
 
@@ -150,7 +152,10 @@ fn takes(line: &Line, spec: &OptionSpec) -> bool {
         return false;
     }
     if one_of.has(slot) {
-        return line.given.and(one_of) == Slots::NONE;
+        let subjects = line.competing(line.given.with(slot)).and(one_of);
+        return subjects
+            .first()
+            .is_none_or(|first| subjects == Slots::NONE.with(first));
     }
     must.or(may).has(slot)
 }
@@ -168,8 +173,11 @@ fn values(
         Completes::Servers => line.map_or(Vec::new(), |line| servers(line, services)),
         Completes::SchedulerFlags => {
             let scheduler = line.and_then(|line| line.scheduler.as_ref());
-            scheduler_flags(scheduler.map_or(b"", Name::as_bytes), value)
+            let flags = terms::flags_of(scheduler.map_or(b"", Name::as_bytes)).iter();
+            let flags: Vec<_> = flags.map(|flag| (flag.word, flag.about)).collect();
+            list_of(&flags, value)
         }
+        Completes::States => list_of(terms::STATES, value),
         Completes::Interfaces => interfaces(&fs::read(INTERFACES).unwrap_or_default()),
     }
 }
@@ -230,26 +238,26 @@ fn servers(line: &Line, services: &str) -> Vec<Candidate> {
         .collect()
 }
 
-/// Flags that fit the scheduler and are not in the list yet.
-fn scheduler_flags(scheduler: &[u8], value: &[u8]) -> Vec<Candidate> {
+/// Words that are not in the list yet.
+fn list_of(words: &[(&str, &str)], value: &[u8]) -> Vec<Candidate> {
     let typed = value.iter().rposition(|&byte| byte == b',');
     let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
-    let is_listed = |flag: &str| {
+    let is_listed = |word: &str| {
         let mut listed = before.split(|&byte| byte == b',');
-        listed.any(|word| word == flag.as_bytes())
+        listed.any(|listed| listed == word.as_bytes())
     };
-    let own = terms::flags_of(scheduler).iter();
-    let free: Vec<_> = own.filter(|flag| !is_listed(flag.word)).collect();
-    let fits = |flag: &str| flag.as_bytes().starts_with(current);
+    let words = words.iter();
+    let free: Vec<_> = words.filter(|(word, _)| !is_listed(word)).collect();
+    let fits = |word: &str| word.as_bytes().starts_with(current);
     let mut lists = Vec::new();
-    for flag in free.iter().filter(|flag| fits(flag.word)) {
-        lists.push((flag.word.to_string(), flag.about));
+    for (word, about) in free.iter().filter(|(word, _)| fits(word)) {
+        lists.push(((*word).to_owned(), *about));
     }
     // Shells put a blank behind the only candidate; a list that may go on wants none.
     if let [(only, _)] = &lists[..] {
-        let more = free.iter().filter(|flag| flag.word != only);
+        let more = free.iter().filter(|(word, _)| word != only);
         let longer: Vec<_> = more
-            .map(|flag| (format!("{only},{}", flag.word), flag.about))
+            .map(|(word, about)| (format!("{only},{word}"), *about))
             .collect();
         lists.extend(longer);
     }

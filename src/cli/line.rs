@@ -10,8 +10,8 @@ use super::words::{Event, Fault, Words};
 use crate::command::{Command, Format, LONGEST_TIMEOUT};
 use crate::error::Error;
 use crate::model::{
-    DaemonRole, Engine, Family, Flags, Forwarding, Interface, Mask, Protocol, Scheduler, ServerId,
-    ServiceId, Settings, Timeouts, Tunnel,
+    DaemonRole, Engine, Family, Filter, Flags, Forwarding, Interface, Mask, Protocol, Scheduler,
+    ServerId, ServiceId, Settings, Timeouts, Tunnel,
 };
 use crate::names::Names;
 
@@ -162,6 +162,7 @@ pub struct Line<'a> {
     pub mcast_port: Option<u16>,
     pub mcast_ttl: Option<u8>,
     pub format: Format,
+    pub filter: Filter,
 }
 
 impl<'a> Line<'a> {
@@ -202,6 +203,7 @@ impl<'a> Line<'a> {
             mcast_port: None,
             mcast_ttl: None,
             format: Format::Classic,
+            filter: Filter::ALL,
         }
     }
 
@@ -291,7 +293,7 @@ impl<'a> Line<'a> {
 
     fn service_known(&mut self, service: ServiceId) -> Result<(), Refusal> {
         self.service = Some(service);
-        if let Some(server) = self.server {
+        if let Some(server) = self.server.filter(|_| self.verb != Verb::List) {
             self.server = Some(ServerSoFar::Whole(self.server_of(service, server)?));
         }
         self.early
@@ -338,6 +340,12 @@ impl<'a> Line<'a> {
         }
     }
 
+    pub fn client(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        let network = values::network(text, self.names);
+        self.filter.client = Some(network.ok_or("illegal client address[/bits] specified")?);
+        Ok(())
+    }
+
     pub fn real_server(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
         let HostPort { address, port } = values::host_port(text, self.names).ok_or(BAD_SERVER)?;
         let so_far = match port {
@@ -348,6 +356,8 @@ impl<'a> Line<'a> {
             },
         };
         self.server = Some(match self.service {
+            // Without a port, any is meant there.
+            _ if self.verb == Verb::List => so_far,
             Some(service) => ServerSoFar::Whole(self.server_of(service, so_far)?),
             None => {
                 if let ServerSoFar::PortNamed(..) = so_far {

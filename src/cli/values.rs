@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::str;
 
-use crate::model::Protocol;
 use crate::model::terms::Vocabulary;
+use crate::model::{Network, Protocol, States};
 use crate::names::Names;
 
 /// A host and what was written behind it.
@@ -133,6 +133,34 @@ pub fn mark(text: &[u8]) -> Option<NonZeroU32> {
         None => number(text, MARKS)? as u32,
     };
     NonZeroU32::new(mark)
+}
+
+/// An address or host, or with the length of a prefix behind it a network.
+pub fn network(text: &[u8], names: &Names) -> Option<Network> {
+    let slash = text.iter().rposition(|&byte| byte == b'/');
+    let host = &text[..slash.unwrap_or(text.len())];
+    let HostPort {
+        address,
+        port: None,
+    } = host_port(host, names)?
+    else {
+        return None;
+    };
+    let most = match address {
+        IpAddr::V4(_) => u32::BITS,
+        IpAddr::V6(_) => u128::BITS,
+    };
+    let bits = match slash {
+        Some(slash) => bounded(Some(&text[slash + 1..]), 0, most)?,
+        None => most,
+    };
+    Some(Network { address, bits })
+}
+
+/// States of connections, with commas between.
+pub fn states(text: &[u8]) -> Option<States> {
+    let mut names = text.split(|&byte| byte == b',');
+    names.try_fold(States::default(), States::with)
 }
 
 /// A multicast group: its family by the colon, no names.

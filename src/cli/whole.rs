@@ -1,17 +1,18 @@
 //! Looks at a line as a whole: what is missing, what does not go together, and what it asks for.
 
+use super::commands::Verb;
 use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
-    CONNECTIONS, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC, PERSISTENT_CONNECTIONS, RATE,
-    REAL_SERVER, SERVICE_ADDRESS, STATS, THRESHOLDS, TIMEOUT, TUNNEL_CHECKSUM, TUNNEL_INFO,
-    TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
+    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC,
+    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, THRESHOLDS, TIMEOUT,
+    TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
 use crate::command::{Careful, Columns, Command, Listing, Subject, View};
 use crate::error::Error;
 use crate::model::{
-    Change, Checksum, Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId,
-    Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
+    Change, Checksum, Daemon, Filter, Flags, Forwarding, Host, Interface, Mask, Name, Protocol,
+    Server, ServerId, Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
 };
 
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
@@ -50,7 +51,7 @@ impl Line<'_> {
     fn check_slots(&self) -> Result<(), Error> {
         let command = self.verb.spec().name;
         Needs::of(self.verb)
-            .check(self.given)
+            .check(self.competing(self.given))
             .map_err(|breach| match breach {
                 Breach::Missing(slot) => self.needs(slot),
                 Breach::Illegal(slot) => Error::Illegal {
@@ -63,6 +64,14 @@ impl Line<'_> {
                     command,
                 },
             })
+    }
+
+    /// The slots that compete. The service whose connections are listed does not.
+    pub fn competing(&self, slots: Slots) -> Slots {
+        if self.verb == Verb::List && slots.has(CONNECTIONS) {
+            return slots.except(Slots::NONE.with(SERVICE_ADDRESS));
+        }
+        slots
     }
 
     pub fn service(&self) -> Result<ServiceId, Error> {
@@ -195,29 +204,74 @@ impl Line<'_> {
         let has = |slot| self.given.has(slot);
         let statistics = has(STATS) || has(RATE) || has(THRESHOLDS);
         let conflict = match subject {
-            Subject::Connections => statistics,
+            Subject::Connections(_) => statistics,
             Subject::Timeouts | Subject::Daemons => statistics || has(PERSISTENT_CONNECTIONS),
             Subject::Services(_) => false,
         };
-        if conflict {
+        let columns = self.columns();
+        if conflict || has(COUNT) && columns != Columns::Plain {
             return Err(Error::ListConflict);
         }
+        self.check_filter(subject)?;
         let view = View {
-            columns: self.columns(),
+            columns,
             exact: has(EXACT),
             sorted: !has(NO_SORT),
         };
         Ok(Listing {
             subject,
+            filter: Filter {
+                server: self.server_filter()?,
+                ..self.filter
+            },
+            count: has(COUNT),
             view,
             numeric: has(NUMERIC),
             format: self.format,
         })
     }
 
+    fn check_filter(&self, subject: Subject) -> Result<(), Error> {
+        let other = match subject {
+            Subject::Services(_) if self.given.has(CLIENT) || self.given.has(STATE) => {
+                return Err(self.needs(CONNECTIONS));
+            }
+            Subject::Services(_) | Subject::Connections(_) => return Ok(()),
+            Subject::Timeouts => TIMEOUT,
+            Subject::Daemons => DAEMON,
+        };
+        match self.given.and(FILTER_SLOTS).first() {
+            None => Ok(()),
+            Some(slot) => Err(Error::Conflict {
+                option: slot.name,
+                other: other.name,
+                command: self.verb.spec().name,
+            }),
+        }
+    }
+
+    /// The server that a listing is about. The name of a port is that of the service's protocol.
+    fn server_filter(&self) -> Result<Option<Host>, Error> {
+        let Some(server) = self.server else {
+            return Ok(None);
+        };
+        if let ServerSoFar::Portless(address) = server {
+            return Ok(Some(Host {
+                address,
+                port: None,
+            }));
+        }
+        let any_tcp = ServiceId::address(Protocol::TCP, ([0; 4], 0).into());
+        let ServerId { address, port } = self.server_of(self.service.unwrap_or(any_tcp), server)?;
+        Ok(Some(Host {
+            address,
+            port: Some(port),
+        }))
+    }
+
     fn subject(&self) -> Subject {
         if self.given.has(CONNECTIONS) {
-            return Subject::Connections;
+            return Subject::Connections(self.service);
         }
         if self.given.has(TIMEOUT) {
             return Subject::Timeouts;
@@ -336,6 +390,12 @@ const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_C
 fn foreign_flags(flags: &[u8]) -> Error {
     illegal("sched-flags", "incompatible scheduler flag `{}'", flags)
 }
+
+const FILTER_SLOTS: Slots = Slots::NONE
+    .with(REAL_SERVER)
+    .with(CLIENT)
+    .with(STATE)
+    .with(COUNT);
 
 const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(TUNNEL_REMOTE)

@@ -5,7 +5,9 @@
 
 mod change;
 mod connection;
+mod count;
 mod daemon;
+mod filter;
 mod name;
 mod notation;
 mod order;
@@ -18,7 +20,9 @@ pub mod terms;
 
 pub use change::Change;
 pub use connection::Connection;
+pub use count::{ClientCount, ConnectionCounts, ServiceCounts, StateCount};
 pub use daemon::{Daemon, DaemonRole, Timeouts};
+pub use filter::{Filter, Host, Network, States, Wanted};
 pub use name::{Engine, Interface, Name, Scheduler};
 pub use notation::Invalid;
 pub use order::sort_table;

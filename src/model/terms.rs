@@ -147,6 +147,36 @@ pub const SCHEDULERS: &[(&str, &str)] = &[
 /// The persistence engines of the kernel.
 pub const ENGINES: &[(&str, &str)] = &[("sip", "by the Call-ID")];
 
+/// The states of connections as the kernel names them: of TCP, UDP and SCTP, and of what
+/// persistence remembers.
+pub const STATES: &[(&str, &str)] = &[
+    ("NONE", "not seen yet, or remembered by persistence"),
+    ("ESTABLISHED", ""),
+    ("SYN_SENT", "TCP"),
+    ("SYN_RECV", "TCP"),
+    ("FIN_WAIT", "TCP"),
+    ("TIME_WAIT", "TCP"),
+    ("CLOSE", "TCP"),
+    ("CLOSE_WAIT", "TCP"),
+    ("LAST_ACK", "TCP"),
+    ("LISTEN", "TCP"),
+    ("SYNACK", "TCP"),
+    ("UDP", "UDP"),
+    ("INIT1", "SCTP"),
+    ("INIT", "SCTP"),
+    ("C-SENT", "SCTP"),
+    ("C-REPLIED", "SCTP"),
+    ("C-WAIT", "SCTP"),
+    ("COOKIE", "SCTP"),
+    ("C-ECHOED", "SCTP"),
+    ("S-SENT", "SCTP"),
+    ("S-RECEIVED", "SCTP"),
+    ("S-ACK-SENT", "SCTP"),
+    ("REJECTED", "SCTP"),
+    ("CLOSED", "SCTP"),
+    ("ASSURED", "remembered by persistence"),
+];
+
 /// A flag of a scheduler. Only `sh` and `mh` give theirs a meaning and a name.
 #[derive(Clone, Copy, Debug)]
 pub struct SchedulerFlag {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::address::address;
+use super::address::address as write_address;
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{Family, Protocol, ServerId, ServiceId};
@@ -18,24 +18,29 @@ pub enum Cut {
     Never,
 }
 
+/// A host by its name, or its address.
+pub fn host(out: &mut Out, names: &mut Names, address: IpAddr) {
+    match names.host(address) {
+        Some(name) => drop(out.text(name)),
+        None => write_address(out, address),
+    }
+}
+
 /// `host:port` or `[host]:port`; names where there are any. A port without a protocol has none.
 pub fn endpoint(
     out: &mut Out,
     names: &mut Names,
-    host: IpAddr,
+    address: IpAddr,
     port: u16,
     protocol: Option<Protocol>,
     cut: Cut,
 ) {
     let mark = out.mark();
-    let v6 = host.is_ipv6();
+    let v6 = address.is_ipv6();
     if v6 {
         out.text("[");
     }
-    match names.host(host) {
-        Some(name) => drop(out.text(name)),
-        None => address(out, host),
-    };
+    host(out, names, address);
     out.text(if v6 { "]:" } else { ":" });
     match protocol.and_then(|protocol| names.port(port, protocol)) {
         Some(name) => out.text(name),

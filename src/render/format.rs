@@ -7,7 +7,7 @@ use super::json::Json;
 use super::out::Out;
 use super::people::{People, Screen};
 use crate::command::{self, View};
-use crate::model::{Connection, Daemon, Entry, Info, Timeouts};
+use crate::model::{Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts};
 use crate::names::Names;
 
 /// A way to write listings. Each method writes one subject, or a part of one that is written
@@ -17,6 +17,8 @@ pub trait Format {
     fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()>;
 
     fn services(&mut self, out: &mut Out, names: &mut Names, table: &[Entry]) -> io::Result<()>;
+
+    fn service_counts(&mut self, out: &mut Out, counts: &ServiceCounts) -> io::Result<()>;
 
     fn begin_connections(&mut self, out: &mut Out) -> io::Result<()>;
 
@@ -29,6 +31,13 @@ pub trait Format {
 
     fn end_connections(&mut self, out: &mut Out) -> io::Result<()>;
 
+    fn connection_counts(
+        &mut self,
+        out: &mut Out,
+        names: &mut Names,
+        counts: &ConnectionCounts,
+    ) -> io::Result<()>;
+
     fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()>;
 
     fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()>;
@@ -39,6 +48,9 @@ pub trait Format {
         false
     }
 }
+
+/// How many of the clients with most connections are shown.
+pub const TOP_CLIENTS: usize = 10;
 
 /// The format of this name.
 pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Format> {

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::flags::names_of_flags;
-use super::format::Format;
+use super::format::{Format, TOP_CLIENTS};
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{self, Checksum, Family, Flags, Forwarding, Mask, ServiceId};
@@ -40,6 +40,14 @@ impl Json {
         Ok(())
     }
 
+    /// Ends the list and begins another one.
+    fn next_list(&mut self, out: &mut Out, name: &str) -> io::Result<()> {
+        out.end_row()?;
+        out.text("],\"").text(name).text("\":[");
+        self.separator = "";
+        Ok(())
+    }
+
     fn end(&mut self, out: &mut Out) -> io::Result<()> {
         out.end_row()?;
         out.text("]}").end_row()
@@ -64,6 +72,17 @@ impl Format for Json {
         self.end(out)
     }
 
+    fn service_counts(&mut self, out: &mut Out, counts: &model::ServiceCounts) -> io::Result<()> {
+        let counts = ServiceCounts {
+            services: counts.services,
+            servers: counts.servers,
+            active: counts.active,
+            inactive: counts.inactive,
+            persistent: counts.persistent,
+        };
+        out.text(serde_json::to_vec(&counts)?).end_row()
+    }
+
     fn begin_connections(&mut self, out: &mut Out) -> io::Result<()> {
         self.begin(out, "", "connections");
         Ok(())
@@ -79,6 +98,25 @@ impl Format for Json {
     }
 
     fn end_connections(&mut self, out: &mut Out) -> io::Result<()> {
+        self.end(out)
+    }
+
+    fn connection_counts(
+        &mut self,
+        out: &mut Out,
+        _: &mut Names,
+        counts: &model::ConnectionCounts,
+    ) -> io::Result<()> {
+        let clients = serde_json::to_string(&counts.distinct_clients())?;
+        let head = format!("\"total\":{},\"client_count\":{clients},", counts.total);
+        self.begin(out, &head, "by_server");
+        for count in counts.by_server() {
+            self.add(out, &StateCount::from(count))?;
+        }
+        self.next_list(out, "by_client")?;
+        for client in counts.top_clients(TOP_CLIENTS) {
+            self.add(out, &ClientCount::from(client))?;
+        }
         self.end(out)
     }
 
@@ -267,6 +305,51 @@ impl<'a> From<&model::Connection<'a>> for Connection<'a> {
             server: connection.server.into(),
             pe: connection.engine.map(|(name, _)| text(name)),
             pe_data: connection.engine.map(|(_, data)| text(data)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ServiceCounts {
+    services: usize,
+    servers: usize,
+    active: u64,
+    inactive: u64,
+    persistent: u64,
+}
+
+#[derive(Serialize)]
+struct StateCount {
+    protocol: String,
+    server: Endpoint,
+    state: String,
+    connections: u64,
+}
+
+impl From<model::StateCount> for StateCount {
+    fn from(count: model::StateCount) -> Self {
+        Self {
+            protocol: text(count.protocol.as_bytes()).to_lowercase(),
+            server: count.server.into(),
+            state: text(count.state.as_bytes()).into_owned(),
+            connections: count.connections,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ClientCount {
+    address: IpAddr,
+    at_least: u64,
+    at_most: u64,
+}
+
+impl From<model::ClientCount> for ClientCount {
+    fn from(count: model::ClientCount) -> Self {
+        Self {
+            address: count.address,
+            at_least: count.at_least,
+            at_most: count.at_most,
         }
     }
 }

@@ -11,13 +11,13 @@ use tabled::settings::{Alignment, Color, Style, Width};
 
 use super::classic::{rates, service_settings, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
-use super::format::Format;
+use super::format::{Format, TOP_CLIENTS};
 use super::out::Out;
 use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, Daemon, Entry, Info, Protocol, ServerState, ServiceId, ServiceState, Stats,
-    Timeouts,
+    Connection, ConnectionCounts, Daemon, Entry, Info, Protocol, ServerState, ServiceCounts,
+    ServiceId, ServiceState, Stats, Timeouts,
 };
 use crate::names::Names;
 
@@ -64,6 +64,15 @@ impl Format for People {
         self.print(out, services(names, self.view.columns, table))
     }
 
+    fn service_counts(&mut self, out: &mut Out, counts: &ServiceCounts) -> io::Result<()> {
+        let titles = ["Services", "Servers", "Active", "Inactive", "Persistent"];
+        let mut sheet = Sheet::new(&[], &titles);
+        let tables = [counts.services, counts.servers].map(grouped);
+        let connections = [counts.active, counts.inactive, counts.persistent].map(grouped);
+        sheet.add(tables.into_iter().chain(connections).collect());
+        self.print(out, sheet)
+    }
+
     fn begin_connections(&mut self, _: &mut Out) -> io::Result<()> {
         self.connections = Some(connections(self.shows_engines()));
         Ok(())
@@ -87,6 +96,17 @@ impl Format for People {
             Some(sheet) => self.print(out, sheet),
             None => Ok(()),
         }
+    }
+
+    fn connection_counts(
+        &mut self,
+        out: &mut Out,
+        names: &mut Names,
+        counts: &ConnectionCounts,
+    ) -> io::Result<()> {
+        self.print(out, counts_by_server(names, counts))?;
+        out.end_row()?;
+        self.print(out, counts_by_client(names, counts))
     }
 
     fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
@@ -268,6 +288,47 @@ fn connection_cells(names: &mut Names, engines: bool, item: &Connection) -> Vec<
     let (minutes, seconds) = (item.expires / 60, item.expires % 60);
     cells.push(format!("{minutes}:{seconds:02}"));
     cells
+}
+
+fn counts_by_server(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
+    let mut sheet = Sheet::new(&["Server", "Protocol", "State"], &["Connections"]);
+    for count in counts.by_server() {
+        let protocol = Protocol::from_title(count.protocol.as_bytes());
+        let (ip, port) = (count.server.ip(), count.server.port());
+        sheet.add(vec![
+            cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never)),
+            text(count.protocol.as_bytes()),
+            text(count.state.as_bytes()),
+            grouped(count.connections),
+        ]);
+    }
+    let total = [
+        "All".to_owned(),
+        String::new(),
+        String::new(),
+        grouped(counts.total),
+    ];
+    sheet.add_highlighted(Color::BOLD, total.into());
+    sheet
+}
+
+fn counts_by_client(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
+    let (title, connections) = match counts.distinct_clients() {
+        Some(clients) => (format!("Client (of {})", grouped(clients)), "Connections"),
+        None => {
+            let most = grouped(ConnectionCounts::MOST_CLIENTS);
+            (
+                format!("Client (of more than {most})"),
+                "Connections at least",
+            )
+        }
+    };
+    let mut sheet = Sheet::new(&[&title], &[connections]);
+    for client in counts.top_clients(TOP_CLIENTS) {
+        let host = cell(|out| endpoint::host(out, names, client.address));
+        sheet.add(vec![host, grouped(client.at_least)]);
+    }
+    sheet
 }
 
 fn timeouts_sheet(timeouts: &Timeouts) -> Sheet {

@@ -29,7 +29,7 @@ impl EmptyTable {
             Command::List(listing) => match &listing.subject {
                 Subject::Services(Some(id)) => self.service(Action::Read, id).map(drop),
                 Subject::Services(None)
-                | Subject::Connections
+                | Subject::Connections(_)
                 | Subject::Timeouts
                 | Subject::Daemons => Ok(()),
             },

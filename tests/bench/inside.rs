@@ -3,21 +3,19 @@
 use std::env;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
-use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::net::Ipv4Addr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ipvsadm::kernel::Client;
 use ipvsadm::lines::Lines;
-use ipvsadm::model::{Daemon, DaemonRole};
 
 use super::floor::Floor;
 use super::job::{Job, VIEWS, Who};
 use super::sets::{HUGE, Set};
 use crate::lab::sys::{self, Usage};
 use crate::lab::world::Side;
+use crate::synced::{self, Synced};
 use crate::together;
 
 /// Nothing is run again once this much time has passed.
@@ -264,49 +262,16 @@ fn lines_in(path: &str) -> Result<usize> {
 
 const CONNECTIONS: u32 = 100_000;
 
+/// TCP connections of as many clients.
 fn receive_connections() -> Result<()> {
-    for words in ["link set lo multicast on", "route add 224.0.0.0/4 dev lo"] {
-        let status = Command::new("/bin/ip")
-            .args(words.split(' '))
-            .stdin(Stdio::null())
-            .status()
-            .context("running ip")?;
-        ensure!(status.success(), "ip {words}: {status}");
-    }
-    let daemon = Daemon::new(DaemonRole::Backup, "lo".parse()?, 0);
-    Client::open()?.start_daemon(&daemon)?;
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let numbers: Vec<u32> = (0..CONNECTIONS).collect();
-    for (turn, numbers) in numbers.chunks(38).enumerate() {
-        socket.send_to(&sync_message(numbers), (Ipv4Addr::new(224, 0, 0, 81), 8848))?;
-        // The daemon must keep up.
-        if turn % 32 == 31 {
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-    thread::sleep(Duration::from_millis(200));
-    Ok(())
-}
-
-/// One message of the synchronisation protocol, version 1: TCP connections of as many clients.
-fn sync_message(numbers: &[u32]) -> Vec<u8> {
-    const ENTRY: u16 = 36;
-    let size = 8 + ENTRY * numbers.len() as u16;
-    let mut message = vec![0, 0];
-    message.extend(size.to_be_bytes());
-    message.extend([numbers.len() as u8, 1, 0, 0]);
-    for number in numbers {
-        message.extend([0, libc::IPPROTO_TCP as u8]);
-        message.extend(ENTRY.to_be_bytes());
-        message.extend(0_u32.to_be_bytes());
-        for half in [1, 1024, 80, 8080_u16] {
-            message.extend(half.to_be_bytes());
-        }
-        message.extend(0_u32.to_be_bytes());
-        message.extend(3600_u32.to_be_bytes());
-        for address in [0x0b00_0000 + number, 0x0a00_0001, 0xac10_0001] {
-            message.extend(address.to_be_bytes());
-        }
-    }
-    message
+    synced::listen()?;
+    let connections = (0..CONNECTIONS).map(|number| Synced {
+        protocol: 6,
+        flags: 0,
+        state: 1,
+        client: (Ipv4Addr::from_bits(0x0b00_0000 + number), 1024).into(),
+        virtual_service: ([10, 0, 0, 1], 80).into(),
+        server: ([172, 16, 0, 1], 8080).into(),
+    });
+    synced::send(connections)
 }

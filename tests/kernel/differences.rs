@@ -66,7 +66,9 @@ impl Difference {
 }
 
 /// The options that the reference does not know.
-const OURS_ALONE: &[&str] = &["format", "json", "exist", "keep"];
+const OURS_ALONE: &[&str] = &[
+    "format", "json", "exist", "keep", "client", "state", "count",
+];
 
 /// One of them, with a value by which a line means what it means to the reference without it.
 pub const NEUTRAL: (&str, &str) = ("format", "classic");

@@ -13,6 +13,7 @@ mod completion;
 mod defects;
 mod differences;
 mod examples;
+mod filters;
 mod formats;
 mod installed;
 #[path = "../lab/mod.rs"]
@@ -30,6 +31,7 @@ mod selftest;
 mod sessions;
 mod silence;
 mod static_build;
+mod synced;
 mod together;
 mod traffic;
 mod wrap_around;
@@ -74,6 +76,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(installed::tests());
     tests.extend(defects::tests());
     tests.extend(differences::tests());
+    tests.extend(filters::tests());
     tests.extend(formats::tests());
     tests.extend(round_trip::tests());
     tests.extend(wrappers::tests());

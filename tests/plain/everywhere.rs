@@ -38,6 +38,7 @@ fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
     };
     match row.long {
         "ipv6" => [&command[..], &["-f", "7"]].concat(),
+        "client" | "state" => [&command[..], &["-c"]].concat(),
         _ => command,
     }
 }

@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::{
-    Checksum, Daemon, DaemonRole, Entry, Family, Flags, Forwarding, Info, Mask, Name, Protocol,
-    Server, ServerState, Service, ServiceId, ServiceState, Stats, Timeouts, Tunnel, TunnelKind,
-    sort_table,
+    Checksum, ConnectionCounts, Daemon, DaemonRole, Entry, Family, Flags, Forwarding, Info, Mask,
+    Name, Protocol, Server, ServerState, Service, ServiceCounts, ServiceId, ServiceState, Stats,
+    Timeouts, Tunnel, TunnelKind, sort_table,
 };
 use ipvsadm::names::Names;
 use ipvsadm::render::{self, Out, Screen, save};
@@ -299,6 +299,50 @@ fn document_of_connections(lines: &[String]) -> String {
     document(connections(Format::Json, Columns::Plain, lines))
 }
 
+/// Two connections of each of eleven clients, but three of one.
+fn counts() -> ConnectionCounts {
+    let lines = lines_of_connections();
+    let mut connection = parse_connection(lines[0].as_bytes()).unwrap();
+    let mut counts = ConnectionCounts::default();
+    for number in (1..12).chain(1..12).chain([7]) {
+        connection.client.set_ip([10, 0, 0, number].into());
+        counts.add(&connection);
+    }
+    counts
+}
+
+const SERVICE_COUNTS: ServiceCounts = ServiceCounts {
+    services: 2,
+    servers: 1200,
+    active: 30,
+    inactive: 4,
+    persistent: 0,
+};
+
+fn counted(format: Format) -> String {
+    let bytes = shown(format, Columns::Plain, |format, out, names| {
+        format.service_counts(out, &SERVICE_COUNTS)?;
+        format.connection_counts(out, names, &counts())
+    });
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn how_many_there_are() {
+    insta::assert_snapshot!("counts", counted(Format::Classic));
+    insta::assert_snapshot!("table-counts", counted(Format::Table));
+    insta::assert_snapshot!("json-counts", counted(Format::Json));
+}
+
+/// Both documents of numbers.
+fn documents_of_counts() -> Vec<String> {
+    let text = counted(Format::Json);
+    let (services, connections) = text.split_once('\n').unwrap();
+    [services, connections]
+        .map(|text| document(text.as_bytes().to_vec()))
+        .to_vec()
+}
+
 fn document_of_timeouts() -> String {
     document(shown(Format::Json, Columns::Plain, |json, out, _| {
         json.timeouts(out, &TIMEOUTS)
@@ -351,6 +395,7 @@ fn the_page_has_every_key_and_no_other() {
         document_of_timeouts(),
         document_of_daemons(&daemons()),
     ];
+    let documents = documents.into_iter().chain(documents_of_counts());
     let mut keys = BTreeSet::new();
     for document in documents {
         add_keys(&mut keys, &serde_json::from_str(&document).unwrap());

@@ -40,7 +40,9 @@ const OPTIONS: &[OptionSpec] = &[
         manual: "\
             The TCP service at this address and port. The host may be a name, the port the \
             name of a service. IPv6 addresses stand in brackets: [2001:db8::1]:80. Port 0, or \
-            no port, takes every port and needs --persistent.",
+            no port, takes every port and needs --persistent. With --list: lists this service \
+            alone, or with -c its connections; port 0 has those to every port without a \
+            service of its own.",
         ..SERVICE
     },
     OptionSpec {
@@ -72,7 +74,8 @@ const OPTIONS: &[OptionSpec] = &[
         help: "the packets with a firewall mark",
         manual: "\
             The service that takes every packet with this firewall mark, from 1 to 4294967295, \
-            decimal or with 0x. See FIREWALL MARKS.",
+            decimal or with 0x. See FIREWALL MARKS. With --list -c: lists what persistence \
+            remembers of the mark; the kernel does not show the mark of other connections.",
         ..SERVICE
     },
     OptionSpec {

@@ -1,8 +1,9 @@
 //! What a listing or a save shows, and how.
 
 use crate::cli::commands::Verb;
+use crate::cli::complete::Completes;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
-use crate::cli::values::choice;
+use crate::cli::values::{self, choice};
 use crate::command::Format;
 
 pub const GROUP: Group = Group {
@@ -22,6 +23,9 @@ pub const NO_SORT: Slot = Slot::new(18, "nosort");
 pub const EXACT: Slot = Slot::new(20, "exact");
 pub const TUNNEL_INFO: Slot = Slot::new(28, "tun-info");
 const FORMAT: Slot = Slot::new(34, "format");
+pub const CLIENT: Slot = Slot::new(40, "client");
+pub const STATE: Slot = Slot::new(41, "state");
+pub const COUNT: Slot = Slot::new(42, "count");
 
 /// An option that chooses what is listed.
 const SUBJECT: OptionSpec = OptionSpec {
@@ -151,11 +155,59 @@ const OPTIONS: &[OptionSpec] = &[
             line.format = choice(text).ok_or("invalid format `{}'")?;
             Ok(())
         },
-        help: "classic, json or table (classic)",
+        help: "how it is written",
         manual: "\
             How the listing is written: classic, which is the default; json for programs, see \
             ipvsadm-json(5); or table for people, whose columns are as wide as what is in them \
             and whose numbers are whole.",
+        ..VIEW
+    },
+    OptionSpec {
+        long: "count",
+        slot: COUNT,
+        help: "how many",
+        manual: "\
+            Shows numbers instead of lines, of what the rest of the line asks for: how many \
+            services and servers there are, and their connections; with -c, how many \
+            connections each server has in each state, and the ten clients that have most. \
+            Up to 65536 clients are counted exactly. Where there are more, the numbers of \
+            clients are what they have at least.",
+        ..VIEW
+    },
+    OptionSpec {
+        long: "client",
+        slot: CLIENT,
+        value: Value::Required(Form {
+            name: "addr",
+            allowed: "an address, or a network as in 10.0.0.0/8 or 2001:db8::/32",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| line.client(text.unwrap_or_default()),
+        is_useful: |line| line.given.has(CONNECTIONS),
+        help: "-c: from there",
+        manual: "\
+            With -c: lists the connections from this address or, as in 10.0.0.0/8, this \
+            network.",
+        ..VIEW
+    },
+    OptionSpec {
+        long: "state",
+        slot: STATE,
+        value: Value::Required(Form {
+            name: "names",
+            allowed: "states as -L -c shows them, with commas between",
+            completes: Completes::States,
+        }),
+        take: |line, text| {
+            let states = values::states(text.unwrap_or_default());
+            line.filter.states = Some(states.ok_or("invalid state `{}'")?);
+            Ok(())
+        },
+        is_useful: |line| line.given.has(CONNECTIONS),
+        help: "-c: in a state",
+        manual: "\
+            With -c: lists the connections in one of these states, named as -L -c shows them, \
+            with commas between: SYN_RECV,FIN_WAIT. Small letters will do.",
         ..VIEW
     },
 ];

@@ -1,6 +1,7 @@
 //! Listings byte for byte as the original prints them.
 
 mod connections;
+mod counts;
 mod services;
 mod settings;
 
@@ -9,7 +10,7 @@ use std::io;
 use super::format::Format;
 use super::out::Out;
 use crate::command::{Columns, View};
-use crate::model::{Connection, Daemon, Entry, Info, Timeouts};
+use crate::model::{Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts};
 use crate::names::Names;
 
 pub(super) use services::{rates, settings as service_settings, totals, tunnel};
@@ -41,6 +42,10 @@ impl Format for Classic {
         table.try_for_each(|entry| services::entry(out, names, self.view, entry))
     }
 
+    fn service_counts(&mut self, out: &mut Out, counts: &ServiceCounts) -> io::Result<()> {
+        counts::services(out, counts)
+    }
+
     fn begin_connections(&mut self, out: &mut Out) -> io::Result<()> {
         connections::titles(out, self.shows_engines())
     }
@@ -56,6 +61,15 @@ impl Format for Classic {
 
     fn end_connections(&mut self, _: &mut Out) -> io::Result<()> {
         Ok(())
+    }
+
+    fn connection_counts(
+        &mut self,
+        out: &mut Out,
+        names: &mut Names,
+        counts: &ConnectionCounts,
+    ) -> io::Result<()> {
+        counts::connections(out, names, counts)
     }
 
     fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {

@@ -407,8 +407,9 @@ impl<'a> LineMaker<'a> {
             subjects.push((20, Some("connection")));
         }
         let subject = self.random.weighted(&subjects);
-        // Most formats go with services alone.
-        let subject = subject.filter(|_| !has_service || self.random.chance(10));
+        // Most formats go with services alone. Ours lists the connections of a service.
+        let subject = subject
+            .filter(|subject| !has_service || *subject != "connection" && self.random.chance(10));
         let format = format.filter(|_| subject.is_none() || self.random.chance(15));
         options.extend(format.into_iter().chain(subject).map(Item::flag));
         options.extend(self.valued_options(&[(3, "syncid")]));

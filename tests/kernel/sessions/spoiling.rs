@@ -18,6 +18,13 @@ const LATE: &[&str] = &[
     "real-server",
 ];
 
+const SERVICES: &[&str] = &[
+    "tcp-service",
+    "udp-service",
+    "sctp-service",
+    "fwmark-service",
+];
+
 /// What the ways are called.
 pub fn manners() -> impl Iterator<Item = &'static str> {
     SPOILERS.iter().map(|(_, (manner, _))| *manner)
@@ -75,9 +82,17 @@ fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
         Spec::Command(_) => None,
     });
     let mut options: Vec<&'static str> = options.collect();
+    let has = |names: &[&str]| {
+        let mut items = items.iter();
+        items.any(|item| matches!(item, Item::Option { name, .. } if names.contains(name)))
+    };
     options.retain(|name| match *name {
         // A session either has thresholds or it has not.
         "u-threshold" | "l-threshold" => maker.has_thresholds,
+        // These filter listings of ours, and the reference refuses them.
+        "real-server" => verb != Verb::List,
+        "connection" if has(SERVICES) => false,
+        name if SERVICES.contains(&name) && has(&["connection"]) => false,
         // What each kernel shows differently, and what moves.
         "nosort" | "connection" | "stats" | "rate" => !maker.in_file || verb != Verb::List,
         _ => true,

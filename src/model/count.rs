@@ -1,0 +1,210 @@
+//! How many there are: of services, and of connections by server, state and client.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Connection, Entry, Name};
+
+/// Services and servers, and the connections of all servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceCounts {
+    pub services: usize,
+    pub servers: usize,
+    pub active: u64,
+    pub inactive: u64,
+    pub persistent: u64,
+}
+
+impl ServiceCounts {
+    pub fn of(table: &[Entry]) -> Self {
+        let servers = || table.iter().flat_map(|entry| &entry.servers);
+        let sum =
+            |number: fn(&super::ServerState) -> u32| servers().map(number).map(u64::from).sum();
+        Self {
+            services: table.len(),
+            servers: servers().count(),
+            active: sum(|server| server.active),
+            inactive: sum(|server| server.inactive),
+            persistent: sum(|server| server.persistent),
+        }
+    }
+}
+
+/// The protocol or the state of a connection, as the kernel names it.
+pub type Word = Name<15>;
+
+/// The connections of one server in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateCount {
+    pub protocol: Word,
+    pub server: SocketAddr,
+    pub state: Word,
+    pub connections: u64,
+}
+
+impl StateCount {
+    fn order(&self) -> (&[u8], SocketAddr, &[u8]) {
+        (self.protocol.as_bytes(), self.server, self.state.as_bytes())
+    }
+}
+
+/// The connections of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCount {
+    pub address: IpAddr,
+    pub at_least: u64,
+    pub at_most: u64,
+}
+
+/// Counts connections. The memory that this takes depends on the number of servers, not on that
+/// of connections.
+#[derive(Debug, Default)]
+pub struct ConnectionCounts {
+    pub total: u64,
+    servers: HashMap<(Word, SocketAddr), Vec<(Word, u64)>>,
+    clients: HashMap<IpAddr, u64>,
+    /// So much may have been taken off the number of each client, or of one that is not kept.
+    missing: u64,
+}
+
+impl ConnectionCounts {
+    /// So many clients are counted exactly.
+    pub const MOST_CLIENTS: usize = 65_536;
+
+    pub fn add(&mut self, connection: &Connection) {
+        self.total += 1;
+        let word = |text| Word::cut(text).unwrap_or(UNKNOWN);
+        let server = (word(connection.protocol), connection.server);
+        let state = word(connection.state);
+        let states = self.servers.entry(server).or_default();
+        match states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, connections)) => *connections += 1,
+            None => states.push((state, 1)),
+        }
+        *self.clients.entry(connection.client.ip()).or_default() += 1;
+        if self.clients.len() > Self::MOST_CLIENTS {
+            self.thin_out();
+        }
+    }
+
+    /// Makes room: drops the half of the clients that have least, and takes from the others what
+    /// the largest of these had. So each that has more than its share of all connections stays
+    /// (Misra and Gries, 1982).
+    fn thin_out(&mut self) {
+        let mut numbers: Vec<u64> = self.clients.values().copied().collect();
+        let middle = numbers.len() / 2;
+        let (_, &mut median, _) = numbers.select_nth_unstable(middle);
+        self.missing += median;
+        self.clients.retain(|_, connections| {
+            *connections = connections.saturating_sub(median);
+            *connections > 0
+        });
+    }
+
+    /// How many clients there are, if they were counted exactly.
+    pub fn distinct_clients(&self) -> Option<usize> {
+        (self.missing == 0).then_some(self.clients.len())
+    }
+
+    /// The connections of each server in each state, in the order of these.
+    pub fn by_server(&self) -> Vec<StateCount> {
+        let servers = self.servers.iter();
+        let counts = servers.flat_map(|(&(protocol, server), states)| {
+            states.iter().map(move |&(state, connections)| StateCount {
+                protocol,
+                server,
+                state,
+                connections,
+            })
+        });
+        let mut counts: Vec<_> = counts.collect();
+        counts.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        counts
+    }
+
+    /// The clients that have most connections, those first that have more.
+    pub fn top_clients(&self, most: usize) -> Vec<ClientCount> {
+        let mut clients: Vec<_> = self
+            .clients
+            .iter()
+            .map(|(&client, &count)| (count, client))
+            .collect();
+        clients
+            .sort_unstable_by(|(a, client_a), (b, client_b)| b.cmp(a).then(client_a.cmp(client_b)));
+        clients.truncate(most);
+        let clients = clients.into_iter();
+        clients
+            .map(|(connections, address)| ClientCount {
+                address,
+                at_least: connections,
+                at_most: connections + self.missing,
+            })
+            .collect()
+    }
+}
+
+const UNKNOWN: Word = Word::new(b"?").unwrap();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(clients: impl Iterator<Item = u32>) -> ConnectionCounts {
+        let mut counts = ConnectionCounts::default();
+        for client in clients {
+            counts.add(&Connection {
+                protocol: b"TCP",
+                client: (client.to_be_bytes(), 1024).into(),
+                virtual_service: ([10, 0, 0, 1], 80).into(),
+                server: ([10, 0, 0, 2], 80).into(),
+                state: b"ESTABLISHED",
+                expires: 900,
+                engine: None,
+            });
+        }
+        counts
+    }
+
+    #[test]
+    fn a_limited_number_of_clients_is_exact() {
+        let most = ConnectionCounts::MOST_CLIENTS;
+        let clients = || 0..most as u32;
+        let counts = counted(clients().chain(clients().take(3)).chain([1]));
+        assert_eq!(counts.distinct_clients(), Some(most));
+        let top = counts.top_clients(3);
+        let top: Vec<_> = top
+            .iter()
+            .map(|c| (c.address.to_string(), c.at_least, c.at_most))
+            .collect();
+        let top: Vec<_> = top
+            .iter()
+            .map(|(address, least, most)| (address.as_str(), *least, *most))
+            .collect();
+        assert_eq!(
+            top,
+            [("0.0.0.1", 3, 3), ("0.0.0.0", 2, 2), ("0.0.0.2", 2, 2)]
+        );
+    }
+
+    #[test]
+    fn beyond_it_those_with_most_are_found_within_bounds() {
+        // Every tenth connection is of one of ten clients, which are spread among many others.
+        let clients = (0..1_000_000).map(|n: u32| match n % 10 {
+            0 => n / 10 % 10,
+            _ => 0x0a00_0000 + n,
+        });
+        let counts = counted(clients);
+        assert_eq!((counts.total, counts.distinct_clients()), (1_000_000, None));
+        assert!(counts.clients.len() <= ConnectionCounts::MOST_CLIENTS);
+        let top = counts.top_clients(10);
+        assert_eq!(top.len(), 10);
+        for client in top {
+            assert!(client.address < IpAddr::from([0, 0, 0, 10]), "{client:?}");
+            assert!(
+                client.at_least <= 10_000 && 10_000 <= client.at_most,
+                "{client:?}"
+            );
+            assert!(client.at_most - client.at_least < 100, "{client:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Which part of a listing is wanted.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::terms::{STATES, Vocabulary};
+use super::{Connection, Family, Protocol, ServerId, ServiceId};
+
+/// What servers and connections must have to be listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub server: Option<Host>,
+    pub client: Option<Network>,
+    pub states: Option<States>,
+}
+
+impl Filter {
+    pub const ALL: Self = Self {
+        server: None,
+        client: None,
+        states: None,
+    };
+
+    pub fn takes_server(&self, id: &ServerId) -> bool {
+        self.server.is_none_or(|server| server.is(id))
+    }
+
+    fn takes(&self, connection: &Connection) -> bool {
+        self.takes_server(&connection.server.into())
+            && self
+                .client
+                .is_none_or(|network| network.has(connection.client.ip()))
+            && self
+                .states
+                .is_none_or(|states| states.has(connection.state))
+    }
+}
+
+/// A host, or one port of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    pub address: IpAddr,
+    pub port: Option<u16>,
+}
+
+impl Host {
+    fn is(&self, id: &ServerId) -> bool {
+        id.address == self.address && self.port.is_none_or(|port| id.port == port)
+    }
+}
+
+/// The addresses that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub bits: u32,
+}
+
+impl Network {
+    pub fn has(&self, address: IpAddr) -> bool {
+        let same_bits = match (self.address, address) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                (one.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(one), IpAddr::V6(other)) => {
+                (one.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            _ => return false,
+        };
+        same_bits >= self.bits
+    }
+}
+
+/// A set of states of connections, a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct States(u32);
+
+impl States {
+    /// With one more state, by its name in letters of either case.
+    pub fn with(self, name: &[u8]) -> Option<Self> {
+        let mut names = STATES.iter();
+        let at = names.position(|(state, _)| name.eq_ignore_ascii_case(state.as_bytes()))?;
+        Some(Self(self.0 | 1 << at))
+    }
+
+    fn has(self, name: &[u8]) -> bool {
+        let mut names = STATES.iter().enumerate();
+        names.any(|(at, (state, _))| self.0 & 1 << at != 0 && state.as_bytes() == name)
+    }
+}
+
+/// Which connections are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub filter: Filter,
+    pub service: Option<ServiceId>,
+    /// The ports that have services of their own, if the service takes all others.
+    pub taken_ports: Vec<u16>,
+}
+
+impl Wanted {
+    pub fn has(&self, connection: &Connection) -> bool {
+        self.filter.takes(connection) && self.is_of_service(connection)
+    }
+
+    fn is_of_service(&self, connection: &Connection) -> bool {
+        let at = connection.virtual_service;
+        match self.service {
+            None => true,
+            Some(ServiceId::Address {
+                protocol,
+                address,
+                port,
+            }) => {
+                at.ip() == address
+                    && (at.port() == port || port == 0 && !self.taken_ports.contains(&at.port()))
+                    && Protocol::from_title(connection.protocol) == Some(protocol)
+            }
+            // Only what persistence remembers of a mark names it, in place of the address.
+            Some(ServiceId::Mark { mark, family }) => {
+                let mark: IpAddr = match family {
+                    Family::V4 => Ipv4Addr::from_bits(mark.get()).into(),
+                    Family::V6 => Ipv6Addr::from_bits(u128::from(mark.get()) << 96).into(),
+                };
+                at.ip() == mark && connection.protocol == b"IP"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_the_addresses_that_begin_with_its_bits() {
+        let has = |network: &str, bits, address: &str| {
+            let address = address.parse().unwrap();
+            let network = network.parse().unwrap();
+            Network {
+                address: network,
+                bits,
+            }
+            .has(address)
+        };
+        assert!(has("10.0.0.0", 8, "10.255.0.1"));
+        assert!(!has("10.0.0.0", 8, "11.0.0.0"));
+        assert!(has("10.0.0.1", 32, "10.0.0.1"));
+        assert!(!has("10.0.0.1", 32, "10.0.0.0"));
+        assert!(has("10.0.0.1", 0, "192.0.2.1"));
+        assert!(!has("10.0.0.1", 0, "::1"));
+        assert!(has("2001:db8::1", 32, "2001:db8:ffff::"));
+        assert!(!has("2001:db8::1", 128, "2001:db8::"));
+    }
+
+    #[test]
+    fn states_are_known_by_name() {
+        let states = States::default().with(b"established").unwrap();
+        let states = states.with(b"S-ACK-SENT").unwrap();
+        assert!(states.has(b"ESTABLISHED") && states.has(b"S-ACK-SENT"));
+        assert!(!states.has(b"NONE") && !states.has(b"?"));
+        assert_eq!(states.with(b"ESTAB"), None);
+    }
+}
