@@ -103,6 +103,8 @@ pub enum Error {
     Write(#[from] io::Error),
     #[error("cannot read: {}", plain(.0))]
     Read(#[source] io::Error),
+    #[error("cannot read {file}: {}", plain(source))]
+    ReadFile { file: Word, source: io::Error },
     #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
     #[error("a NUL byte in the line")]
@@ -141,7 +143,8 @@ impl Error {
             | Self::Connection(_)
             | Self::Unsaid(_)
             | Self::Write(_)
-            | Self::Read(_) => 1,
+            | Self::Read(_)
+            | Self::ReadFile { .. } => 1,
             _ => 2,
         }
     }

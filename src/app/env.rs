@@ -67,13 +67,17 @@ impl Env {
         }
     }
 
-    /// Says what to do about an error, to people: programs that read messages do not know this
-    /// line.
+    /// Says what to do about an error, to people.
     pub fn advise(&mut self, error: &Error) {
+        if let Some(line) = advice(error) {
+            self.tell_people(&line);
+        }
+    }
+
+    /// Says something to people only: programs that read messages do not know this line.
+    pub fn tell_people(&mut self, line: &str) {
         if self.stderr.is_terminal() {
-            if let Some(line) = advice(error) {
-                self.warn(line.as_bytes());
-            }
+            self.warn(line.as_bytes());
         }
     }
 

@@ -6,6 +6,7 @@ mod complete;
 mod env;
 mod list;
 mod restore;
+mod source;
 
 pub use env::{Env, Input, Stream, Terminal};
 
@@ -16,6 +17,7 @@ use crate::kernel;
 use crate::model::Filter;
 use crate::names::Names;
 use restore::Restore;
+use source::Source;
 
 /// The name that messages tell people to type, whatever a wrapper is called.
 const NAME: &[u8] = b"ipvsadm";
@@ -34,16 +36,19 @@ const DEFAULT: Command = Command::List(Listing {
     format: Format::Classic,
 });
 
+const RESTORE_HELP: &str = "\
+usage: ipvsadm-restore [FILE]
+Replaces the table of virtual servers by what the commands in FILE make, one a line, as
+ipvsadm-save prints them. Without FILE, or with -, they come from standard input.
+";
+
 /// Runs one command line, which begins with the name of the program.
 pub fn run(arguments: &[&[u8]], env: &mut Env) -> u8 {
     let (program, words) = arguments.split_first().unwrap_or((&NAME, &[]));
     let done = match base_name(program) {
         _ if words == [complete::ASKS] => complete::complete(env),
         b"ipvsadm-save" => save(words, env),
-        b"ipvsadm-restore" => {
-            let names = (env.names)();
-            Restore::new(NAME, names, env).replace()
-        }
+        b"ipvsadm-restore" => restore(words, env),
         _ => ipvsadm(program, words, env),
     };
     done.unwrap_or_else(|error| {
@@ -80,7 +85,10 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             list::list(env, &mut client, &mut names, &listing)?;
         }
         Command::Save { numeric } => save_table(env, &mut names, numeric)?,
-        Command::Restore => return Restore::new(program, names, env).run(),
+        Command::Restore => {
+            let source = Source::stdin(env);
+            return Restore::new(program, names, env).run(source);
+        }
         Command::Help => env.print_text(&help::help(program))?,
         Command::Version => env.print_text(help::VERSION)?,
     }
@@ -106,6 +114,32 @@ fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let mut names = (env.names)();
     save_table(env, &mut names, numeric)?;
     Ok(0)
+}
+
+/// `ipvsadm-restore [FILE]`. To the original `-n` means as little as any other word.
+fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
+    let mut file = None;
+    for &word in words {
+        let misuse = match word {
+            b"-h" | b"--help" => {
+                env.print_text(RESTORE_HELP)?;
+                return Ok(0);
+            }
+            b"-n" => continue,
+            [b'-', _, ..] => Error::UnknownOption(word.into()),
+            _ if file.is_some() => Error::LeftOver(word.into()),
+            _ => {
+                file = Some(word);
+                continue;
+            }
+        };
+        env.complain(b"", &misuse);
+        env.warn(b"usage: ipvsadm-restore [FILE]");
+        return Ok(2);
+    }
+    let source = Source::file(env, file.unwrap_or(b"-"))?;
+    let names = (env.names)();
+    Restore::new(NAME, names, env).replace(source)
 }
 
 /// The kernel's answer to a command.

@@ -3,14 +3,20 @@
 use crate::command::Command;
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
-use crate::lines::Lines;
 use crate::names::Names;
 use crate::rules::{self, EmptyTable};
 
+use super::source::Source;
 use super::{Env, asked, change, list};
 
 /// The most lines that are kept before any is run.
 const MOST_LINES: usize = 1_000_000;
+
+/// What people see who type lines.
+const RUNS: &str =
+    "reading commands from the terminal: each is run when its line ends, Ctrl-D ends";
+const REPLACES: &str =
+    "reading commands from the terminal: Ctrl-D replaces the table, Ctrl-C leaves it alone";
 
 pub struct Restore<'a> {
     program: &'a [u8],
@@ -77,11 +83,13 @@ impl<'a> Restore<'a> {
 
     /// Runs the lines of a file as they arrive. Whoever writes them may wait for the effect of
     /// one before writing the next, so all that is there is done before more is read.
-    pub fn run(mut self) -> Result<u8, Error> {
-        let mut lines = Lines::new(self.report.env.take_stdin());
+    pub fn run(mut self, mut source: Source) -> Result<u8, Error> {
+        if source.is_terminal {
+            self.report.env.tell_people(RUNS);
+        }
         let mut number = 0;
         loop {
-            while let Some(line) = lines.at_hand() {
+            while let Some(line) = source.lines.at_hand() {
                 number += 1;
                 let done = match rules::read(self.program, line, &self.names) {
                     Ok(Some(command)) => self.execute(number, &command),
@@ -94,11 +102,11 @@ impl<'a> Restore<'a> {
                 }
             }
             let settled = self.settle(number);
-            if self.ends(settled) || lines.ended() {
+            if self.ends(settled) || source.lines.ended() {
                 return Ok(self.report.status());
             }
-            if let Err(reason) = lines.fill() {
-                let error = Error::Read(reason);
+            if let Err(reason) = source.lines.fill() {
+                let error = (source.unreadable)(reason);
                 self.report.env.complain(b"", &error);
                 return Ok(self.report.status.unwrap_or(error.status()));
             }
@@ -127,10 +135,19 @@ impl<'a> Restore<'a> {
 
     /// Puts a file in the table's place. All of it is read and looked at before anything is
     /// changed, and if a line is bad nothing is.
-    pub fn replace(mut self) -> Result<u8, Error> {
-        let commands = self.check()?;
+    pub fn replace(mut self, mut source: Source) -> Result<u8, Error> {
+        if source.is_terminal {
+            self.report.env.tell_people(REPLACES);
+        }
+        let commands = self.check(&mut source)?;
         if self.report.status() != 0 {
             return Ok(self.report.status());
+        }
+        if commands.is_empty() && source.is_terminal {
+            self.report
+                .env
+                .warn(b"no commands: the table is left alone");
+            return Ok(2);
         }
         let client = opened(&mut self.batch, self.report.env, Action::Flush)?.client(|_, _| {});
         asked(Action::Flush, client.and_then(Client::flush))?;
@@ -163,12 +180,11 @@ impl<'a> Restore<'a> {
     }
 
     /// The commands of a file with their lines; every bad line is reported.
-    fn check(&mut self) -> Result<Vec<(usize, Command)>, Error> {
-        let mut lines = Lines::new(self.report.env.take_stdin());
+    fn check(&mut self, source: &mut Source) -> Result<Vec<(usize, Command)>, Error> {
         let mut commands = Vec::new();
         let mut table = EmptyTable::default();
         let mut number = 0;
-        while let Some(line) = lines.read().map_err(Error::Read)? {
+        while let Some(line) = source.lines.read().map_err(&source.unreadable)? {
             number += 1;
             if number > MOST_LINES {
                 return Err(Error::TooManyLines(MOST_LINES));

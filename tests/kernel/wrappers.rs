@@ -1,10 +1,11 @@
 //! `ipvsadm-save` and `ipvsadm-restore`: this program under its other names.
 
 use std::fmt::Write;
+use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
@@ -13,6 +14,9 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("wrappers::save", save),
         KernelTest::new("wrappers::restore_replaces_the_table", restore),
+        KernelTest::new("wrappers::restore_reads_a_file", restore_file),
+        KernelTest::new("wrappers::restore_refuses_other_words", other_words),
+        KernelTest::new("wrappers::restore_at_a_terminal", at_a_terminal),
         KernelTest::new("wrappers::a_bad_file_changes_nothing", bad_file),
         KernelTest::new("wrappers::refused_lines_are_reported", refused_lines),
         KernelTest::new("wrappers::memory_of_large_files", memory),
@@ -102,6 +106,98 @@ fn restore(world: &mut World) -> Result<()> {
     director.expect_table("-A -t 10.0.0.2:80 -s rr\n-a -t 10.0.0.2:80 -r 10.1.0.1:80 -m -w 1\n")?;
     director.expect("ipvsadm-restore", &[], "", ("", "", 0))?;
     director.expect_table("")
+}
+
+fn restore_file(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    fs::write("/tmp/rules", "-A -f 1 -s rr\n")?;
+    let other = "-A -f 2 -s rr\n";
+    for args in [&["/tmp/rules"][..], &["-n", "/tmp/rules"]] {
+        director.expect("ipvsadm-restore", args, other, ("", "", 0))?;
+        director.expect_table("-A -f 1 -s rr\n")?;
+        director.run("ipvsadm", &["-C"], "")?;
+    }
+    director.expect("ipvsadm-restore", &["-"], other, ("", "", 0))?;
+    director.expect_table(other)?;
+    for (file, reason) in [
+        ("/tmp/none", "No such file or directory"),
+        ("/tmp", "Is a directory"),
+    ] {
+        let message = format!("cannot read {file}: {reason}\n");
+        director.expect("ipvsadm-restore", &[file], "", ("", &message, 1))?;
+    }
+    director.expect_table(other)
+}
+
+/// The original ignores its arguments, reads nothing and clears the table.
+fn other_words(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    for option in ["-h", "--help"] {
+        let output = director.run("ipvsadm-restore", &[option], "")?;
+        let help = String::from_utf8(output.success()?)?;
+        ensure!(help.starts_with("usage: ipvsadm-restore "), "{help}");
+    }
+    for (args, message) in [
+        (&["--bogus"][..], "--bogus: unknown option"),
+        (&["/tmp/rules", "-x"], "-x: unknown option"),
+        (&["-", "/tmp/rules"], "unexpected argument /tmp/rules"),
+    ] {
+        let output = director.run("ipvsadm-restore", args, "")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!("{message}\nusage: ipvsadm-restore ");
+        ensure!(
+            output.status == Status::Exit(2) && said.starts_with(&expected),
+            "{args:?} gave\n{output}"
+        );
+    }
+    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")
+}
+
+/// Whoever types the name alone sees that lines are waited for, and loses nothing.
+fn at_a_terminal(world: &mut World) -> Result<()> {
+    const REPLACES: &str =
+        "reading commands from the terminal: Ctrl-D replaces the table, Ctrl-C leaves it alone\n";
+    const RUNS: &str =
+        "reading commands from the terminal: each is run when its line ends, Ctrl-D ends\n";
+    const KEPT: &str = "-A -t 10.0.0.1:80 -s wlc\n";
+    let director = Director::new(world)?;
+    let type_in = |words: &[&str], waits: &str, keys: &str, shown: &str, table: &str| {
+        let program = Program::ipvsadm(Side::Ours).argv0(words[0]);
+        let mut terminal = director.0.start_at_terminal(&program.args(&words[1..]))?;
+        let waiting = terminal.wait(|screen| screen == waits);
+        waiting.map_err(|screen| anyhow!("{words:?} showed\n{screen}"))?;
+        terminal.press(keys)?;
+        let screen = terminal.end()?;
+        ensure!(
+            screen == waits.to_owned() + shown,
+            "{keys:?} showed\n{screen}"
+        );
+        director.expect_table(table)
+    };
+    let restore = &["ipvsadm-restore"];
+    type_in(
+        restore,
+        REPLACES,
+        "\x04",
+        "no commands: the table is left alone\n",
+        KEPT,
+    )?;
+    type_in(restore, REPLACES, "\x03", "^C\n", KEPT)?;
+    let both = KEPT.to_owned() + "-A -f 1 -s wlc\n";
+    type_in(
+        &["ipvsadm", "-R"],
+        RUNS,
+        "-A -f 1\n\x04",
+        "-A -f 1\n",
+        &both,
+    )?;
+    type_in(
+        restore,
+        REPLACES,
+        "-A -f 2\n\x04",
+        "-A -f 2\n",
+        "-A -f 2 -s wlc\n",
+    )
 }
 
 fn bad_file(world: &mut World) -> Result<()> {

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::sys::{self, Event};
 
@@ -66,6 +66,17 @@ impl Terminal {
             }
         }
         Err(self.screen())
+    }
+
+    /// The screen when its program has ended.
+    pub fn end(&mut self) -> Result<String> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Seen::End = self.watch() {
+                return Ok(self.screen());
+            }
+        }
+        bail!("the program has not ended; it showed\n{}", self.screen());
     }
 
     /// Lets the program write to the screen, once.
