@@ -20,6 +20,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::signals", signals),
         KernelTest::new("bad_day::no_name_server_answers", no_answer),
         KernelTest::new("bad_day::input_without_end", endless_input),
+        KernelTest::new("bad_day::input_that_does_not_block", slow_input),
         KernelTest::new("bad_day::a_hostile_interface", hostile_interface),
     ];
     // What has nothing to do with the kernel is tried where it is quickest.
@@ -385,6 +386,24 @@ more than 1000000 lines
 2
 0
 -A -f 8 -s rr
+";
+    expect(world, script, expected)
+}
+
+/// A parent may leave its pipe in a mode in which reading does not wait.
+fn slow_input(world: &mut World) -> Result<()> {
+    let script = "\
+nonblocking() { perl -MFcntl -e 'fcntl(STDIN, F_SETFL, O_NONBLOCK) or die; exec @ARGV' \"$@\"; }
+{ sleep 0.3; echo '-A -f 1 -s rr'; sleep 0.3; echo '-A -f 2 -s rr'; } | nonblocking ipvsadm -R; echo $?
+ipvsadm -Sn
+{ sleep 0.3; echo '-A -f 3 -s rr'; sleep 0.3; } | nonblocking ./ipvsadm-restore; echo $?
+ipvsadm -Sn";
+    let expected = "\
+0
+-A -f 1 -s rr
+-A -f 2 -s rr
+0
+-A -f 3 -s rr
 ";
     expect(world, script, expected)
 }
