@@ -8,6 +8,7 @@ mod connection;
 mod count;
 mod daemon;
 mod filter;
+pub mod difference;
 mod name;
 mod notation;
 mod order;
