@@ -16,6 +16,11 @@ pub enum Command {
         numeric: bool,
     },
     Restore,
+    /// Makes the table equal to a file.
+    Apply(Apply),
+    /// Says what that would change.
+    Diff(Apply),
+    Check(Check),
     Help,
     Version,
 }
@@ -40,6 +45,25 @@ pub struct Careful {
     pub replaced_port: Option<u16>,
     /// The scheduler that the named flags belong to, if they are not for every scheduler.
     pub flags_of: Option<&'static str>,
+}
+
+/// A file that stands for the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// Standard input, if there is none.
+    pub file: Option<Vec<u8>>,
+    /// Services that the file does not name stay.
+    pub keep: bool,
+    /// Says what was done also where nobody watches.
+    pub verbose: bool,
+}
+
+/// A file to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Check {
+    pub file: Option<Vec<u8>>,
+    /// Warnings give a status, too.
+    pub strict: bool,
 }
 
 impl Careful {

@@ -107,6 +107,24 @@ pub enum Error {
     ReadFile { file: Word, source: io::Error },
     #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
+    // A file that stands for a table.
+    #[error("the same service as on line {0}")]
+    SameService(usize),
+    #[error("the same server as on line {0}")]
+    SameServer(usize),
+    #[error("only -A, -a, --set, --start-daemon and a leading -C describe a table")]
+    NotOfATable,
+    #[error(
+        "the file has no service and would empty the table; if that is meant, begin it with -C"
+    )]
+    WouldEmpty,
+    #[error("{file}: {}", plain(reason))]
+    Open { file: Word, reason: io::Error },
+    #[error("cannot read: {}", plain(.0))]
+    Unreadable(#[source] io::Error),
+    /// Another error where every trouble has one status.
+    #[error("{0}")]
+    Trouble(Box<Error>),
     #[error("a NUL byte in the line")]
     NulByte,
     #[error("more than {0} lines")]

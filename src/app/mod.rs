@@ -1,6 +1,7 @@
 //! The program as a function: arguments in, exit status out. All that it needs of the outside
 //! world comes by `Env`.
 
+mod apply;
 mod change;
 mod complete;
 mod env;
@@ -89,6 +90,9 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let source = Source::stdin(env);
             return Restore::new(program, names, env).run(source);
         }
+        Command::Apply(asked) => return apply::apply(env, &names, &asked),
+        Command::Diff(asked) => return apply::diff(env, &names, &asked),
+        Command::Check(asked) => return apply::check(env, &names, &asked),
         Command::Help => env.print_text(&help::help(program))?,
         Command::Version => env.print_text(help::VERSION)?,
     }

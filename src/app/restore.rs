@@ -224,7 +224,12 @@ impl<'a> Restore<'a> {
                     list::save(env, client, names, *numeric)
                 });
             }
-            Command::Restore | Command::Help | Command::Version => {
+            Command::Restore
+            | Command::Apply(_)
+            | Command::Diff(_)
+            | Command::Check(_)
+            | Command::Help
+            | Command::Version => {
                 return Err(Failure::on(line, Error::NoCommand(self.program.into())));
             }
         };

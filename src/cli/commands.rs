@@ -25,6 +25,9 @@ pub enum Verb {
     Restore,
     Save,
     Zero,
+    Apply,
+    Diff,
+    Check,
     Help,
     Version,
 }
@@ -217,6 +220,40 @@ pub const COMMANDS: &[CommandSpec] = &[
             The kernel adds counters up every two seconds; what has not been added yet shows \
             up afterwards.",
         ..command(Verb::Zero, |line| Ok(Change::Zero(line.service).into()))
+    },
+    CommandSpec {
+        long: "apply",
+        name: "apply",
+        operands: Operands::File,
+        help: "make the table equal to a file",
+        manual: "\
+            Makes the table equal to what FILE (or standard input) says, by the smallest set of \
+            changes. Services and servers that stay are edited in place; new servers come before \
+            old ones go, so traffic that has a server before and after always has one. See \
+            MANAGING A DIRECTOR BY A FILE.",
+        ..command(Verb::Apply, |line| Ok(Command::Apply(line.apply())))
+    },
+    CommandSpec {
+        long: "diff",
+        name: "diff",
+        operands: Operands::File,
+        help: "print what --apply would change",
+        manual: "\
+            Prints what --apply would do, in its order, as lines that --restore takes, with a \
+            comment where a change has a cost. The status is 0 if there is nothing to do, 1 if \
+            there is something, 2 if the file or the kernel gives trouble.",
+        ..command(Verb::Diff, |line| Ok(Command::Diff(line.apply())))
+    },
+    CommandSpec {
+        long: "check",
+        name: "check",
+        operands: Operands::File,
+        help: "check a file, without a kernel",
+        manual: "\
+            Reports every line of FILE (or standard input) that --apply would refuse, with its \
+            number; then the status is 2. Warns of what loads but is surely not meant. It needs \
+            no kernel and no rights.",
+        ..command(Verb::Check, |line| Ok(Command::Check(line.check())))
     },
     CommandSpec {
         short: b"h",

@@ -39,6 +39,7 @@ fn usage(spec: &CommandSpec) -> String {
     let mut usage = match spec.operands {
         Operands::Nothing => value_name(&spec.value),
         Operands::Timeouts => " tcp tcpfin udp".to_owned(),
+        Operands::File => " [file]".to_owned(),
     };
     let Needs { must, may, one_of } = Needs::of(spec.verb);
     for Group { name, options } in GROUPS {

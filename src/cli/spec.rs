@@ -35,6 +35,8 @@ pub enum Operands {
     Nothing,
     /// The three timeouts.
     Timeouts,
+    /// A file; standard input without it.
+    File,
 }
 
 /// An option of a command.

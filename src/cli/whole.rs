@@ -4,11 +4,12 @@ use super::commands::Verb;
 use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
     CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC,
-    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, THRESHOLDS, TIMEOUT,
-    TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
+    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, STRICT, THRESHOLDS,
+    TIMEOUT, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE,
+    TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
-use crate::command::{Careful, Columns, Command, Listing, Subject, View};
+use crate::command::{Apply, Careful, Check, Columns, Command, Listing, Subject, View};
 use crate::error::Error;
 use crate::model::{
     Change, Checksum, Daemon, Filter, Flags, Forwarding, Host, Interface, Mask, Name, Protocol,
@@ -24,6 +25,7 @@ impl Line<'_> {
         match spec.operands {
             Operands::Nothing => self.operands.refuse_from(0)?,
             Operands::Timeouts => self.timeouts = self.read_timeouts()?,
+            Operands::File => self.operands.refuse_from(1)?,
         }
         self.flags = self.flags | self.read_scheduler_flags()?;
         self.check_slots()?;
@@ -139,6 +141,25 @@ impl Line<'_> {
             return Err(foreign_flags(text));
         }
         Ok(flag)
+    }
+
+    pub fn apply(&self) -> Apply {
+        Apply {
+            file: self.file(),
+            keep: self.keeps(),
+            verbose: self.given.has(VERBOSE),
+        }
+    }
+
+    pub fn check(&self) -> Check {
+        Check {
+            file: self.file(),
+            strict: self.given.has(STRICT),
+        }
+    }
+
+    fn file(&self) -> Option<Vec<u8>> {
+        self.operands.get(0).map(<[u8]>::to_vec)
     }
 
     /// A change with what the line says of how to treat what is there.

@@ -5,30 +5,37 @@
 
 mod change;
 mod connection;
-mod count;
+#[doc(hidden)]
+pub mod count;
 mod daemon;
-mod filter;
+#[doc(hidden)]
 pub mod difference;
+#[doc(hidden)]
+pub mod filter;
 mod name;
 mod notation;
 mod order;
 mod server;
 mod service;
-mod settings;
+#[doc(hidden)]
+pub mod settings;
 mod stats;
 #[doc(hidden)]
 pub mod terms;
 
 pub use change::Change;
 pub use connection::Connection;
+#[doc(hidden)]
 pub use count::{ClientCount, ConnectionCounts, ServiceCounts, StateCount};
 pub use daemon::{Daemon, DaemonRole, Timeouts};
+#[doc(hidden)]
 pub use filter::{Filter, Host, Network, States, Wanted};
 pub use name::{Engine, Interface, Name, Scheduler};
 pub use notation::Invalid;
 pub use order::sort_table;
 pub use server::{Checksum, Forwarding, Server, ServerId, ServerState, Tunnel, TunnelKind};
 pub use service::{Flags, Mask, Protocol, Service, ServiceId, ServiceState};
+#[doc(hidden)]
 pub use settings::Settings;
 pub use stats::Stats;
 

@@ -2,14 +2,15 @@
 
 use std::io;
 
+use super::address::address;
 use super::endpoint::{Cut, endpoint, server_protocol};
 use super::flags::scheduler_flags;
 use super::out::Out;
 use crate::command::LONGEST_TIMEOUT;
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Checksum, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, Service, ServiceId, Tunnel,
-    TunnelKind,
+    Change, Checksum, Daemon, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, ServerId,
+    Service, ServiceId, Tunnel, TunnelKind,
 };
 use crate::names::Names;
 
@@ -41,6 +42,69 @@ pub fn entry(
         }
     }
     Ok(())
+}
+
+/// A change as the line that makes it.
+pub fn change(out: &mut Out, names: &mut Names, change: &Change) {
+    let service = |out: &mut Out, names: &mut Names, command, id| {
+        out.text(command);
+        service_id(out, names, id);
+    };
+    match change {
+        Change::AddService(new) => {
+            out.text("-A ");
+            service_options(out, names, new);
+        }
+        Change::EditService(new) => {
+            out.text("-E ");
+            service_options(out, names, new);
+        }
+        Change::DeleteService(id) => service(out, names, "-D ", id),
+        Change::AddServer(id, server) => {
+            service(out, names, "-a ", id);
+            server_options(out, names, id, server);
+        }
+        Change::EditServer(id, server) => {
+            service(out, names, "-e ", id);
+            server_options(out, names, id, server);
+        }
+        Change::DeleteServer(id, server) => {
+            service(out, names, "-d ", id);
+            server_id(out, names, id, server);
+        }
+        Change::Flush => drop(out.text("-C")),
+        Change::Zero(None) => drop(out.text("-Z")),
+        Change::Zero(Some(id)) => service(out, names, "-Z ", id),
+        Change::SetTimeouts(timeouts) => {
+            out.text("--set ").number(timeouts.tcp);
+            out.text(" ").number(timeouts.tcp_fin);
+            out.text(" ").number(timeouts.udp);
+        }
+        Change::StartDaemon(daemon) => start_daemon(out, daemon),
+        Change::StopDaemon(role) => {
+            out.text("--stop-daemon ").text(role.to_string());
+        }
+    }
+}
+
+fn start_daemon(out: &mut Out, daemon: &Daemon) {
+    out.text("--start-daemon ").text(daemon.role.to_string());
+    out.text(" --mcast-interface ")
+        .text(daemon.interface.as_bytes());
+    out.text(" --syncid ").number(daemon.sync_id);
+    if let Some(length) = daemon.max_length {
+        out.text(" --sync-maxlen ").number(length);
+    }
+    if let Some(group) = daemon.group {
+        out.text(" --mcast-group ");
+        address(out, group);
+    }
+    if let Some(port) = daemon.port {
+        out.text(" --mcast-port ").number(port);
+    }
+    if let Some(ttl) = daemon.ttl {
+        out.text(" --mcast-ttl ").number(ttl);
+    }
 }
 
 /// Whether a restore would take the line and make the same service of it.
@@ -126,17 +190,14 @@ fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
     }
 }
 
-fn server_options(out: &mut Out, names: &mut Names, service: &ServiceId, server: &Server) {
+fn server_id(out: &mut Out, names: &mut Names, service: &ServiceId, id: &ServerId) {
     out.text(" -r ");
     let protocol = server_protocol(service);
-    endpoint(
-        out,
-        names,
-        server.id.address,
-        server.id.port,
-        protocol,
-        Cut::Never,
-    );
+    endpoint(out, names, id.address, id.port, protocol, Cut::Never);
+}
+
+fn server_options(out: &mut Out, names: &mut Names, service: &ServiceId, server: &Server) {
+    server_id(out, names, service, &server.id);
     out.text(match server.forwarding {
         Forwarding::Masquerade => " -m",
         Forwarding::Tunnel => " -i",

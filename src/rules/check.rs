@@ -33,7 +33,13 @@ impl EmptyTable {
                 | Subject::Timeouts
                 | Subject::Daemons => Ok(()),
             },
-            Command::Save { .. } | Command::Restore | Command::Help | Command::Version => Ok(()),
+            Command::Save { .. }
+            | Command::Restore
+            | Command::Apply(_)
+            | Command::Diff(_)
+            | Command::Check(_)
+            | Command::Help
+            | Command::Version => Ok(()),
         }
     }
 

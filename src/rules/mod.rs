@@ -1,8 +1,10 @@
 //! Commands in a file, one a line.
 
 mod check;
+mod meaning;
 
 pub use check::EmptyTable;
+pub use meaning::{Meaning, Note};
 
 use crate::cli;
 use crate::command::Command;
@@ -20,9 +22,12 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
     }
     match cli::read(program, words, names)? {
         // These stand on a command line alone, not in a file.
-        Command::Restore | Command::Help | Command::Version => {
-            Err(Error::NoCommand(program.into()))
-        }
+        Command::Restore
+        | Command::Apply(_)
+        | Command::Diff(_)
+        | Command::Check(_)
+        | Command::Help
+        | Command::Version => Err(Error::NoCommand(program.into())),
         command => Ok(Some(command)),
     }
 }

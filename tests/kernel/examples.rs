@@ -193,20 +193,27 @@ fn run(host: &Namespace, lines: &str) -> Result<String> {
 /// The director that the README shows says the same here.
 fn readme(world: &mut World) -> Result<()> {
     let network = Network::new(world)?;
-    let shown = README
-        .split("```")
-        .find(|block| block.starts_with("text\ndirector# "));
-    let shown = shown.context("no director in the README")?;
-    let shown = shown.trim_start_matches("text\n").trim_end();
-    let mut seen = String::new();
-    for line in shown
-        .lines()
-        .filter_map(|line| line.strip_prefix("director# "))
-    {
-        let program = Program::shell(Side::Ours, line);
-        let output = String::from_utf8(network.director.run(&program)?.success()?)?;
-        seen += &format!("director# {line}\n{output}\n");
+    let blocks = README.split("```");
+    let blocks: Vec<&str> = blocks
+        .filter_map(|block| block.strip_prefix("text\n"))
+        .filter(|block| block.starts_with("director# "))
+        .map(str::trim_end)
+        .collect();
+    ensure!(
+        blocks.len() == 2,
+        "{} directors in the README",
+        blocks.len()
+    );
+    for shown in blocks {
+        let mut seen = String::new();
+        let lines = shown.lines();
+        for line in lines.filter_map(|line| line.strip_prefix("director# ")) {
+            // A difference has a status of its own.
+            let program = Program::shell(Side::Ours, &format!("cd /tmp; exec 2>&1; {line}\n:"));
+            let output = String::from_utf8(network.director.run(&program)?.success()?)?;
+            seen += &format!("director# {line}\n{output}\n");
+        }
+        ensure!(seen.trim_end() == shown, "the director says\n{seen}");
     }
-    ensure!(seen.trim_end() == shown, "the director says\n{seen}");
     Ok(())
 }

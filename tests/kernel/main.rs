@@ -4,6 +4,7 @@
 //! `6.1::cases::service::edit_resets`. The same executable boots the kernels, is process 1 in
 //! them and runs the tests there.
 
+mod apply;
 mod bad_day;
 #[path = "../bench/mod.rs"]
 mod bench;
@@ -79,6 +80,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(filters::tests());
     tests.extend(formats::tests());
     tests.extend(round_trip::tests());
+    tests.extend(apply::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests.extend(own_words::tests());

@@ -19,11 +19,11 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-fn ours(namespace: &Namespace, args: &[&str], input: &str) -> Result<Output> {
+pub fn ours(namespace: &Namespace, args: &[&str], input: &str) -> Result<Output> {
     namespace.run(&Program::ipvsadm(Side::Ours).args(args).stdin(input))
 }
 
-fn save(namespace: &Namespace) -> Result<String> {
+pub fn save(namespace: &Namespace) -> Result<String> {
     Ok(String::from_utf8(
         ours(namespace, &["-Sn"], "")?.success()?,
     )?)
@@ -68,14 +68,14 @@ fn random_tables(world: &mut World) -> Result<()> {
 }
 
 /// Commands that make a table; their addresses do not wrap around when they are compared.
-struct Table {
-    lines: String,
+pub struct Table {
+    pub lines: String,
     count: usize,
     state: u64,
 }
 
 impl Table {
-    fn random(seed: u64) -> Self {
+    pub fn random(seed: u64) -> Self {
         let mut table = Table {
             lines: String::new(),
             count: 0,
@@ -87,7 +87,7 @@ impl Table {
         table
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         // The generator of MMIX: the high bits are good enough for this.
         self.state = self
             .state

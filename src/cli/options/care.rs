@@ -10,6 +10,8 @@ pub const GROUP: Group = Group {
 
 pub const EXIST: Slot = Slot::new(37, "exist");
 pub const KEEP: Slot = Slot::new(38, "keep");
+pub const STRICT: Slot = Slot::new(50, "strict");
+pub const VERBOSE: Slot = Slot::new(51, "verbose");
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -21,7 +23,7 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::AddServer,
             Verb::DeleteServer,
         ],
-        help: "already so is fine",
+        help: "already so is ok",
         manual: "\
             What is so already is no error. With --add-service and --add-server: a service or \
             server that exists is changed to what the line says. With --delete-service and \
@@ -36,14 +38,34 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::EditService,
             Verb::AddServer,
             Verb::EditServer,
+            Verb::Apply,
+            Verb::Diff,
         ],
-        help: "leave the rest as it is",
+        help: "the rest stays",
         manual: "\
             Settings that the line does not name stay as they are. A setting goes with its \
             owner: a new scheduler drops the flags of the old one, a new kind of tunnel the \
             port and checksum of the old one, -g and -m the tunnel. What can be named but not \
             un-named, -p and -o, cannot be taken away with it. With --add-service and \
-            --add-server it needs --exist to mean anything.",
+            --add-server it needs --exist to mean anything. With --apply and --diff: services \
+            that the file does not name stay.",
+        ..OPTION
+    },
+    OptionSpec {
+        long: "strict",
+        slot: STRICT,
+        may: &[Verb::Check],
+        help: "warnings count",
+        manual: "Warnings of --check give status 1.",
+        ..OPTION
+    },
+    OptionSpec {
+        long: "verbose",
+        slot: VERBOSE,
+        may: &[Verb::Apply],
+        help: "say what it did",
+        manual: "\
+            Says how much --apply added, changed and deleted, as it does on a terminal anyway.",
         ..OPTION
     },
 ];

@@ -152,7 +152,7 @@ const OPTIONS: &[OptionSpec] = &[
         slot: TUNNEL_NO_CHECKSUM,
         names: Settings::TUNNEL_CHECKSUM,
         take: |line, _| checksum(line, Checksum::NONE),
-        help: "send no checksums in the tunnel",
+        help: "no checksums",
         manual: "Sends no checksum with the header of a gue or gre tunnel. This is the default.",
         ..SETTING
     },
@@ -161,7 +161,7 @@ const OPTIONS: &[OptionSpec] = &[
         slot: TUNNEL_CHECKSUM,
         names: Settings::TUNNEL_CHECKSUM,
         take: |line, _| checksum(line, Checksum::PLAIN),
-        help: "send checksums in the tunnel",
+        help: "checksums",
         manual: "Sends a checksum with the header of a gue or gre tunnel.",
         ..SETTING
     },

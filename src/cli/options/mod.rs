@@ -9,7 +9,7 @@ mod settings;
 mod sync;
 mod view;
 
-pub use care::{EXIST, KEEP};
+pub use care::{EXIST, KEEP, STRICT, VERBOSE};
 pub use forwarding::{
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };

@@ -113,7 +113,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.engine = Name::cut(text.unwrap_or_default());
             Ok(())
         },
-        help: "persistence engine (sip)",
+        help: "engine (sip)",
         manual: "\
             The persistence engine, which recognises clients by something other than their \
             address. The kernel has one: sip, which goes by the Call-ID.",
@@ -128,7 +128,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.flags = line.flags | Flags::ONE_PACKET;
             Ok(())
         },
-        help: "schedule each packet on its own (UDP)",
+        help: "one packet (UDP)",
         manual: "\
             One-packet scheduling: each packet is scheduled by itself and no connection is \
             kept. For UDP services and firewall marks only.",

@@ -2,6 +2,7 @@
 //!
 //! Each is a short script: what is administered, what clients do, who answers.
 
+mod applying;
 mod ask;
 mod counters;
 mod forwarding;
@@ -24,6 +25,7 @@ pub fn tests() -> Vec<KernelTest> {
     tests.extend(quiescing::tests());
     tests.extend(counters::tests());
     tests.extend(sync::tests());
+    tests.extend(applying::tests());
     for test in &mut tests {
         test.cost = COST;
     }

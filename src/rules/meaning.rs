@@ -1,0 +1,292 @@
+//! What a file of commands means as a table: what clearing the table and running the file would
+//! make of it.
+
+use std::collections::HashMap;
+
+use crate::command::{Careful, Command};
+use crate::error::{Action, Error};
+use crate::model::difference::{Configured, Table};
+use crate::model::terms::SCHEDULERS;
+use crate::model::{Change, Flags, Server, ServerId, Service, ServiceId};
+
+/// A table with the lines that it was read from.
+#[derive(Default)]
+pub struct Meaning {
+    pub table: Table,
+    /// A `-C` stands before everything.
+    pub clears: bool,
+    services: HashMap<ServiceId, Place>,
+    servers: HashMap<(ServiceId, ServerId), usize>,
+    settings: usize,
+    notes: Vec<Note>,
+    is_empty: bool,
+}
+
+/// Where a service stands: in the table, and in the file.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    line: usize,
+}
+
+/// What loads but is surely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub line: usize,
+    pub text: String,
+}
+
+impl Meaning {
+    pub fn new() -> Self {
+        Self {
+            is_empty: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a command in. An error leaves out what it is about.
+    pub fn take(&mut self, line: usize, command: &Command) -> Result<(), Error> {
+        let is_first = std::mem::replace(&mut self.is_empty, false);
+        match command {
+            Command::Change(Change::Flush) if is_first => {
+                self.clears = true;
+                Ok(())
+            }
+            Command::Change(change) => self.change(line, change),
+            Command::Careful(careful) => self.careful(line, careful),
+            Command::List(_)
+            | Command::Save { .. }
+            | Command::Restore
+            | Command::Apply(_)
+            | Command::Diff(_)
+            | Command::Check(_)
+            | Command::Help
+            | Command::Version => Err(Error::NotOfATable),
+        }
+    }
+
+    fn careful(&mut self, line: usize, careful: &Careful) -> Result<(), Error> {
+        if !careful.is_plain() {
+            return Err(Error::NotOfATable);
+        }
+        self.change(line, &careful.change)?;
+        if let Some(port) = careful.replaced_port {
+            let text = format!("port {port} is not used: without -m it is the service's");
+            self.note(line, text);
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, line: usize, change: &Change) -> Result<(), Error> {
+        match change {
+            Change::AddService(service) => self.add_service(line, service),
+            Change::AddServer(id, server) => self.add_server(line, id, server),
+            Change::SetTimeouts(timeouts) => {
+                self.settings = line;
+                self.table.timeouts = Some(*timeouts);
+                Ok(())
+            }
+            Change::StartDaemon(daemon) => {
+                let mut daemons = self.table.daemons.iter();
+                if daemons.any(|other| other.role == daemon.role) {
+                    return Err(refused(Action::StartDaemon, libc::EEXIST));
+                }
+                self.settings = line;
+                self.table.daemons.push(*daemon);
+                Ok(())
+            }
+            Change::EditService(_)
+            | Change::DeleteService(_)
+            | Change::EditServer(..)
+            | Change::DeleteServer(..)
+            | Change::Flush
+            | Change::Zero(_)
+            | Change::StopDaemon(_) => Err(Error::NotOfATable),
+        }
+    }
+
+    fn add_service(&mut self, line: usize, service: &Service) -> Result<(), Error> {
+        if let Some(other) = self.services.get(&service.id) {
+            return Err(Error::SameService(other.line));
+        }
+        let index = self.table.services.len();
+        self.services.insert(service.id, Place { index, line });
+        self.table.services.push(Configured {
+            service: *service,
+            servers: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn add_server(&mut self, line: usize, id: &ServiceId, server: &Server) -> Result<(), Error> {
+        let Some(place) = self.services.get(id) else {
+            return Err(refused(Action::AddServer, libc::ESRCH));
+        };
+        if let Some(other) = self.servers.insert((*id, server.id), line) {
+            self.servers.insert((*id, server.id), other);
+            return Err(Error::SameServer(other));
+        }
+        self.table.services[place.index].servers.push(*server);
+        Ok(())
+    }
+
+    fn note(&mut self, line: usize, text: String) {
+        self.notes.push(Note { line, text });
+    }
+
+    /// The line that a change comes from, if it comes from one.
+    pub fn line_of(&self, change: &Change) -> Option<usize> {
+        let service = |id: &ServiceId| self.services.get(id).map(|place| place.line);
+        match change {
+            Change::AddService(new) | Change::EditService(new) => service(&new.id),
+            Change::AddServer(id, server) | Change::EditServer(id, server) => {
+                self.servers.get(&(*id, server.id)).copied()
+            }
+            Change::DeleteServer(id, _) => service(id),
+            Change::SetTimeouts(_) | Change::StartDaemon(_) | Change::StopDaemon(_) => {
+                Some(self.settings)
+            }
+            Change::DeleteService(_) | Change::Flush | Change::Zero(_) => None,
+        }
+    }
+
+    /// What loads but is surely not meant, in the order of lines.
+    pub fn notes(&self) -> Vec<Note> {
+        let mut notes = self.notes.clone();
+        for entry in &self.table.services {
+            let line = self.services[&entry.service.id].line;
+            let texts = notes_on_service(entry);
+            notes.extend(texts.into_iter().map(|text| Note { line, text }));
+            for server in &entry.servers {
+                let line = self.servers[&(entry.service.id, server.id)];
+                if server.lower_threshold > server.upper_threshold && server.upper_threshold > 0 {
+                    let text = "the lower threshold is above the upper one".to_owned();
+                    notes.push(Note { line, text });
+                }
+            }
+        }
+        notes.sort_by_key(|note| note.line);
+        notes
+    }
+}
+
+fn notes_on_service(entry: &Configured) -> Vec<String> {
+    let mut notes = Vec::new();
+    let scheduler = entry.service.scheduler.as_bytes();
+    let mut known = SCHEDULERS.iter().map(|(name, _)| name.as_bytes());
+    if !known.any(|name| name == scheduler) {
+        let name = &entry.service.scheduler;
+        notes.push(format!("no known kernel has the scheduler {name}"));
+    }
+    let falls_back = entry.service.flags.has(Flags::SCHEDULER_1);
+    if matches!(scheduler, b"sh" | b"mh") && !falls_back {
+        let name = &entry.service.scheduler;
+        notes.push(format!(
+            "without {name}-fallback a server of weight 0 refuses its clients"
+        ));
+    }
+    if entry.servers.is_empty() {
+        notes.push("the service has no servers".to_owned());
+    } else if entry.servers.iter().all(|server| server.weight == 0) {
+        notes.push("all servers have weight 0".to_owned());
+    }
+    let mut methods = HashMap::new();
+    for server in &entry.servers {
+        let method = methods.entry(server.id.address);
+        if *method.or_insert(server.forwarding) != server.forwarding {
+            let address = server.id.address;
+            notes.push(format!("{address} is reached in two ways"));
+        }
+    }
+    notes
+}
+
+fn refused(action: Action, errno: i32) -> Error {
+    Error::Refused { action, errno }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+
+    fn read(file: &str) -> (Meaning, Vec<String>) {
+        let (mut meaning, mut errors) = (Meaning::new(), Vec::new());
+        for (index, line) in file.lines().enumerate() {
+            let command = crate::rules::read(b"", line.as_bytes(), &Names::numeric());
+            let Some(command) = command.unwrap() else {
+                continue;
+            };
+            if let Err(error) = meaning.take(index + 1, &command) {
+                errors.push(format!("{}: {error}", index + 1));
+            }
+        }
+        (meaning, errors)
+    }
+
+    #[test]
+    fn every_line_that_makes_no_table_is_named() {
+        let (meaning, errors) = read(
+            "\
+-C
+-A -t 10.0.0.1:80
+-A -t 10.0.0.1:0080
+-a -t 10.0.0.1:80 -r 10.1.0.1:99
+-a -t 10.0.0.1:80 -r 10.1.0.1 -g -w 5
+-a -t 10.0.0.1:81 -r 10.1.0.1
+-D -t 10.0.0.1:80
+-C
+-A -t 10.0.0.2:80 --exist
+--start-daemon master
+--start-daemon master --syncid 5
+",
+        );
+        let other = "only -A, -a, --set, --start-daemon and a leading -C describe a table";
+        assert_eq!(
+            errors,
+            [
+                "3: the same service as on line 2".to_owned(),
+                "5: the same server as on line 4".to_owned(),
+                "6: Service not defined".to_owned(),
+                format!("7: {other}"),
+                format!("8: {other}"),
+                format!("9: {other}"),
+                "11: Daemon has already run".to_owned(),
+            ]
+        );
+        assert!(meaning.clears);
+        assert_eq!(meaning.table.services.len(), 1);
+        assert_eq!(meaning.table.services[0].servers.len(), 1);
+    }
+
+    #[test]
+    fn what_is_surely_not_meant_is_noted() {
+        let (meaning, errors) = read(
+            "\
+-A -t 10.0.0.1:80 -s rr
+-A -t 10.0.0.2:80 -s sh
+-a -t 10.0.0.2:80 -r 10.1.0.1:81 -w 0
+-a -t 10.0.0.2:80 -r 10.1.0.1:82 -m -w 0 -x 5 -y 9
+-A -t 10.0.0.3:80 -s wlx
+-a -t 10.0.0.3:80 -r 10.1.0.1
+",
+        );
+        assert_eq!(errors, [""; 0]);
+        let notes = meaning.notes();
+        let notes = notes
+            .iter()
+            .map(|note| format!("{}: {}", note.line, note.text));
+        assert_eq!(
+            notes.collect::<Vec<_>>(),
+            [
+                "1: the service has no servers",
+                "2: without sh-fallback a server of weight 0 refuses its clients",
+                "2: all servers have weight 0",
+                "2: 10.1.0.1 is reached in two ways",
+                "3: port 81 is not used: without -m it is the service's",
+                "4: the lower threshold is above the upper one",
+                "5: no known kernel has the scheduler wlx",
+            ]
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! `--apply` makes of a table what clearing it and restoring the file would make of it, by no more
+//! changes than that takes.
+
+use std::fmt::Write;
+
+use anyhow::{Result, ensure};
+
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Output, Status, World};
+use crate::round_trip::{Table, ours, save};
+
+pub fn tests() -> Vec<KernelTest> {
+    let named = |name: &str, run| KernelTest::new(format!("apply::{name}"), run);
+    vec![
+        named(
+            "random_tables",
+            random_tables as fn(&mut World) -> Result<()>,
+        ),
+        named("refusals", refusals),
+        named("files_that_are_none", files_that_are_none),
+    ]
+}
+
+fn expect(output: &Output, status: i32, stdout: &str, stderr: &str) -> Result<()> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status == Status::Exit(status) && said == stdout && complained == stderr,
+        "it gave\n{output}instead of status {status},\n{stdout}and\n{stderr}"
+    );
+    Ok(())
+}
+
+fn random_tables(world: &mut World) -> Result<()> {
+    let applied = world.namespace("applied")?;
+    let restored = world.namespace("restored")?;
+    for seed in 1..=8 {
+        let old = Table::random(seed).lines;
+        let new = changed(&old, seed);
+        for namespace in [&applied, &restored] {
+            ours(namespace, &["-C"], "")?.success()?;
+            ours(namespace, &["-R"], &old)?.success()?;
+        }
+        ours(&restored, &["-C"], "")?.success()?;
+        ours(&restored, &["-R"], &new)?.success()?;
+        let expected = save(&restored)?;
+
+        // The lines of a difference lead there by themselves.
+        let lines = ours(&applied, &["--diff"], &new)?;
+        ensure!(lines.status == Status::Exit(1), "{lines}");
+        let lines = String::from_utf8(lines.stdout)?;
+        ours(&applied, &["-R"], &lines)?.success()?;
+        ensure!(
+            save(&applied)? == expected,
+            "{old}by\n{lines}became another table than\n{new}"
+        );
+
+        ours(&applied, &["-C"], "")?.success()?;
+        ours(&applied, &["-R"], &old)?.success()?;
+        expect(&ours(&applied, &["--apply"], &new)?, 0, "", "")?;
+        ensure!(
+            save(&applied)? == expected,
+            "{old}became another table than\n{new}"
+        );
+        expect(&ours(&applied, &["--diff"], &new)?, 0, "", "")?;
+        expect(
+            &ours(&applied, &["--apply", "--verbose"], &new)?,
+            0,
+            "",
+            "nothing to change\n",
+        )?;
+    }
+    Ok(())
+}
+
+/// Some services and servers less, some weights others, and new services.
+fn changed(lines: &str, seed: u64) -> String {
+    let mut random = Table::random(1000 + seed);
+    let (mut new, mut dropped) = (String::new(), Vec::new());
+    for line in lines.lines() {
+        let service = line
+            .split_whitespace()
+            .skip(1)
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let is_gone = dropped.contains(&service) || random.below(5) == 0;
+        match (is_gone, line.starts_with("-A")) {
+            (true, true) => dropped.push(service),
+            (true, false) => {}
+            (false, false) if random.below(3) == 0 && !line.contains("-w") => {
+                writeln!(new, "{line} -w 3").expect("memory takes all");
+            }
+            (false, _) => writeln!(new, "{line}").expect("memory takes all"),
+        }
+    }
+    for number in 0..5 {
+        let service = format!("-t 10.77.0.{number}:80");
+        writeln!(new, "-A {service} -s rr\n-a {service} -r 10.1.0.{number}").expect("memory");
+    }
+    new
+}
+
+/// What the kernel refuses is named with its line; what depends on it is left out, the rest done.
+fn refusals(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
+    ours(&here, &["-R"], old)?.success()?;
+    // No unicast address: the kernel takes no such server.
+    let new = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 224.0.0.1
+-A -t 10.0.0.2:80 -s nonsuch
+-a -t 10.0.0.2:80 -r 10.1.0.2
+-A -t 10.0.0.3:80 -s rr
+";
+    let output = ours(&here, &["--apply"], new)?;
+    let complaint = "\
+line 3: Scheduler or persistence engine not found
+line 2: Invalid operation.  Possibly wrong module version, address not unicast, ...
+left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.1:80
+";
+    expect(&output, 1, "", complaint)?;
+    let saved = save(&here)?;
+    ensure!(
+        saved == format!("{old}-A -t 10.0.0.3:80 -s rr\n"),
+        "{saved}"
+    );
+    Ok(())
+}
+
+/// Nothing is changed by a file that is wrong anywhere, or empty by accident.
+fn files_that_are_none(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let table = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
+    ours(&here, &["-R"], table)?.success()?;
+    let untouched = |here: &Namespace| -> Result<()> {
+        let saved = save(here)?;
+        ensure!(saved == table, "{saved}");
+        Ok(())
+    };
+    let wrong = "-A -t 10.0.0.2:80\n-A -t 10.0.0.2:80\n-a -t 10.0.0.3:80 -r 10.1.0.1\n-x\n-L\n";
+    let complaint = "\
+line 2: the same service as on line 1
+line 3: Service not defined
+line 4: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+line 5: only -A, -a, --set, --start-daemon and a leading -C describe a table
+";
+    for command in ["--apply", "--diff", "--check"] {
+        expect(&ours(&here, &[command], wrong)?, 2, "", complaint)?;
+    }
+    let empty = "\
+the file has no service and would empty the table; if that is meant, begin it with -C\n";
+    expect(&ours(&here, &["--apply"], "# nothing\n")?, 2, "", empty)?;
+    expect(&ours(&here, &["--diff"], "")?, 2, "", empty)?;
+    let missing = "/nowhere: No such file or directory\n";
+    expect(&ours(&here, &["--apply", "/nowhere"], "")?, 2, "", missing)?;
+    let folder = "cannot read: Is a directory\n";
+    expect(&ours(&here, &["--check", "/"], "")?, 2, "", folder)?;
+    untouched(&here)?;
+
+    // With --keep nothing need be named.
+    expect(&ours(&here, &["--apply", "--keep"], "")?, 0, "", "")?;
+    untouched(&here)?;
+    let other = "-A -t 10.0.0.2:80 -s rr\n";
+    expect(&ours(&here, &["--diff", "--keep"], other)?, 1, other, "")?;
+    expect(&ours(&here, &["--apply", "--keep"], other)?, 0, "", "")?;
+    ensure!(save(&here)? == format!("{table}{other}"));
+    let gone = "-d -t 10.0.0.1:80 -r 10.1.0.1:80  # its connections end\n\
+                -D -t 10.0.0.2:80\n";
+    expect(
+        &ours(&here, &["--diff"], "-A -t 10.0.0.1:80 -s rr\n")?,
+        1,
+        gone,
+        "",
+    )?;
+    expect(&ours(&here, &["--apply"], "-C\n")?, 0, "", "")?;
+    ensure!(save(&here)?.is_empty());
+
+    let doubtful = "-A -t 10.0.0.1:80 -s rr\n";
+    let warning = "line 1: warning: the service has no servers\n";
+    expect(&ours(&here, &["--check"], doubtful)?, 0, "", warning)?;
+    expect(
+        &ours(&here, &["--check", "--strict"], doubtful)?,
+        1,
+        "",
+        warning,
+    )?;
+    Ok(())
+}

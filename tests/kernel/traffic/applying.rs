@@ -1,0 +1,87 @@
+//! A table that is changed under traffic: by `--apply` no request fails, by clear and restore some
+//! do.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+use super::lan::{Lan, sh};
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Program, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    vec![KernelTest::new("traffic::applying", no_request_fails)]
+}
+
+/// So often the table is changed.
+const CHANGES: usize = 40;
+
+/// The files take turns: web2 stays, the others come and go, weights rise and fall.
+const FILES: &str = "\
+printf '%s\\n' '-A -t 192.0.2.1:80 -s wrr' \\
+    '-a -t 192.0.2.1:80 -r 172.16.0.11 -m -w 2' '-a -t 192.0.2.1:80 -r 172.16.0.12 -m' >/tmp/one
+printf '%s\\n' '-A -t 192.0.2.1:80 -s wrr' \\
+    '-a -t 192.0.2.1:80 -r 172.16.0.12 -m -w 3' '-a -t 192.0.2.1:80 -r 172.16.0.13 -m' >/tmp/two
+";
+
+fn no_request_fails(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    sh(&lan.director, FILES)?;
+    sh(&lan.director, "ipvsadm --apply /tmp/one")?;
+    // The weight decides where it goes: to the server that stays.
+    sh(
+        &lan.director,
+        "ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0",
+    )?;
+    let held = lan.hold("192.0.2.1:80")?;
+    ensure!(held.answer.server == "web2", "{:?}", held.answer);
+
+    let (asked, failed) = under_traffic(&lan, "ipvsadm --apply")?;
+    ensure!(asked > CHANGES, "only {asked} requests");
+    ensure!(failed == 0, "{failed} of {asked} requests failed");
+    // What stays keeps its connections and its counters, which the kernel adds up late.
+    held.end()?;
+    let stats = lan.ipvsadm("-Ln --stats --exact")?;
+    let service = stats.lines().find(|line| line.starts_with("TCP"));
+    let count = service.and_then(|line| line.split_whitespace().nth(2));
+    let count: usize = count.unwrap_or_default().parse()?;
+    ensure!(count > asked / 2, "{asked} requests, {count} counted");
+
+    // The control: the same by hand.
+    let (asked, failed) = under_traffic(&lan, "ipvsadm -C; ipvsadm -R <")?;
+    ensure!(
+        failed > 0,
+        "none of {asked} requests failed by clear and restore"
+    );
+    Ok(())
+}
+
+/// Asks without pause until there is a file, and says how often, and how often in vain.
+const CLIENT: &str = "\
+until test -e /tmp/stop; do
+    asked=$((asked + 1))
+    { read -t 5 -r answer <&3; } 3<>/dev/tcp/192.0.2.1/80 || failed=$((failed + 1))
+done 2>/dev/null
+echo $asked ${failed:-0}
+";
+
+/// How many requests there were while the table was changed, and how many of them failed.
+fn under_traffic(lan: &Lan, how: &str) -> Result<(usize, usize)> {
+    sh(&lan.client, "rm -f /tmp/stop")?;
+    let client = Program::new("bash").args(["-c", CLIENT]);
+    let mut client = lan.client.start(&client)?;
+    for number in 0..CHANGES {
+        let file = ["two", "one"][number % 2];
+        sh(&lan.director, &format!("{how} /tmp/{file}"))?;
+    }
+    sh(&lan.client, ": >/tmp/stop")?;
+    let counts = String::from_utf8(client.finish(Duration::from_secs(60))?.success()?)?;
+    let counts: Vec<usize> = counts
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    match counts[..] {
+        [asked, failed] => Ok((asked, failed)),
+        _ => bail!("the client said {counts:?}"),
+    }
+}
