@@ -8,14 +8,20 @@ use super::{Connection, Entry, Name};
 /// Services and servers, and the connections of all servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceCounts {
+    /// Virtual services.
     pub services: usize,
+    /// Servers of all services.
     pub servers: usize,
+    /// Active connections of all servers.
     pub active: u64,
+    /// Inactive connections of all servers.
     pub inactive: u64,
+    /// Clients that persistence keeps on a server.
     pub persistent: u64,
 }
 
 impl ServiceCounts {
+    /// Counts what is in a table.
     pub fn of(table: &[Entry]) -> Self {
         let servers = || table.iter().flat_map(|entry| &entry.servers);
         let sum =
@@ -36,9 +42,13 @@ pub type Word = Name<15>;
 /// The connections of one server in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateCount {
+    /// The protocol.
     pub protocol: Word,
+    /// Where the server is.
     pub server: SocketAddr,
+    /// The state.
     pub state: Word,
+    /// How many there are.
     pub connections: u64,
 }
 
@@ -51,8 +61,11 @@ impl StateCount {
 /// The connections of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientCount {
+    /// Its address.
     pub address: IpAddr,
+    /// It has so many at least.
     pub at_least: u64,
+    /// It has so many at most.
     pub at_most: u64,
 }
 
@@ -60,6 +73,7 @@ pub struct ClientCount {
 /// of connections.
 #[derive(Debug, Default)]
 pub struct ConnectionCounts {
+    /// All of them.
     pub total: u64,
     servers: HashMap<(Word, SocketAddr), Vec<(Word, u64)>>,
     clients: HashMap<IpAddr, u64>,
@@ -71,6 +85,7 @@ impl ConnectionCounts {
     /// So many clients are counted exactly.
     pub const MOST_CLIENTS: usize = 65_536;
 
+    /// Counts one more.
     pub fn add(&mut self, connection: &Connection) {
         self.total += 1;
         let word = |text| Word::cut(text).unwrap_or(UNKNOWN);

@@ -8,18 +8,23 @@ use super::{Connection, Family, Protocol, ServerId, ServiceId};
 /// What servers and connections must have to be listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// The server.
     pub server: Option<Host>,
+    /// Where the client of a connection is.
     pub client: Option<Network>,
+    /// What state a connection is in.
     pub states: Option<States>,
 }
 
 impl Filter {
+    /// Takes all.
     pub const ALL: Self = Self {
         server: None,
         client: None,
         states: None,
     };
 
+    /// Whether a server is wanted.
     pub fn takes_server(&self, id: &ServerId) -> bool {
         self.server.is_none_or(|server| server.is(id))
     }
@@ -38,7 +43,9 @@ impl Filter {
 /// A host, or one port of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host {
+    /// Its address.
     pub address: IpAddr,
+    /// The port; any if there is none.
     pub port: Option<u16>,
 }
 
@@ -51,11 +58,14 @@ impl Host {
 /// The addresses that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
+    /// One of them.
     pub address: IpAddr,
+    /// How many bits.
     pub bits: u32,
 }
 
 impl Network {
+    /// Whether an address is one of them.
     pub fn has(&self, address: IpAddr) -> bool {
         let same_bits = match (self.address, address) {
             (IpAddr::V4(one), IpAddr::V4(other)) => {
@@ -91,13 +101,16 @@ impl States {
 /// Which connections are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// What they must have.
     pub filter: Filter,
+    /// The service that they came to.
     pub service: Option<ServiceId>,
     /// The ports that have services of their own, if the service takes all others.
     pub taken_ports: Vec<u16>,
 }
 
 impl Wanted {
+    /// Whether a connection is listed.
     pub fn has(&self, connection: &Connection) -> bool {
         self.filter.takes(connection) && self.is_of_service(connection)
     }
