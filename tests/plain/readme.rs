@@ -1,9 +1,10 @@
-//! The README claims nothing that is not so.
+//! The README and the contributor's page claim nothing that is not so.
 
 use std::fs;
 use std::path::Path;
 
 const README: &str = include_str!("../../README.md");
+const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -11,8 +12,9 @@ fn root() -> &'static Path {
 
 /// What stands between backticks within a line.
 fn quoted() -> Vec<&'static str> {
-    let lines = README.lines().filter(|line| !line.starts_with("```"));
+    let lines = README.lines().chain(CONTRIBUTING.lines());
     lines
+        .filter(|line| !line.starts_with("```"))
         .flat_map(|line| line.split('`').skip(1).step_by(2))
         .collect()
 }
@@ -46,7 +48,7 @@ fn every_crate_has_its_reason() {
 #[test]
 fn every_file_that_it_names_is_there() {
     let folders = ["tests/", "man/", "packaging/", "completions/"];
-    let source = ["cli/", "model/", "kernel/", "render/", "show/"];
+    let source = ["app/", "cli/", "model/", "kernel/", "render/", "rules/"];
     let mut found = 0;
     for text in quoted() {
         let name = text.split(' ').next().unwrap_or_default();
