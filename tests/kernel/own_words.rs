@@ -87,6 +87,10 @@ fn no_common_runs(world: &mut World) -> Result<()> {
             "ipvsadm.service",
             include_str!("../../packaging/ipvsadm.service").to_owned(),
         ),
+        (
+            "the service's script",
+            include_str!("../../packaging/service").to_owned(),
+        ),
         ("the help", help(Side::Ours)?),
     ];
     for (name, text) in pages.into_iter().chain(others) {

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -71,5 +72,7 @@ pub fn project(path: &str) -> PathBuf {
 /// Inside, the command of the README that installs the program under test.
 pub fn installer() -> Program {
     let binary = Path::new(Side::Ours.folder()).join("ipvsadm");
-    Program::new(project("packaging/install")).env("BINARY", binary)
+    Program::new(project("packaging/install"))
+        .env("BINARY", binary)
+        .limit(Duration::from_secs(30))
 }

@@ -45,6 +45,24 @@ fn every_crate_has_its_reason() {
     }
 }
 
+/// As a file that the service reads, in which comments have lines of their own.
+#[test]
+fn the_settings_of_the_service_are_its_defaults() {
+    let (_, behind) = README.split_once("```ini\n").expect("settings");
+    let (shown, _) = behind.split_once("```").expect("their end");
+    let shown = shown.lines().filter(|line| !line.starts_with('#'));
+    let unit =
+        include_str!("../../packaging/ipvsadm.service").replace("@rules@", "/etc/ipvsadm.rules");
+    let lines = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let mut defaults: Vec<_> = lines.flat_map(|line| line.split(' ')).collect();
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_unstable();
+    defaults.sort_unstable();
+    assert_eq!(shown, defaults);
+}
+
 #[test]
 fn every_file_that_it_names_is_there() {
     let folders = ["tests/", "man/", "packaging/", "completions/"];
