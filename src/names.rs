@@ -19,12 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// lines. The C library has its own limit for each of them.
 const PATIENCE_IN_VAIN: Duration = Duration::from_secs(15);
 
+/// How whoever reads names takes an address with a port of a protocol.
+pub type Reader = fn(&[u8], Protocol, &Names) -> Option<(IpAddr, u16)>;
+
 /// The names that numbers are shown by. Each is looked up once.
 #[derive(Debug)]
 pub struct Names {
     hosts: HashMap<IpAddr, Option<Vec<u8>>>,
     ports: HashMap<(u16, Protocol), Option<Vec<u8>>>,
     numeric: bool,
+    /// Set where no name will do that this reader takes for something else.
+    reader: Option<Reader>,
     waited: Duration,
     /// How long lookups took that nobody answered, and whether that is news.
     in_vain: Cell<Duration>,
@@ -38,6 +43,7 @@ impl Names {
             hosts: HashMap::new(),
             ports: HashMap::new(),
             numeric: false,
+            reader: None,
             waited: Duration::ZERO,
             in_vain: Cell::default(),
             is_news: Cell::default(),
@@ -52,15 +58,26 @@ impl Names {
         }
     }
 
+    /// Those names alone that are read as what they stand for.
+    pub fn readable_by(self, reader: Reader) -> Self {
+        Self {
+            reader: Some(reader),
+            ..self
+        }
+    }
+
     pub fn host(&mut self, address: IpAddr) -> Option<&[u8]> {
         if self.numeric {
             return None;
         }
+        let reader = self.reader;
         let waited = &mut self.waited;
         let name = self.hosts.entry(address).or_insert_with(|| {
             let patience = PATIENCE.checked_sub(*waited)?;
             let start = Instant::now();
-            let name = within(patience, move || name_of_address(address));
+            let name = within(patience, move || {
+                name_of_address(address).filter(|name| is_host_read(reader, name, address))
+            });
             *waited += start.elapsed();
             name.flatten()
         });
@@ -71,9 +88,11 @@ impl Names {
         if self.numeric {
             return None;
         }
-        let name = self.ports.entry((port, protocol));
-        name.or_insert_with(|| name_of_port(port, protocol))
-            .as_deref()
+        let reader = self.reader;
+        let name = self.ports.entry((port, protocol)).or_insert_with(|| {
+            name_of_port(port, protocol).filter(|name| is_port_read(reader, name, port, protocol))
+        });
+        name.as_deref()
     }
 
     /// The first address of a host, IPv4 where it has one.
@@ -110,6 +129,24 @@ impl Names {
     pub fn gave_up(&self) -> bool {
         self.waited >= PATIENCE
     }
+}
+
+/// Whether a reader, if there is one, takes a name for the address that has it.
+fn is_host_read(reader: Option<Reader>, name: &[u8], address: IpAddr) -> bool {
+    let text = match address {
+        IpAddr::V4(_) => [name, b":1"].concat(),
+        IpAddr::V6(_) => [b"[", name, b"]:1"].concat(),
+    };
+    let read = |reader: Reader| reader(&text, Protocol::TCP, &Names::system());
+    reader.is_none_or(|reader| read(reader) == Some((address, 1)))
+}
+
+/// The same for the name of a port.
+fn is_port_read(reader: Option<Reader>, name: &[u8], port: u16, protocol: Protocol) -> bool {
+    let address = Ipv4Addr::LOCALHOST;
+    let text = [address.to_string().as_bytes(), b":", name].concat();
+    let read = |reader: Reader| reader(&text, protocol, &Names::system());
+    reader.is_none_or(|reader| read(reader) == Some((address.into(), port)))
 }
 
 /// Whether a text is more likely a host's name than an address with a slip in it: `10.0.0.1x` and
@@ -151,14 +188,17 @@ fn was_unanswered() -> bool {
     unsafe { *__h_errno_location() == TRY_AGAIN }
 }
 
-/// The C library has one place for its answers, whichever thread asks.
-fn asking_alone() -> MutexGuard<'static, ()> {
-    static PLACE: Mutex<()> = Mutex::new(());
-    PLACE.lock().unwrap_or_else(PoisonError::into_inner)
+/// The C library has one place for its answers about hosts and one for those about services,
+/// whichever thread asks.
+static HOST: Mutex<()> = Mutex::new(());
+static SERVICE: Mutex<()> = Mutex::new(());
+
+fn alone_with(place: &Mutex<()>) -> MutexGuard<'_, ()> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> {
-    let _alone = asking_alone();
+    let _alone = alone_with(&HOST);
     // SAFETY: the name is a C string. The answer is static memory of the C library, read before
     // anything else is asked. The length of an entry is checked before it is read.
     unsafe {
@@ -174,7 +214,7 @@ fn first_address<const N: usize>(name: &CStr, family: c_int) -> Option<[u8; N]> 
 
 fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
     let (name, protocol) = (CString::new(name).ok()?, protocol_name(protocol)?);
-    let _alone = asking_alone();
+    let _alone = alone_with(&SERVICE);
     // SAFETY: both arguments are C strings; the answer is read at once, as above.
     unsafe {
         let service = libc::getservbyname(name.as_ptr(), protocol.as_ptr());
@@ -184,7 +224,7 @@ fn port_of_name(name: &[u8], protocol: Protocol) -> Option<u16> {
 
 fn name_of_port(port: u16, protocol: Protocol) -> Option<Vec<u8>> {
     let protocol = protocol_name(protocol)?;
-    let _alone = asking_alone();
+    let _alone = alone_with(&SERVICE);
     // SAFETY: the name is a C string; the answer is copied at once, as above.
     unsafe {
         let service = getservbyport(port.to_be().into(), protocol.as_ptr());

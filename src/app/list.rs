@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::names::Names;
 use crate::render::{self, Out, save};
+use crate::rules;
 
 use super::{Env, asked};
 
@@ -44,13 +45,10 @@ fn only_templates(mark: u32, family: Family) -> Vec<u8> {
     format!("only what persistence remembers of mark {mark}{of_ipv6}: the kernel does not show which other connections have it").into_bytes()
 }
 
-pub fn save(
-    env: &mut Env,
-    client: &mut Client,
-    names: &mut Names,
-    numeric: bool,
-) -> Result<(), Error> {
-    with_names(env, names, numeric, |env, names| {
+/// Saves with names that a restore reads as what they stand for, or with numbers alone.
+pub fn save(env: &mut Env, client: &mut Client, numeric: bool) -> Result<(), Error> {
+    let mut names = (env.names)().readable_by(rules::endpoint);
+    with_names(env, &mut names, numeric, |env, names| {
         env.print(|out| save_table(out, client, names))
     })
 }

@@ -16,7 +16,6 @@ use crate::command::{Columns, Command, Format, Listing, Subject, View};
 use crate::error::{Action, Error};
 use crate::kernel;
 use crate::model::Filter;
-use crate::names::Names;
 use restore::Restore;
 use source::Source;
 
@@ -85,7 +84,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let mut client = env.open(Action::Read)?;
             list::list(env, &mut client, &mut names, &listing)?;
         }
-        Command::Save { numeric } => save_table(env, &mut names, numeric)?,
+        Command::Save { numeric } => save_table(env, numeric)?,
         Command::Restore => {
             let source = Source::stdin(env);
             return Restore::new(program, names, env).run(source);
@@ -99,9 +98,9 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
     Ok(0)
 }
 
-fn save_table(env: &mut Env, names: &mut Names, numeric: bool) -> Result<(), Error> {
+fn save_table(env: &mut Env, numeric: bool) -> Result<(), Error> {
     let mut client = env.open(Action::Read)?;
-    list::save(env, &mut client, names, numeric)
+    list::save(env, &mut client, numeric)
 }
 
 /// `ipvsadm-save [-n]`; what follows its options is ignored.
@@ -115,8 +114,7 @@ fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
         }
         numeric = true;
     }
-    let mut names = (env.names)();
-    save_table(env, &mut names, numeric)?;
+    save_table(env, numeric)?;
     Ok(0)
 }
 

@@ -220,9 +220,7 @@ impl<'a> Restore<'a> {
                 });
             }
             Command::Save { numeric } => {
-                return self.show(line, |env, client, names| {
-                    list::save(env, client, names, *numeric)
-                });
+                return self.show(line, |env, client, _| list::save(env, client, *numeric));
             }
             Command::Restore
             | Command::Apply(_)

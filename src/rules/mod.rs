@@ -6,9 +6,12 @@ mod meaning;
 pub use check::EmptyTable;
 pub use meaning::{Meaning, Note};
 
+use std::net::IpAddr;
+
 use crate::cli;
 use crate::command::Command;
 use crate::error::Error;
+use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
 
 /// What a line asks for; nothing if there is no word on it.
@@ -30,6 +33,27 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
         | Command::Version => Err(Error::NoCommand(program.into())),
         command => Ok(Some(command)),
     }
+}
+
+/// The address and port that a line means by this text, if it is whole there.
+pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAddr, u16)> {
+    let option = match protocol {
+        Protocol::TCP => "-t",
+        Protocol::UDP => "-u",
+        Protocol::SCTP => "--sctp-service",
+        _ => return None,
+    };
+    if text.iter().any(u8::is_ascii_control) {
+        return None;
+    }
+    let line = [b"-D ", option.as_bytes(), b" ", text].concat();
+    let Ok(Some(Command::Change(Change::DeleteService(ServiceId::Address {
+        address, port, ..
+    })))) = read(b"", &line, names)
+    else {
+        return None;
+    };
+    Some((address, port))
 }
 
 /// The words of a line, up to a comment. The program's own name may stand among them, as it
