@@ -210,6 +210,7 @@ fn director_at_a_terminal(_: Kernel, kit: Arc<Kit>) -> Result<()> {
             "ipvsadm-save -n\r",
             "-a -t 198.51.100.1:80 -r 172.16.2.2:8080 -m -w 1\ndirector#",
         ),
+        ("stty size\r", "\n40 90\ndirector#"),
         ("exit\r", director::FAREWELL),
     ] {
         terminal.press(keys)?;
@@ -217,6 +218,7 @@ fn director_at_a_terminal(_: Kernel, kit: Arc<Kit>) -> Result<()> {
         if let Err(screen) = shown {
             bail!("{screen}does not end with {last:?} after {keys:?}");
         }
+        terminal.resize(40, 90)?;
     }
     Ok(())
 }

@@ -81,6 +81,8 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
 /// A running kernel; dropping it ends the kernel and every process of it.
 pub struct Guest {
     supervised: Supervised,
+    /// What is written here is on the standard input of process 1, if an emulator gives it one.
+    pub keyboard: UnixStream,
     console: JoinHandle<Vec<u8>>,
     _turn: Turn,
 }
@@ -130,7 +132,7 @@ impl Guest {
             .arg(format!("TMPDIR={}", memory_folder(kit).display()))
             .args(["./linux", "rootfstype=hostfs", "ro", "quiet"])
             .arg(format!("mem={MEMORY_MIB}M"))
-            .args(["con=null", "con0=null,fd:1", "con1=fd:0,fd:0", "panic=-1"])
+            .args(["con=null", "con0=fd:1,fd:1", "con1=fd:0,fd:0", "panic=-1"])
             .arg(format!("init={}", kit.runner().display()))
             .arg(format!("{ROLE}={role}"))
             .arg(format!("{}={}", guest::KIT, kit.path().display()))
@@ -171,6 +173,7 @@ impl Guest {
         let supervised = supervise::start(&mut command)?;
         Ok(Guest {
             supervised,
+            keyboard: ours.try_clone()?,
             console: collect(ours),
             _turn: turn,
         })

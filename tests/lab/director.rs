@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub const GUEST_ROLE: &str = "director-guest";
 /// The kernel of the director.
 pub const KERNEL: Kernel = Kernel::V6_12;
 
-/// Set where the reader is at a terminal: its size, as `stty` takes it.
+/// Set where the reader is at a terminal: its rows and columns.
 const TERMINAL: &str = "LAB_TERMINAL";
 
 /// The last words of a director that did its job.
@@ -57,13 +58,14 @@ const SETTINGS: &str = "/run/director.bashrc";
 /// Boots the director and shows what it does.
 pub fn show() -> Result<ExitCode> {
     sys::die_with_parent();
+    let resizes = sys::terminal_resizes()?;
     let kit = Kit::new(&[ours::program()?])?;
     let terminal = Terminal::of_reader()?;
-    let size = terminal.as_ref().map(|terminal| terminal.size.as_str());
-    let variables: Vec<_> = size.map(|size| (TERMINAL, size)).into_iter().collect();
+    let size = terminal.as_ref().map(|_| size()).transpose()?;
+    let variables: Vec<_> = size.iter().map(|size| (TERMINAL, size.as_str())).collect();
     let guest = Guest::boot(KERNEL, &kit, GUEST_ROLE, &variables)?;
     let last = match &terminal {
-        Some(terminal) => terminal.connect(&guest)?,
+        Some(terminal) => terminal.connect(&guest, resizes)?,
         None => {
             guest.link().set_read_timeout(Some(PATIENCE))?;
             copy(guest.link(), false)?
@@ -105,7 +107,6 @@ fn copy(mut source: impl Read, raw: bool) -> Result<String> {
 /// The reader's terminal, every key of which goes to the director; given back when dropped.
 struct Terminal {
     settings: String,
-    size: String,
 }
 
 impl Terminal {
@@ -113,17 +114,16 @@ impl Terminal {
         if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
             return Ok(None);
         }
-        let size = stty(&["size"])?.replace(' ', "x");
-        Ok(Some(Terminal {
-            settings: stty(&["-g"])?,
-            size,
-        }))
+        let settings = stty(&["-g"])?;
+        Ok(Some(Terminal { settings }))
     }
 
-    fn connect(&self, guest: &Guest) -> Result<String> {
+    fn connect(&self, guest: &Guest, resizes: File) -> Result<String> {
         stty(&["raw", "-echo"])?;
         let mut keys = guest.link().try_clone()?;
         thread::spawn(move || io::copy(&mut io::stdin(), &mut keys));
+        let keyboard = guest.keyboard.try_clone()?;
+        thread::spawn(move || pass_on(resizes, keyboard));
         copy(guest.link(), true)
     }
 }
@@ -132,6 +132,20 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = stty(&[&self.settings]);
     }
+}
+
+/// Writes each new size of the reader's terminal.
+fn pass_on(mut resizes: File, mut keyboard: UnixStream) -> Result<()> {
+    let mut buffer = [0; size_of::<libc::signalfd_siginfo>()];
+    loop {
+        resizes.read_exact(&mut buffer)?;
+        writeln!(keyboard, "{}", size()?)?;
+    }
+}
+
+/// The rows and columns of the reader's terminal.
+fn size() -> Result<String> {
+    Ok(stty(&["size"])?.replace(' ', "x"))
 }
 
 fn stty(words: &[&str]) -> Result<String> {
@@ -173,9 +187,20 @@ pub fn demonstrate(screen: &mut File) -> Result<()> {
     }
     if let Some(size) = env::var_os(TERMINAL) {
         let size = size.to_string_lossy();
-        network.hand_over(screen, &size)?;
+        resize(&size)?;
+        thread::spawn(|| io::stdin().lines().try_for_each(|size| resize(&size?)));
+        network.hand_over(screen)?;
     }
     writeln!(screen, "{FAREWELL}")?;
+    Ok(())
+}
+
+/// Gives the reader's terminal inside this size.
+fn resize(size: &str) -> Result<()> {
+    let (rows, columns) = size.split_once('x').context("the size of the terminal")?;
+    let mut stty = Command::new("stty");
+    stty.args(["-F", "/dev/tty1", "rows", rows, "cols", columns]);
+    ensure!(stty.status()?.success(), "{stty:?} failed");
     Ok(())
 }
 
@@ -239,17 +264,15 @@ impl Network {
     }
 
     /// A shell in the director's namespace, with the screen as its terminal.
-    fn hand_over(&self, screen: &mut File, size: &str) -> Result<()> {
+    fn hand_over(&self, screen: &mut File) -> Result<()> {
         let hint =
             "Now it is yours: try ipvsadm (and the Tab key), request, ip netns; leave with exit.";
         writeln!(screen, "{hint}")?;
-        let (rows, columns) = size.split_once('x').context("the size of the terminal")?;
         self.director.run(&ours::installer())?.success()?;
         fs::write(SETTINGS, SHELL)?;
         self.director.enter()?;
-        let stty = format!("stty rows {rows} cols {columns}; exec bash --rcfile {SETTINGS}");
         Command::new("setsid")
-            .args(["-c", "-w", "sh", "-c", &stty])
+            .args(["-c", "-w", "bash", "--rcfile", SETTINGS])
             .env_clear()
             .env("TERM", "xterm")
             .env("PATH", guest::PATH)

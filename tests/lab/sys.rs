@@ -121,12 +121,7 @@ pub fn loopback_up() -> io::Result<()> {
 /// A new terminal: the side of whoever looks and types, and that of the programs.
 pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
     let (mut screen, mut programs) = (-1, -1);
-    let size = libc::winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
+    let size = window(rows, columns);
     let (no_name, no_settings) = (std::ptr::null_mut(), std::ptr::null());
     // SAFETY: the three pointers that are not null are to values that outlive the call.
     let result = unsafe { libc::openpty(&mut screen, &mut programs, no_name, no_settings, &size) };
@@ -134,6 +129,39 @@ pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
     // SAFETY: the call succeeded, so both descriptors are open and ours alone.
     let both = unsafe { (OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(programs)) };
     Ok((both.0.into(), both.1.into()))
+}
+
+/// Gives a terminal another size, of which the programs there are told.
+pub fn resize_terminal(screen: &File, rows: u16, columns: u16) -> io::Result<()> {
+    let size = window(rows, columns);
+    // SAFETY: TIOCSWINSZ reads one `winsize`, which outlives the call.
+    check(unsafe { libc::ioctl(screen.as_raw_fd(), libc::TIOCSWINSZ, &size) }.into())?;
+    Ok(())
+}
+
+fn window(rows: u16, columns: u16) -> libc::winsize {
+    libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+/// A file in which there is something to read whenever this process's terminal has got another
+/// size. Threads from before would take the signal away.
+pub fn terminal_resizes() -> io::Result<File> {
+    // SAFETY: an all-zero set is a valid value of that C structure.
+    let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set outlives the calls.
+    let result = unsafe {
+        libc::sigaddset(&mut signals, libc::SIGWINCH);
+        libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
+        libc::signalfd(-1, &signals, libc::SFD_CLOEXEC)
+    };
+    let file = check(result.into())?;
+    // SAFETY: the call succeeded, so the descriptor is open and ours alone.
+    Ok(unsafe { File::from_raw_fd(file as libc::c_int) })
 }
 
 /// Starts a program as the leader of a session at the terminal that is its standard input.

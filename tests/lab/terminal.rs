@@ -47,6 +47,12 @@ impl Terminal {
         Ok(())
     }
 
+    pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
+        let screen = self.screen.screen_mut();
+        screen.set_size(rows.try_into()?, columns.try_into()?);
+        Ok(sys::resize_terminal(&self.line, rows, columns)?)
+    }
+
     /// The rows of the screen that show anything, without blanks at their ends.
     pub fn screen(&self) -> String {
         let contents = self.screen.screen().contents();
