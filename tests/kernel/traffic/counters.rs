@@ -38,14 +38,15 @@ fn exact(world: &mut World) -> Result<()> {
     let request = "72 bytes, which headers make 100".repeat(3);
     let request = &request[..100 - HEADERS];
     let mut answered = [0, 0];
-    for number in 0..10 {
-        let answers = lan.send(1, "198.51.100.1:53", &[request, request])?;
+    // Each client has its own address: a port can come again, and with it a connection.
+    for client in 1..=10 {
+        let answers = lan.send(client, "198.51.100.1:53", &[request, request])?;
         let bytes = answers
             .iter()
             .map(|answer| HEADERS + answer.to_string().len());
         let web2 = answers[0].server == "web2";
         answered[usize::from(web2)] += bytes.sum::<usize>();
-        if number % 2 == 0 {
+        if client % 2 == 0 {
             lan.ask("198.51.100.1:80")?;
         }
     }
@@ -78,7 +79,7 @@ fn exact(world: &mut World) -> Result<()> {
     )?;
     lan.ipvsadm("-Z")?;
     lan.shows("-Ln --stats", "TCP 198.51.100.1:80 0 0 0 0 0")?;
-    lan.send(1, "198.51.100.1:53", &[request])?;
+    lan.send(11, "198.51.100.1:53", &[request])?;
     lan.shows("-Ln --stats", "UDP 198.51.100.1:53 1 1 1 100 *")
 }
 
