@@ -172,6 +172,7 @@ pub fn programs() -> Result<PathBuf> {
         symlink("mawk", folder.join("usr/bin/awk"))?;
         python(folder, &["-m", "compileall", "-q", "usr/lib/python3.11"])?;
 
+        eprintln!("lab: installing Salt by pip");
         fs::write(folder.join("requirements"), REQUIREMENTS)?;
         let pip = "-m pip install --quiet --no-deps --no-build-isolation --require-hashes \
                    --root-user-action=ignore --requirement requirements --target opt/python";
@@ -181,12 +182,21 @@ pub fn programs() -> Result<PathBuf> {
 
 /// Runs the Python in `folder` there.
 fn python(folder: &Path, words: &[&str]) -> Result<()> {
-    let libraries = folder.join(LIBRARIES);
+    // pip starts Python again, by the name that Python was started by: that of a script which
+    // leads to the libraries in the folder, whatever this machine has.
+    let script = folder.with_file_name("python");
+    let (libraries, at) = (folder.join(LIBRARIES), folder.display());
+    let lines = format!(
+        "#!/bin/sh\n\
+         libraries={}\n\
+         exec $libraries/ld-linux-x86-64.so.2 --library-path $libraries --argv0 $0 \
+         {at}/usr/bin/python3 \"$@\"\n",
+        libraries.display()
+    );
+    fs::write(&script, lines)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     let status = supervise::output(
-        supervise::command(libraries.join("ld-linux-x86-64.so.2"))?
-            .arg("--library-path")
-            .arg(&libraries)
-            .arg(folder.join("usr/bin/python3"))
+        supervise::command(script)?
             .args(words)
             .current_dir(folder)
             .env("PYTHONHOME", folder.join("usr"))
@@ -299,14 +309,15 @@ fn obtain_by(
     if folder.exists() {
         return Ok(folder);
     }
-    eprintln!("lab: fetching {unit} from Debian {suite}");
     let work = cache.join(format!("{unit}.partial"));
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     fs::create_dir_all(&work)?;
     let unpacked = work.join("unpacked");
-    let apt = Apt::new(&work, suite)?;
+    // A unit is a name and how often what it consists of has changed.
+    let name = unit.rsplit_once('-').map_or(unit, |(name, _)| name);
+    let apt = Apt::new(&work, suite, name)?;
     fetch(&apt, packages)
         .and_then(|packages| unpack(&packages, &unpacked))
         .and_then(|()| finish(&unpacked))
@@ -320,10 +331,12 @@ fn obtain_by(
 struct Apt {
     folder: PathBuf,
     suite: String,
+    /// What it fetches, for messages.
+    name: String,
 }
 
 impl Apt {
-    fn new(folder: &Path, suite: &str) -> Result<Self> {
+    fn new(folder: &Path, suite: &str, name: &str) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(folder.join(part))?;
         }
@@ -355,31 +368,42 @@ impl Apt {
         Ok(Apt {
             folder: folder.to_owned(),
             suite: suite.to_owned(),
+            name: name.to_owned(),
         })
     }
 
     /// These packages alone.
     fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
-        self.update()?;
-        let mut words = vec!["download", "-q"];
-        words.extend(packages);
-        self.run(&words)?;
+        self.fetch(&["download", "-q"], packages)?;
         files_in(&self.folder.join("packages"))
     }
 
     /// These packages and all that they depend on.
     fn collect(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
-        self.update()?;
-        let mut words = vec!["install", "-q", "-y", "--download-only"];
-        words.extend(["--no-install-recommends", "-o", "Debug::NoLocking=1"]);
-        words.extend(packages);
-        self.run(&words)?;
+        let mut command = vec!["install", "-q", "-y", "--download-only"];
+        command.extend(["--no-install-recommends", "-o", "Debug::NoLocking=1"]);
+        self.fetch(&command, packages)?;
         let mut files = files_in(&self.folder.join("cache/archives"))?;
         files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
         Ok(files)
     }
 
-    fn update(&self) -> Result<()> {
+    /// Fetches by a command of apt-get, and says how much that is.
+    fn fetch(&self, command: &[&str], packages: &[&str]) -> Result<()> {
+        let (name, suite) = (&self.name, &self.suite);
+        eprintln!("lab: looking for {name} in Debian {suite}");
+        self.update()?;
+        let words = [command, packages].concat();
+        let plan = self.run(&[&words[..], &["--print-uris"]].concat())?;
+        // A line is an address, the name of a file, its size and its checksum.
+        let sizes = plan.lines().filter_map(|line| line.split(' ').nth(2));
+        let bytes: u64 = sizes.filter_map(|size| size.parse::<u64>().ok()).sum();
+        eprintln!("lab: fetching {name} ({} MB)", bytes.div_ceil(1_000_000));
+        self.run(&words)?;
+        Ok(())
+    }
+
+    fn update(&self) -> Result<String> {
         self.run(&["update", "-q"]).with_context(|| {
             format!(
                 "the archive in this machine's apt configuration gives no suite {}: check the \
@@ -390,7 +414,8 @@ impl Apt {
         })
     }
 
-    fn run(&self, words: &[&str]) -> Result<()> {
+    /// Runs apt-get, and returns what it says.
+    fn run(&self, words: &[&str]) -> Result<String> {
         let log = File::create(self.folder.join("log"))?;
         let status = supervise::output(
             supervise::command("apt-get")?
@@ -411,7 +436,7 @@ impl Apt {
             "apt-get {}: {status}\n{said}",
             words.join(" ")
         );
-        Ok(())
+        Ok(said)
     }
 }
 

@@ -15,25 +15,22 @@ pub fn program() -> Result<PathBuf> {
     if let Some(path) = env::var_os("LAB_OURS") {
         return Ok(PathBuf::from(path));
     }
-    build(&mut cargo_build(&["--release"])?)
+    build("the release program", &mut cargo_build(&["--release"])?)
 }
 
 /// Builds the program that needs no libraries.
 pub fn static_program() -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     let mut command = cargo_build(&["--release", "--target", &target])?;
-    build(command.env("RUSTFLAGS", "-C target-feature=+crt-static"))
+    let command = command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    build("the program without libraries", command)
 }
 
 /// Builds the program that can be told to send something wrong, away from where users find it.
 pub fn mutants() -> Result<PathBuf> {
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mutants");
-    build(&mut cargo_build(&[
-        "--features",
-        "mutants",
-        "--target-dir",
-        folder,
-    ])?)
+    let words = ["--features", "mutants", "--target-dir", folder];
+    build("the mutants", &mut cargo_build(&words)?)
 }
 
 fn cargo_build(words: &[&str]) -> Result<Command> {
@@ -49,7 +46,8 @@ fn cargo_build(words: &[&str]) -> Result<Command> {
 }
 
 /// Has cargo build the program, and returns its path.
-fn build(command: &mut Command) -> Result<PathBuf> {
+fn build(what: &str, command: &mut Command) -> Result<PathBuf> {
+    eprintln!("lab: building {what}");
     let built = supervise::output(command)?;
     ensure!(built.status.success(), "failed: {command:?}");
     executable(&String::from_utf8_lossy(&built.stdout))

@@ -65,6 +65,16 @@ pub struct Tally {
     pub shown: BTreeMap<String, String>,
 }
 
+impl Tally {
+    pub fn count(&mut self, is_passed: bool) {
+        if is_passed {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+}
+
 /// The results by kernel.
 pub type Tallies = BTreeMap<Kernel, Tally>;
 
@@ -118,8 +128,11 @@ impl Run {
 fn split(orders: Vec<Order>) -> Vec<VecDeque<Order>> {
     let mut boots = Vec::new();
     let mut room = 0;
+    let mut last_needs_programs = false;
     for order in orders {
-        if room < order.cost {
+        // Where the programs cannot be had, only the tests that need them fail.
+        if room < order.cost || order.needs_programs != last_needs_programs {
+            last_needs_programs = order.needs_programs;
             boots.push(VecDeque::new());
             room = COST_PER_BOOT;
         }
@@ -258,10 +271,7 @@ impl Batch<'_> {
         let mut tallies = self.tallies.lock().unwrap();
         let tally = tallies.entry(self.kernel).or_default();
         tally.comparisons += comparisons;
-        match outcome {
-            Ok(()) => tally.passed += 1,
-            Err(_) => tally.failed += 1,
-        }
+        tally.count(outcome.is_ok());
         // Nobody may be waiting any more, which is no concern of ours.
         let _ = order.outcome.send(outcome);
     }
