@@ -41,7 +41,7 @@ mod wrappers;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -118,26 +118,40 @@ fn run_as_test() -> Result<ExitCode> {
     let kit = Kit::new(&[ours::program()?])?;
     own_words::bring_their_pages(&kit)?;
     let kit = Arc::new(kit);
-    for (kernel, test, outcome) in plan.self_tests {
+    let self_test = |(kernel, test, outcome): (Kernel, &'static SelfTest, Sender<Outcome>)| {
         let kit = kit.clone();
         thread::spawn(move || {
             let result = (test.run)(kernel, kit);
+            let is_passed = result.is_ok();
             let _ = outcome.send(result.map_err(|error| lab::explain(&error)));
-        });
-    }
+            (kernel, is_passed)
+        })
+    };
+    let self_tests: Vec<_> = plan.self_tests.into_iter().map(self_test).collect();
     let run = Run::start(kit, plan.orders);
     let mutants = mutants::start(plan.mutants)?;
     let conclusion = libtest_mimic::run(&arguments, plan.trials);
-    let tallies = run.finish();
+    let mut tallies = run.finish();
     if arguments.nocapture {
         print_shown(&tallies);
     }
-    print_tallies(&tallies);
-    mutants::print_tallies(mutants);
-    match sessions::check_coverage(&tallies) {
-        true => Ok(conclusion.exit_code()),
-        false => Ok(ExitCode::from(101)),
+    let missed = sessions::write_coverage(&tallies)?;
+    for (kernel, is_passed) in self_tests.into_iter().flat_map(JoinHandle::join) {
+        tallies.entry(kernel).or_default().count(is_passed);
     }
+    for (kernel, of_mutants) in mutants.map(Run::finish).unwrap_or_default() {
+        let tally = tallies.entry(kernel).or_default();
+        tally.passed += of_mutants.passed;
+        tally.failed += of_mutants.failed;
+        tally.counts.extend(of_mutants.counts);
+    }
+    print_tallies(&tallies);
+    if missed.is_empty() {
+        return Ok(conclusion.exit_code());
+    }
+    let missed = missed.join("\n");
+    println!("FAILED: the random sessions never met these:\n{missed}");
+    Ok(ExitCode::from(101))
 }
 
 /// What is to be run: the tests of `cargo test`, and what each of them waits for.
@@ -229,13 +243,20 @@ fn print_shown(tallies: &Tallies) {
 
 fn print_tallies(tallies: &Tallies) {
     for (kernel, tally) in tallies {
-        println!(
-            "kernel {kernel:<4} (uname -r: {}): {} passed, {} failed; {} outputs compared, 0 of them relaxed",
-            tally.releases.join(", "),
-            tally.passed,
-            tally.failed,
-            tally.comparisons,
-        );
+        print!("kernel {kernel}");
+        if !tally.releases.is_empty() {
+            print!(" (uname -r: {})", tally.releases.join(", "));
+        }
+        print!(": {} passed, {} failed", tally.passed, tally.failed);
+        let mutants = tally.counts.get(mutants::KILLED).copied();
+        let more = [
+            (tally.comparisons, "outputs compared"),
+            (mutants.unwrap_or_default(), mutants::KILLED),
+        ];
+        for (count, what) in more.iter().filter(|(count, _)| *count > 0) {
+            print!("; {count} {what}");
+        }
+        println!();
         for moved in tally
             .releases
             .iter()

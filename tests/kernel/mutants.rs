@@ -84,7 +84,7 @@ const MUTANTS: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// What the tallies call a mutant that was noticed.
-const KILLED: &str = "mutants killed";
+pub const KILLED: &str = "mutants killed";
 
 /// A test for each mutant, and one that the cases have nothing to notice without any: the last,
 /// since it vouches for the world of the others.
@@ -133,15 +133,4 @@ pub fn start(orders: Vec<(Kernel, Vec<Order>)>) -> Result<Option<Run>> {
     }
     let kit = Kit::new(&[ours::mutants()?])?;
     Ok(Some(Run::start(Arc::new(kit), orders)))
-}
-
-/// Tells how many mutants were noticed.
-pub fn print_tallies(run: Option<Run>) {
-    for (kernel, tally) in run.map(Run::finish).unwrap_or_default() {
-        let killed = tally.counts.get(KILLED).unwrap_or(&0);
-        println!(
-            "kernel {kernel:<4} mutants: {killed} killed, {} failed",
-            tally.failed
-        );
-    }
 }

@@ -188,16 +188,17 @@ fn wanted() -> BTreeSet<String> {
     wanted
 }
 
-/// Prints what no session can meet.
-pub fn print_elsewhere() {
-    println!("\nDifferences that no session can meet; cases show them:");
+/// What no session can meet, in lines.
+pub fn elsewhere() -> String {
+    let mut lines = "Differences that no session can meet; cases show them:\n".to_owned();
     for (difference, reason) in ELSEWHERE {
-        println!("  {difference}: {reason}");
+        lines += &format!("  {difference}: {reason}\n");
     }
+    lines
 }
 
-/// Prints what was met and how often; returns what was not, though it had to be.
-pub fn print(seen: &Counts) -> Vec<String> {
+/// What was met and how often, in lines.
+pub fn met(seen: &Counts) -> String {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, count) in seen {
         let (kind, name) = name.split_once(": ").unwrap_or(("other", name));
@@ -206,9 +207,13 @@ pub fn print(seen: &Counts) -> Vec<String> {
             .or_default()
             .push(format!("{name} {count}"));
     }
-    for (kind, names) in by_kind {
-        println!("  {kind}: {}", names.join("; "));
-    }
-    let wanted = wanted().into_iter();
-    wanted.filter(|name| !seen.contains_key(name)).collect()
+    let lines = by_kind
+        .into_iter()
+        .map(|(kind, names)| format!("  {kind}: {}\n", names.join("; ")));
+    lines.collect()
+}
+
+/// What was not met, though it had to be.
+pub fn missed(seen: &Counts) -> impl Iterator<Item = String> {
+    wanted().into_iter().filter(|name| !seen.contains_key(name))
 }

@@ -17,6 +17,7 @@ mod spoiling;
 mod values;
 
 use std::env;
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -32,6 +33,9 @@ const PER_TEST: u64 = 10;
 /// How many sessions meet everything.
 const ENOUGH: u64 = 100;
 
+/// The file that says what the sessions met.
+const COVERAGE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/sessions.txt");
+
 /// What a session is counted as.
 const SESSION: &str = "session";
 
@@ -46,32 +50,29 @@ pub fn count() -> u64 {
     number("LAB_SESSIONS", ENOUGH)
 }
 
-/// Prints what the sessions met on each kernel; false if that is not everything. A run that was
-/// told to play less than all is not judged.
-pub fn check_coverage(tallies: &Tallies) -> bool {
+/// Writes down what the sessions met on each kernel; returns what they had to meet and did not. A
+/// run that was told to play less than all is not judged.
+pub fn write_coverage(tallies: &Tallies) -> Result<Vec<String>> {
     let mut judged: Vec<_> = tallies.iter().collect();
     judged.retain(|(_, tally)| {
         let played = tally.counts.get(SESSION).copied().unwrap_or_default();
         played as u64 >= count().max(ENOUGH)
     });
-    if judged.is_empty() {
-        return true;
-    }
     let mut missed = Vec::new();
+    if judged.is_empty() {
+        return Ok(missed);
+    }
+    let mut report = String::new();
     for (kernel, tally) in judged {
-        println!(
-            "\n{} random sessions on {kernel}, seed {}:",
-            count(),
-            seed()
-        );
-        let names = coverage::print(&tally.counts).into_iter();
-        missed.extend(names.map(|name| format!("on {kernel}: {name}")));
+        let met = coverage::met(&tally.counts);
+        let (count, seed) = (count(), seed());
+        report += &format!("{count} random sessions on {kernel}, seed {seed}:\n{met}\n");
+        let names = coverage::missed(&tally.counts);
+        missed.extend(names.map(|name| format!("  on {kernel}: {name}")));
     }
-    coverage::print_elsewhere();
-    if !missed.is_empty() {
-        println!("\nATTENTION: these were never met:\n{}", missed.join("\n"));
-    }
-    missed.is_empty()
+    fs::write(COVERAGE, report + &coverage::elsewhere())?;
+    println!("what the random sessions met: {COVERAGE}");
+    Ok(missed)
 }
 
 fn seed() -> u64 {
