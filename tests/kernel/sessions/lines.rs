@@ -82,6 +82,18 @@ impl<'a> LineMaker<'a> {
         self.sample = Some(sample);
         let mut items = self.items(verb);
         if let Some(sample) = self.sample.clone() {
+            // Ours lists the connections of a service, which the reference refuses.
+            if verb == Verb::List && sample.option.ends_with("-service") {
+                items.retain(|item| {
+                    !matches!(
+                        item,
+                        Item::Option {
+                            name: "connection",
+                            ..
+                        }
+                    )
+                });
+            }
             let item = self.option_of(sample.option, sample.subject, true, Vec::new());
             items.push(item);
         }
@@ -466,7 +478,12 @@ fn takers(sample: &Sample) -> Vec<Verb> {
         }
         _ => None,
     });
-    takers.unwrap_or_default()
+    let mut takers = takers.unwrap_or_default();
+    if sample.option == "real-server" {
+        // Ours filters listings by it, which the reference refuses.
+        takers.retain(|verb| *verb != Verb::List);
+    }
+    takers
 }
 
 pub fn long_name(verb: Verb) -> &'static str {
