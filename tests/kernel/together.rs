@@ -120,7 +120,11 @@ fn service(number: u32) -> Service {
         3 => Ipv6Addr::from_bits((0xfd_u128 << 120) + u128::from(number)).into(),
         _ => Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
     };
-    Service::tcp((address, 80).into())
+    // The emulated kernels have this scheduler and no other.
+    Service {
+        scheduler: Scheduler::new(b"rr").expect("a short name"),
+        ..Service::tcp((address, 80).into())
+    }
 }
 
 fn server(number: u32) -> Server {
