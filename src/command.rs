@@ -74,7 +74,7 @@ impl Careful {
 }
 
 /// What to list, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub subject: Subject,
     pub filter: Filter,
@@ -83,6 +83,8 @@ pub struct Listing {
     pub view: View,
     pub numeric: bool,
     pub format: Format,
+    /// The file that it goes to; standard output, if there is none.
+    pub output: Option<Vec<u8>>,
 }
 
 /// For whom a listing is written.

@@ -105,6 +105,8 @@ pub enum Error {
     Read(#[source] io::Error),
     #[error("cannot read {file}: {}", plain(source))]
     ReadFile { file: Word, source: io::Error },
+    #[error("cannot write {file}: {}", plain(source))]
+    WriteFile { file: Word, source: io::Error },
     #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
     // A file that stands for a table.
@@ -162,7 +164,8 @@ impl Error {
             | Self::Unsaid(_)
             | Self::Write(_)
             | Self::Read(_)
-            | Self::ReadFile { .. } => 1,
+            | Self::ReadFile { .. }
+            | Self::WriteFile { .. } => 1,
             _ => 2,
         }
     }

@@ -134,7 +134,8 @@ impl Env {
     }
 }
 
-fn print_to(
+/// Writes through a buffer; what was written before an error stays.
+pub(super) fn print_to(
     sink: &mut dyn Write,
     write: impl FnOnce(&mut Out) -> Result<(), Error>,
 ) -> Result<(), Error> {

@@ -10,10 +10,10 @@ use crate::model::{
     sort_table,
 };
 use crate::names::Names;
-use crate::render::{self, Out, save};
+use crate::render::{self, Out, Screen, save};
 use crate::rules;
 
-use super::{Env, asked};
+use super::{Env, asked, file};
 
 pub fn list(
     env: &mut Env,
@@ -24,14 +24,18 @@ pub fn list(
     if let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject {
         env.warn(&only_templates(mark.get(), family));
     }
-    let mut format = render::format(listing.format, listing.view, env.screen());
+    let screen = match listing.output {
+        Some(_) => Screen::NONE,
+        None => env.screen(),
+    };
+    let mut format = render::format(listing.format, listing.view, screen);
     with_names(env, names, listing.numeric, |env, names| {
         let is_clean = format.is_clean();
         let write = |out: &mut Out| write(out, client, names, listing, &mut *format);
-        if is_clean {
-            env.print_clean(write)
-        } else {
-            env.print(write)
+        match &listing.output {
+            Some(path) => file::replace(path, write),
+            None if is_clean => env.print_clean(write),
+            None => env.print(write),
         }
     })
 }

@@ -5,6 +5,7 @@ mod apply;
 mod change;
 mod complete;
 mod env;
+mod file;
 mod list;
 mod restore;
 mod source;
@@ -34,6 +35,7 @@ const DEFAULT: Command = Command::List(Listing {
     },
     numeric: false,
     format: Format::Classic,
+    output: None,
 });
 
 const RESTORE_HELP: &str = "\

@@ -162,6 +162,7 @@ pub struct Line<'a> {
     pub mcast_port: Option<u16>,
     pub mcast_ttl: Option<u8>,
     pub format: Format,
+    pub output: Option<&'a [u8]>,
     pub filter: Filter,
 }
 
@@ -203,6 +204,7 @@ impl<'a> Line<'a> {
             mcast_port: None,
             mcast_ttl: None,
             format: Format::Classic,
+            output: None,
             filter: Filter::ALL,
         }
     }

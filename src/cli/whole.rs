@@ -249,6 +249,7 @@ impl Line<'_> {
             view,
             numeric: has(NUMERIC),
             format: self.format,
+            output: self.output.filter(|file| *file != b"-").map(<[u8]>::to_vec),
         })
     }
 

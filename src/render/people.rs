@@ -29,6 +29,14 @@ pub struct Screen {
     pub colour: bool,
 }
 
+impl Screen {
+    /// A file.
+    pub const NONE: Self = Self {
+        width: None,
+        colour: false,
+    };
+}
+
 pub struct People {
     view: View,
     screen: Screen,

@@ -163,6 +163,26 @@ const OPTIONS: &[OptionSpec] = &[
         ..VIEW
     },
     OptionSpec {
+        long: "output",
+        slot: Slot::new(44, "output"),
+        value: Value::Required(Form {
+            name: "file",
+            allowed: "",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| {
+            line.output = text;
+            Ok(())
+        },
+        help: "into a file",
+        manual: "\
+            Writes the listing to this file: to another one beside it, which takes its place \
+            when all of it is on the disk. So others see the old file or the new one, and \
+            never a part; if anything fails, the old one stays. Mode and owner stay, and links \
+            are followed. - is standard output.",
+        ..VIEW
+    },
+    OptionSpec {
         long: "count",
         slot: COUNT,
         help: "how many",
