@@ -127,6 +127,12 @@ pub enum Error {
     /// Another error where every trouble has one status.
     #[error("{0}")]
     Trouble(Box<Error>),
+    #[error("{holder} has not finished replacing the table: {path} is still locked")]
+    Locked { holder: String, path: String },
+    #[error("the first option must be a command")]
+    NoCommandOnLine,
+    #[error("this command is not allowed in a file")]
+    NotInAFile,
     #[error("a NUL byte in the line")]
     NulByte,
     #[error("more than {0} lines")]
@@ -151,6 +157,8 @@ impl Error {
     pub fn status(&self) -> u8 {
         match self {
             Self::NoCommand(_)
+            | Self::NoCommandOnLine
+            | Self::NotInAFile
             | Self::UnknownOption(_)
             | Self::MissingValue(_)
             | Self::UnwantedValue(_) => 255,

@@ -9,8 +9,9 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use ipvsadm::app::{Env, Input, Stream, Terminal};
+use ipvsadm::app::{Env, Input, Locking, Stream, Terminal};
 use ipvsadm::kernel::{self, Client};
 use ipvsadm::names::Names;
 
@@ -66,6 +67,12 @@ pub fn env() -> Env {
         open: Box::new(open),
         names: Names::system,
         broken_pipe,
+        unbroken,
+        locking: Locking {
+            folder: "/run".into(),
+            try_lock,
+            patience: Duration::from_secs(60),
+        },
     }
 }
 
@@ -172,5 +179,30 @@ fn broken_pipe() {
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             libc::raise(libc::SIGPIPE);
         }
+    }
+}
+
+/// Signals that would end this process wait until the function returns.
+fn unbroken(act: &mut dyn FnMut()) {
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    let mut ending = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: both sets outlive the calls, which fill them in before they read them.
+    unsafe {
+        libc::sigemptyset(ending.as_mut_ptr());
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+            libc::sigaddset(ending.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, ending.as_ptr(), before.as_mut_ptr());
+    }
+    act();
+    // SAFETY: the set was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+}
+
+fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: the call takes numbers only.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
+use super::lock::lock;
 use super::{Env, asked};
 use crate::command::{Apply, Check};
 use crate::error::{Action, Error};
@@ -26,6 +27,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, apply.file.as_deref())? else {
         return Ok(TROUBLE);
     };
+    let _lock = trouble(lock(env))?;
     let mut client = trouble(env.open(Action::Read))?;
     let current = trouble(current(&mut client, &meaning))?;
     refuse_to_empty(&current, &meaning, apply.keep)?;
@@ -113,7 +115,7 @@ fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Mean
     let (mut lines, mut number) = (Lines::new(input), 0);
     while let Some(line) = lines.read().map_err(Error::Unreadable)? {
         number += 1;
-        let taken = rules::read(b"ipvsadm", line, names)
+        let taken = rules::read(line, names)
             .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));
         if let Err(error) = taken {
             env.tell_silence(names);

@@ -1,7 +1,10 @@
 //! The outside world as one value, so that tests can be the world.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::asked;
 use crate::cli::advice::advice;
@@ -20,6 +23,19 @@ pub struct Env {
     pub names: fn() -> Names,
     /// Called when whoever reads standard output has gone away. It may end the process.
     pub broken_pipe: fn(),
+    /// Runs a function; signals that would end the process meanwhile wait until it returns.
+    pub unbroken: fn(&mut dyn FnMut()),
+    pub locking: Locking,
+}
+
+/// What lets only one process at a time replace a table.
+pub struct Locking {
+    /// The folder of the lock files.
+    pub folder: PathBuf,
+    /// Locks a file, or fails with `WouldBlock` if another process has locked it.
+    pub try_lock: fn(&File) -> io::Result<()>,
+    /// How long to wait for another process.
+    pub patience: Duration,
 }
 
 /// Where input comes from.

@@ -7,10 +7,11 @@ mod complete;
 mod env;
 mod file;
 mod list;
+mod lock;
 mod restore;
 mod source;
 
-pub use env::{Env, Input, Stream, Terminal};
+pub use env::{Env, Input, Locking, Stream, Terminal};
 
 use crate::cli::{self, help};
 use crate::command::{Columns, Command, Format, Listing, Subject, View};
@@ -89,7 +90,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
         Command::Save { numeric } => save_table(env, numeric)?,
         Command::Restore => {
             let source = Source::stdin(env);
-            return Restore::new(program, names, env).run(source);
+            return Restore::new(names, env).run(source);
         }
         Command::Apply(asked) => return apply::apply(env, &names, &asked),
         Command::Diff(asked) => return apply::diff(env, &names, &asked),
@@ -143,7 +144,7 @@ fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     }
     let source = Source::file(env, file.unwrap_or(b"-"))?;
     let names = (env.names)();
-    Restore::new(NAME, names, env).replace(source)
+    Restore::new(names, env).replace(source)
 }
 
 /// The kernel's answer to a command.

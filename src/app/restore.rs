@@ -4,8 +4,9 @@ use crate::command::Command;
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
 use crate::names::Names;
-use crate::rules::{self, EmptyTable};
+use crate::rules;
 
+use super::lock::lock;
 use super::source::Source;
 use super::{Env, asked, change, list};
 
@@ -19,7 +20,6 @@ const REPLACES: &str =
     "reading commands from the terminal: Ctrl-D replaces the table, Ctrl-C leaves it alone";
 
 pub struct Restore<'a> {
-    program: &'a [u8],
     names: Names,
     /// There is none until a line needs the kernel.
     batch: Option<Batch<Client, usize>>,
@@ -72,9 +72,8 @@ impl Report<'_> {
 }
 
 impl<'a> Restore<'a> {
-    pub fn new(program: &'a [u8], names: Names, env: &'a mut Env) -> Self {
+    pub fn new(names: Names, env: &'a mut Env) -> Self {
         Self {
-            program,
             names,
             batch: None,
             report: Report { env, status: None },
@@ -91,7 +90,7 @@ impl<'a> Restore<'a> {
         loop {
             while let Some(line) = source.lines.at_hand() {
                 number += 1;
-                let done = match rules::read(self.program, line, &self.names) {
+                let done = match rules::read(line, &self.names) {
                     Ok(Some(command)) => self.execute(number, &command),
                     Ok(None) => Ok(()),
                     // What stands before a bad line comes first.
@@ -124,35 +123,57 @@ impl<'a> Restore<'a> {
             return false;
         }
         self.report.env.advise(&failure.error);
-        if matches!(failure.error, Error::Kernel { .. }) {
-            let (_, last) = failure.lines;
-            self.report
-                .env
-                .warn(format!("stopped at line {last}: what follows it was not run").as_bytes());
+        let (_, last) = failure.lines;
+        let stopped = format!("stopped at line {last}: what follows it was not run");
+        match failure.error {
+            Error::Kernel { .. } => self.report.env.warn(stopped.as_bytes()),
+            _ => self.report.env.tell_people(&stopped),
         }
         true
     }
 
-    /// Puts a file in the table's place. All of it is read and looked at before anything is
-    /// changed, and if a line is bad nothing is.
+    /// Puts a file in the table's place. All of it is read before anything is changed.
     pub fn replace(mut self, mut source: Source) -> Result<u8, Error> {
         if source.is_terminal {
             self.report.env.tell_people(REPLACES);
         }
-        let commands = self.check(&mut source)?;
-        if self.report.status() != 0 {
-            return Ok(self.report.status());
-        }
+        let commands = self.gather(&mut source)?;
         if commands.is_empty() && source.is_terminal {
-            self.report
-                .env
-                .warn(b"no commands: the table is left alone");
-            return Ok(2);
+            let nothing = b"no commands: the table is left alone";
+            self.report.env.warn(nothing);
+            return Ok(self.report.status.unwrap_or(2));
         }
-        let client = opened(&mut self.batch, self.report.env, Action::Flush)?.client(|_, _| {});
-        asked(Action::Flush, client.and_then(Client::flush))?;
-        self.run_all(&commands);
+        if let Err(error) = self.refill(&commands) {
+            self.report.env.complain(b"", &error);
+            self.report.env.advise(&error);
+            self.report.status.get_or_insert(error.status());
+        }
         Ok(self.report.status())
+    }
+
+    /// A file with bad lines does not replace a table that has services. Into an empty one, as
+    /// when the machine starts, its good lines are better than nothing.
+    fn refill(&mut self, commands: &[(usize, Command)]) -> Result<(), Error> {
+        let _lock = lock(self.report.env)?;
+        let batch = opened(&mut self.batch, self.report.env, Action::Flush)?;
+        let client = asked(Action::Flush, batch.client(|_, _| {}))?;
+        if self.report.status.is_some() && !asked(Action::Read, client.services())?.is_empty() {
+            let kept = b"the table has services and is left alone";
+            self.report.env.warn(kept);
+            return Ok(());
+        }
+        let unbroken = self.report.env.unbroken;
+        let mut cleared = Ok(());
+        unbroken(&mut || cleared = self.clear_and_run(commands));
+        cleared
+    }
+
+    fn clear_and_run(&mut self, commands: &[(usize, Command)]) -> Result<(), Error> {
+        let batch = opened(&mut self.batch, self.report.env, Action::Flush)?;
+        let client = batch.client(|_, _| {});
+        asked(Action::Flush, client.and_then(Client::flush))?;
+        self.run_all(commands);
+        Ok(())
     }
 
     /// Runs commands whatever becomes of each, as long as there is a kernel to run them.
@@ -179,27 +200,21 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// The commands of a file with their lines; every bad line is reported.
-    fn check(&mut self, source: &mut Source) -> Result<Vec<(usize, Command)>, Error> {
+    /// The commands of a file with their lines. Lines that cannot be read are reported.
+    fn gather(&mut self, source: &mut Source) -> Result<Vec<(usize, Command)>, Error> {
         let mut commands = Vec::new();
-        let mut table = EmptyTable::default();
         let mut number = 0;
         while let Some(line) = source.lines.read().map_err(&source.unreadable)? {
             number += 1;
             if number > MOST_LINES {
                 return Err(Error::TooManyLines(MOST_LINES));
             }
-            let followed = rules::read(self.program, line, &self.names).and_then(|command| {
-                let Some(command) = command else {
-                    return Ok(());
-                };
-                table.follow(&command)?;
-                commands.push((number, command));
-                Ok(())
-            });
-            if let Err(error) = followed {
-                self.report.env.tell_silence(&self.names);
-                self.report.failed(&Failure::on(number, error));
+            match rules::read(line, &self.names) {
+                Ok(command) => commands.extend(command.map(|command| (number, command))),
+                Err(error) => {
+                    self.report.env.tell_silence(&self.names);
+                    self.report.failed(&Failure::on(number, error));
+                }
             }
         }
         Ok(commands)
@@ -228,7 +243,7 @@ impl<'a> Restore<'a> {
             | Command::Check(_)
             | Command::Help
             | Command::Version => {
-                return Err(Failure::on(line, Error::NoCommand(self.program.into())));
+                return Err(Failure::on(line, Error::NotInAFile));
             }
         };
         let action = change.into();

@@ -213,7 +213,7 @@ mod tests {
     fn read(file: &str) -> (Meaning, Vec<String>) {
         let (mut meaning, mut errors) = (Meaning::new(), Vec::new());
         for (index, line) in file.lines().enumerate() {
-            let command = crate::rules::read(b"", line.as_bytes(), &Names::numeric());
+            let command = crate::rules::read(line.as_bytes(), &Names::numeric());
             let Some(command) = command.unwrap() else {
                 continue;
             };

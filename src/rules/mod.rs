@@ -1,9 +1,7 @@
 //! Commands in a file, one a line.
 
-mod check;
 mod meaning;
 
-pub use check::EmptyTable;
 pub use meaning::{Meaning, Note};
 
 use std::net::IpAddr;
@@ -15,7 +13,7 @@ use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
 
 /// What a line asks for; nothing if there is no word on it.
-pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
+pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     if line.contains(&0) {
         return Err(Error::NulByte);
     }
@@ -23,15 +21,17 @@ pub fn read(program: &[u8], line: &[u8], names: &Names) -> Result<Option<Command
     if words.peek().is_none() {
         return Ok(None);
     }
-    match cli::read(program, words, names)? {
-        // These stand on a command line alone, not in a file.
-        Command::Restore
-        | Command::Apply(_)
-        | Command::Diff(_)
-        | Command::Check(_)
-        | Command::Help
-        | Command::Version => Err(Error::NoCommand(program.into())),
-        command => Ok(Some(command)),
+    match cli::read(b"", words, names) {
+        Err(Error::NoCommand(_)) => Err(Error::NoCommandOnLine),
+        Ok(
+            Command::Restore
+            | Command::Apply(_)
+            | Command::Diff(_)
+            | Command::Check(_)
+            | Command::Help
+            | Command::Version,
+        ) => Err(Error::NotInAFile),
+        read => read.map(Some),
     }
 }
 
@@ -49,7 +49,7 @@ pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAdd
     let line = [b"-D ", option.as_bytes(), b" ", text].concat();
     let Ok(Some(Command::Change(Change::DeleteService(ServiceId::Address {
         address, port, ..
-    })))) = read(b"", &line, names)
+    })))) = read(&line, names)
     else {
         return None;
     };

@@ -54,7 +54,7 @@ fn restore(text: &[u8]) -> Result<()> {
     let refused = |_, _| unreachable!("nobody refuses anything");
     while let Some(line) = lines.read()? {
         number += 1;
-        let command = rules::read(b"ipvsadm", line, &names);
+        let command = rules::read(line, &names);
         match command.map_err(|error| anyhow::anyhow!("{}", error.message().escape_ascii()))? {
             Some(Command::Change(change)) => batch.push(number, &change, refused)?,
             _ => bail!("line {number} adds nothing"),

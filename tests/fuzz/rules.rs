@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use ipvsadm::command::Command;
-use ipvsadm::model::{Change, Entry, Name, ServerState, ServiceState, Stats};
+use ipvsadm::model::{Change, Entry, Name, ServerState, ServiceId, ServiceState, Stats};
 use ipvsadm::names::Names;
 use ipvsadm::render::{Out, save};
-use ipvsadm::rules::{self, EmptyTable};
+use ipvsadm::rules;
 
 use crate::drive::{Reader, Surface};
 use crate::mill::{self, Mill};
@@ -69,7 +69,7 @@ fn open() -> Result<Reader> {
         let entries = read(text, &names);
         let saved = saved(&entries, &mut names);
         for line in saved.split(|&byte| byte == b'\n') {
-            if let Err(error) = rules::read(b"", line, &names) {
+            if let Err(error) = rules::read(line, &names) {
                 panic!("{:?} was saved: {error}", line.escape_ascii().to_string());
             }
         }
@@ -83,13 +83,11 @@ fn open() -> Result<Reader> {
     }))
 }
 
-/// The services and servers that a file adds, without what an empty table would refuse and what
-/// a kernel would.
+/// The services and servers that a file adds, without what a kernel would refuse.
 fn read(text: &[u8], names: &Names) -> Vec<Entry> {
-    let (mut table, mut everything) = (EmptyTable::default(), EmptyTable::default());
     let mut entries: Vec<Entry> = Vec::new();
     for line in text.split(|&byte| byte == b'\n') {
-        let command = match rules::read(b"ipvsadm", line, names) {
+        let command = match rules::read(line, names) {
             Ok(Some(command)) => command,
             Ok(None) => continue,
             Err(error) => {
@@ -99,18 +97,11 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
                 continue;
             }
         };
-        // Deleting would make of the file something else than what it adds.
-        let adds = matches!(
-            command,
-            Command::Change(Change::AddService(_) | Change::AddServer(..))
-        );
-        let _ = everything.follow(&command);
-        if !adds || table.follow(&command).is_err() {
-            continue;
-        }
         match command {
             Command::Change(Change::AddService(service))
-                if is_known(service.scheduler) && service.engine.is_none_or(is_known) =>
+                if is_known(service.scheduler)
+                    && service.engine.is_none_or(is_known)
+                    && find(&mut entries, service.id).is_none() =>
             {
                 let stats = Stats::default();
                 entries.push(Entry {
@@ -119,10 +110,9 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
                 });
             }
             Command::Change(Change::AddServer(id, server)) => {
-                let entry = entries
-                    .iter_mut()
-                    .find(|entry| entry.service.service.id == id);
-                if let Some(entry) = entry {
+                let is_same = |state: &ServerState| state.server.id == server.id;
+                let entry = find(&mut entries, id);
+                if let Some(entry) = entry.filter(|entry| !entry.servers.iter().any(is_same)) {
                     entry.servers.push(ServerState {
                         server,
                         active: 0,
@@ -132,10 +122,16 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
                     });
                 }
             }
+            // Deleting would make of the file something else than what it adds.
             _ => {}
         }
     }
     entries
+}
+
+fn find(entries: &mut [Entry], id: ServiceId) -> Option<&mut Entry> {
+    let mut entries = entries.iter_mut();
+    entries.find(|entry| entry.service.service.id == id)
 }
 
 /// The names that modules have. A name like `#` would begin a comment, and has no module.

@@ -42,7 +42,7 @@ fn open() -> Result<Reader> {
         let mut unsaid = unsaid.iter().map(Vec::as_slice);
         let mut service_is_missing = false;
         for command in [add_service].into_iter().chain(add_servers) {
-            let is_said = |line: &[u8]| matches!(rules::read(b"", line, &names), Ok(Some(read)) if read == command);
+            let is_said = |line: &[u8]| matches!(rules::read(line, &names), Ok(Some(read)) if read == command);
             if !service_is_missing && saved.next_if(|line| is_said(line)).is_some() {
                 continue;
             }

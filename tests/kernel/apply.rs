@@ -143,7 +143,7 @@ fn files_that_are_none(world: &mut World) -> Result<()> {
     let complaint = "\
 line 2: the same service as on line 1
 line 3: Service not defined
-line 4: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+line 4: the first option must be a command
 line 5: only -A, -a, --set, --start-daemon and a leading -C describe a table
 ";
     for command in ["--apply", "--diff", "--check"] {

@@ -18,6 +18,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::nothing_in_proc_or_etc", nothing_there),
         KernelTest::new("bad_day::odd_environments", environments),
         KernelTest::new("bad_day::signals", signals),
+        KernelTest::new("bad_day::signals_while_the_table_is_replaced", late_signals),
         KernelTest::new("bad_day::no_name_server_answers", no_answer),
         KernelTest::new("bad_day::input_without_end", endless_input),
         KernelTest::new("bad_day::input_that_does_not_block", slow_input),
@@ -261,7 +262,7 @@ illegal virtual server address[:port] specified
 illegal virtual server persistent mask specified
 2 of -A -t 10.0.0.3:80 -p 9 -M 64x
 line 1: illegal ipv6 netmask specified
-line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+line 2: the first option must be a command
 0 of -A -t 10.0.0.2:82 -s rr
 0 of -D -t 10.0.0.2:82
 /etc
@@ -285,7 +286,7 @@ illegal virtual server address[:port] specified
 illegal virtual server persistent mask specified
 2 of -A -t 10.0.0.3:80 -p 9 -M 64x
 line 1: illegal ipv6 netmask specified
-line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
+line 2: the first option must be a command
 0 of -A -t 10.0.0.2:82 -s rr
 0 of -D -t 10.0.0.2:82
 10.0.0.1:80\trr, 0 servers
@@ -337,6 +338,36 @@ done";
         .zip(["INT", "TERM", "HUP"])
         .map(|(status, signal)| format!("{status} of {signal}\n{left}"));
     expect(world, script, &expected.collect::<String>())
+}
+
+/// What the file lists does not fit the pipe, so that signals come when only half of it is done.
+fn late_signals(world: &mut World) -> Result<()> {
+    let script = "\
+{ seq 8000 | sed 's/.*/-A -f & -s rr/'; echo -Sn; echo -A -f 8001 -s rr; } >rules
+mkfifo listing
+for signal in INT TERM HUP; do
+    ipvsadm -C
+    env --default-signal=INT ./ipvsadm-restore rules >listing & restore=$!
+    exec 3<listing
+    read first <&3
+    kill -$signal $restore
+    cat <&3 >/dev/null; wait $restore; echo \"$? of $signal\"
+    exec 3<&-
+    ipvsadm -Sn | wc -l
+done
+ipvsadm -C
+./ipvsadm-restore rules | head -n 1; ipvsadm -Sn | wc -l";
+    let expected = "\
+130 of INT
+8001
+143 of TERM
+8001
+129 of HUP
+8001
+-A -f 1 -s rr
+8001
+";
+    expect(world, script, expected)
 }
 
 fn no_answer(world: &mut World) -> Result<()> {

@@ -17,8 +17,9 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("wrappers::restore_reads_a_file", restore_file),
         KernelTest::new("wrappers::restore_refuses_other_words", other_words),
         KernelTest::new("wrappers::restore_at_a_terminal", at_a_terminal),
-        KernelTest::new("wrappers::a_bad_file_changes_nothing", bad_file),
+        KernelTest::new("wrappers::a_bad_file_fills_only_an_empty_table", bad_file),
         KernelTest::new("wrappers::refused_lines_are_reported", refused_lines),
+        KernelTest::new("wrappers::one_restore_at_a_time", locked),
         KernelTest::new("wrappers::memory_of_large_files", memory),
     ]
 }
@@ -200,34 +201,31 @@ fn at_a_terminal(world: &mut World) -> Result<()> {
     )
 }
 
+/// Lines that cannot be read leave a table alone; into an empty one the others are loaded.
 fn bad_file(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let file = "\
 -A -t 10.0.0.2:80
--A -t 10.0.0.2:80
--a -t 10.0.0.3:80 -r 10.1.0.1
 -A -t 10.0.0.4:80 -q
--L -t 10.0.0.5:80
+-A -t 10.0.0.2:80
 -R
 -A -t 10.0.0.6:0
+x -n
 ";
     let messages = "\
-line 2: Service already exists
-line 3: Service not defined
-line 4: -q: unknown option
-line 5: No such service
-line 6: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
-line 7: Zero port specified for non-persistent service
+line 2: -q: unknown option
+line 4: this command is not allowed in a file
+line 5: Zero port specified for non-persistent service
+line 6: the first option must be a command
 ";
-    director.expect("ipvsadm-restore", &[], file, ("", messages, 255))?;
+    let kept = messages.to_owned() + "the table has services and is left alone\n";
+    director.expect("ipvsadm-restore", &[], file, ("", &kept, 255))?;
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")?;
 
-    let file = "-A -t 10.0.0.6:0\n-q\n";
-    let messages = "\
-line 1: Zero port specified for non-persistent service
-line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
-";
-    director.expect("ipvsadm-restore", &[], file, ("", messages, 2))?;
+    director.run("ipvsadm", &["-C"], "")?;
+    let loaded = messages.to_owned() + "line 3: Service already exists\n";
+    director.expect("ipvsadm-restore", &[], file, ("", &loaded, 255))?;
+    director.expect_table("-A -t 10.0.0.2:80 -s wlc\n")?;
 
     let lines = "-Z\n".repeat(1_000_001);
     director.expect(
@@ -236,18 +234,54 @@ line 2: Try `ipvsadm -h' or 'ipvsadm --help' for more information.
         &lines,
         ("", "more than 1000000 lines\n", 2),
     )?;
-    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")
+    director.expect_table("-A -t 10.0.0.2:80 -s wlc\n")
 }
 
+/// What is doubled or refused is named, and the rest is loaded.
 fn refused_lines(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
-    let file = "-A -t 10.0.0.2:80 -s none-such\n-a -t 10.0.0.2:80 -r 10.1.0.1\n-A -t 10.0.0.3:80\n";
+    let file = "\
+-A -t 10.0.0.2:80 -s rr
+-A -t 10.0.0.2:80 -s wrr
+-A -t 10.0.0.3:80 -s none-such
+-a -t 10.0.0.3:80 -r 10.1.0.1
+-L -t 10.0.0.9:80
+-A -t 10.0.0.4:80 -s rr
+";
     let messages = "\
-line 1: Scheduler or persistence engine not found
-line 2: Service not defined
+line 2: Service already exists
+line 3: Scheduler or persistence engine not found
+line 4: Service not defined
+line 5: No such service
 ";
     director.expect("ipvsadm-restore", &[], file, ("", messages, 255))?;
-    director.expect_table("-A -t 10.0.0.3:80 -s wlc\n")
+    director.expect_table("-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n")
+}
+
+/// One at a time; what the second waits for is said. Where nothing can be locked it goes on.
+fn locked(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let script = "\
+ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore
+lock=/run/ipvsadm.net-$(stat -L -c %i /proc/self/ns/net).lock
+echo -A -f 1 | /tmp/ipvsadm-restore; stat -c %a $lock
+(flock 9; echo 4711 >$lock; sleep 2) 9>>$lock & sleep 0.3
+echo -A -f 2 | /tmp/ipvsadm-restore 2>&1; ipvsadm -Sn
+rm $lock; mkdir $lock; echo -A -f 3 | /tmp/ipvsadm-restore; ipvsadm -Sn; rmdir $lock
+ln -s /tmp/planted $lock; echo -A -f 4 | /tmp/ipvsadm-restore; ipvsadm -Sn
+ls /tmp/planted 2>&1; rm $lock /tmp/ipvsadm-restore";
+    let program = Program::shell(Side::Ours, script);
+    let said = String::from_utf8(director.0.run(&program)?.success()?)?;
+    let expected = "\
+600
+waiting for process 4711, which replaces the table
+-A -f 2 -s wlc
+-A -f 3 -s wlc
+-A -f 4 -s wlc
+ls: cannot access '/tmp/planted': No such file or directory
+";
+    ensure!(said == expected, "it said\n{said}");
+    Ok(())
 }
 
 /// The shell's limit is in KiB, and on everything: a program that has no more memory does not end
@@ -268,7 +302,11 @@ fn memory(world: &mut World) -> Result<()> {
         "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore; ulimit -v {limit}; /tmp/ipvsadm-restore"
     );
     // The last line is bad, so that all are looked at and none is run.
-    let message = format!("line {}: illegal weight specified\n", LINES + 1);
+    let message = format!(
+        "line {}: illegal weight specified\n\
+         the table has services and is left alone\n",
+        LINES + 1
+    );
     file += "-a -t 10.0.0.1:80 -r 172.16.0.10 -w x\n";
     director.expect_of_shell(&restore, &file, (&message, 2))?;
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")?;

@@ -16,6 +16,8 @@ use crate::lab::world::Counts;
 const TEXTS: &[&str] = &[
     // Words that cannot be read.
     "Try `ipvsadm -h' or 'ipvsadm --help' for more information.",
+    "the first option must be a command",
+    "this command is not allowed in a file",
     "*: unknown option",
     "*: missing argument",
     "*: option does not take an argument",

@@ -60,7 +60,7 @@ pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Differen
         if !message.is_empty() {
             differences.push(Difference::RestoreSaysWhere);
             stderr.extend_from_slice(format!("line {}: ", index + 1).as_bytes());
-            stderr.extend_from_slice(message);
+            stderr.extend_from_slice(&in_a_file(message, &input[index].text(Side::Ours)));
         }
         // Behind a last line without its end there is no mark.
         let is_fine = message.is_empty() && (*went_on || !input[index].newline);
@@ -78,6 +78,20 @@ pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Differen
     theirs.stderr = stderr;
     theirs.status = status;
     (all.len(), differences)
+}
+
+/// Ours says what is wrong with a line that has no command for a file.
+fn in_a_file(message: &[u8], line: &[u8]) -> Vec<u8> {
+    if !message.starts_with(b"Try ") {
+        return message.to_owned();
+    }
+    let text = String::from_utf8_lossy(line);
+    let is_command = |word| ["-R", "--restore", "-h", "--help", "-v", "--version"].contains(&word);
+    let first = text.split_whitespace().find(|word| word.starts_with('-'));
+    match first.is_some_and(is_command) {
+        true => b"this command is not allowed in a file\n".to_vec(),
+        false => b"the first option must be a command\n".to_vec(),
+    }
 }
 
 const SUCCESS: Status = Status::Exit(0);

@@ -1,0 +1,136 @@
+//! One writer of whole tables at a time, in each network namespace.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Env;
+use crate::error::Error;
+
+/// How long to wait silently, and between two attempts.
+const QUIET: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until no other process replaces the table. Where no file can be locked, as without
+/// `/run`, it goes on: the table must be restored anyway. Closing the file releases the lock.
+pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
+    let opened = path(&env.locking.folder).and_then(|path| Ok((open(&path)?, path)));
+    let (mut file, path) = match opened {
+        Ok(opened) => opened,
+        Err(reason) => return without(env, &reason),
+    };
+    let start = Instant::now();
+    let mut is_told = false;
+    loop {
+        match (env.locking.try_lock)(&file) {
+            Ok(()) => break,
+            Err(reason) if reason.kind() == io::ErrorKind::WouldBlock => {}
+            Err(reason) => return without(env, &reason),
+        }
+        let waited = start.elapsed();
+        if waited >= env.locking.patience {
+            return Err(Error::Locked {
+                holder: holder(&mut file),
+                path: path.display().to_string(),
+            });
+        }
+        if waited >= QUIET && !is_told {
+            let line = format!(
+                "waiting for {}, which replaces the table",
+                holder(&mut file)
+            );
+            env.warn(line.as_bytes());
+            is_told = true;
+        }
+        thread::sleep(PAUSE);
+    }
+    // Only the messages of other processes need it.
+    let _ = sign(&mut file);
+    Ok(Some(file))
+}
+
+fn without(env: &mut Env, reason: &io::Error) -> Result<Option<File>, Error> {
+    env.tell_people(&format!("the table is not locked: {reason}"));
+    Ok(None)
+}
+
+/// The file of this thread's network namespace.
+fn path(folder: &Path) -> io::Result<PathBuf> {
+    let namespace = fs::metadata("/proc/thread-self/ns/net")?.ino();
+    Ok(folder.join(format!("ipvsadm.net-{namespace}.lock")))
+}
+
+/// Whoever can open the file can lock it, so only root may.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).mode(0o600);
+    options.custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// The process that has locked the file, as it wrote there.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    match read.ok().and_then(|_| text.trim_end().parse::<u32>().ok()) {
+        Some(process) => format!("process {process}"),
+        None => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Input, Locking, Stream};
+    use super::*;
+    use crate::kernel;
+    use crate::names::Names;
+
+    fn env(locking: Locking) -> Env {
+        let nowhere = || Stream {
+            sink: Box::new(io::sink()),
+            terminal: || None,
+        };
+        Env {
+            stdin: Input {
+                source: Box::new(io::empty()),
+                is_terminal: || false,
+            },
+            stdout: nowhere(),
+            stderr: nowhere(),
+            colour: || false,
+            open: Box::new(|| Err(kernel::Error::Absent)),
+            names: Names::numeric,
+            broken_pipe: || {},
+            unbroken: |act| act(),
+            locking,
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // It has no namespaces.
+    fn the_wait_for_another_process_ends() {
+        let folder = std::env::temp_dir().join(format!("locked.{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = path(&folder).unwrap();
+        fs::write(&file, "4711\n").unwrap();
+        let error = lock(&mut env(Locking {
+            folder: folder.clone(),
+            try_lock: |_| Err(io::ErrorKind::WouldBlock.into()),
+            patience: Duration::ZERO,
+        }));
+        let file = file.display();
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            format!("process 4711 has not finished replacing the table: {file} is still locked")
+        );
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
