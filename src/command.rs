@@ -114,6 +114,7 @@ pub enum Subject {
     Connections(Option<ServiceId>),
     Timeouts,
     Daemons,
+    Totals,
 }
 
 /// How they are shown.

@@ -120,6 +120,10 @@ fn write(
             let daemons = asked(Action::Read, client.daemons())?;
             Ok(format.daemons(out, &daemons)?)
         }
+        Subject::Totals => {
+            let totals = client.totals().map_err(Error::Read)?;
+            Ok(format.totals(out, &totals)?)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
     CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC,
     PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, STRICT, THRESHOLDS,
-    TIMEOUT, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE,
+    TIMEOUT, TOTALS, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE,
     TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
@@ -226,7 +226,9 @@ impl Line<'_> {
         let statistics = has(STATS) || has(RATE) || has(THRESHOLDS);
         let conflict = match subject {
             Subject::Connections(_) => statistics,
-            Subject::Timeouts | Subject::Daemons => statistics || has(PERSISTENT_CONNECTIONS),
+            Subject::Timeouts | Subject::Daemons | Subject::Totals => {
+                statistics || has(PERSISTENT_CONNECTIONS)
+            }
             Subject::Services(_) => false,
         };
         let columns = self.columns();
@@ -261,6 +263,7 @@ impl Line<'_> {
             Subject::Services(_) | Subject::Connections(_) => return Ok(()),
             Subject::Timeouts => TIMEOUT,
             Subject::Daemons => DAEMON,
+            Subject::Totals => TOTALS,
         };
         match self.given.and(FILTER_SLOTS).first() {
             None => Ok(()),
@@ -300,6 +303,9 @@ impl Line<'_> {
         }
         if self.given.has(DAEMON) {
             return Subject::Daemons;
+        }
+        if self.given.has(TOTALS) {
+            return Subject::Totals;
         }
         Subject::Services(self.service)
     }

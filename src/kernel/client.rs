@@ -10,13 +10,14 @@ use netlink_packet_core::NLM_F_ACK;
 use super::error::{Error, Refusal, Result};
 use super::netlink::Netlink;
 use super::netns::Netns;
-use super::proc::Connections;
+use super::proc::{self, Connections};
 use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
 use super::{daemon, info, service};
 use crate::model::{
     Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
+    Totals,
 };
 
 /// Which of the kernel's two interfaces the client uses.
@@ -240,6 +241,14 @@ impl Client {
             }
             table => table,
         }
+    }
+
+    /// The sums over all services, and how full the kernel's tables are. A client that was not
+    /// opened in another namespace reads those of the calling thread.
+    pub fn totals(&mut self) -> io::Result<Totals> {
+        // There may be no descriptor left.
+        self.netlink.release();
+        proc::read_totals(self.namespace.as_ref())
     }
 
     /// Makes one change.

@@ -22,6 +22,7 @@ pub mod settings;
 mod stats;
 #[doc(hidden)]
 pub mod terms;
+mod totals;
 
 pub use change::Change;
 pub use connection::Connection;
@@ -38,6 +39,7 @@ pub use service::{Flags, Mask, Protocol, Service, ServiceId, ServiceState};
 #[doc(hidden)]
 pub use settings::Settings;
 pub use stats::Stats;
+pub use totals::{Estimators, HashTable, Limits, Status, Totals};
 
 use std::net::IpAddr;
 

@@ -7,7 +7,9 @@ use super::json::Json;
 use super::out::Out;
 use super::people::{People, Screen};
 use crate::command::{self, View};
-use crate::model::{Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts};
+use crate::model::{
+    Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts, Totals,
+};
 use crate::names::Names;
 
 /// A way to write listings. Each method writes one subject, or a part of one that is written
@@ -41,6 +43,8 @@ pub trait Format {
     fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()>;
 
     fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()>;
+
+    fn totals(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()>;
 
     /// Whether a terminal can be given all that is written, since this replaces the control
     /// characters in names and has some of its own, such as colours.

@@ -136,6 +136,11 @@ impl Format for Json {
         }
         self.end(out)
     }
+
+    fn totals(&mut self, out: &mut Out, totals: &model::Totals) -> io::Result<()> {
+        out.text(serde_json::to_vec(&Totals::from(totals))?)
+            .end_row()
+    }
 }
 
 #[derive(Serialize)]
@@ -397,6 +402,55 @@ impl<'a> From<&'a model::Daemon> for Daemon<'a> {
             mcast_group: daemon.group,
             mcast_port: daemon.port,
             mcast_ttl: daemon.ttl,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Totals {
+    stats: Counters,
+    rate: Counters,
+    connection_table: Option<HashTable>,
+    service_table: Option<HashTable>,
+    estimator_threads: Option<u64>,
+    estimator_threads_max: Option<u64>,
+    conn_max: Option<i64>,
+    conn_lfactor: Option<i64>,
+    svc_lfactor: Option<i64>,
+}
+
+impl From<&model::Totals> for Totals {
+    fn from(totals: &model::Totals) -> Self {
+        let status = totals.status.as_ref();
+        Self {
+            stats: Counters::totals(&totals.stats),
+            rate: Counters::rates(&totals.stats),
+            connection_table: status.map(|status| HashTable::from(&status.connections)),
+            service_table: status.map(|status| HashTable::from(&status.services)),
+            estimator_threads: status.map(|status| status.estimators.threads),
+            estimator_threads_max: status.map(|status| status.estimators.most_threads),
+            conn_max: totals.limits.most_connections,
+            conn_lfactor: totals.limits.connection_load_factor,
+            svc_lfactor: totals.limits.service_load_factor,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HashTable {
+    entries: u64,
+    buckets: u64,
+    empty_buckets: u64,
+    chains: [u64; 7],
+}
+
+impl From<&model::HashTable> for HashTable {
+    fn from(table: &model::HashTable) -> Self {
+        Self {
+            entries: table.entries,
+            buckets: table.buckets,
+            empty_buckets: table.empty_buckets,
+            chains: table.chains,
         }
     }
 }

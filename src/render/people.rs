@@ -9,7 +9,7 @@ use tabled::settings::object::{Columns as TableColumns, Rows};
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Color, Style, Width};
 
-use super::classic::{rates, service_settings, totals, tunnel};
+use super::classic::{longest_chain, rates, service_settings, sysctls, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
 use super::format::{Format, TOP_CLIENTS};
 use super::out::Out;
@@ -17,7 +17,7 @@ use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
     Connection, ConnectionCounts, Daemon, Entry, Info, Protocol, ServerState, ServiceCounts,
-    ServiceId, ServiceState, Stats, Timeouts,
+    ServiceId, ServiceState, Stats, Status, Timeouts, Totals,
 };
 use crate::names::Names;
 
@@ -123,6 +123,19 @@ impl Format for People {
 
     fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()> {
         self.print(out, daemons_sheet(daemons))
+    }
+
+    fn totals(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()> {
+        self.print(out, totals_sheet(&totals.stats))?;
+        if let Some(status) = &totals.status {
+            out.end_row()?;
+            self.print(out, tables_sheet(status))?;
+        }
+        if let Some(sheet) = limits_sheet(totals) {
+            out.end_row()?;
+            self.print(out, sheet)?;
+        }
+        Ok(())
     }
 
     fn is_clean(&self) -> bool {
@@ -370,6 +383,49 @@ fn daemons_sheet(daemons: &[Daemon]) -> Sheet {
         ]);
     }
     sheet
+}
+
+fn totals_sheet(stats: &Stats) -> Sheet {
+    let mut sheet = Sheet::new(&["All services"], number_titles(Columns::Stats));
+    for (name, counters) in [("so far", totals(stats)), ("a second", rates(stats))] {
+        let counters = counters.into_iter().map(grouped);
+        sheet.add([name.to_owned()].into_iter().chain(counters).collect());
+    }
+    sheet
+}
+
+fn tables_sheet(status: &Status) -> Sheet {
+    let numbers = ["Entries", "Buckets", "Empty", "Longest chain"];
+    let mut sheet = Sheet::new(&["Table"], &numbers);
+    let tables = [
+        ("connections", &status.connections),
+        ("services", &status.services),
+    ];
+    for (name, table) in tables {
+        sheet.add(vec![
+            name.to_owned(),
+            grouped(table.entries),
+            grouped(table.buckets),
+            grouped(table.empty_buckets),
+            longest_chain(table).to_owned(),
+        ]);
+    }
+    sheet
+}
+
+/// Nothing, if the kernel tells of none.
+fn limits_sheet(totals: &Totals) -> Option<Sheet> {
+    let sysctls = sysctls(&totals.limits).into_iter();
+    let sysctls = sysctls.filter_map(|(name, value)| Some((name, grouped(value?))));
+    let threads = totals.status.map(|Status { estimators, .. }| {
+        let running = format!("{} of {}", estimators.threads, estimators.most_threads);
+        ("estimator threads", running)
+    });
+    let mut limits = sysctls.chain(threads).peekable();
+    limits.peek()?;
+    let mut sheet = Sheet::new(&["Limit"], &["Value"]);
+    limits.for_each(|(name, value)| sheet.add(vec![name.to_owned(), value]));
+    Some(sheet)
 }
 
 fn cell(write: impl FnOnce(&mut Out)) -> String {

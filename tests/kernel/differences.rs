@@ -67,8 +67,8 @@ impl Difference {
 
 /// The options that the reference does not know.
 const OURS_ALONE: &[&str] = &[
-    "format", "json", "exist", "keep", "client", "state", "count", "output", "strict", "verbose",
-    "apply", "diff", "check",
+    "format", "json", "exist", "keep", "client", "state", "count", "totals", "output", "strict",
+    "verbose", "apply", "diff", "check",
 ];
 
 /// One of them, with a value by which a line means what it means to the reference without it.

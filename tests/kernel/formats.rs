@@ -1,6 +1,7 @@
 //! Listings for programs: what they say is what the kernel was told, and what it counted.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("formats::json_of_services", services),
         KernelTest::new("formats::json_of_what_was_counted", counters),
+        KernelTest::new("formats::json_of_totals", totals),
         KernelTest::new("formats::json_of_connections", connections),
         KernelTest::new("formats::json_of_timeouts_and_daemons", settings),
     ]
@@ -169,6 +171,48 @@ fn counters(world: &mut World) -> Result<()> {
         return Ok(());
     }
     bail!("three connections were not counted in ten seconds")
+}
+
+/// They are over all services, and stay when these go. What the kernel does not tell is null.
+fn totals(world: &mut World) -> Result<()> {
+    let here = with_traffic(world)?;
+    let mut found = document(&here, "-L --totals -j")?;
+    for _ in 0..100 {
+        if found["stats"]["connections"] == 3 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+        found = document(&here, "-L --totals -j")?;
+    }
+    let expected = json!({
+        "connections": 3, "in_packets": 3, "out_packets": 0,
+        "in_bytes": 3 * (20 + 8 + 6), "out_bytes": 0,
+    });
+    same(&found["stats"], &expected)?;
+    let tables = ["connection_table", "service_table"].map(|table| &found[table]);
+    let limits = [
+        "estimator_threads",
+        "estimator_threads_max",
+        "conn_max",
+        "conn_lfactor",
+        "svc_lfactor",
+    ]
+    .map(|limit| &found[limit]);
+    if Path::new("/proc/net/ip_vs_status").exists() {
+        for (table, entries) in tables.into_iter().zip([3, 1]) {
+            ensure!(table["entries"] == entries, "{found:#}");
+            let chains = table["chains"].as_array().context("no chains")?;
+            let numbers = chains.iter().chain([&table["empty_buckets"]]);
+            let buckets: Option<u64> = numbers.map(Value::as_u64).sum();
+            ensure!(buckets == table["buckets"].as_u64(), "{found:#}");
+        }
+        ensure!(limits.iter().all(|limit| limit.is_i64()), "{found:#}");
+    } else {
+        let mut all = tables.iter().chain(&limits);
+        ensure!(all.all(|value| value.is_null()), "{found:#}");
+    }
+    ipvsadm(&here, "-C")?;
+    same(&document(&here, "-L --totals -j")?["stats"], &expected)
 }
 
 fn connections(world: &mut World) -> Result<()> {

@@ -47,6 +47,7 @@ fn what_is_public() {
         "model/service.rs",
         "model/settings.rs",
         "model/stats.rs",
+        "model/totals.rs",
     ];
     let items = files.map(|file| format!("{file}\n{}", public_items(file)));
     insta::assert_snapshot!(items.join("\n"));

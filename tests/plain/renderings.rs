@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::{
-    Checksum, ConnectionCounts, Daemon, DaemonRole, Entry, Family, Flags, Forwarding, Info, Mask,
-    Name, Protocol, Server, ServerState, Service, ServiceCounts, ServiceId, ServiceState, Stats,
-    Timeouts, Tunnel, TunnelKind, sort_table,
+    Checksum, ConnectionCounts, Daemon, DaemonRole, Entry, Estimators, Family, Flags, Forwarding,
+    HashTable, Info, Limits, Mask, Name, Protocol, Server, ServerState, Service, ServiceCounts,
+    ServiceId, ServiceState, Stats, Status, Timeouts, Totals, Tunnel, TunnelKind, sort_table,
 };
 use ipvsadm::names::Names;
 use ipvsadm::render::{self, Out, Screen, save};
@@ -355,6 +355,59 @@ fn document_of_daemons(daemons: &[Daemon]) -> String {
     }))
 }
 
+fn document_of_totals(totals: &Totals) -> String {
+    document(shown_totals(Format::Json, totals))
+}
+
+fn shown_totals(format: Format, totals: &Totals) -> Vec<u8> {
+    shown(format, Columns::Plain, |format, out, _| {
+        format.totals(out, totals)
+    })
+}
+
+/// What kernels before 7.2 tell.
+fn old_totals() -> Totals {
+    Totals {
+        stats: stats(1_234_567_890_123),
+        ..Totals::default()
+    }
+}
+
+fn new_totals() -> Totals {
+    let connections = HashTable {
+        entries: 1_000_000,
+        buckets: 1_048_576,
+        empty_buckets: 403_500,
+        chains: [385_000, 184_000, 58_000, 14_000, 2_600, 400, 76],
+    };
+    let status = Status {
+        connections,
+        services: HashTable::default(),
+        estimators: Estimators {
+            threads: 1,
+            most_threads: 4,
+        },
+    };
+    Totals {
+        status: Some(status),
+        limits: Limits {
+            most_connections: Some(1 << 30),
+            connection_load_factor: Some(-4),
+            service_load_factor: Some(-3),
+        },
+        ..old_totals()
+    }
+}
+
+#[test]
+fn sums() {
+    let texts = [Format::Classic, Format::Table, Format::Json].map(|format| {
+        let totals = [old_totals(), new_totals()].map(|totals| shown_totals(format, &totals));
+        String::from_utf8(totals.join(&b"\n"[..])).unwrap()
+    });
+    insta::assert_snapshot!("totals", texts.join("\n"));
+}
+
 #[test]
 fn documents_for_programs() {
     insta::assert_snapshot!("json-services", document_of_services());
@@ -394,6 +447,7 @@ fn the_page_has_every_key_and_no_other() {
         document_of_connections(&lines_of_connections()),
         document_of_timeouts(),
         document_of_daemons(&daemons()),
+        document_of_totals(&new_totals()),
     ];
     let documents = documents.into_iter().chain(documents_of_counts());
     let mut keys = BTreeSet::new();

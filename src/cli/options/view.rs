@@ -26,6 +26,7 @@ const FORMAT: Slot = Slot::new(34, "format");
 pub const CLIENT: Slot = Slot::new(40, "client");
 pub const STATE: Slot = Slot::new(41, "state");
 pub const COUNT: Slot = Slot::new(42, "count");
+pub const TOTALS: Slot = Slot::new(43, "totals");
 
 /// An option that chooses what is listed.
 const SUBJECT: OptionSpec = OptionSpec {
@@ -60,6 +61,16 @@ const OPTIONS: &[OptionSpec] = &[
         slot: DAEMON,
         help: "the sync daemons",
         manual: "Shows the synchronisation daemons instead of the services.",
+        ..SUBJECT
+    },
+    OptionSpec {
+        long: "totals",
+        slot: TOTALS,
+        help: "the sums",
+        manual: "\
+            Shows what was counted over all services, and the rates, instead of the services; \
+            and where the kernel tells, as Linux 7.2 does, how full its tables are and how \
+            large they may become.",
         ..SUBJECT
     },
     OptionSpec {

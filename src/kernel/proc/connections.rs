@@ -9,10 +9,6 @@ use crate::kernel::netns::{Netns, run_in};
 use crate::lines::Lines;
 use crate::model::Connection;
 
-/// The table of the network namespace that the thread is in, and that of the process, for a
-/// `/proc` that has no threads.
-const PATHS: [&str; 2] = ["/proc/thread-self/net/ip_vs_conn", "/proc/net/ip_vs_conn"];
-
 /// The connection table, read connection by connection.
 ///
 /// The kernel writes it page by page, so it is not of one moment.
@@ -23,12 +19,8 @@ pub struct Connections {
 impl Connections {
     /// Opens the table and skips its title. `None` if it has no title.
     pub(in crate::kernel) fn open(namespace: Option<&Netns>) -> io::Result<Option<Self>> {
-        let [of_thread, of_process] = PATHS;
-        let open = || match File::open(of_thread) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(of_process),
-            table => table,
-        };
-        let mut lines = Lines::new(run_in(namespace, open)?);
+        let table = run_in(namespace, || super::open("ip_vs_conn"))?;
+        let mut lines = Lines::new(table);
         let title = lines.read()?.is_some();
         Ok(title.then_some(Self { lines }))
     }

@@ -4,16 +4,20 @@ mod connections;
 mod counts;
 mod services;
 mod settings;
+mod totals;
 
 use std::io;
 
 use super::format::Format;
 use super::out::Out;
 use crate::command::{Columns, View};
-use crate::model::{Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts};
+use crate::model::{
+    Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts, Totals,
+};
 use crate::names::Names;
 
 pub(super) use services::{rates, settings as service_settings, totals, tunnel};
+pub(super) use totals::{longest_chain, sysctls};
 
 pub struct Classic {
     view: View,
@@ -79,5 +83,9 @@ impl Format for Classic {
     fn daemons(&mut self, out: &mut Out, daemons: &[Daemon]) -> io::Result<()> {
         let mut daemons = daemons.iter();
         daemons.try_for_each(|daemon| settings::daemon(out, daemon))
+    }
+
+    fn totals(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()> {
+        totals::all(out, self.view, totals)
     }
 }

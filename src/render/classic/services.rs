@@ -177,7 +177,7 @@ pub(in crate::render) fn rates(stats: &Stats) -> [u64; 5] {
     ]
 }
 
-fn counters<const N: usize>(out: &mut Out, view: View, values: [u64; N]) {
+pub(super) fn counters<const N: usize>(out: &mut Out, view: View, values: [u64; N]) {
     for value in values {
         counter(out, view.exact, value);
     }

@@ -1,0 +1,199 @@
+//! Sums over all services in `/proc/net/ip_vs_stats`; how full the tables are in `ip_vs_status` and
+//! three sysctls, which newer kernels have.
+
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::str::FromStr;
+
+use crate::kernel::error::plain;
+use crate::kernel::netns::{Netns, run_in};
+use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
+
+const STATS: &str = "ip_vs_stats";
+const STATUS: &str = "ip_vs_status";
+const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
+
+pub fn read(namespace: Option<&Netns>) -> io::Result<Totals> {
+    run_in(namespace, read_here)
+}
+
+fn read_here() -> io::Result<Totals> {
+    let of_net = |name| super::open(name).and_then(io::read_to_string);
+    let sysctl = |name| {
+        let path = format!("{SYSCTLS}/{name}");
+        let number = |text: &str| text.trim().parse().ok();
+        if_there_is(parsed(name, fs::read_to_string(path), number))
+    };
+    Ok(Totals {
+        stats: parsed(STATS, of_net(STATS), parse_stats)?,
+        status: if_there_is(parsed(STATUS, of_net(STATUS), parse_status))?,
+        limits: Limits {
+            most_connections: sysctl("conn_max")?,
+            connection_load_factor: sysctl("conn_lfactor")?,
+            service_load_factor: sysctl("svc_lfactor")?,
+        },
+    })
+}
+
+fn parsed<T>(
+    file: &str,
+    text: io::Result<String>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> io::Result<T> {
+    let text = text.map_err(|error| about(file, error.kind(), &error))?;
+    parse(&text).ok_or_else(|| about(file, io::ErrorKind::InvalidData, &"unexpected input"))
+}
+
+fn about(file: &str, kind: io::ErrorKind, what: &impl Display) -> io::Error {
+    io::Error::new(kind, format!("{file}: {}", plain(what)))
+}
+
+/// Nothing, where this kernel has no such file or does not show it to us.
+fn if_there_is<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Two lines of titles and one of hexadecimal numbers, a blank line, and the same of rates.
+pub fn parse_stats(text: &str) -> Option<Stats> {
+    let mut lines = text.lines();
+    let mut row = |skip| {
+        let fields = lines.nth(skip)?.split_ascii_whitespace();
+        let numbers = fields.map(|field| u64::from_str_radix(field, 16).ok());
+        <[u64; 5]>::try_from(numbers.collect::<Option<Vec<_>>>()?).ok()
+    };
+    let [connections, in_packets, out_packets, in_bytes, out_bytes] = row(2)?;
+    let [
+        connection_rate,
+        in_packet_rate,
+        out_packet_rate,
+        in_byte_rate,
+        out_byte_rate,
+    ] = row(2)?;
+    Some(Stats {
+        connections,
+        in_packets,
+        out_packets,
+        in_bytes,
+        out_bytes,
+        connection_rate,
+        in_packet_rate,
+        out_packet_rate,
+        in_byte_rate,
+        out_byte_rate,
+    })
+}
+
+/// A line for each number, such as `Conn buckets:\t512 (9 bits, lfactor -4)`. Buckets of a length
+/// that none has are left out.
+pub fn parse_status(text: &str) -> Option<Status> {
+    let values: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.split_once(":\t"))
+        .collect();
+    let value = |name: &str| {
+        let mut values = values.iter();
+        values.find(|(of, _)| *of == name).map(|(_, value)| *value)
+    };
+    let table = |entries: &str, buckets: &str| {
+        let of = |what: &str| value(&format!("{buckets} {what}")).map_or(Some(0), first);
+        let mut chains = [0; 7];
+        for (chain, length) in chains.iter_mut().zip(1..) {
+            *chain = of(&format!("len-{length}"))?;
+        }
+        Some(HashTable {
+            entries: first(value(entries)?)?,
+            buckets: first(value(buckets)?)?,
+            empty_buckets: of("empty")?,
+            chains,
+        })
+    };
+    let slots = value("Stats thread slots")?;
+    Some(Status {
+        connections: table("Conns", "Conn buckets")?,
+        services: table("Services", "Service buckets")?,
+        estimators: Estimators {
+            threads: first(slots)?,
+            most_threads: behind(slots, "max ")?,
+        },
+    })
+}
+
+fn first<T: FromStr>(text: &str) -> Option<T> {
+    text.split(' ').next()?.parse().ok()
+}
+
+/// The number behind a word.
+fn behind<T: FromStr>(text: &str, word: &str) -> Option<T> {
+    let (_, rest) = text.split_once(word)?;
+    rest.trim_end_matches(')').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_hexadecimal() {
+        let text = "\
+   Total Incoming Outgoing         Incoming         Outgoing
+   Conns  Packets  Packets            Bytes            Bytes
+       F       19        1              7E2               3C
+
+ Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s
+       2        3        0               FC                7
+";
+        let stats = parse_stats(text).unwrap();
+        assert_eq!(
+            (stats.connections, stats.in_bytes, stats.out_bytes),
+            (15, 2018, 60)
+        );
+        assert_eq!(
+            (
+                stats.connection_rate,
+                stats.in_byte_rate,
+                stats.out_byte_rate
+            ),
+            (2, 252, 7)
+        );
+        for cut in [0, 60, 120, 180, 240, 300] {
+            assert_eq!(parse_stats(&text[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_status_leaves_out_what_is_zero() {
+        let text = "\
+Conns:\t21
+Conn buckets:\t512 (9 bits, lfactor -4)
+Conn buckets empty:\t488 (95%)
+Conn buckets len-1:\t23 (95%)
+Conn buckets len-7:\t1 (4%)
+Services:\t0
+Service buckets:\t0 (0 bits, lfactor -3)
+Stats thread slots:\t1 (max 4)
+Stats chain max len:\t2968
+Stats thread ests:\t7123200
+";
+        let status = parse_status(text).unwrap();
+        let connections = HashTable {
+            entries: 21,
+            buckets: 512,
+            empty_buckets: 488,
+            chains: [23, 0, 0, 0, 0, 0, 1],
+        };
+        assert_eq!(status.connections, connections);
+        assert_eq!(status.services, HashTable::default());
+        assert_eq!(
+            (status.estimators.threads, status.estimators.most_threads),
+            (1, 4)
+        );
+        assert_eq!(parse_status(&text.replace("Services:", "Others:")), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! What was counted over all services, and how full the kernel's tables are.
+
+use super::Stats;
+
+/// The sums over all services, and what the kernel tells of its tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Totals {
+    /// Counters and rates over all services, deleted ones included.
+    pub stats: Stats,
+    /// How full the tables are, where the kernel tells: since Linux 7.2.
+    pub status: Option<Status>,
+    /// How large the tables may become.
+    pub limits: Limits,
+}
+
+/// How full the tables are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Status {
+    /// The table of connections.
+    pub connections: HashTable,
+    /// The table of services.
+    pub services: HashTable,
+    /// The threads that add counters up.
+    pub estimators: Estimators,
+}
+
+/// How full a hash table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct HashTable {
+    /// What is in it.
+    pub entries: u64,
+    /// Its size.
+    pub buckets: u64,
+    /// Buckets with nothing in them.
+    pub empty_buckets: u64,
+    /// Buckets with one entry, with two, and so on; the last number is of those with more than
+    /// six.
+    pub chains: [u64; 7],
+}
+
+/// The threads that add counters up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Estimators {
+    /// So many there are.
+    pub threads: u64,
+    /// So many there may be.
+    pub most_threads: u64,
+}
+
+/// The sysctls that size the tables, where the kernel has them: since Linux 7.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Limits {
+    /// `conn_max`: so many connections there may be.
+    pub most_connections: Option<i64>,
+    /// `conn_lfactor`: the table of connections grows when it has more entries than two to the
+    /// power of this for each bucket.
+    pub connection_load_factor: Option<i64>,
+    /// `svc_lfactor`: the same of the table of services.
+    pub service_load_factor: Option<i64>,
+}
