@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ipvsadm::app::{Env, Input, Locking, Stream, Terminal};
+use ipvsadm::app::{Env, Input, Locking, Medium, Stream, Terminal};
 use ipvsadm::kernel::{self, Client};
 use ipvsadm::names::Names;
 
@@ -52,7 +52,7 @@ pub fn env() -> Env {
     Env {
         stdin: Input {
             source: Box::new(given(&STDIN_CLOSED, libc::STDIN_FILENO)),
-            is_terminal: || standard(libc::STDIN_FILENO).is_terminal(),
+            medium: || Medium::of(&standard(libc::STDIN_FILENO)),
         },
         stdout: Stream {
             sink: Box::new(given(&STDOUT_CLOSED, libc::STDOUT_FILENO)),

@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use super::Env;
+use super::{Env, Medium};
 use crate::cli::complete;
 use crate::error::Error;
 
@@ -18,7 +18,7 @@ const LONGEST: u64 = 1 << 17;
 
 /// Prints what the last of the words may become. Each word ends with a NUL byte.
 pub fn complete(env: &mut Env) -> Result<u8, Error> {
-    if (env.stdin.is_terminal)() {
+    if (env.stdin.medium)() == Medium::Terminal {
         env.warn(
             b"--complete-words is for the completion functions of shells, which write the words to it",
         );

@@ -1,7 +1,7 @@
 //! The outside world as one value, so that tests can be the world.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,7 +41,28 @@ pub struct Locking {
 /// Where input comes from.
 pub struct Input {
     pub source: Box<dyn Read>,
-    pub is_terminal: fn() -> bool,
+    pub medium: fn() -> Medium,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    Terminal,
+    /// All of it is there already.
+    File,
+    /// More may come, as from a pipe.
+    Stream,
+}
+
+impl Medium {
+    pub fn of(file: &File) -> Self {
+        if file.is_terminal() {
+            return Self::Terminal;
+        }
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Self::File,
+            _ => Self::Stream,
+        }
+    }
 }
 
 /// Where output goes.

@@ -88,7 +88,7 @@ fn holder(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Input, Locking, Stream};
+    use super::super::{Input, Locking, Medium, Stream};
     use super::*;
     use crate::kernel;
     use crate::names::Names;
@@ -101,7 +101,7 @@ mod tests {
         Env {
             stdin: Input {
                 source: Box::new(io::empty()),
-                is_terminal: || false,
+                medium: || Medium::Stream,
             },
             stdout: nowhere(),
             stderr: nowhere(),

@@ -11,7 +11,7 @@ mod lock;
 mod restore;
 mod source;
 
-pub use env::{Env, Input, Locking, Stream, Terminal};
+pub use env::{Env, Input, Locking, Medium, Stream, Terminal};
 
 use crate::cli::{self, help};
 use crate::command::{Columns, Command, Format, Listing, Subject, View};

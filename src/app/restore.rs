@@ -8,7 +8,7 @@ use crate::rules;
 
 use super::lock::lock;
 use super::source::Source;
-use super::{Env, asked, change, list};
+use super::{Env, Medium, asked, change, list};
 
 /// The most lines that are kept before any is run.
 const MOST_LINES: usize = 1_000_000;
@@ -29,6 +29,8 @@ pub struct Restore<'a> {
 /// What went wrong, and on which lines: the first and the last of them.
 struct Failure {
     lines: (usize, usize),
+    /// How many lines were counted as applied that may not be.
+    unapplied: usize,
     error: Error,
 }
 
@@ -36,6 +38,7 @@ impl Failure {
     fn on(line: usize, error: Error) -> Self {
         Self {
             lines: (line, line),
+            unapplied: 0,
             error,
         }
     }
@@ -49,10 +52,27 @@ fn lines((first, last): (usize, usize)) -> String {
     }
 }
 
+/// What became of the other lines where a restore stops. How many it did not read may be unknown.
+fn stopped(line: usize, applied: usize, left: Option<usize>) -> String {
+    let applied = match applied {
+        1 => "1 line was applied".to_owned(),
+        applied => format!("{applied} lines were applied"),
+    };
+    let left = match left {
+        None => ", what follows was not read".to_owned(),
+        Some(0) => String::new(),
+        Some(1) => ", 1 was not read".to_owned(),
+        Some(left) => format!(", {left} were not read"),
+    };
+    format!("stopped at line {line}: {applied}{left}")
+}
+
 /// Says what failed; the exit status is that of the first failure.
 struct Report<'a> {
     env: &'a mut Env,
     status: Option<u8>,
+    /// How many lines were applied, as far as is known.
+    applied: usize,
 }
 
 impl Report<'_> {
@@ -60,10 +80,14 @@ impl Report<'_> {
         let place = format!("{}: ", lines(failure.lines));
         self.env.complain(place.as_bytes(), &failure.error);
         self.status.get_or_insert(failure.error.status());
+        self.applied = self.applied.saturating_sub(failure.unapplied);
     }
 
     fn refused(&mut self, line: usize, Refusal { action, errno }: Refusal) {
-        self.failed(&Failure::on(line, Error::Refused { action, errno }));
+        self.failed(&Failure {
+            unapplied: 1,
+            ..Failure::on(line, Error::Refused { action, errno })
+        });
     }
 
     fn status(&self) -> u8 {
@@ -76,14 +100,18 @@ impl<'a> Restore<'a> {
         Self {
             names,
             batch: None,
-            report: Report { env, status: None },
+            report: Report {
+                env,
+                status: None,
+                applied: 0,
+            },
         }
     }
 
     /// Runs the lines of a file as they arrive. Whoever writes them may wait for the effect of
     /// one before writing the next, so all that is there is done before more is read.
     pub fn run(mut self, mut source: Source) -> Result<u8, Error> {
-        if source.is_terminal {
+        if source.medium == Medium::Terminal {
             self.report.env.tell_people(RUNS);
         }
         let mut number = 0;
@@ -96,12 +124,12 @@ impl<'a> Restore<'a> {
                     // What stands before a bad line comes first.
                     Err(error) => self.settle(number).and(Err(Failure::on(number, error))),
                 };
-                if self.ends(done) {
+                if self.ends(done, &mut source) {
                     return Ok(self.report.status());
                 }
             }
             let settled = self.settle(number);
-            if self.ends(settled) || source.lines.ended() {
+            if self.ends(settled, &mut source) || source.lines.ended() {
                 return Ok(self.report.status());
             }
             if let Err(reason) = source.lines.fill() {
@@ -113,7 +141,7 @@ impl<'a> Restore<'a> {
     }
 
     /// Reports how a line went that failed; whether no other may be run.
-    fn ends(&mut self, done: Result<(), Failure>) -> bool {
+    fn ends(&mut self, done: Result<(), Failure>, source: &mut Source) -> bool {
         let Err(failure) = done else {
             return false;
         };
@@ -124,7 +152,7 @@ impl<'a> Restore<'a> {
         }
         self.report.env.advise(&failure.error);
         let (_, last) = failure.lines;
-        let stopped = format!("stopped at line {last}: what follows it was not run");
+        let stopped = stopped(last, self.report.applied, source.lines_left());
         match failure.error {
             Error::Kernel { .. } => self.report.env.warn(stopped.as_bytes()),
             _ => self.report.env.tell_people(&stopped),
@@ -134,11 +162,11 @@ impl<'a> Restore<'a> {
 
     /// Puts a file in the table's place. All of it is read before anything is changed.
     pub fn replace(mut self, mut source: Source) -> Result<u8, Error> {
-        if source.is_terminal {
+        if source.medium == Medium::Terminal {
             self.report.env.tell_people(REPLACES);
         }
         let commands = self.gather(&mut source)?;
-        if commands.is_empty() && source.is_terminal {
+        if commands.is_empty() && source.medium == Medium::Terminal {
             let nothing = b"no commands: the table is left alone";
             self.report.env.warn(nothing);
             return Ok(self.report.status.unwrap_or(2));
@@ -249,6 +277,7 @@ impl<'a> Restore<'a> {
         let action = change.into();
         let batch = opened(&mut self.batch, self.report.env, action)
             .map_err(|error| Failure::on(line, error))?;
+        self.report.applied += 1;
         let refused = |line, refusal| self.report.refused(line, refusal);
         match batch.push(line, change, refused) {
             Ok(()) => Ok(()),
@@ -266,7 +295,9 @@ impl<'a> Restore<'a> {
         let shown = opened(&mut self.batch, self.report.env, Action::Read)
             .and_then(|batch| asked(Action::Read, batch.client(|_, _| {})))
             .and_then(|client| show(self.report.env, client, &mut self.names));
-        shown.map_err(|error| Failure::on(line, error))
+        shown.map_err(|error| Failure::on(line, error))?;
+        self.report.applied += 1;
+        Ok(())
     }
 
     /// Has everything done that was gathered up to a line.
@@ -289,6 +320,7 @@ impl<'a> Restore<'a> {
         let last = unknown.last().copied().unwrap_or(line);
         let failure = Failure {
             lines: (first, last),
+            unapplied: unknown.len().max(1),
             error,
         };
         match failure.error.kernel_is_gone() {
@@ -320,5 +352,25 @@ mod tests {
     fn failures_name_their_lines() {
         assert_eq!(lines((7, 7)), "line 7");
         assert_eq!(lines((7, 912)), "lines 7-912");
+    }
+
+    #[test]
+    fn a_stop_says_what_became_of_the_other_lines() {
+        assert_eq!(
+            stopped(2, 1, Some(3)),
+            "stopped at line 2: 1 line was applied, 3 were not read"
+        );
+        assert_eq!(
+            stopped(9, 7, Some(1)),
+            "stopped at line 9: 7 lines were applied, 1 was not read"
+        );
+        assert_eq!(
+            stopped(2, 0, Some(0)),
+            "stopped at line 2: 0 lines were applied"
+        );
+        assert_eq!(
+            stopped(2, 1, None),
+            "stopped at line 2: 1 line was applied, what follows was not read"
+        );
     }
 }

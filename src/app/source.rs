@@ -2,16 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
-use super::Env;
+use super::{Env, Medium};
 use crate::error::{Error, Word};
 use crate::lines::Lines;
 
 pub struct Source {
     pub lines: Lines<Box<dyn Read>>,
-    pub is_terminal: bool,
+    pub medium: Medium,
     /// What an error of reading them is to the program.
     pub unreadable: Box<dyn Fn(io::Error) -> Error>,
 }
@@ -20,7 +20,7 @@ impl Source {
     pub fn stdin(env: &mut Env) -> Self {
         Self {
             lines: Lines::new(env.take_stdin()),
-            is_terminal: (env.stdin.is_terminal)(),
+            medium: (env.stdin.medium)(),
             unreadable: Box::new(Error::Read),
         }
     }
@@ -37,9 +37,21 @@ impl Source {
         };
         let file = File::open(OsStr::from_bytes(path)).map_err(&unreadable)?;
         Ok(Self {
-            is_terminal: file.is_terminal(),
+            medium: Medium::of(&file),
             lines: Lines::new(Box::new(file)),
             unreadable: Box::new(unreadable),
         })
+    }
+
+    /// How many lines are left, if they can be counted without waiting for more.
+    pub fn lines_left(&mut self) -> Option<usize> {
+        if self.medium != Medium::File && !self.lines.ended() {
+            return None;
+        }
+        let mut count = 0;
+        while self.lines.read().ok()?.is_some() {
+            count += 1;
+        }
+        Some(count)
     }
 }

@@ -43,7 +43,7 @@ const SILENCES: &[Silence] = &[
     Silence {
         lines: "-A -f 2 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
         said: "lines 3-5: the kernel did not answer in time\n\
-               stopped at line 5: what follows it was not run\n",
+               stopped at line 5: 2 lines were applied, what follows was not read\n",
         status: 255,
         left: "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
     },
@@ -51,28 +51,28 @@ const SILENCES: &[Silence] = &[
     Silence {
         lines: "-A -f 2 -s rr\n-Ln\n-A -f 3 -s rr\n",
         said: "line 3: the kernel did not answer in time\n\
-               stopped at line 3: what follows it was not run\n",
+               stopped at line 3: 2 lines were applied, what follows was not read\n",
         status: 255,
         left: "-A -f 1 -s rr\n-A -f 2 -s rr\n",
     },
     Silence {
         lines: "-Ln\n-A -f 2 -s rr\n",
         said: "line 3: the kernel did not answer in time\n\
-               stopped at line 3: what follows it was not run\n",
+               stopped at line 3: 2 lines were applied, what follows was not read\n",
         status: 1,
         left: "-A -f 1 -s rr\n",
     },
     Silence {
         lines: "-L --timeout\n",
         said: "line 3: the kernel did not answer in time\n\
-               stopped at line 3: what follows it was not run\n",
+               stopped at line 3: 2 lines were applied, what follows was not read\n",
         status: 1,
         left: "-A -f 1 -s rr\n",
     },
     Silence {
         lines: "-D -f 1\n-A -q\n",
         said: "line 3: the kernel did not answer in time\n\
-               stopped at line 3: what follows it was not run\n",
+               stopped at line 3: 2 lines were applied, what follows was not read\n",
         status: 255,
         left: "",
     },

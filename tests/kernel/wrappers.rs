@@ -17,6 +17,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("wrappers::restore_reads_a_file", restore_file),
         KernelTest::new("wrappers::restore_refuses_other_words", other_words),
         KernelTest::new("wrappers::restore_at_a_terminal", at_a_terminal),
+        KernelTest::new("wrappers::where_a_restore_stops", stopped),
         KernelTest::new("wrappers::a_bad_file_fills_only_an_empty_table", bad_file),
         KernelTest::new("wrappers::refused_lines_are_reported", refused_lines),
         KernelTest::new("wrappers::one_restore_at_a_time", locked),
@@ -199,6 +200,30 @@ fn at_a_terminal(world: &mut World) -> Result<()> {
         "-A -f 2\n",
         "-A -f 2 -s wlc\n",
     )
+}
+
+/// People learn what became of the other lines; programs get what they know.
+fn stopped(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let script =
+        "printf -- '-A -f 2 -s rr\\n-A -f 2 -s rr\\n-A -q\\nword\\n# more\\n-A -f 3\\n' >/tmp/rules
+ipvsadm -R </tmp/rules; cat /tmp/rules | ipvsadm -R; ipvsadm -R </tmp/rules 2>&1 | tail -n 1";
+    let shown = "\
+line 2: Service already exists
+line 3: -q: unknown option
+line 4: the first option must be a command
+stopped at line 4: 1 line was applied, 2 were not read
+line 1: Service already exists
+line 2: Service already exists
+line 3: -q: unknown option
+line 4: the first option must be a command
+stopped at line 4: 0 lines were applied, what follows was not read
+line 4: the first option must be a command
+";
+    let program = Program::shell(Side::Ours, script);
+    let screen = director.0.start_at_terminal(&program)?.end()?;
+    ensure!(screen == shown, "it showed\n{screen}");
+    director.expect_table("-A -f 2 -s rr\n-A -t 10.0.0.1:80 -s wlc\n")
 }
 
 /// Lines that cannot be read leave a table alone; into an empty one the others are loaded.
