@@ -223,7 +223,7 @@ line 4: the first option must be a command
     let program = Program::shell(Side::Ours, script);
     let screen = director.0.start_at_terminal(&program)?.end()?;
     ensure!(screen == shown, "it showed\n{screen}");
-    director.expect_table("-A -f 2 -s rr\n-A -t 10.0.0.1:80 -s wlc\n")
+    director.expect_table("-A -t 10.0.0.1:80 -s wlc\n-A -f 2 -s rr\n")
 }
 
 /// Lines that cannot be read leave a table alone; into an empty one the others are loaded.
