@@ -233,10 +233,18 @@ fn wait(outcome: Receiver<Outcome>) -> Result<(), Failed> {
     }
 }
 
+/// How many of the slowest tests of each kernel `--nocapture` names.
+const SLOWEST: usize = 40;
+
 fn print_shown(tallies: &Tallies) {
     for (kernel, tally) in tallies {
         for (test, shown) in &tally.shown {
             println!("---- {kernel}::{test} ----\n{shown}");
+        }
+        let mut times: Vec<_> = tally.times.iter().collect();
+        times.sort_unstable();
+        for (time, test) in times.iter().rev().take(SLOWEST) {
+            println!("{:5.1} s {kernel}::{test}", time.as_secs_f64());
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -63,6 +63,8 @@ pub struct Tally {
     pub counts: Counts,
     /// What tests that passed have to show.
     pub shown: BTreeMap<String, String>,
+    /// How long each test took.
+    pub times: Vec<(Duration, String)>,
 }
 
 impl Tally {
@@ -220,8 +222,10 @@ impl Batch<'_> {
             if begin != (Message::Begin { test: name.clone() }) {
                 bail!("the runner said {begin:?} instead of beginning {name}");
             }
+            let start = Instant::now();
             let result = next_message(&mut lines, limit)
                 .with_context(|| format!("the kernel did not finish {name}"))?;
+            self.note_time(name.clone(), start.elapsed());
             let order = running.take().expect("it was put there above");
             match result {
                 Message::Pass {
@@ -257,6 +261,12 @@ impl Batch<'_> {
         for (name, count) in counts {
             *all.entry(name).or_default() += count;
         }
+    }
+
+    fn note_time(&self, test: String, time: Duration) {
+        let mut tallies = self.tallies.lock().unwrap();
+        let times = &mut tallies.entry(self.kernel).or_default().times;
+        times.push((time, test));
     }
 
     fn note_shown(&self, test: String, shown: String) {

@@ -1,5 +1,7 @@
 //! Random sessions: commands that collide in a small world, the same for the reference and ours.
 //!
+//! The kernels that start programs slowly share the sessions, half each.
+//!
 //! `LAB_SEED` and `LAB_SESSIONS` choose which sessions and how many; the same seed gives the
 //! same sessions. A session that differs is made as short as it can be, and printed as commands
 //! that can be pasted into a shell. What all of them together must meet is said in `coverage`.
@@ -16,19 +18,24 @@ mod spelling;
 mod spoiling;
 mod values;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::schedule::Tallies;
-use crate::lab::world::World;
+use crate::lab::world::{Counts, World};
 use play::play;
 
 /// How many sessions one test plays.
 const PER_TEST: u64 = 10;
+
+/// The kernels that share the sessions: a program takes twice as long to start there.
+const SHARING: [Kernel; 2] = [Kernel::V5_10, Kernel::V6_1];
 
 /// How many sessions meet everything.
 const ENOUGH: u64 = 100;
@@ -53,9 +60,9 @@ pub fn count() -> u64 {
 /// Writes down what the sessions met on each kernel; returns what they had to meet and did not. A
 /// run that was told to play less than all is not judged.
 pub fn write_coverage(tallies: &Tallies) -> Result<Vec<String>> {
-    let mut judged: Vec<_> = tallies.iter().collect();
-    judged.retain(|(_, tally)| {
-        let played = tally.counts.get(SESSION).copied().unwrap_or_default();
+    let mut judged = together(tallies);
+    judged.retain(|_, counts| {
+        let played = counts.get(SESSION).copied().unwrap_or_default();
         played as u64 >= count().max(ENOUGH)
     });
     let mut missed = Vec::new();
@@ -63,16 +70,33 @@ pub fn write_coverage(tallies: &Tallies) -> Result<Vec<String>> {
         return Ok(missed);
     }
     let mut report = String::new();
-    for (kernel, tally) in judged {
-        let met = coverage::met(&tally.counts);
+    for (kernel, counts) in judged {
+        let met = coverage::met(&counts);
         let (count, seed) = (count(), seed());
         report += &format!("{count} random sessions on {kernel}, seed {seed}:\n{met}\n");
-        let names = coverage::missed(&tally.counts);
+        let names = coverage::missed(&counts);
         missed.extend(names.map(|name| format!("  on {kernel}: {name}")));
     }
     fs::write(COVERAGE, report + &coverage::elsewhere())?;
     println!("what the random sessions met: {COVERAGE}");
     Ok(missed)
+}
+
+/// What was counted on each kernel, and on those that share the sessions as if they were one.
+fn together(tallies: &Tallies) -> BTreeMap<String, Counts> {
+    let mut groups: BTreeMap<String, Counts> = BTreeMap::new();
+    for (kernel, tally) in tallies {
+        let name = if SHARING.contains(kernel) {
+            SHARING.map(Kernel::name).join(" and ")
+        } else {
+            kernel.name().to_owned()
+        };
+        let group = groups.entry(name).or_default();
+        for (what, count) in &tally.counts {
+            *group.entry(what.clone()).or_default() += count;
+        }
+    }
+    groups
 }
 
 fn seed() -> u64 {
@@ -92,6 +116,9 @@ fn test(number: u64) -> KernelTest {
         let last = count().min(first + PER_TEST);
         (first..last).try_for_each(|index| one(world, index))
     });
+    let sharing = SHARING[number as usize % SHARING.len()];
+    test.kernels
+        .retain(|kernel| *kernel == sharing || !SHARING.contains(kernel));
     test.limit = Duration::from_secs(400);
     test.cost = 30;
     test
