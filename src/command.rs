@@ -1,10 +1,25 @@
-//! What was asked: one value for each thing this program can do.
+//! What a line asks for: one value for each thing this program can do.
+
+use std::ffi::OsString;
 
 use crate::model::terms::{Term, Vocabulary, term};
 use crate::model::{Change, Filter, ServiceId, Settings};
 
 /// Longer than this no timeout may be: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
+
+/// A whole line: a command, and what goes with every command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub command: Command,
+    pub globals: Globals,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// The network namespace to work in, by its name or path.
+    pub netns: Option<OsString>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -23,6 +38,15 @@ pub enum Command {
     Check(Check),
     Help,
     Version,
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Self {
+        Self {
+            command,
+            globals: Globals::default(),
+        }
+    }
 }
 
 impl From<Change> for Command {

@@ -88,6 +88,9 @@ pub enum Error {
         Refusal { action: Action::Read, errno: *errno }
     )]
     NoIpvs { errno: i32 },
+    /// Its network namespace cannot be entered.
+    #[error("{0}")]
+    Netns(#[source] kernel::Error),
     #[error("{}", plain(source))]
     Kernel {
         action: Action,
@@ -133,6 +136,8 @@ pub enum Error {
     NoCommandOnLine,
     #[error("this command is not allowed in a file")]
     NotInAFile,
+    #[error("the option '{0}' is not allowed in a file")]
+    OptionInAFile(&'static str),
     #[error("a NUL byte in the line")]
     NulByte,
     #[error("more than {0} lines")]
@@ -150,6 +155,7 @@ impl Error {
             kernel::Error::Absent => Self::NoIpvs {
                 errno: libc::ENOPROTOOPT,
             },
+            source @ kernel::Error::Netns { .. } => Self::Netns(source),
             source => Self::Kernel { action, source },
         }
     }
@@ -190,7 +196,7 @@ impl Error {
     /// Whether the kernel can be asked nothing more.
     pub fn kernel_is_gone(&self) -> bool {
         match self {
-            Self::NoIpvs { .. } => true,
+            Self::NoIpvs { .. } | Self::Netns(_) => true,
             Self::Kernel { source, .. } => {
                 !matches!(source, kernel::Error::Lost | kernel::Error::Malformed(_))
             }

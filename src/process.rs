@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipvsadm::app::{Env, Input, Locking, Medium, Stream, Terminal};
-use ipvsadm::kernel::{self, Client};
+use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
 
 // Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a
@@ -65,6 +65,7 @@ pub fn env() -> Env {
         },
         colour: || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         open: Box::new(open),
+        netns: None,
         names: Names::system,
         broken_pipe,
         unbroken,
@@ -77,11 +78,12 @@ pub fn env() -> Env {
 }
 
 /// A client of IPVS. Its module is loaded if the kernel has none.
-fn open() -> kernel::Result<Client> {
-    match Client::open() {
+fn open(netns: Option<&Netns>) -> kernel::Result<Client> {
+    let open = || netns.map_or_else(Client::open, Client::open_in);
+    match open() {
         Err(kernel::Error::Absent) => {
             kernel::load_module();
-            Client::open()
+            open()
         }
         client => client,
     }

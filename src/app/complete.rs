@@ -8,7 +8,9 @@ use std::io::Read;
 
 use super::{Env, Medium};
 use crate::cli::complete;
+use crate::cli::live::Live;
 use crate::error::Error;
+use crate::kernel::Netns;
 
 /// The argument that asks for it.
 pub const ASKS: &[u8] = b"--complete-words";
@@ -32,6 +34,16 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
         // They were cut short.
         None => Vec::new(),
     };
-    env.print(|out| Ok(complete::print(out, &words)?))?;
+    env.enter(&complete::globals(&words));
+    let live = live(env.netns.as_ref());
+    env.print(|out| Ok(complete::print(out, &words, &live)?))?;
     Ok(0)
+}
+
+/// What there is in a network namespace, or nothing if it cannot be entered.
+fn live(netns: Option<&Netns>) -> Live {
+    match netns {
+        Some(netns) => netns.run(|| Ok(Live::read())).unwrap_or_default(),
+        None => Live::read(),
+    }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::asked;
 use crate::cli::advice::advice;
+use crate::command::Globals;
 use crate::error::{Action, Error};
-use crate::kernel::{self, Client};
+use crate::kernel::{self, Client, Netns};
 use crate::names::Names;
 use crate::render::{Out, Screen, harmless};
 
@@ -19,7 +20,9 @@ pub struct Env {
     pub stderr: Stream,
     /// Whether a terminal may be given colours.
     pub colour: fn() -> bool,
-    pub open: Box<dyn FnMut() -> kernel::Result<Client>>,
+    pub open: Box<Open>,
+    /// The network namespace to work in, if it is another one.
+    pub netns: Option<Netns>,
     pub names: fn() -> Names,
     /// Called when whoever reads standard output has gone away. It may end the process.
     pub broken_pipe: fn(),
@@ -37,6 +40,9 @@ pub struct Locking {
     /// How long to wait for another process.
     pub patience: Duration,
 }
+
+/// Connects to the kernel in a network namespace, or in that of this process.
+pub type Open = dyn FnMut(Option<&Netns>) -> kernel::Result<Client>;
 
 /// Where input comes from.
 pub struct Input {
@@ -86,7 +92,13 @@ impl Stream {
 
 impl Env {
     pub fn open(&mut self, action: Action) -> Result<Client, Error> {
-        asked(action, (self.open)())
+        asked(action, (self.open)(self.netns.as_ref()))
+    }
+
+    /// From now on all that is asked of the kernel is asked in the network namespace of a request.
+    /// Names are not: this process stays where it is.
+    pub fn enter(&mut self, globals: &Globals) {
+        self.netns = globals.netns.as_ref().map(Netns::new);
     }
 
     /// Standard input, which can be had once.

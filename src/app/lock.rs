@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Env;
 use crate::error::Error;
+use crate::kernel::Netns;
 
 /// How long to wait silently, and between two attempts.
 const QUIET: Duration = Duration::from_secs(1);
@@ -17,7 +18,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Waits until no other process replaces the table. Where no file can be locked, as without
 /// `/run`, it goes on: the table must be restored anyway. Closing the file releases the lock.
 pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
-    let opened = path(&env.locking.folder).and_then(|path| Ok((open(&path)?, path)));
+    let opened =
+        path(&env.locking.folder, env.netns.as_ref()).and_then(|path| Ok((open(&path)?, path)));
     let (mut file, path) = match opened {
         Ok(opened) => opened,
         Err(reason) => return without(env, &reason),
@@ -57,9 +59,10 @@ fn without(env: &mut Env, reason: &io::Error) -> Result<Option<File>, Error> {
     Ok(None)
 }
 
-/// The file of this thread's network namespace.
-fn path(folder: &Path) -> io::Result<PathBuf> {
-    let namespace = fs::metadata("/proc/thread-self/ns/net")?.ino();
+/// The file of a network namespace, or of that of this thread.
+fn path(folder: &Path, netns: Option<&Netns>) -> io::Result<PathBuf> {
+    let own = Path::new("/proc/thread-self/ns/net");
+    let namespace = fs::metadata(netns.map_or(own, Netns::path))?.ino();
     Ok(folder.join(format!("ipvsadm.net-{namespace}.lock")))
 }
 
@@ -106,7 +109,8 @@ mod tests {
             stdout: nowhere(),
             stderr: nowhere(),
             colour: || false,
-            open: Box::new(|| Err(kernel::Error::Absent)),
+            open: Box::new(|_| Err(kernel::Error::Absent)),
+            netns: None,
             names: Names::numeric,
             broken_pipe: || {},
             unbroken: |act| act(),
@@ -119,7 +123,9 @@ mod tests {
     fn the_wait_for_another_process_ends() {
         let folder = std::env::temp_dir().join(format!("locked.{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let file = path(&folder).unwrap();
+        let file = path(&folder, None).unwrap();
+        let by_name = path(&folder, Some(&Netns::new("/proc/self/ns/net")));
+        assert_eq!(by_name.unwrap(), file);
         fs::write(&file, "4711\n").unwrap();
         let error = lock(&mut env(Locking {
             folder: folder.clone(),

@@ -14,10 +14,9 @@ mod source;
 pub use env::{Env, Input, Locking, Medium, Stream, Terminal};
 
 use crate::cli::{self, help};
-use crate::command::{Columns, Command, Format, Listing, Subject, View};
+use crate::command::{Command, Request};
 use crate::error::{Action, Error};
 use crate::kernel;
-use crate::model::Filter;
 use restore::Restore;
 use source::Source;
 
@@ -25,19 +24,7 @@ use source::Source;
 const NAME: &[u8] = b"ipvsadm";
 
 /// What the program does without any arguments.
-const DEFAULT: Command = Command::List(Listing {
-    subject: Subject::Services(None),
-    filter: Filter::ALL,
-    count: false,
-    view: View {
-        columns: Columns::Plain,
-        exact: false,
-        sorted: true,
-    },
-    numeric: false,
-    format: Format::Classic,
-    output: None,
-});
+const DEFAULT: &[&[u8]] = &[b"-L"];
 
 const RESTORE_HELP: &str = "\
 usage: ipvsadm-restore [FILE]
@@ -68,11 +55,10 @@ fn base_name(path: &[u8]) -> &[u8] {
 
 fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let mut names = (env.names)();
-    let command = match words {
-        [] => DEFAULT,
-        words => cli::read(program, words.iter().copied(), &names)
-            .inspect_err(|_| env.tell_silence(&names))?,
-    };
+    let words = if words.is_empty() { DEFAULT } else { words };
+    let Request { command, globals } = cli::read(program, words.iter().copied(), &names)
+        .inspect_err(|_| env.tell_silence(&names))?;
+    env.enter(&globals);
     match command {
         Command::Change(change) => {
             let action = Action::from(&change);

@@ -30,6 +30,11 @@ pub fn advice(error: &Error) -> Option<String> {
         Error::MixedFamilies | Error::NoTunnel => "try: ipvsadm -a ... -i",
         Error::Trouble(error) => return advice(error),
         Error::Refused { action, errno } => return refusal(*action, *errno),
+        Error::Netns(error) => match error.errno()? {
+            libc::ENOENT => "ip netns lists those that have names",
+            libc::EPERM => "run as root",
+            _ => return None,
+        },
         Error::NoIpvs { errno: libc::EPERM } => "run as root",
         Error::NoIpvs { .. } | Error::NoConnections(_) => {
             "the running kernel has no ip_vs: modprobe ip_vs"

@@ -1,23 +1,27 @@
 //! What may stand next on a line: completion for shells, from the declarations of options
-//! and the services that the kernel shows to everyone.
+//! and what the kernel shows to everyone.
 //!
 //! It speaks to no kernel and loads nothing. Where there is no IPVS the live values are missing.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 
 use super::commands::{COMMANDS, Verb};
 use super::line::Line;
-use super::live::{self, LiveId};
+use super::live::{self, Live, LiveId};
+use super::options::NETNS;
 use super::spec::{self, Needs, OptionSpec, Slots, Spec, Value};
 use super::words::{Event, Words};
+use crate::command::Globals;
 use crate::model::{Family, Name, Protocol, ServiceId, terms};
 use crate::names::Names;
 use crate::render::Out;
 
-/// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
-const INTERFACES: &str = "/proc/net/dev";
+/// Where `ip netns` keeps network namespaces by name.
+const NAMESPACES: &str = "/run/netns";
 
 /// What completes a value.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +38,8 @@ pub enum Completes {
     /// A list of states of connections.
     States,
     Interfaces,
+    /// The names of network namespaces.
+    Namespaces,
 }
 
 /// Something that may stand on the line, and a few words about it.
@@ -52,18 +58,33 @@ impl Candidate {
     }
 }
 
+/// What the line says for every command.
+pub fn globals(words: &[&[u8]]) -> Globals {
+    let mut events = Words::new(words.iter().copied()).flatten();
+    let netns = events.find_map(|event| match event {
+        Event::Given {
+            spec: Spec::Option(spec),
+            value,
+            ..
+        } if spec.slot == NETNS => value,
+        _ => None,
+    });
+    Globals {
+        netns: netns.map(|name| OsStr::from_bytes(name).to_owned()),
+    }
+}
+
 /// Prints `value TAB description` for each candidate that the last word may become.
-pub fn print(out: &mut Out, words: &[&[u8]]) -> io::Result<()> {
-    for candidate in candidates(words, &live::read()) {
+pub fn print(out: &mut Out, words: &[&[u8]], live: &Live) -> io::Result<()> {
+    for candidate in candidates(words, live) {
         out.text(candidate.text).text("\t").text(candidate.about);
         out.end_row()?;
     }
     out.flush()
 }
 
-/// What the last of these words may become. `services` is what `/proc/net/ip_vs` holds.
-pub fn candidates(words: &[&[u8]], services: &[u8]) -> Vec<Candidate> {
-    let services = &String::from_utf8_lossy(services);
+/// What the last of these words may become.
+pub fn candidates(words: &[&[u8]], live: &Live) -> Vec<Candidate> {
     let Some((current, before)) = words.split_last() else {
         return Vec::new();
     };
@@ -77,8 +98,7 @@ pub fn candidates(words: &[&[u8]], services: &[u8]) -> Vec<Candidate> {
         }) if !(current.is_empty() && matches!(spec.value(), Value::Optional(_))) => {
             let attached = &current[..current.len() - value.len()];
             let completes = spec.value().form().map(|form| form.completes);
-            let values =
-                completes.map(|completes| values(line.as_ref(), completes, value, services));
+            let values = completes.map(|completes| values(line.as_ref(), completes, value, live));
             let values = values.unwrap_or_default().into_iter();
             values.map(|value| prefixed(attached, value)).collect()
         }
@@ -125,12 +145,20 @@ fn line_before<'a>(words: &[&'a [u8]], names: &'a Names) -> Option<Line<'a>> {
 
 fn commands(current: &[u8]) -> Vec<Candidate> {
     let commands = COMMANDS.iter().map(Spec::Command);
-    commands.map(|spec| named(spec, current)).collect()
+    let globals = spec::options().filter(|spec| spec.is_global && is_asked_for(spec, current));
+    let all = commands.chain(globals.map(Spec::Option));
+    all.map(|spec| named(spec, current)).collect()
+}
+
+/// What goes with every command is offered where its long name has begun: it would stand in the
+/// way everywhere.
+fn is_asked_for(spec: &OptionSpec, current: &[u8]) -> bool {
+    !spec.is_global || current.starts_with(b"--")
 }
 
 /// The options that the command takes and has not got.
 fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
-    let options = spec::options().filter(|spec| takes(line, spec));
+    let options = spec::options().filter(|spec| takes(line, spec) && is_asked_for(spec, current));
     options
         .map(|spec| named(Spec::Option(spec), current))
         .collect()
@@ -160,12 +188,8 @@ fn takes(line: &Line, spec: &OptionSpec) -> bool {
     must.or(may).has(slot)
 }
 
-fn values(
-    line: Option<&Line>,
-    completes: Completes,
-    value: &[u8],
-    services: &str,
-) -> Vec<Candidate> {
+fn values(line: Option<&Line>, completes: Completes, value: &[u8], live: &Live) -> Vec<Candidate> {
+    let services = &String::from_utf8_lossy(&live.services);
     match completes {
         Completes::Nothing => Vec::new(),
         Completes::Words(words) => explained(words()),
@@ -178,7 +202,8 @@ fn values(
             list_of(&flags, value)
         }
         Completes::States => list_of(terms::STATES, value),
-        Completes::Interfaces => interfaces(&fs::read(INTERFACES).unwrap_or_default()),
+        Completes::Interfaces => interfaces(&live.interfaces),
+        Completes::Namespaces => namespaces(),
     }
 }
 
@@ -274,16 +299,28 @@ fn explained(words: Vec<(&str, &str)>) -> Vec<Candidate> {
         .collect()
 }
 
-/// Interfaces by names that mean nothing to shells and terminals: nearly any byte may be in one.
 fn interfaces(text: &[u8]) -> Vec<Candidate> {
     let text = String::from_utf8_lossy(text);
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
     let names = text.lines().filter_map(|line| line.split_once(':'));
+    let names = names.map(|(name, _)| name.trim_start());
+    names.filter_map(plain).collect()
+}
+
+fn namespaces() -> Vec<Candidate> {
+    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+    names.sort();
     names
-        .map(|(name, _)| name.trim_start())
-        .filter(|name| name.bytes().all(is_plain))
-        .map(|name| Candidate::new(name, ""))
+        .iter()
+        .filter_map(|name| plain(name.to_str()?))
         .collect()
+}
+
+/// A name that means nothing to shells and terminals: nearly any byte may be in one.
+fn plain(name: &str) -> Option<Candidate> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
+    let all_are = name.bytes().all(is_plain);
+    all_are.then(|| Candidate::new(name, ""))
 }
 
 #[cfg(test)]
@@ -302,10 +339,17 @@ FWM  00000007 wrr
   -> [2001:0db8:0001:0000:0000:0000:0000:0001]:0000 Tunnel  1      0          0
 ";
 
+    fn live() -> Live {
+        Live {
+            services: TABLE.into(),
+            ..Live::default()
+        }
+    }
+
     /// The candidates for the last word of a line, without what is said about them.
     fn texts(line: &str) -> Vec<String> {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let candidates = candidates(&words, TABLE.as_bytes());
+        let candidates = candidates(&words, &live());
         let texts = candidates.into_iter().map(|c| String::from_utf8(c.text));
         texts.map(Result::unwrap).collect()
     }
@@ -393,6 +437,15 @@ FWM  00000007 wrr
     }
 
     #[test]
+    fn what_goes_with_every_command_is_offered_by_its_long_name() {
+        assert_eq!(texts("--ne"), ["--netns"]);
+        assert_eq!(texts("-C --n"), ["--netns"]);
+        assert_eq!(texts("--netns x -C --n"), ["--netns"]);
+        assert_eq!(texts("-C --netns x --n"), [""; 0]);
+        assert_eq!(texts("--netns x -D -u "), ["10.0.0.1:53"]);
+    }
+
+    #[test]
     fn interfaces_with_hostile_names_are_not_offered() {
         let text = b"\
 Inter-|   Receive  |  Transmit
@@ -412,7 +465,7 @@ e\x1b[2J:   0        0    0    0     0
     fn candidates_say_what_they_are() {
         let about = |line: &str| {
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            candidates(&words, TABLE.as_bytes()).swap_remove(0).about
+            candidates(&words, &live()).swap_remove(0).about
         };
         assert_eq!(about("-D -t 10"), "rr, 2 servers");
         assert_eq!(about("-d -t 10.0.0.1:80 -r 10.1.0.2"), "Route, weight 0");

@@ -43,6 +43,9 @@ fn usage(spec: &CommandSpec) -> String {
     };
     let Needs { must, may, one_of } = Needs::of(spec.verb);
     for Group { name, options } in GROUPS {
+        if options.iter().all(|spec| spec.is_global) {
+            continue;
+        }
         let slots = options.iter().filter(|spec| !spec.is_free);
         let slots = slots.map(|spec| spec.slot).fold(Slots::NONE, Slots::with);
         if slots.except(must) == Slots::NONE {

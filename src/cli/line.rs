@@ -1,13 +1,14 @@
 //! A line is taken in from left to right, and the first error wins. Only then come the checks
 //! that need the whole line.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 
 use super::commands::Verb;
 use super::spec::{OptionSpec, Refusal, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
-use crate::command::{Command, Format, LONGEST_TIMEOUT};
+use crate::command::{Command, Format, Globals, LONGEST_TIMEOUT, Request};
 use crate::error::Error;
 use crate::model::{
     DaemonRole, Engine, Family, Filter, Flags, Forwarding, Interface, Mask, Protocol, Scheduler,
@@ -27,19 +28,19 @@ pub fn read<'a>(
     program: &[u8],
     words: impl Iterator<Item = &'a [u8]> + Clone,
     names: &'a Names,
-) -> Result<Command, Error> {
+) -> Result<Request, Error> {
     let mut words = Words::new(words);
-    let mut operands = Operands::default();
-    let Some((verb, value)) = first_command(&mut words, &mut operands) else {
-        return Err(Error::NoCommand(program.into()));
-    };
+    let mut before = Vec::new();
+    let (verb, value) = first_command(program, &mut words, &mut before)?;
     match verb {
-        Verb::Help => return Ok(Command::Help),
-        Verb::Version => return Ok(Command::Version),
+        Verb::Help => return Ok(Command::Help.into()),
+        Verb::Version => return Ok(Command::Version.into()),
         _ => {}
     }
     let mut line = Line::new(verb, names);
-    line.operands = operands;
+    for event in before {
+        line.take(event)?;
+    }
     line.command(value)?;
     for event in words {
         let taken = event
@@ -51,25 +52,48 @@ pub fn read<'a>(
     if let Some(error) = line.unjustified() {
         return Err(error);
     }
-    line.finish()
+    let globals = Globals {
+        netns: line.netns.map(OsStr::to_owned),
+    };
+    let command = line.finish()?;
+    Ok(Request { command, globals })
 }
 
-/// The first option on the line must be a command; words may stand before it.
+/// A command and its value.
+type Given<'a> = (Verb, Option<&'a [u8]>);
+
+/// The command, which is the first option on the line. Words and what goes with every command may
+/// stand before it; such options alone list the services, as no words do.
 fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
+    program: &[u8],
     words: &mut Words<'a, I>,
-    operands: &mut Operands<'a>,
-) -> Option<(Verb, Option<&'a [u8]>)> {
+    before: &mut Vec<Event<'a>>,
+) -> Result<Given<'a>, Error> {
     loop {
-        match words.next()?.ok()? {
-            Event::LeftOver(word) => operands.push(word),
-            Event::Given {
+        match words.next() {
+            Some(Ok(Event::Given {
                 spec: Spec::Command(spec),
                 value,
                 ..
-            } => return Some((spec.verb, value)),
-            Event::Given { .. } => return None,
+            })) => return Ok((spec.verb, value)),
+            Some(Ok(event)) if event.is_global() || matches!(event, Event::LeftOver(_)) => {
+                before.push(event);
+            }
+            None if !before.is_empty() && before.iter().all(Event::is_global) => {
+                return Ok((Verb::List, None));
+            }
+            Some(Err(Fault::MissingValue(word))) if is_global(word) => {
+                return Err(Error::MissingValue(word.into()));
+            }
+            Some(_) | None => return Err(Error::NoCommand(program.into())),
         }
     }
+}
+
+/// Whether this word is an option that goes with every command.
+fn is_global(word: &[u8]) -> bool {
+    let spec = word.strip_prefix(b"--").and_then(Spec::by_long);
+    spec.is_some_and(Spec::is_global)
 }
 
 impl From<Fault<'_>> for Error {
@@ -164,6 +188,7 @@ pub struct Line<'a> {
     pub format: Format,
     pub output: Option<&'a [u8]>,
     pub filter: Filter,
+    pub netns: Option<&'a OsStr>,
 }
 
 impl<'a> Line<'a> {
@@ -206,6 +231,7 @@ impl<'a> Line<'a> {
             format: Format::Classic,
             output: None,
             filter: Filter::ALL,
+            netns: None,
         }
     }
 

@@ -1,17 +1,38 @@
-//! The services and servers in `/proc/net/ip_vs`, which anyone may read.
+//! The services, servers and interfaces of a network namespace, as anyone may read them.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::model::Protocol;
 
-const TABLE: &str = "/proc/net/ip_vs";
+const TABLE: &str = "/proc/thread-self/net/ip_vs";
+
+/// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
+const INTERFACES: &str = "/proc/thread-self/net/dev";
 
 /// How long reading the table may take: somebody waits at a terminal.
 const PATIENCE: Duration = Duration::from_millis(15);
+
+/// What there is, in the words of the kernel. Without IPVS, or the right to read it, there is
+/// nothing.
+#[derive(Debug, Default)]
+pub struct Live {
+    pub services: Vec<u8>,
+    pub interfaces: Vec<u8>,
+}
+
+impl Live {
+    /// What there is in the network namespace of this thread.
+    pub fn read() -> Self {
+        Self {
+            services: table(),
+            interfaces: fs::read(INTERFACES).unwrap_or_default(),
+        }
+    }
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct LiveService<'a> {
@@ -54,8 +75,8 @@ impl LiveService<'_> {
 }
 
 /// What the table holds, or of a huge one the beginning: the kernel starts over for every page
-/// of it, which takes seconds. Without IPVS, or the right to read it, this is nothing.
-pub fn read() -> Vec<u8> {
+/// of it, which takes seconds.
+fn table() -> Vec<u8> {
     let start = Instant::now();
     let mut text = Vec::new();
     let mut page = [0; 16 * 1024];

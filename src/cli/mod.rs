@@ -5,7 +5,7 @@ mod commands;
 pub mod complete;
 pub mod help;
 mod line;
-mod live;
+pub mod live;
 mod options;
 mod spec;
 pub mod values;

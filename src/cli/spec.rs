@@ -46,6 +46,8 @@ pub struct OptionSpec {
     pub slot: Slot,
     /// It may stand on any line, any number of times; the commands in `may` have a use for it.
     pub is_free: bool,
+    /// It goes with every command, and may stand before it.
+    pub is_global: bool,
     pub value: Value,
     /// The commands that need it.
     pub must: &'static [Verb],
@@ -69,6 +71,7 @@ pub const OPTION: OptionSpec = OptionSpec {
     long: "",
     slot: Slot::new(0, ""),
     is_free: false,
+    is_global: false,
     value: Value::Nothing,
     must: &[],
     may: &[],
@@ -195,6 +198,13 @@ impl Spec {
         match self {
             Self::Command(spec) => spec.help,
             Self::Option(spec) => spec.help,
+        }
+    }
+
+    pub fn is_global(self) -> bool {
+        match self {
+            Self::Command(_) => false,
+            Self::Option(spec) => spec.is_global,
         }
     }
 
@@ -394,7 +404,7 @@ static NEEDS: [Needs; COMMANDS.len()] = {
             if contains(option.must, verb) {
                 needs[verb].must = must.with(option.slot);
             }
-            if contains(option.may, verb) {
+            if option.is_global || contains(option.may, verb) {
                 needs[verb].may = may.with(option.slot);
             }
             if contains(option.one_of, verb) {
@@ -476,7 +486,7 @@ mod tests {
     fn every_option_has_a_command_that_takes_it() {
         for spec in options() {
             let takers = [spec.must, spec.may, spec.one_of].concat();
-            assert!(!takers.is_empty(), "--{}", spec.long);
+            assert!(spec.is_global == takers.is_empty(), "--{}", spec.long);
         }
     }
 }

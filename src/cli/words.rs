@@ -17,6 +17,13 @@ pub enum Event<'a> {
     LeftOver(&'a [u8]),
 }
 
+impl Event<'_> {
+    /// Whether it goes with every command.
+    pub fn is_global(&self) -> bool {
+        matches!(self, Self::Given { spec, .. } if spec.is_global())
+    }
+}
+
 /// Why a word cannot be read. Each names the whole word, as messages do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault<'a> {

@@ -75,7 +75,10 @@ impl Client {
     /// Connects to the kernel's IPVS in another network namespace, and stays there. This thread
     /// stays where it is. It needs `CAP_SYS_ADMIN`.
     pub fn open_in(namespace: &Netns) -> Result<Self> {
-        let socket = Socket::open(Some(namespace.clone()))?;
+        let socket = Socket::open(Some(namespace.clone())).map_err(|source| Error::Netns {
+            netns: namespace.clone(),
+            source,
+        })?;
         let mut client = Self::over(Box::new(socket))?;
         client.namespace = Some(namespace.clone());
         Ok(client)

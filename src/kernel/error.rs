@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::netns::Netns;
 use crate::model::Change;
 
 /// Why something was not done, or could not be read.
@@ -25,6 +26,14 @@ pub enum Error {
     /// The kernel's answer cannot be read.
     #[error("the kernel's answer makes no sense: {0}")]
     Malformed(&'static str),
+    /// A network namespace cannot be entered.
+    #[error("network namespace {netns}: {}", reason_of(.source))]
+    Netns {
+        /// Where it should be.
+        netns: Netns,
+        /// Why not.
+        source: io::Error,
+    },
     /// A system call failed.
     #[error("talking to the kernel failed: {}", plain(.0))]
     Io(#[from] io::Error),
@@ -42,7 +51,7 @@ impl Error {
             Self::NoAnswer => Some(libc::ETIMEDOUT),
             Self::Lost => Some(libc::ENOBUFS),
             Self::Malformed(_) => Some(libc::EBADMSG),
-            Self::Io(error) => error.raw_os_error(),
+            Self::Netns { source, .. } | Self::Io(source) => source.raw_os_error(),
         }
     }
 
@@ -175,6 +184,14 @@ impl From<&Change> for Action {
             Change::StartDaemon(_) => Self::StartDaemon,
             Change::StopDaemon(_) => Self::StopDaemon,
         }
+    }
+}
+
+/// Why a network namespace cannot be entered.
+fn reason_of(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EINVAL) => "this file is not a network namespace".to_owned(),
+        _ => plain(error),
     }
 }
 

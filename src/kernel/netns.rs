@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -26,9 +27,14 @@ impl Netns {
         Self(name.to_owned())
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
-    pub(super) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         let namespace = File::open(&self.0)?;
         thread::scope(|scope| {
             let inside = move || {
@@ -39,6 +45,13 @@ impl Netns {
             let gone = |_| Err(io::Error::other("a thread ended without a result"));
             thread.join().unwrap_or_else(gone)
         })
+    }
+}
+
+/// The path of its file.
+impl fmt::Display for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
     }
 }
 

@@ -7,7 +7,7 @@ pub use meaning::{Meaning, Note};
 use std::net::IpAddr;
 
 use crate::cli;
-use crate::command::Command;
+use crate::command::{Command, Globals, Request};
 use crate::error::Error;
 use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
@@ -21,17 +21,22 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     if words.peek().is_none() {
         return Ok(None);
     }
-    match cli::read(b"", words, names) {
-        Err(Error::NoCommand(_)) => Err(Error::NoCommandOnLine),
-        Ok(
-            Command::Restore
-            | Command::Apply(_)
-            | Command::Diff(_)
-            | Command::Check(_)
-            | Command::Help
-            | Command::Version,
-        ) => Err(Error::NotInAFile),
-        read => read.map(Some),
+    let Request { command, globals } =
+        cli::read(b"", words, names).map_err(|error| match error {
+            Error::NoCommand(_) => Error::NoCommandOnLine,
+            error => error,
+        })?;
+    if globals != Globals::default() {
+        return Err(Error::OptionInAFile("netns"));
+    }
+    match command {
+        Command::Restore
+        | Command::Apply(_)
+        | Command::Diff(_)
+        | Command::Check(_)
+        | Command::Help
+        | Command::Version => Err(Error::NotInAFile),
+        command => Ok(Some(command)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use anyhow::Result;
 use ipvsadm::cli::complete;
+use ipvsadm::cli::live::Live;
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::lines::Lines;
@@ -84,12 +85,16 @@ fn open() -> Result<Reader> {
         if random.chance(2) {
             read_in_pieces(text, random);
         }
+        let live = Live {
+            services: text.to_vec(),
+            interfaces: text.to_vec(),
+        };
         for line in LINES {
             let (last, _) = line
                 .split_last()
                 .map(|(last, rest)| (*last, rest))
                 .expect("words");
-            for candidate in complete::candidates(line, text) {
+            for candidate in complete::candidates(line, &live) {
                 assert!(candidate.text.starts_with(last));
             }
         }

@@ -68,7 +68,7 @@ impl Difference {
 /// The options that the reference does not know.
 const OURS_ALONE: &[&str] = &[
     "format", "json", "exist", "keep", "client", "state", "count", "totals", "output", "strict",
-    "verbose", "apply", "diff", "check",
+    "verbose", "apply", "diff", "check", "netns",
 ];
 
 /// One of them, with a value by which a line means what it means to the reference without it.

@@ -22,6 +22,7 @@ mod lab;
 mod library;
 mod matrix;
 mod mutants;
+mod netns;
 mod network;
 mod own_words;
 mod pair;
@@ -79,6 +80,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(differences::tests());
     tests.extend(filters::tests());
     tests.extend(formats::tests());
+    tests.extend(netns::tests());
     tests.extend(round_trip::tests());
     tests.extend(apply::tests());
     tests.extend(wrappers::tests());

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use ipvsadm::cli;
+use ipvsadm::command::{Globals, Request};
 use ipvsadm::names::Names;
 
 /// Lines without names of hosts or services, so that no machine reads them differently.
@@ -14,7 +15,10 @@ fn lines_become_commands() {
     for line in LINES.lines().filter(|line| !line.is_empty()) {
         let words = line.split(' ').map(str::as_bytes);
         let answer = match cli::read(b"ipvsadm", words, &Names::numeric()) {
-            Ok(command) => format!("{command:?}"),
+            Ok(Request { command, globals }) if globals == Globals::default() => {
+                format!("{command:?}")
+            }
+            Ok(request) => format!("{request:?}"),
             Err(error) => format!("{}: {error}", error.status()),
         };
         writeln!(answers, "{line}\n    {answer}").unwrap();

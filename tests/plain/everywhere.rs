@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ipvsadm::cli::complete::candidates;
 use ipvsadm::cli::help::help;
+use ipvsadm::cli::live::Live;
 use ipvsadm::cli::{OptionSpec, Spec, Verb, specs};
 
 /// How a row may be spelled.
@@ -45,7 +46,7 @@ fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
 
 fn is_offered(before: &[&str], word: &str) -> bool {
     let words: Vec<&[u8]> = before.iter().chain([&word]).map(|w| w.as_bytes()).collect();
-    let found = candidates(&words, b"");
+    let found = candidates(&words, &Live::default());
     found
         .iter()
         .any(|found| found.text == word.as_bytes() && !found.about.is_empty())
@@ -84,6 +85,10 @@ fn every_row_is_completed() {
             assert!(is_offered(&[], &name), "{name}");
             continue;
         };
+        if row.is_global {
+            assert!(is_offered(&[], &name), "{name}");
+            assert!(is_offered(&["-C"], &name), "{name}");
+        }
         for verb in [row.must, row.may, row.one_of].concat() {
             let before = line_before(row, verb);
             assert!(is_offered(&before, &name), "{before:?} {name}");

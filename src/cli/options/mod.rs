@@ -3,6 +3,7 @@
 
 mod care;
 mod forwarding;
+mod globals;
 mod server;
 mod service;
 mod settings;
@@ -13,6 +14,7 @@ pub use care::{EXIST, KEEP, STRICT, VERBOSE};
 pub use forwarding::{
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
+pub use globals::NETNS;
 pub use server::REAL_SERVER;
 pub use service::SERVICE_ADDRESS;
 pub use view::{
@@ -32,6 +34,7 @@ pub const GROUPS: &[Group] = &[
     care::GROUP,
     view::GROUP,
     sync::GROUP,
+    globals::GROUP,
 ];
 
 const SERVICE_SETTERS: &[Verb] = &[Verb::AddService, Verb::EditService];

@@ -1,0 +1,36 @@
+//! What goes with every command.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::cli::complete::Completes;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+
+pub const GROUP: Group = Group {
+    name: "ALWAYS",
+    options: OPTIONS,
+};
+
+pub const NETNS: Slot = Slot::new(60, "netns");
+
+const OPTIONS: &[OptionSpec] = &[OptionSpec {
+    long: "netns",
+    slot: NETNS,
+    is_global: true,
+    value: Value::Required(Form {
+        name: "name",
+        allowed: "",
+        completes: Completes::Namespaces,
+    }),
+    take: |line, text| {
+        line.netns = text.map(OsStr::from_bytes);
+        Ok(())
+    },
+    help: "in this network namespace",
+    manual: "\
+        Works in another network namespace: one that ip netns lists, or the path of one, such as \
+        /proc/4711/ns/net. Every command takes it, also before the command. Host names are \
+        looked up outside of it. It needs CAP_SYS_ADMIN. A file of commands cannot name one: \
+        the line that reads the file does.",
+    ..OPTION
+}];
