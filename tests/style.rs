@@ -1,7 +1,8 @@
-//! The code is formatted, and clippy has nothing to say.
+//! The code is formatted, clippy has nothing to say, and a new command is met by the compiler.
 
-use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 fn cargo(words: &[&str]) {
     let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
@@ -26,4 +27,87 @@ fn formatted() {
 #[test]
 fn clippy_is_silent() {
     cargo(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]);
+}
+
+/// A wildcard would answer for a command or a change that did not exist when it was written.
+#[test]
+fn commands_and_changes_are_matched_without_wildcards() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for file in files_below(&source) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let program = text.split("#[cfg(test)]\nmod tests").next();
+        let wildcards = wildcards(program.unwrap_or_default()).into_iter();
+        found.extend(wildcards.map(|pattern| (file.clone(), pattern)));
+    }
+    assert!(found.is_empty(), "{found:?}");
+    let example = "\
+match (change, it) {
+    (
+        Change::Flush,
+        true,
+    ) => {
+        1
+    }
+    other => 2,
+}";
+    assert_eq!(wildcards(example), ["other"]);
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of sources").flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files_below(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
+/// The patterns that take anything where others take a command or a change.
+fn wildcards(text: &str) -> Vec<String> {
+    const ENUMS: [&str; 3] = ["Command::", "Change::", "Verb::"];
+    let lines: Vec<&str> = text.lines().collect();
+    let mut wildcards = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        if !line.contains("match ") || !line.ends_with('{') {
+            continue;
+        }
+        let patterns = patterns(&lines[number + 1..], indent(line));
+        let is_ours = |pattern: &String| ENUMS.iter().any(|name| pattern.contains(name));
+        if patterns.iter().any(is_ours) {
+            let is_name = |c: char| c == '_' || c.is_ascii_lowercase();
+            let takes_all = |pattern: &String| pattern.chars().all(is_name);
+            wildcards.extend(patterns.into_iter().filter(takes_all));
+        }
+    }
+    wildcards
+}
+
+/// The patterns of a `match`. In formatted code its arms begin four columns further right, and what
+/// belongs to them stands still further.
+fn patterns(lines: &[&str], outside: usize) -> Vec<String> {
+    let body = lines.iter();
+    let body = body.take_while(|line| line.is_empty() || indent(line) > outside);
+    let (mut patterns, mut pattern) = (Vec::new(), String::new());
+    for line in body {
+        let is_arm = indent(line) == outside + 4;
+        if pattern.is_empty() && (!is_arm || line.trim_start().starts_with(['}', ')', ']'])) {
+            continue;
+        }
+        let (before, is_whole) = match line.split_once(" => ") {
+            Some((before, _)) => (before, is_arm),
+            None => (*line, false),
+        };
+        pattern += before.trim_start();
+        if is_whole {
+            patterns.push(std::mem::take(&mut pattern));
+        }
+    }
+    patterns
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }

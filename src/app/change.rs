@@ -20,8 +20,12 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
     let resets = match &careful.change {
         Change::AddService(service) if careful.exist => service_to(client, careful, service)?,
         Change::EditService(service) => service_to(client, careful, service)?,
-        Change::AddServer(id, server) if careful.exist => server_to(client, careful, id, server)?,
-        Change::EditServer(id, server) => server_to(client, careful, id, server)?,
+        Change::AddServer(id, server) if careful.exist => {
+            server_to(client, careful, id, server, Change::AddServer)?
+        }
+        Change::EditServer(id, server) => {
+            server_to(client, careful, id, server, Change::EditServer)?
+        }
         Change::DeleteService(_) | Change::DeleteServer(..) => {
             delete(client, careful)?;
             Vec::new()
@@ -87,23 +91,20 @@ fn service_to(
     Ok(resets_of_service(careful.named, &current, &service))
 }
 
-/// Edits the server if it is there; what was reset by that.
+/// Edits the server if it is there, and asks for `otherwise` if not; what was reset by that.
 fn server_to(
     client: &mut Client,
     careful: &Careful,
     id: &ServiceId,
     wanted: &Server,
+    otherwise: fn(ServiceId, Server) -> Change,
 ) -> Result<Vec<String>, Error> {
     let Some(current) = current_server(client, careful, id, wanted)? else {
         let server = Server {
             id: wanted.placed_in(id),
             ..*wanted
         };
-        let change = match careful.change {
-            Change::AddServer(..) => Change::AddServer(*id, server),
-            _ => Change::EditServer(*id, server),
-        };
-        apply(client, &change)?;
+        apply(client, &otherwise(*id, server))?;
         return Ok(Vec::new());
     };
     let server = if careful.keep {

@@ -8,7 +8,7 @@ use super::commands::Verb;
 use super::spec::{OptionSpec, Refusal, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
-use crate::command::{Command, Format, Globals, LONGEST_TIMEOUT, Request};
+use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
 use crate::error::Error;
 use crate::model::{
     DaemonRole, Engine, Family, Filter, Flags, Forwarding, Interface, Mask, Protocol, Scheduler,
@@ -32,12 +32,11 @@ pub fn read<'a>(
     let mut words = Words::new(words);
     let mut before = Vec::new();
     let (verb, value) = first_command(program, &mut words, &mut before)?;
-    match verb {
-        Verb::Help => return Ok(Command::Help.into()),
-        Verb::Version => return Ok(Command::Version.into()),
-        _ => {}
-    }
     let mut line = Line::new(verb, names);
+    if matches!(verb, Verb::Help | Verb::Version) {
+        // Whatever else is on the line.
+        return Ok((verb.spec().build)(&line)?.into());
+    }
     for event in before {
         line.take(event)?;
     }

@@ -182,11 +182,13 @@ impl Line<'_> {
 
     /// The port that was written for a server, if it is not the server's.
     fn replaced_port(&self, change: &Change) -> Option<u16> {
-        match (change, self.server) {
-            (
-                Change::AddServer(_, server) | Change::EditServer(_, server),
-                Some(ServerSoFar::Whole(written)),
-            ) if written.port != server.id.port => Some(written.port),
+        let (Change::AddServer(_, server) | Change::EditServer(_, server)) = change else {
+            return None;
+        };
+        match self.server {
+            Some(ServerSoFar::Whole(written)) if written.port != server.id.port => {
+                Some(written.port)
+            }
             _ => None,
         }
     }

@@ -36,7 +36,9 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
         | Command::Check(_)
         | Command::Help
         | Command::Version => Err(Error::NotInAFile),
-        command => Ok(Some(command)),
+        Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save { .. } => {
+            Ok(Some(command))
+        }
     }
 }
 
