@@ -19,6 +19,8 @@ pub struct Lines<R> {
     next: usize,
     /// Up to where it was looked for an end of that line.
     searched: usize,
+    /// How many lines were given.
+    given: usize,
     ended: bool,
 }
 
@@ -30,6 +32,7 @@ impl<R: Read> Lines<R> {
             length: 0,
             next: 0,
             searched: 0,
+            given: 0,
             ended: false,
         }
     }
@@ -50,6 +53,7 @@ impl<R: Read> Lines<R> {
         let (start, end) = (self.next, self.searched);
         self.searched = self.length.min(end + 1);
         self.next = self.searched;
+        self.given += 1;
         Some(&self.text[start..end])
     }
 
@@ -67,7 +71,10 @@ impl<R: Read> Lines<R> {
             self.next = 0;
         }
         if self.length > LONGEST {
-            return Err(io::Error::other("a line of more than 16 MiB"));
+            let line = self.given + 1;
+            return Err(io::Error::other(format!(
+                "line {line} is longer than 16 MiB"
+            )));
         }
         // What little is read at once, as of some files in `/proc`, makes no new room each time.
         if self.text.len() < self.length + CHUNK / 2 {
@@ -133,9 +140,10 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore)] // It takes an hour there.
     fn what_has_no_lines_is_not_read_to_its_end() {
-        let mut lines = Lines::new(io::repeat(b'x'));
+        let mut lines = Lines::new(b"one\n".chain(io::repeat(b'x')));
+        assert_eq!(lines.read().unwrap(), Some(&b"one"[..]));
         let error = lines.read().unwrap_err();
-        assert_eq!(error.to_string(), "a line of more than 16 MiB");
+        assert_eq!(error.to_string(), "line 2 is longer than 16 MiB");
     }
 
     #[test]

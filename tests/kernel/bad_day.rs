@@ -409,9 +409,9 @@ many=$(yes many | head -n 16)
 }";
     let expected = "\
 0
-cannot read: a line of more than 16 MiB
+cannot read: line 1 is longer than 16 MiB
 1
-cannot read: a line of more than 16 MiB
+cannot read: line 1 is longer than 16 MiB
 1
 more than 1000000 lines
 2

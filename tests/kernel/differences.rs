@@ -65,6 +65,8 @@ impl Difference {
     ];
 }
 
+const PAGE: &str = include_str!("../../DIFFERENCES.md");
+
 /// The options that the reference does not know.
 const OURS_ALONE: &[&str] = &[
     "format", "json", "exist", "keep", "client", "state", "count", "totals", "output", "strict",
@@ -99,6 +101,8 @@ fn the_reference_knows_all_but_ours_alone(world: &mut World) -> Result<()> {
         let said = String::from_utf8(output.stderr)?;
         let is_unknown = said == format!("{}: unknown option\n", words[1]);
         ensure!(is_unknown == is_ours_alone(row), "{words:?}: {said}");
+        let is_listed = PAGE.contains(&format!("`{}`", words[1]));
+        ensure!(is_listed || !is_unknown, "{words:?} is not listed");
     }
     Ok(())
 }

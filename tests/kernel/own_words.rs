@@ -84,6 +84,10 @@ fn no_common_runs(world: &mut World) -> Result<()> {
     let others = [
         ("README.md", include_str!("../../README.md").to_owned()),
         (
+            "DIFFERENCES.md",
+            include_str!("../../DIFFERENCES.md").to_owned(),
+        ),
+        (
             "ipvsadm.service",
             include_str!("../../packaging/ipvsadm.service").to_owned(),
         ),

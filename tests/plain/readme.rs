@@ -1,10 +1,12 @@
-//! The README and the contributor's page claim nothing that is not so.
+//! The README, the page of differences and the contributor's page claim nothing that is not so.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const README: &str = include_str!("../../README.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
+const DIFFERENCES: &str = include_str!("../../DIFFERENCES.md");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -12,23 +14,45 @@ fn root() -> &'static Path {
 
 /// What stands between backticks within a line.
 fn quoted() -> Vec<&'static str> {
-    let lines = README.lines().chain(CONTRIBUTING.lines());
+    let pages = [README, CONTRIBUTING, DIFFERENCES];
+    let lines = pages.iter().flat_map(|page| page.lines());
     lines
         .filter(|line| !line.starts_with("```"))
         .flat_map(|line| line.split('`').skip(1).step_by(2))
         .collect()
 }
 
+/// The titles of the cases in a file.
+fn titles(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("text");
+    let titles = text.lines().filter_map(|line| line.strip_prefix("== "));
+    titles.map(str::to_owned).collect()
+}
+
+fn case_files() -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(root().join("tests/cases")).expect("the cases are there");
+    files.flatten().map(|file| file.path())
+}
+
+/// A case that the page names in italics is there, and the page names every case of a difference.
+#[test]
+fn differences_have_their_cases() {
+    let text = DIFFERENCES.replace("\n  ", " ").replace("**", "");
+    let named: HashSet<&str> = text.split('*').skip(1).step_by(2).collect();
+    let cases: HashSet<String> = case_files().flat_map(|file| titles(&file)).collect();
+    for name in &named {
+        assert!(*name == "italics" || cases.contains(*name), "{name}");
+    }
+    for title in titles(&root().join("tests/cases/differences.case")) {
+        assert!(named.contains(&*title), "{title}");
+    }
+}
+
 #[test]
 fn there_are_as_many_cases_as_it_says() {
     let (_, behind) = README.split_once("more than ").expect("it gives a number");
     let (claimed, _) = behind.split_once(" cases").expect("it counts cases");
-    let files = fs::read_dir(root().join("tests/cases")).expect("the cases are there");
-    let cases: usize = files
-        .flatten()
-        .map(|file| fs::read_to_string(file.path()).expect("text"))
-        .map(|text| text.lines().filter(|line| line.starts_with("== ")).count())
-        .sum();
+    let cases: usize = case_files().map(|file| titles(&file).len()).sum();
     assert!(cases > claimed.parse().expect("a number"), "{cases}");
 }
 
