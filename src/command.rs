@@ -120,6 +120,8 @@ pub enum Format {
     Json,
     /// For people.
     Table,
+    /// For monitoring.
+    Prometheus,
 }
 
 impl Vocabulary for Format {
@@ -127,6 +129,7 @@ impl Vocabulary for Format {
         term(Self::Classic, "classic", "", "the original's output"),
         term(Self::Json, "json", "", "for programs"),
         term(Self::Table, "table", "", "for people"),
+        term(Self::Prometheus, "prometheus", "", "metrics"),
     ];
 }
 

@@ -99,7 +99,13 @@ fn write(
                     vec![Entry { service, servers }]
                 }
             };
-            services(out, names, listing, format, table)
+            let table = wanted(listing, table);
+            format.services(out, names, &table)?;
+            let is_whole = id.is_none() && listing.filter == Filter::ALL;
+            if is_whole && listing.format == Format::Prometheus {
+                rest_of_director(out, client, format, &table)?;
+            }
+            Ok(())
         }
         Subject::Connections(service) => {
             let wanted = Wanted {
@@ -112,33 +118,58 @@ fn write(
             }
             connections(out, client, names, format, &wanted)
         }
-        Subject::Timeouts => {
-            let timeouts = asked(Action::Read, client.timeouts())?;
-            Ok(format.timeouts(out, &timeouts)?)
-        }
-        Subject::Daemons => {
-            let daemons = asked(Action::Read, client.daemons())?;
-            Ok(format.daemons(out, &daemons)?)
-        }
-        Subject::Totals => {
-            let totals = client.totals().map_err(Error::Read)?;
-            Ok(format.totals(out, &totals)?)
-        }
+        Subject::Timeouts => timeouts(out, client, format),
+        Subject::Daemons => daemons(out, client, format),
+        Subject::Totals => totals(out, client, format),
     }
 }
 
-fn services(
+fn timeouts(
     out: &mut Out,
-    names: &mut Names,
-    listing: &Listing,
+    client: &mut Client,
     format: &mut dyn render::Format,
-    mut table: Vec<Entry>,
 ) -> Result<(), Error> {
+    let timeouts = asked(Action::Read, client.timeouts())?;
+    Ok(format.timeouts(out, &timeouts)?)
+}
+
+fn daemons(
+    out: &mut Out,
+    client: &mut Client,
+    format: &mut dyn render::Format,
+) -> Result<(), Error> {
+    let daemons = asked(Action::Read, client.daemons())?;
+    Ok(format.daemons(out, &daemons)?)
+}
+
+fn totals(
+    out: &mut Out,
+    client: &mut Client,
+    format: &mut dyn render::Format,
+) -> Result<(), Error> {
+    let totals = client.totals().map_err(Error::Read)?;
+    Ok(format.totals(out, &totals)?)
+}
+
+fn wanted(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
     keep_wanted(&mut table, &listing.filter);
     if listing.view.sorted {
         sort_table(&mut table);
     }
-    Ok(format.services(out, names, &table)?)
+    table
+}
+
+/// What a director has beside its services, which monitoring gets with all of them.
+fn rest_of_director(
+    out: &mut Out,
+    client: &mut Client,
+    format: &mut dyn render::Format,
+    table: &[Entry],
+) -> Result<(), Error> {
+    format.service_counts(out, &ServiceCounts::of(table))?;
+    timeouts(out, client, format)?;
+    daemons(out, client, format)?;
+    totals(out, client, format)
 }
 
 /// Drops the other servers and the services that have none left, if only some servers are wanted.
@@ -175,6 +206,7 @@ fn count_services(
 /// How much must be known to show it.
 fn detail(listing: &Listing) -> Detail {
     match (listing.format, listing.view.columns) {
+        (Format::Prometheus, _) => Detail::Counters,
         (Format::Json | Format::Table, _) | (_, Columns::Rates | Columns::Tunnels) => Detail::Full,
         (Format::Classic, Columns::Stats) => Detail::Counters,
         (

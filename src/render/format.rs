@@ -6,6 +6,7 @@ use super::classic::Classic;
 use super::json::Json;
 use super::out::Out;
 use super::people::{People, Screen};
+use super::prometheus::Prometheus;
 use crate::command::{self, View};
 use crate::model::{
     Connection, ConnectionCounts, Daemon, Entry, Info, ServiceCounts, Timeouts, Totals,
@@ -62,5 +63,6 @@ pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Form
         command::Format::Classic => Box::new(Classic::new(view)),
         command::Format::Json => Box::new(Json::default()),
         command::Format::Table => Box::new(People::new(view, screen)),
+        command::Format::Prometheus => Box::new(Prometheus::default()),
     }
 }

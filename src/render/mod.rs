@@ -9,6 +9,7 @@ mod harmless;
 mod json;
 mod out;
 mod people;
+mod prometheus;
 pub mod save;
 
 pub use format::{Format, format};

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use ipvsadm::lines::Lines;
 
 use super::floor::Floor;
-use super::job::{Job, VIEWS, Who};
-use super::sets::{HUGE, Set};
+use super::job::{Job, METRICS, QUESTIONS, VIEWS, Who};
+use super::sets::{HUGE, LARGE, Set};
 use crate::lab::sys::{self, Usage};
 use crate::lab::world::Side;
 use crate::synced::{self, Synced};
@@ -44,6 +44,8 @@ pub fn work(channel: &mut File) -> Result<()> {
         Job::List(set) => bench.list(&set),
         Job::Connections => bench.list_connections(),
         Job::Huge => bench.list_huge(),
+        Job::Metrics => bench.write_metrics(),
+        Job::Million => bench.ask_about_a_million(),
         Job::Together => bench.together(),
     }?;
     writeln!(bench.channel, "{DONE}")?;
@@ -170,17 +172,35 @@ impl Bench<'_> {
         Ok(())
     }
 
+    fn write_metrics(&mut self) -> Result<()> {
+        let mut floor = Floor::open()?;
+        floor.load(&floor.load_messages(&LARGE))?;
+        for view in METRICS {
+            self.listing(view)?;
+        }
+        check_count(&mut floor, &LARGE)
+    }
+
+    /// What `cat` takes to read them, and what ours takes to answer questions about them.
+    fn ask_about_a_million(&mut self) -> Result<()> {
+        receive_connections(MILLION)?;
+        self.program("cat", || read_connections("/dev/null"))?;
+        for question in QUESTIONS {
+            self.listing(question)?;
+        }
+        Ok(())
+    }
+
+    fn listing(&mut self, view: &str) -> Result<()> {
+        let words: Vec<&str> = view.split(' ').collect();
+        self.program(view, || ipvsadm(Side::Ours, &words))
+    }
+
     /// Connections as another director would tell of them, over the loopback device.
     fn list_connections(&mut self) -> Result<()> {
         self.starts()?;
-        receive_connections()?;
-        let cat = || {
-            run(
-                Command::new("/bin/cat").arg("/proc/net/ip_vs_conn"),
-                "/tmp/cat",
-            )
-        };
-        let usages = self.several(cat)?;
+        receive_connections(CONNECTIONS)?;
+        let usages = self.several(|| read_connections("/tmp/cat"))?;
         let count = lines_in("/tmp/cat")?;
         ensure!(count == CONNECTIONS as usize + 1, "{count} connections");
         let best = usages.iter().map(|usage| usage.time).min();
@@ -261,11 +281,17 @@ fn lines_in(path: &str) -> Result<usize> {
 }
 
 const CONNECTIONS: u32 = 100_000;
+const MILLION: u32 = 1_000_000;
+
+fn read_connections(output: &str) -> Result<Usage> {
+    let mut cat = Command::new("/bin/cat");
+    run(cat.arg("/proc/net/ip_vs_conn"), output)
+}
 
 /// TCP connections of as many clients.
-fn receive_connections() -> Result<()> {
+fn receive_connections(count: u32) -> Result<()> {
     synced::listen()?;
-    let connections = (0..CONNECTIONS).map(|number| Synced {
+    let connections = (0..count).map(|number| Synced {
         protocol: 6,
         flags: 0,
         state: 1,

@@ -8,6 +8,16 @@ use crate::lab::world::Side;
 /// The listings that are measured, as words between blanks.
 pub const VIEWS: [&str; 3] = ["-Ln", "-Ln --stats", "-Sn"];
 
+/// Metrics, and what they are compared with.
+pub const METRICS: [&str; 2] = ["-Ln --stats", "-L --format prometheus"];
+
+/// What is asked of a million connections.
+pub const QUESTIONS: [&str; 3] = [
+    "-Lc --count",
+    "-Lnc --client 11.0.0.0/29",
+    "-Lnc --state SYN_RECV",
+];
+
 /// Whose work is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -40,6 +50,10 @@ pub enum Job {
     List(Set),
     Connections,
     Huge,
+    /// Metrics of 10,000 services with 10 servers each.
+    Metrics,
+    /// A million connections, filtered and counted.
+    Million,
     /// Nothing is measured: ten writers and five listers for a minute.
     Together,
 }
@@ -55,6 +69,8 @@ impl Job {
             ["list", set] => Job::List(Set::named(set)?),
             ["connections"] => Job::Connections,
             ["huge"] => Job::Huge,
+            ["metrics"] => Job::Metrics,
+            ["million"] => Job::Million,
             ["together"] => Job::Together,
             _ => return None,
         })
@@ -68,6 +84,8 @@ impl fmt::Display for Job {
             Job::List(set) => write!(f, "list:{}", set.name),
             Job::Connections => f.write_str("connections"),
             Job::Huge => f.write_str("huge"),
+            Job::Metrics => f.write_str("metrics"),
+            Job::Million => f.write_str("million"),
             Job::Together => f.write_str("together"),
         }
     }

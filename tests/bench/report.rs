@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Figures;
-use super::job::VIEWS;
+use super::job::{METRICS, QUESTIONS, VIEWS};
 use super::sets::Set;
 use crate::lab::kernels::Kernel;
 
@@ -144,6 +144,36 @@ pub fn huge(kernel: Kernel, figures: &Figures) {
         );
     }
     println!();
+}
+
+/// Metrics of 10,000 services with 10 servers each.
+pub fn metrics(kernel: Kernel, figures: &Figures) {
+    let [stats, metrics] = METRICS.map(|view| figures[view]);
+    println!(
+        "10,000 x 10 on {kernel}: {} {:.3} s; {} {:.3} s, which is {} times as much",
+        METRICS[0],
+        seconds(stats),
+        METRICS[1],
+        seconds(metrics),
+        ratio(metrics, stats)
+    );
+}
+
+/// A million connections, filtered and counted.
+pub fn million(kernel: Kernel, figures: &Figures) {
+    let cat = figures["cat"];
+    println!(
+        "1,000,000 connections on {kernel}: cat {:.2} s",
+        seconds(cat)
+    );
+    for question in QUESTIONS {
+        println!(
+            "{question}: {:.2} s, which is {} times as much; {:.1} MiB",
+            seconds(figures[question]),
+            ratio(figures[question], cat),
+            figures[&format!("{question} memory")] as f64 / 1024.0
+        );
+    }
 }
 
 pub fn lines((each, peak_kib): (Duration, u64)) {

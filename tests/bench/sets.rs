@@ -44,6 +44,13 @@ pub const HUGE: Set = Set {
     name: "100000x0",
 };
 
+pub const LARGE: Set = Set {
+    services: 10_000,
+    servers: 10,
+    scheduler: "rr",
+    name: "10000x10",
+};
+
 impl Set {
     /// The set of this name, one of those above.
     pub fn named(name: &str) -> Option<Self> {

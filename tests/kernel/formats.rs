@@ -128,7 +128,7 @@ fn expected_services() -> Value {
 }
 
 /// A service to which packets go, one from each of some ports.
-fn with_traffic(world: &mut World) -> Result<Namespace> {
+pub fn with_traffic(world: &mut World) -> Result<Namespace> {
     let here = world.namespace("here")?;
     let network = "addr add 10.9.0.1/24 dev lo\naddr add 10.0.0.1/32 dev lo\n";
     let network = Program::new("ip").args(["-batch", "-"]).stdin(network);

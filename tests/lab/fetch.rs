@@ -73,6 +73,8 @@ const PROGRAMS: &[&str] = &[
     "keepalived",
     "ldirectord",
     "ipvsadm",
+    "prometheus",
+    "prometheus-node-exporter",
     "bash",
     "coreutils",
     "dash",
@@ -84,6 +86,7 @@ const PROGRAMS: &[&str] = &[
     "sysvinit-utils",
     "python3",
     "python3-distro",
+    "python3-jsonschema",
     "python3-packaging",
     "python3-pip",
     "python3-setuptools",
@@ -167,7 +170,7 @@ pub fn tools() -> Result<PathBuf> {
 /// installed, and a release of Salt that still has a module for IPVS.
 pub fn programs() -> Result<PathBuf> {
     let fetch = Apt::collect;
-    obtain_by("programs-1", "bookworm", PROGRAMS, fetch, |folder| {
+    obtain_by("programs-2", "bookworm", PROGRAMS, fetch, |folder| {
         // Debian does the like when the packages are installed.
         symlink("mawk", folder.join("usr/bin/awk"))?;
         python(folder, &["-m", "compileall", "-q", "usr/lib/python3.11"])?;

@@ -409,6 +409,22 @@ fn sums() {
 }
 
 #[test]
+fn metrics() {
+    let mut table = table();
+    table.iter_mut().for_each(|entry| entry.servers.truncate(2));
+    let bytes = shown(Format::Prometheus, Columns::Plain, |format, out, names| {
+        format.begin_services(out, &INFO, true)?;
+        format.services(out, names, &table)?;
+        format.service_counts(out, &SERVICE_COUNTS)?;
+        format.timeouts(out, &TIMEOUTS)?;
+        format.daemons(out, &daemons())?;
+        format.totals(out, &new_totals())?;
+        format.connection_counts(out, names, &counts())
+    });
+    insta::assert_snapshot!("metrics", String::from_utf8(bytes).unwrap());
+}
+
+#[test]
 fn documents_for_programs() {
     insta::assert_snapshot!("json-services", document_of_services());
     let connections = document_of_connections(&lines_of_connections());

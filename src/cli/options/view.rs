@@ -169,8 +169,8 @@ const OPTIONS: &[OptionSpec] = &[
         help: "how it is written",
         manual: "\
             How the listing is written: classic, which is the default; json for programs, see \
-            ipvsadm-json(5); or table for people, whose columns are as wide as what is in them \
-            and whose numbers are whole.",
+            ipvsadm-json(5); table for people, whose columns are as wide as what is in them \
+            and whose numbers are whole; or prometheus for monitoring, see METRICS.",
         ..VIEW
     },
     OptionSpec {

@@ -5,11 +5,13 @@ mod debian;
 mod keepalived;
 mod ldirectord;
 mod packaged;
+mod prometheus;
 mod salt;
 mod site;
 
 use anyhow::Result;
 
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::World;
 
@@ -19,6 +21,11 @@ pub fn tests() -> Vec<KernelTest> {
         test("keepalived_takeover", keepalived::takeover),
         test("packaged_init_script", packaged::init_script),
         test("packaged_wrappers", packaged::wrappers),
+        KernelTest {
+            // What it shows hangs on no kernel; this one has most to show.
+            kernels: vec![Kernel::V7_2],
+            ..test("prometheus", prometheus::scraped)
+        },
         test("salt", salt::every_function),
         test("ldirectord", ldirectord::adds_edits_removes),
     ]
