@@ -27,10 +27,12 @@ pub enum Command {
     /// A change that may depend on what is there.
     Careful(Careful),
     List(Listing),
-    Save {
-        numeric: bool,
+    Save(Save),
+    /// Runs the commands of a file.
+    Restore {
+        /// Standard input, if there is none.
+        file: Option<Vec<u8>>,
     },
-    Restore,
     /// Makes the table equal to a file.
     Apply(Apply),
     /// Says what that would change.
@@ -69,6 +71,16 @@ pub struct Careful {
     pub replaced_port: Option<u16>,
     /// The scheduler that the named flags belong to, if they are not for every scheduler.
     pub flags_of: Option<&'static str>,
+}
+
+/// How to save the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Save {
+    pub numeric: bool,
+    /// Timeouts and daemons, too.
+    pub all: bool,
+    /// Standard output, if there is none.
+    pub output: Option<Vec<u8>>,
 }
 
 /// A file that stands for the table.

@@ -102,7 +102,7 @@ pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
 /// What the file means; nothing if a line of it is wrong. Every such line is reported.
 fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Meaning>, Error> {
     let input: Box<dyn Read> = match file {
-        None | Some(b"-") => env.take_stdin(),
+        None => env.take_stdin(),
         Some(path) => {
             let file = File::open(OsStr::from_bytes(path));
             Box::new(file.map_err(|reason| Error::Open {

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::command::{Columns, Format, Listing, Subject};
+use crate::command::{Columns, Command, Format, Listing, Save, Subject};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Connections, Detail};
 use crate::model::{
-    Connection, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted,
+    Change, Connection, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted,
     sort_table,
 };
 use crate::names::Names;
@@ -50,10 +50,14 @@ fn only_templates(mark: u32, family: Family) -> Vec<u8> {
 }
 
 /// Saves with names that a restore reads as what they stand for, or with numbers alone.
-pub fn save(env: &mut Env, client: &mut Client, numeric: bool) -> Result<(), Error> {
+pub fn save(env: &mut Env, client: &mut Client, save: &Save) -> Result<(), Error> {
     let mut names = (env.names)().readable_by(rules::endpoint);
-    with_names(env, &mut names, numeric, |env, names| {
-        env.print(|out| save_table(out, client, names))
+    with_names(env, &mut names, save.numeric, |env, names| {
+        let write = |out: &mut Out| save_table(out, client, names, save.all);
+        match &save.output {
+            Some(path) => file::replace(path, write),
+            None => env.print(write),
+        }
     })
 }
 
@@ -294,12 +298,26 @@ fn open_connections(client: &mut Client) -> Result<Connections, Error> {
     table.ok_or(Error::EmptyConnections)
 }
 
-fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(), Error> {
+fn save_table(
+    out: &mut Out,
+    client: &mut Client,
+    names: &mut Names,
+    all: bool,
+) -> Result<(), Error> {
     let mut table = asked(Action::Read, client.table(Detail::Settings))?;
     sort_table(&mut table);
     let mut unsaid = Vec::new();
+    if all {
+        let timeouts = asked(Action::Read, client.timeouts())?;
+        save_change(out, Change::SetTimeouts(timeouts), &mut unsaid)?;
+    }
     for entry in &table {
         save::entry(out, names, entry, &mut unsaid)?;
+    }
+    if all {
+        for daemon in asked(Action::Read, client.daemons())? {
+            save_change(out, Change::StartDaemon(daemon), &mut unsaid)?;
+        }
     }
     // That not all of it could be written is the worse news.
     out.flush()?;
@@ -307,4 +325,17 @@ fn save_table(out: &mut Out, client: &mut Client, names: &mut Names) -> Result<(
         return Ok(());
     }
     Err(Error::Unsaid(unsaid.join(&b"\n"[..]).as_slice().into()))
+}
+
+/// Saves a change as the line that makes it, if that line is read as this change.
+fn save_change(out: &mut Out, change: Change, unsaid: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    let mut names = Names::numeric();
+    let mark = out.mark();
+    save::change(out, &mut names, &change);
+    let line = out.take(mark);
+    match rules::read(&line, &names) {
+        Ok(Some(Command::Change(read))) if read == change => out.text(line).end_row()?,
+        _ => unsaid.push(line),
+    }
+    Ok(())
 }

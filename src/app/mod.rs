@@ -10,11 +10,12 @@ mod list;
 mod lock;
 mod restore;
 mod source;
+mod wrappers;
 
 pub use env::{Env, Input, Locking, Medium, Stream, Terminal};
 
 use crate::cli::{self, help};
-use crate::command::{Command, Request};
+use crate::command::{Command, Request, Save};
 use crate::error::{Action, Error};
 use crate::kernel;
 use restore::Restore;
@@ -26,19 +27,13 @@ const NAME: &[u8] = b"ipvsadm";
 /// What the program does without any arguments.
 const DEFAULT: &[&[u8]] = &[b"-L"];
 
-const RESTORE_HELP: &str = "\
-usage: ipvsadm-restore [FILE]
-Replaces the table of virtual servers by what the commands in FILE make, one a line, as
-ipvsadm-save prints them. Without FILE, or with -, they come from standard input.
-";
-
 /// Runs one command line, which begins with the name of the program.
 pub fn run(arguments: &[&[u8]], env: &mut Env) -> u8 {
     let (program, words) = arguments.split_first().unwrap_or((&NAME, &[]));
     let done = match base_name(program) {
         _ if words == [complete::ASKS] => complete::complete(env),
-        b"ipvsadm-save" => save(words, env),
-        b"ipvsadm-restore" => restore(words, env),
+        b"ipvsadm-save" => wrappers::save(words, env),
+        b"ipvsadm-restore" => wrappers::restore(words, env),
         _ => ipvsadm(program, words, env),
     };
     done.unwrap_or_else(|error| {
@@ -73,9 +68,9 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let mut client = env.open(Action::Read)?;
             list::list(env, &mut client, &mut names, &listing)?;
         }
-        Command::Save { numeric } => save_table(env, numeric)?,
-        Command::Restore => {
-            let source = Source::stdin(env);
+        Command::Save(save) => save_table(env, &save)?,
+        Command::Restore { file } => {
+            let source = Source::open(env, file.as_deref())?;
             return Restore::new(names, env).run(source);
         }
         Command::Apply(asked) => return apply::apply(env, &names, &asked),
@@ -87,50 +82,9 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
     Ok(0)
 }
 
-fn save_table(env: &mut Env, numeric: bool) -> Result<(), Error> {
+fn save_table(env: &mut Env, save: &Save) -> Result<(), Error> {
     let mut client = env.open(Action::Read)?;
-    list::save(env, &mut client, numeric)
-}
-
-/// `ipvsadm-save [-n]`; what follows its options is ignored.
-fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
-    let options = words.iter().take_while(|word| word.starts_with(b"-"));
-    let mut numeric = false;
-    for option in options {
-        if *option != b"-n" {
-            env.warn(b"usage: ipvsadm-save [-n]\nPrints the table as ipvsadm -S does, with -n without names.");
-            return Ok(1);
-        }
-        numeric = true;
-    }
-    save_table(env, numeric)?;
-    Ok(0)
-}
-
-/// `ipvsadm-restore [FILE]`. To the original `-n` means as little as any other word.
-fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
-    let mut file = None;
-    for &word in words {
-        let misuse = match word {
-            b"-h" | b"--help" => {
-                env.print_text(RESTORE_HELP)?;
-                return Ok(0);
-            }
-            b"-n" => continue,
-            [b'-', _, ..] => Error::UnknownOption(word.into()),
-            _ if file.is_some() => Error::LeftOver(word.into()),
-            _ => {
-                file = Some(word);
-                continue;
-            }
-        };
-        env.complain(b"", &misuse);
-        env.warn(b"usage: ipvsadm-restore [FILE]");
-        return Ok(2);
-    }
-    let source = Source::file(env, file.unwrap_or(b"-"))?;
-    let names = (env.names)();
-    Restore::new(names, env).replace(source)
+    list::save(env, &mut client, save)
 }
 
 /// The kernel's answer to a command.

@@ -262,10 +262,10 @@ impl<'a> Restore<'a> {
                     list::list(env, client, names, listing)
                 });
             }
-            Command::Save { numeric } => {
-                return self.show(line, |env, client, _| list::save(env, client, *numeric));
+            Command::Save(save) => {
+                return self.show(line, |env, client, _| list::save(env, client, save));
             }
-            Command::Restore
+            Command::Restore { .. }
             | Command::Apply(_)
             | Command::Diff(_)
             | Command::Check(_)

@@ -17,19 +17,15 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn stdin(env: &mut Env) -> Self {
-        Self {
-            lines: Lines::new(env.take_stdin()),
-            medium: (env.stdin.medium)(),
-            unreadable: Box::new(Error::Read),
-        }
-    }
-
-    /// A file by its path; `-` is standard input.
-    pub fn file(env: &mut Env, path: &[u8]) -> Result<Self, Error> {
-        if path == b"-" {
-            return Ok(Self::stdin(env));
-        }
+    /// A file by its path, or standard input.
+    pub fn open(env: &mut Env, file: Option<&[u8]>) -> Result<Self, Error> {
+        let Some(path) = file else {
+            return Ok(Self {
+                lines: Lines::new(env.take_stdin()),
+                medium: (env.stdin.medium)(),
+                unreadable: Box::new(Error::Read),
+            });
+        };
         let name = Word::from(path);
         let unreadable = move |source| Error::ReadFile {
             file: name.clone(),

@@ -1,10 +1,10 @@
 //! The commands: each is declared once, with everything that concerns it.
 
 use super::line::Line;
-use super::options::NUMERIC;
+use super::options::{ALL, NUMERIC};
 use super::spec::{CommandSpec, Form, Operands, Refusal, Value};
 use super::values::choice;
-use crate::command::Command;
+use crate::command::{Command, Save};
 use crate::error::Error;
 use crate::model::{Change, DaemonRole};
 
@@ -192,11 +192,14 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"R",
         long: "restore",
         name: "restore",
-        help: "run the commands on standard input",
+        operands: Operands::File,
+        help: "run the commands in a file",
         manual: "\
-            Reads commands from standard input, one a line, and runs them in their order. See \
-            FILES OF COMMANDS.",
-        ..command(Verb::Restore, |_| Ok(Command::Restore))
+            Reads commands from FILE (or standard input), one a line, and runs them in their \
+            order. See FILES OF COMMANDS.",
+        ..command(Verb::Restore, |line| {
+            Ok(Command::Restore { file: line.file() })
+        })
     },
     CommandSpec {
         short: b"S",
@@ -205,9 +208,11 @@ pub const COMMANDS: &[CommandSpec] = &[
         help: "print commands that make this table",
         manual: "Prints the services and servers as commands that restore them.",
         ..command(Verb::Save, |line| {
-            Ok(Command::Save {
+            Ok(Command::Save(Save {
                 numeric: line.given.has(NUMERIC),
-            })
+                all: line.given.has(ALL),
+                output: line.output(),
+            }))
         })
     },
     CommandSpec {

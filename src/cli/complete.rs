@@ -370,8 +370,8 @@ FWM  00000007 wrr
             ["-t", "-u", "--sctp-service", "-f", "--exist"]
         );
         assert_eq!(texts("-d -t x "), ["-r", "--exist"]);
-        assert_eq!(texts("-S "), ["-n"]);
-        assert_eq!(texts("-Sn "), [""; 0]);
+        assert_eq!(texts("-S "), ["-n", "--output", "--all"]);
+        assert_eq!(texts("-Sn --output x "), ["--all"]);
         assert_eq!(texts("-D -f 7 "), ["-6", "--exist"]);
         assert_eq!(
             texts("-E -f 7 -p "),

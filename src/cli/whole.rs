@@ -158,8 +158,14 @@ impl Line<'_> {
         }
     }
 
-    fn file(&self) -> Option<Vec<u8>> {
-        self.operands.get(0).map(<[u8]>::to_vec)
+    /// The file to read, if it is not standard input.
+    pub fn file(&self) -> Option<Vec<u8>> {
+        named(self.operands.get(0))
+    }
+
+    /// The file to write, if it is not standard output.
+    pub fn output(&self) -> Option<Vec<u8>> {
+        named(self.output)
     }
 
     /// A change with what the line says of how to treat what is there.
@@ -253,7 +259,7 @@ impl Line<'_> {
             view,
             numeric: has(NUMERIC),
             format: self.format,
-            output: self.output.filter(|file| *file != b"-").map(<[u8]>::to_vec),
+            output: self.output(),
         })
     }
 
@@ -335,6 +341,11 @@ impl Line<'_> {
             ttl: self.mcast_ttl,
         }
     }
+}
+
+/// A file by its name; `-` is a standard stream.
+fn named(file: Option<&[u8]>) -> Option<Vec<u8>> {
+    file.filter(|file| *file != b"-").map(<[u8]>::to_vec)
 }
 
 /// Whether a service can become this, of which some settings were named and the others kept.

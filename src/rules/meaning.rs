@@ -55,8 +55,8 @@ impl Meaning {
             Command::Change(change) => self.change(line, change),
             Command::Careful(careful) => self.careful(line, careful),
             Command::List(_)
-            | Command::Save { .. }
-            | Command::Restore
+            | Command::Save(_)
+            | Command::Restore { .. }
             | Command::Apply(_)
             | Command::Diff(_)
             | Command::Check(_)

@@ -30,13 +30,13 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
         return Err(Error::OptionInAFile("netns"));
     }
     match command {
-        Command::Restore
+        Command::Restore { .. }
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Check(_)
         | Command::Help
         | Command::Version => Err(Error::NotInAFile),
-        Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save { .. } => {
+        Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save(_) => {
             Ok(Some(command))
         }
     }

@@ -114,7 +114,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
         let path = package.join(folder).join(name);
         ensure!(path.exists(), "no {}", path.display());
     }
-    let save = Program::new(package.join("usr/sbin/ipvsadm-save")).args(["-x"]);
+    let save = Program::new(package.join("usr/sbin/ipvsadm-save")).args(["-h"]);
     let output = here.run(&save)?;
     ensure!(
         output.stderr.starts_with(b"usage: ipvsadm-save"),
@@ -508,6 +508,12 @@ fn a_service_that_reloads(world: &mut World) -> Result<()> {
     fs::write(&service.rules, "-A -f 8\n-A -f 9 -q\n")?;
     let output = service.run("ExecReload")?;
     ensure!(output.stderr.starts_with(b"line 2: "), "{output}");
+    service.expect_table(OTHERS)?;
+
+    // It is no clearing: what stays is left alone, and so is a table that would be empty.
+    fs::write(&service.rules, "--set 100 20 30\n")?;
+    let output = service.run("ExecReload")?;
+    ensure!(output.status == Status::Exit(2), "{output}");
     service.expect_table(OTHERS)
 }
 

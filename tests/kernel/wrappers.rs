@@ -13,6 +13,7 @@ use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("wrappers::save", save),
+        KernelTest::new("wrappers::one_file_holds_everything", all),
         KernelTest::new("wrappers::restore_replaces_the_table", restore),
         KernelTest::new("wrappers::restore_reads_a_file", restore_file),
         KernelTest::new("wrappers::restore_refuses_other_words", other_words),
@@ -86,18 +87,49 @@ fn save(world: &mut World) -> Result<()> {
     let names = ("-A -t 10.0.0.1:http -s wlc\n", "", 0);
     director.expect("/usr/sbin/ipvsadm-save", &[], "", names)?;
     director.expect("ipvsadm-save", &["-n"], "", numbers)?;
-    director.expect("ipvsadm-save", &["-n", "-n", "more"], "", numbers)?;
-    for option in ["-x", "-h", "-nn", "--numeric"] {
-        let output = director.run("ipvsadm-save", &[option], "")?;
-        ensure!(
-            output.status == Status::Exit(1) && output.stdout.is_empty(),
-            "{output}"
-        );
-        ensure!(
-            output.stderr.starts_with(b"usage: ipvsadm-save [-n]\n"),
-            "{output}"
-        );
+    director.expect("ipvsadm-save", &["-n", "-n", "-"], "", numbers)?;
+    let usage = "\nusage: ipvsadm-save [-n] [--all] [FILE]\n";
+    for option in ["-x", "-nn", "--numeric"] {
+        let said = format!("{option}: unknown option{usage}");
+        director.expect("ipvsadm-save", &[option], "", ("", &said, 1))?;
     }
+    let said = format!("unexpected argument two{usage}");
+    director.expect("ipvsadm-save", &["one", "two"], "", ("", &said, 1))
+}
+
+/// Everything goes through one file, by either way back.
+fn all(world: &mut World) -> Result<()> {
+    let director = Director::new(world)?;
+    let script = "\
+ip link add sync type dummy; ip addr add 10.5.0.1/24 dev sync; ip link set sync up
+ln -s $(command -v ipvsadm) /tmp/ipvsadm-save; ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore
+ipvsadm --set 100 20 30; ipvsadm -a -t 10.0.0.1:80 -r 10.1.0.1 -m
+ipvsadm --start-daemon master --mcast-interface sync --syncid 7 --mcast-ttl 9
+ipvsadm --start-daemon backup --mcast-interface sync --syncid 8
+cd $(mktemp -d); umask 027; echo old >rules; chmod 604 rules; ln -s rules link
+/tmp/ipvsadm-save -n --all link; cat rules; stat -c %a rules; ls -A
+ipvsadm --diff rules
+forget() {
+    ipvsadm --set 900 120 300; ipvsadm -C; sleep 0.1
+    ipvsadm --stop-daemon master; ipvsadm --stop-daemon backup
+}
+forget; /tmp/ipvsadm-restore rules; ipvsadm -Sn --all | cmp - rules
+forget; ipvsadm --apply rules; ipvsadm -Sn --all --output again; cmp again rules
+sleep 0.1; ipvsadm --stop-daemon master; ipvsadm --stop-daemon backup
+rm /tmp/ipvsadm-save /tmp/ipvsadm-restore";
+    let said = director.0.run(&Program::shell(Side::Ours, script))?;
+    let expected = "\
+--set 100 20 30
+-A -t 10.0.0.1:80 -s wlc
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1
+--start-daemon master --mcast-interface sync --syncid 7 --sync-maxlen 1472 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 9
+--start-daemon backup --mcast-interface sync --syncid 8 --sync-maxlen 1472 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1
+604
+link
+rules
+";
+    let said = String::from_utf8(said.success()?)?;
+    ensure!(said == expected, "it said\n{said}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 mod care;
 mod forwarding;
 mod globals;
+mod save;
 mod server;
 mod service;
 mod settings;
@@ -15,6 +16,7 @@ pub use forwarding::{
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
 pub use globals::NETNS;
+pub use save::ALL;
 pub use server::REAL_SERVER;
 pub use service::SERVICE_ADDRESS;
 pub use view::{
@@ -33,6 +35,7 @@ pub const GROUPS: &[Group] = &[
     forwarding::GROUP,
     care::GROUP,
     view::GROUP,
+    save::GROUP,
     sync::GROUP,
     globals::GROUP,
 ];

@@ -95,19 +95,19 @@ const OPTIONS: &[OptionSpec] = &[
         ..VIEW
     },
     OptionSpec {
+        long: "tun-info",
+        slot: TUNNEL_INFO,
+        help: "tunnels",
+        manual: "Shows the tunnels.",
+        ..VIEW
+    },
+    OptionSpec {
         long: "persistent-conn",
         slot: PERSISTENT_CONNECTIONS,
         help: "persistent clients; -c: engine data",
         manual: "\
             Shows how many clients persistence remembers. With -c: shows the persistence \
             engine and its data with each connection that has any.",
-        ..VIEW
-    },
-    OptionSpec {
-        long: "tun-info",
-        slot: TUNNEL_INFO,
-        help: "tunnels",
-        manual: "Shows the tunnels.",
         ..VIEW
     },
     OptionSpec {
@@ -181,17 +181,18 @@ const OPTIONS: &[OptionSpec] = &[
             allowed: "",
             completes: Completes::Nothing,
         }),
+        may: &[Verb::List, Verb::Save],
         take: |line, text| {
             line.output = text;
             Ok(())
         },
         help: "into a file",
         manual: "\
-            Writes the listing to this file: to another one beside it, which takes its place \
-            when all of it is on the disk. So others see the old file or the new one, and \
-            never a part; if anything fails, the old one stays. Mode and owner stay, and links \
-            are followed. - is standard output.",
-        ..VIEW
+            Writes the listing or the save to this file: to another one beside it, which takes \
+            its place when all of it is on the disk. So others see the old file or the new \
+            one, and never a part; if anything fails, the old one stays. Mode and owner stay, \
+            and links are followed. - is standard output.",
+        ..OPTION
     },
     OptionSpec {
         long: "count",

@@ -1,0 +1,85 @@
+//! The program by its other names, `ipvsadm-save` and `ipvsadm-restore`.
+
+use super::restore::Restore;
+use super::source::Source;
+use super::{Env, save_table};
+use crate::command::Save;
+use crate::error::Error;
+
+const SAVE_USAGE: &str = "usage: ipvsadm-save [-n] [--all] [FILE]";
+const SAVE_ABOUT: &str = "\
+Prints the table as ipvsadm -S does, with -n without names, or saves it to FILE.";
+
+const RESTORE_USAGE: &str = "usage: ipvsadm-restore [FILE]";
+const RESTORE_ABOUT: &str = "\
+Replaces the table of virtual servers by what the commands in FILE make, one a line, as
+ipvsadm-save prints them. Without FILE, or with -, they come from standard input.
+";
+
+/// Help is an error, as it is to the original.
+pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
+    let (mut save, mut asks_help) = (Save::default(), false);
+    let file = read(words, |option| {
+        match option {
+            b"-n" => save.numeric = true,
+            b"--all" => save.all = true,
+            b"-h" | b"--help" => asks_help = true,
+            _ => return false,
+        }
+        true
+    });
+    match file {
+        Ok(file) => save.output = file.map(<[u8]>::to_vec),
+        Err(misuse) => return Ok(refuse(env, &misuse, SAVE_USAGE, 1)),
+    }
+    if asks_help {
+        env.warn(format!("{SAVE_USAGE}\n{SAVE_ABOUT}").as_bytes());
+        return Ok(1);
+    }
+    save_table(env, &save)?;
+    Ok(0)
+}
+
+/// To the original `-n` means as little as any other word.
+pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
+    let mut asks_help = false;
+    let file = read(words, |option| {
+        asks_help |= matches!(option, b"-h" | b"--help");
+        matches!(option, b"-h" | b"--help" | b"-n")
+    });
+    let file = match file {
+        Ok(file) => file,
+        Err(misuse) => return Ok(refuse(env, &misuse, RESTORE_USAGE, 2)),
+    };
+    if asks_help {
+        env.print_text(&format!("{RESTORE_USAGE}\n{RESTORE_ABOUT}"))?;
+        return Ok(0);
+    }
+    let source = Source::open(env, file)?;
+    let names = (env.names)();
+    Restore::new(names, env).replace(source)
+}
+
+/// The file that the words name; `-` is a standard stream. `take` is called with each option, and
+/// says whether there is one of that name.
+fn read<'a>(
+    words: &[&'a [u8]],
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> Result<Option<&'a [u8]>, Error> {
+    let mut file = None;
+    for &word in words {
+        match word {
+            [b'-', _, ..] if take(word) => {}
+            [b'-', _, ..] => return Err(Error::UnknownOption(word.into())),
+            _ if file.is_some() => return Err(Error::LeftOver(word.into())),
+            _ => file = Some(word),
+        }
+    }
+    Ok(file.filter(|file| file != b"-"))
+}
+
+fn refuse(env: &mut Env, misuse: &Error, usage: &str, status: u8) -> u8 {
+    env.complain(b"", misuse);
+    env.warn(usage.as_bytes());
+    status
+}
