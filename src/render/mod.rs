@@ -11,6 +11,7 @@ mod out;
 mod people;
 mod prometheus;
 pub mod save;
+mod sheet;
 
 pub use format::{Format, format};
 pub use harmless::harmless;

@@ -4,15 +4,11 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 
-use tabled::builder::Builder;
-use tabled::settings::object::{Columns as TableColumns, Rows};
-use tabled::settings::peaker::Priority;
-use tabled::settings::{Alignment, Color, Style, Width};
-
 use super::classic::{longest_chain, rates, service_settings, sysctls, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
 use super::format::{Format, TOP_CLIENTS};
 use super::out::Out;
+use super::sheet::{Sheet, Style};
 use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
@@ -77,7 +73,10 @@ impl Format for People {
         let mut sheet = Sheet::new(&[], &titles);
         let tables = [counts.services, counts.servers].map(grouped);
         let connections = [counts.active, counts.inactive, counts.persistent].map(grouped);
-        sheet.add(tables.into_iter().chain(connections).collect());
+        sheet.add(
+            Style::Plain,
+            tables.into_iter().chain(connections).collect(),
+        );
         self.print(out, sheet)
     }
 
@@ -94,7 +93,7 @@ impl Format for People {
     ) -> io::Result<()> {
         let engines = self.shows_engines();
         if let Some(sheet) = &mut self.connections {
-            sheet.add(connection_cells(names, engines, connection));
+            sheet.add(Style::Plain, connection_cells(names, engines, connection));
         }
         Ok(())
     }
@@ -143,51 +142,6 @@ impl Format for People {
     }
 }
 
-/// The cells of a table.
-struct Sheet {
-    rows: Builder,
-    /// So many columns are text. The others are numbers, which end at the same place.
-    texts: usize,
-    highlighted: Vec<(usize, Color)>,
-}
-
-impl Sheet {
-    fn new(texts: &[&str], numbers: &[&str]) -> Self {
-        let mut rows = Builder::new();
-        rows.push_record(texts.iter().chain(numbers).copied());
-        Self {
-            rows,
-            texts: texts.len(),
-            highlighted: vec![(0, Color::BOLD)],
-        }
-    }
-
-    fn add(&mut self, cells: Vec<String>) {
-        self.rows.push_record(cells);
-    }
-
-    fn add_highlighted(&mut self, colour: Color, cells: Vec<String>) {
-        self.highlighted.push((self.rows.count_records(), colour));
-        self.add(cells);
-    }
-
-    fn laid_out(self, screen: Screen) -> String {
-        let mut table = self.rows.build();
-        table.with(Style::psql());
-        table.modify(TableColumns::new(self.texts..), Alignment::right());
-        if let Some(width) = screen.width {
-            let fold = Width::wrap(width).priority(Priority::max(false));
-            table.with(fold.keep_words(true));
-        }
-        if screen.colour {
-            for (row, colour) in self.highlighted {
-                table.modify(Rows::one(row), colour);
-            }
-        }
-        table.to_string() + "\n"
-    }
-}
-
 fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
     let texts: &[&str] = match columns {
         Columns::Stats | Columns::Rates => &["Service"],
@@ -196,13 +150,14 @@ fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
     };
     let mut sheet = Sheet::new(texts, number_titles(columns));
     for Entry { service, servers } in table {
-        sheet.add_highlighted(Color::FG_CYAN, service_cells(names, columns, service));
+        sheet.add(Style::Cyan, service_cells(names, columns, service));
         for state in servers {
             let cells = server_cells(names, columns, &service.service.id, state);
-            match state.server.weight {
-                0 => sheet.add_highlighted(Color::FG_YELLOW, cells),
-                _ => sheet.add(cells),
-            }
+            let style = match state.server.weight {
+                0 => Style::Yellow,
+                _ => Style::Plain,
+            };
+            sheet.add(style, cells);
         }
     }
     sheet
@@ -316,12 +271,15 @@ fn counts_by_server(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
     for count in counts.by_server() {
         let protocol = Protocol::from_title(count.protocol.as_bytes());
         let (ip, port) = (count.server.ip(), count.server.port());
-        sheet.add(vec![
-            cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never)),
-            text(count.protocol.as_bytes()),
-            text(count.state.as_bytes()),
-            grouped(count.connections),
-        ]);
+        sheet.add(
+            Style::Plain,
+            vec![
+                cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never)),
+                text(count.protocol.as_bytes()),
+                text(count.state.as_bytes()),
+                grouped(count.connections),
+            ],
+        );
     }
     let total = [
         "All".to_owned(),
@@ -329,7 +287,7 @@ fn counts_by_server(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
         String::new(),
         grouped(counts.total),
     ];
-    sheet.add_highlighted(Color::BOLD, total.into());
+    sheet.add(Style::Bold, total.into());
     sheet
 }
 
@@ -347,7 +305,7 @@ fn counts_by_client(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
     let mut sheet = Sheet::new(&[&title], &[connections]);
     for client in counts.top_clients(TOP_CLIENTS) {
         let host = cell(|out| endpoint::host(out, names, client.address));
-        sheet.add(vec![host, grouped(client.at_least)]);
+        sheet.add(Style::Plain, vec![host, grouped(client.at_least)]);
     }
     sheet
 }
@@ -360,7 +318,7 @@ fn timeouts_sheet(timeouts: &Timeouts) -> Sheet {
         ("UDP", timeouts.udp),
     ];
     for (name, seconds) in rows {
-        sheet.add(vec![name.to_owned(), grouped(seconds)]);
+        sheet.add(Style::Plain, vec![name.to_owned(), grouped(seconds)]);
     }
     sheet
 }
@@ -369,18 +327,21 @@ fn daemons_sheet(daemons: &[Daemon]) -> Sheet {
     let texts = ["Daemon", "Interface", "Group"];
     let mut sheet = Sheet::new(&texts, &["Sync id", "Longest message", "Port", "TTL"]);
     for daemon in daemons {
-        sheet.add(vec![
-            daemon.role.to_string(),
-            text(daemon.interface.as_bytes()),
-            daemon
-                .group
-                .map(|group| group.to_string())
-                .unwrap_or_default(),
-            daemon.sync_id.to_string(),
-            daemon.max_length.map(grouped).unwrap_or_default(),
-            daemon.port.map(|port| port.to_string()).unwrap_or_default(),
-            daemon.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
-        ]);
+        sheet.add(
+            Style::Plain,
+            vec![
+                daemon.role.to_string(),
+                text(daemon.interface.as_bytes()),
+                daemon
+                    .group
+                    .map(|group| group.to_string())
+                    .unwrap_or_default(),
+                daemon.sync_id.to_string(),
+                daemon.max_length.map(grouped).unwrap_or_default(),
+                daemon.port.map(|port| port.to_string()).unwrap_or_default(),
+                daemon.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
+            ],
+        );
     }
     sheet
 }
@@ -389,7 +350,10 @@ fn totals_sheet(stats: &Stats) -> Sheet {
     let mut sheet = Sheet::new(&["All services"], number_titles(Columns::Stats));
     for (name, counters) in [("so far", totals(stats)), ("a second", rates(stats))] {
         let counters = counters.into_iter().map(grouped);
-        sheet.add([name.to_owned()].into_iter().chain(counters).collect());
+        sheet.add(
+            Style::Plain,
+            [name.to_owned()].into_iter().chain(counters).collect(),
+        );
     }
     sheet
 }
@@ -402,13 +366,16 @@ fn tables_sheet(status: &Status) -> Sheet {
         ("services", &status.services),
     ];
     for (name, table) in tables {
-        sheet.add(vec![
-            name.to_owned(),
-            grouped(table.entries),
-            grouped(table.buckets),
-            grouped(table.empty_buckets),
-            longest_chain(table).to_owned(),
-        ]);
+        sheet.add(
+            Style::Plain,
+            vec![
+                name.to_owned(),
+                grouped(table.entries),
+                grouped(table.buckets),
+                grouped(table.empty_buckets),
+                longest_chain(table).to_owned(),
+            ],
+        );
     }
     sheet
 }
@@ -424,7 +391,7 @@ fn limits_sheet(totals: &Totals) -> Option<Sheet> {
     let mut limits = sysctls.chain(threads).peekable();
     limits.peek()?;
     let mut sheet = Sheet::new(&["Limit"], &["Value"]);
-    limits.for_each(|(name, value)| sheet.add(vec![name.to_owned(), value]));
+    limits.for_each(|(name, value)| sheet.add(Style::Plain, vec![name.to_owned(), value]));
     Some(sheet)
 }
 

@@ -1,15 +1,16 @@
 //! Each format over one small table that has everything in it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::{
-    Checksum, ConnectionCounts, Daemon, DaemonRole, Entry, Estimators, Family, Flags, Forwarding,
-    HashTable, Info, Limits, Mask, Name, Protocol, Server, ServerState, Service, ServiceCounts,
-    ServiceId, ServiceState, Stats, Status, Timeouts, Totals, Tunnel, TunnelKind, sort_table,
+    Checksum, Connection, ConnectionCounts, Daemon, DaemonRole, Entry, Estimators, Family, Flags,
+    Forwarding, HashTable, Info, Limits, Mask, Name, Protocol, Server, ServerState, Service,
+    ServiceCounts, ServiceId, ServiceState, Stats, Status, Timeouts, Totals, Tunnel, TunnelKind,
+    sort_table,
 };
 use ipvsadm::names::Names;
 use ipvsadm::render::{self, Out, Screen, save};
@@ -554,20 +555,130 @@ fn tables_for_people() {
     }
 }
 
-#[test]
-fn tables_fit_their_screen() {
-    for width in [60, 80, 100, 132] {
-        for (name, columns) in COLUMNS {
-            let screen = Screen {
-                width: Some(width),
-                colour: false,
-            };
-            let text = table_of_services(columns, screen, &table());
-            for line in text.lines() {
-                assert!(line.chars().count() <= width, "{name} {width}:\n{text}");
+/// An address, often one that takes all the room that there is for one.
+fn any_address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<[u8; 4]>().prop_map(IpAddr::from),
+        any::<[u16; 8]>().prop_map(IpAddr::from),
+        prop::array::uniform8(0x1000u16..).prop_map(IpAddr::from),
+    ]
+}
+
+/// Every counter as this one.
+fn all(counter: u64) -> Stats {
+    Stats {
+        in_packets: counter,
+        out_packets: counter,
+        in_bytes: counter,
+        out_bytes: counter,
+        ..stats(counter)
+    }
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let counters = || prop_oneof![any::<u32>().prop_map(u64::from), 0..=999_999_999_999_999u64];
+    let name = (any_address(), any::<u16>(), any::<bool>());
+    (
+        name,
+        prop::collection::vec((any_address(), any::<u16>(), counters()), 0..3),
+        counters(),
+    )
+        .prop_map(|((address, port, is_persistent), servers, counter)| {
+            let mut service = service(
+                ServiceId::Address {
+                    protocol: Protocol::TCP,
+                    address,
+                    port,
+                },
+                "wlc",
+            );
+            service.persistence = is_persistent.then_some(2_678_400);
+            Entry {
+                service: ServiceState {
+                    service,
+                    stats: all(counter),
+                },
+                servers: servers
+                    .into_iter()
+                    .map(|(address, port, counter)| ServerState {
+                        server: Server::new((address, port)),
+                        active: u32::MAX,
+                        inactive: u32::MAX,
+                        persistent: u32::MAX,
+                        stats: all(counter),
+                    })
+                    .collect(),
             }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn tables_fit_their_screen_with_every_address_whole(
+        table in prop::collection::vec(any_entry(), 0..3),
+        (name, columns) in prop::sample::select(&COLUMNS[..]),
+        width in 40usize..140,
+    ) {
+        let screen = Screen {
+            width: Some(width),
+            colour: false,
+        };
+        let text = table_of_services(columns, screen, &table);
+        for line in text.lines() {
+            prop_assert!(line.chars().count() <= width, "{name} {width}:\n{text}");
+        }
+        let services = table.iter().map(|entry| entry.service.service.id);
+        let addresses = services.filter_map(|id| match id {
+            ServiceId::Address { address, .. } => Some(address),
+            ServiceId::Mark { .. } => None,
+        });
+        let servers = table.iter().flat_map(|entry| &entry.servers);
+        for address in addresses.chain(servers.map(|state| state.server.id.address)) {
+            prop_assert!(text.contains(&address.to_string()), "{address} {width}:\n{text}");
         }
     }
+
+    #[test]
+    fn connections_fit_their_screen_with_every_address_whole(
+        ends in prop::array::uniform3((any_address(), any::<u16>())),
+        data in "[ -~]{0,80}",
+        width in 40usize..140,
+    ) {
+        let [client, virtual_service, server] = ends.map(SocketAddr::from);
+        let connection = Connection {
+            protocol: b"TCP",
+            client,
+            virtual_service,
+            server,
+            state: b"ESTABLISHED",
+            expires: 899,
+            engine: Some((b"sip", data.as_bytes())),
+        };
+        let screen = Screen {
+            width: Some(width),
+            colour: false,
+        };
+        let text = table_of_connections(screen, &connection);
+        for line in text.lines() {
+            prop_assert!(line.chars().count() <= width, "{width}:\n{text}");
+        }
+        for (address, _) in ends {
+            prop_assert!(text.contains(&address.to_string()), "{address} {width}:\n{text}");
+        }
+    }
+}
+
+fn table_of_connections(screen: Screen, connection: &Connection) -> String {
+    let engines = view(Columns::PersistentConnections);
+    let mut people = render::format(Format::Table, engines, screen);
+    let bytes = rendered(|out, names| {
+        people.begin_connections(out)?;
+        people.connection(out, names, connection)?;
+        people.end_connections(out)
+    });
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Call ids come from whoever makes a telephone call, names from name servers.
@@ -590,14 +701,7 @@ proptest! {
         let lines = lines_of_connections();
         let mut connection = parse_connection(lines[0].as_bytes()).unwrap();
         connection.engine = Some((&name, &data));
-        let screen = Screen { width, colour };
-        let mut people = render::format(Format::Table, view(Columns::PersistentConnections), screen);
-        let bytes = rendered(|out, names| {
-            people.begin_connections(out)?;
-            people.connection(out, names, &connection)?;
-            people.end_connections(out)
-        });
-        let text = String::from_utf8(bytes).unwrap();
+        let text = table_of_connections(Screen { width, colour }, &connection);
         let is_clean = |c: char| !c.is_control() || c == '\n' || (colour && c == '\x1b');
         prop_assert!(text.chars().all(is_clean), "{:?}", text);
     }

@@ -170,7 +170,9 @@ const OPTIONS: &[OptionSpec] = &[
         manual: "\
             How the listing is written: classic, which is the default; json for programs, see \
             ipvsadm-json(5); table for people, whose columns are as wide as what is in them \
-            and whose numbers are whole; or prometheus for monitoring, see METRICS.",
+            and whose numbers are whole; or prometheus for monitoring, see METRICS. Where a \
+            terminal has no room for all columns of a table, the others follow on further \
+            lines; addresses are never cut.",
         ..VIEW
     },
     OptionSpec {
