@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::model::terms::{Term, Vocabulary, term};
 use crate::model::{Change, Filter, ServiceId, Settings};
 
-/// Longer than this no timeout may be: 31 days, in seconds.
+/// The longest timeout: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
 
 /// A whole line: a command, and what goes with every command.
@@ -24,7 +24,7 @@ pub struct Globals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Change(Change),
-    /// A change that may depend on what is there.
+    /// A change that may depend on the current table.
     Careful(Careful),
     List(Listing),
     Save(Save),
@@ -35,7 +35,7 @@ pub enum Command {
     },
     /// Makes the table equal to a file.
     Apply(Apply),
-    /// Says what that would change.
+    /// Prints what `Apply` would change.
     Diff(Apply),
     Check(Check),
     Help,
@@ -57,11 +57,11 @@ impl From<Change> for Command {
     }
 }
 
-/// A change, and how it treats what is there.
+/// A change, and how it treats what exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Careful {
     pub change: Change,
-    /// What is so already is no error, and what is there already is changed.
+    /// Something that is already done is not an error, and something that exists is changed.
     pub exist: bool,
     /// The settings that are not named stay.
     pub keep: bool,
@@ -69,7 +69,7 @@ pub struct Careful {
     pub named: Settings,
     /// The port that was written, where the service's is taken.
     pub replaced_port: Option<u16>,
-    /// The scheduler that the named flags belong to, if they are not for every scheduler.
+    /// The scheduler that the named flags belong to, unless they fit every scheduler.
     pub flags_of: Option<&'static str>,
 }
 
@@ -90,7 +90,7 @@ pub struct Apply {
     pub file: Option<Vec<u8>>,
     /// Services that the file does not name stay.
     pub keep: bool,
-    /// Says what was done also where nobody watches.
+    /// Reports what was done even without a terminal.
     pub verbose: bool,
 }
 
@@ -98,12 +98,12 @@ pub struct Apply {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
     pub file: Option<Vec<u8>>,
-    /// Warnings give a status, too.
+    /// Warnings also give status 1.
     pub strict: bool,
 }
 
 impl Careful {
-    /// Whether it is carried out whatever is there.
+    /// Whether it does not depend on the current table.
     pub fn is_plain(&self) -> bool {
         !self.exist && !self.keep
     }
@@ -119,7 +119,7 @@ pub struct Listing {
     pub view: View,
     pub numeric: bool,
     pub format: Format,
-    /// The file that it goes to; standard output, if there is none.
+    /// The file to write; `None` for standard output.
     pub output: Option<Vec<u8>>,
 }
 

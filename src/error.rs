@@ -127,7 +127,7 @@ pub enum Error {
     Open { file: Word, reason: io::Error },
     #[error("cannot read: {}", plain(.0))]
     Unreadable(#[source] io::Error),
-    /// Another error where every trouble has one status.
+    /// Any error, where they all have status 2.
     #[error("{0}")]
     Trouble(Box<Error>),
     #[error("{holder} has not finished replacing the table: {path} is still locked")]
@@ -193,7 +193,7 @@ impl Error {
         }
     }
 
-    /// Whether the kernel can be asked nothing more.
+    /// Whether nothing more can be asked of the kernel.
     pub fn kernel_is_gone(&self) -> bool {
         match self {
             Self::NoIpvs { .. } | Self::Netns(_) => true,
@@ -218,7 +218,7 @@ pub struct BadValue {
     /// The long name of the option or command.
     pub option: &'static str,
     pub value: Word,
-    /// What it takes, if that can be said in a few words.
+    /// What is allowed, if a few words can say it.
     pub allowed: String,
 }
 
@@ -255,7 +255,7 @@ fn escape(byte: u8) -> char {
 }
 
 /// Text that is UTF-8 is shown as it is. Any other byte becomes a private character, and so do
-/// the bytes of those characters themselves, so that `unescape` always finds the way back.
+/// the bytes of those characters themselves, so that `unescape` can always restore them.
 impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest line, lest something without lines takes all memory.
+/// The longest line, so that input without newlines does not fill the memory.
 const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Gives line by line; only what has been read ahead is kept.
@@ -17,7 +17,7 @@ pub struct Lines<R> {
     length: usize,
     /// Where the next line begins in `text`.
     next: usize,
-    /// Up to where it was looked for an end of that line.
+    /// How far the end of that line has been searched for.
     searched: usize,
     /// How many lines were given.
     given: usize,
@@ -37,7 +37,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The next line without its newline, which the last one need not have.
+    /// The next line without its newline. The last line may lack it.
     pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
         while !self.find() && !self.ended {
             self.fill()?;
@@ -76,7 +76,7 @@ impl<R: Read> Lines<R> {
                 "line {line} is longer than 16 MiB"
             )));
         }
-        // What little is read at once, as of some files in `/proc`, makes no new room each time.
+        // Short reads, as from some files in `/proc`, do not grow the buffer each time.
         if self.text.len() < self.length + CHUNK / 2 {
             self.text.resize(self.length + CHUNK, 0);
         }
@@ -94,7 +94,7 @@ impl<R: Read> Lines<R> {
     /// Moves `searched` to the end of the next line, if that is known.
     fn find(&mut self) -> bool {
         let mut rest = &self.text[self.searched..self.length];
-        // The quickest search there is in the library. Reading memory cannot fail.
+        // The fastest search in the standard library. Reading memory cannot fail.
         let searched = rest.skip_until(b'\n').unwrap_or_default();
         let found = self.text[self.searched..][..searched].ends_with(b"\n");
         self.searched += searched - usize::from(found);

@@ -15,11 +15,11 @@ use crate::model::terms::Vocabulary;
 /// How long all lookups of a listing may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long name servers may keep silent, in all, before no more is asked about the names on
-/// lines. The C library has its own limit for each of them.
-const PATIENCE_IN_VAIN: Duration = Duration::from_secs(15);
+/// How long lookups of names on lines may wait in total for name servers that do not answer. After
+/// that no name is looked up. The C library has its own limit for each lookup.
+const PATIENCE_WITHOUT_ANSWER: Duration = Duration::from_secs(15);
 
-/// How whoever reads names takes an address with a port of a protocol.
+/// Reads an address with a port of a protocol.
 pub type Reader = fn(&[u8], Protocol, &Names) -> Option<(IpAddr, u16)>;
 
 /// The names that numbers are shown by. Each is looked up once.
@@ -28,10 +28,10 @@ pub struct Names {
     hosts: HashMap<IpAddr, Option<Vec<u8>>>,
     ports: HashMap<(u16, Protocol), Option<Vec<u8>>>,
     numeric: bool,
-    /// Set where no name will do that this reader takes for something else.
+    /// If set, names that this reader reads as something else are not used.
     reader: Option<Reader>,
     waited: Duration,
-    /// How long lookups took that nobody answered, and whether that is news.
+    /// How long lookups without an answer took, and whether the last one was reported.
     in_vain: Cell<Duration>,
     is_news: Cell<bool>,
 }
@@ -58,7 +58,7 @@ impl Names {
         }
     }
 
-    /// Those names alone that are read as what they stand for.
+    /// Only names that the reader reads as the address or port they stand for.
     pub fn readable_by(self, reader: Reader) -> Self {
         Self {
             reader: Some(reader),
@@ -97,7 +97,7 @@ impl Names {
 
     /// The first address of a host, IPv4 where it has one.
     pub fn address_of(&self, name: &[u8]) -> Option<IpAddr> {
-        if self.numeric || self.in_vain.get() > PATIENCE_IN_VAIN {
+        if self.numeric || self.in_vain.get() > PATIENCE_WITHOUT_ANSWER {
             return None;
         }
         let c_name = CString::new(name).ok()?;
@@ -120,7 +120,7 @@ impl Names {
         port_of_name(name, protocol)
     }
 
-    /// Whether a name on a line was not found for want of an answer, since this was last asked.
+    /// Whether, since the last call, a name was not found because no name server answered.
     pub fn unanswered(&self) -> bool {
         self.is_news.take()
     }
@@ -131,7 +131,7 @@ impl Names {
     }
 }
 
-/// Whether a reader, if there is one, takes a name for the address that has it.
+/// Whether the reader, if any, reads a name as this address.
 fn is_host_read(reader: Option<Reader>, name: &[u8], address: IpAddr) -> bool {
     let text = match address {
         IpAddr::V4(_) => [name, b":1"].concat(),
@@ -149,8 +149,8 @@ fn is_port_read(reader: Option<Reader>, name: &[u8], port: u16, protocol: Protoc
     reader.is_none_or(|reader| read(reader) == Some((address.into(), port)))
 }
 
-/// Whether a text is more likely a host's name than an address with a slip in it: `10.0.0.1x` and
-/// `::1%lo` are none, though the C library asks name servers about them.
+/// Whether a text is more likely the name of a host than a mistyped address: `10.0.0.1x` and
+/// `::1%lo` are not names, although the C library asks name servers about them.
 fn looks_like_name(text: &[u8]) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
     let is_of_name = |byte: &u8| is_letter(byte) || byte.is_ascii_digit() || b"-_.".contains(byte);
@@ -168,7 +168,7 @@ fn within<T: Send + 'static>(
 ) -> Option<T> {
     let (send, answer) = mpsc::sync_channel(1);
     let asked = std::thread::Builder::new().spawn(move || {
-        // Nobody may be waiting any more.
+        // The receiver may have given up.
         let _ = send.send(ask());
     });
     asked.ok()?;
@@ -181,7 +181,7 @@ unsafe extern "C" {
     fn __h_errno_location() -> *mut c_int;
 }
 
-/// Whether it was for want of an answer that a host was not found.
+/// Whether a host was not found because no name server answered.
 fn was_unanswered() -> bool {
     const TRY_AGAIN: c_int = 2;
     // SAFETY: the C library keeps the error of the last lookup of this thread there.

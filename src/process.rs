@@ -1,5 +1,6 @@
-//! What this process was given, seen before Rust's runtime puts it in order: it ignores SIGPIPE
-//! and opens `/dev/null` for standard files that are closed, and both would hide lost output.
+//! The state in which this process was started, recorded before Rust's runtime changes it: the
+//! runtime ignores SIGPIPE and opens `/dev/null` for standard files that are closed, and both would
+//! hide lost output.
 
 #![allow(unsafe_code)]
 
@@ -89,8 +90,8 @@ fn open(netns: Option<&Netns>) -> kernel::Result<Client> {
     }
 }
 
-/// A standard file as it was given, with every error that it may bring; or none, if it was
-/// closed. It may be one that does not block: then reading and writing wait all the same.
+/// A standard file as it was inherited, or `None` if it was closed. If it does not block, reading
+/// and writing wait all the same.
 struct Standard(Option<ManuallyDrop<File>>);
 
 fn given(closed: &AtomicBool, descriptor: RawFd) -> Standard {
@@ -138,7 +139,7 @@ impl Write for Standard {
     }
 }
 
-/// Waits until a file is ready for something, or whoever is at its other end has gone away.
+/// Waits until a file is ready for something, or its other end is gone.
 fn wait(file: &File, events: c_short) -> io::Result<()> {
     let mut file = libc::pollfd {
         fd: file.as_raw_fd(),
@@ -172,8 +173,8 @@ fn columns(terminal: RawFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
-/// The reader of our output has gone away: ends this process as it ends any other, unless
-/// whoever started it wants it to live on.
+/// The reader of our output is gone: ends this process by SIGPIPE as usual, unless its parent
+/// ignores that signal.
 fn broken_pipe() {
     if DIES_OF_BROKEN_PIPES.load(Ordering::Relaxed) {
         // SAFETY: restores the default action, which needs no handler, and ends the process.

@@ -18,7 +18,7 @@ use crate::names::Names;
 use crate::render::{Out, save};
 use crate::rules::{self, Meaning};
 
-/// What a reader of statuses learns.
+/// Exit statuses, as those of `diff`.
 const DIFFERENT: u8 = 1;
 const TROUBLE: u8 = 2;
 
@@ -63,7 +63,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     Ok(if left.is_empty() { 0 } else { DIFFERENT })
 }
 
-/// Says what `apply` would do.
+/// Prints what `apply` would do.
 pub fn diff(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, apply.file.as_deref())? else {
         return Ok(TROUBLE);
@@ -86,7 +86,7 @@ pub fn diff(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     Ok(if steps.is_empty() { 0 } else { DIFFERENT })
 }
 
-/// Says what is wrong with the file, without a kernel.
+/// Reports what is wrong with the file, without a kernel.
 pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, check.file.as_deref())? else {
         return Ok(TROUBLE);
@@ -126,7 +126,7 @@ fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Mean
     Ok(is_sound.then_some(meaning))
 }
 
-/// The table as it is, as far as the file speaks of it.
+/// The current table, as far as the file describes it.
 fn current(client: &mut Client, meaning: &Meaning) -> Result<Table, Error> {
     let mut entries = asked(Action::Read, client.table(Detail::Settings))?;
     sort_table(&mut entries);
@@ -152,7 +152,7 @@ fn refuse_to_empty(current: &Table, meaning: &Meaning, keep: bool) -> Result<(),
     Ok(())
 }
 
-/// Trouble with the kernel has a status of its own here, as with `diff` and `cmp`.
+/// Here, errors of the kernel have status 2, as with `diff` and `cmp`.
 fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     outcome.map_err(|error| Error::Trouble(Box::new(error)))
 }
@@ -161,7 +161,7 @@ fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
 struct Run<'a> {
     env: &'a mut Env,
     meaning: &'a Meaning,
-    /// Services of which something was refused: their servers keep what they have.
+    /// Services for which something was refused: their servers keep what they have.
     failed: HashSet<ServiceId>,
     refused: usize,
     summary: Summary,

@@ -1,4 +1,4 @@
-//! The outside world as one value, so that tests can be the world.
+//! The outside world as one value, so that tests can replace it.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -24,7 +24,7 @@ pub struct Env {
     /// The network namespace to work in, if it is another one.
     pub netns: Option<Netns>,
     pub names: fn() -> Names,
-    /// Called when whoever reads standard output has gone away. It may end the process.
+    /// Called when the reader of standard output is gone. It may end the process.
     pub broken_pipe: fn(),
     /// Runs a function; signals that would end the process meanwhile wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
@@ -80,7 +80,7 @@ pub struct Stream {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
-    /// How wide it is, if it says so.
+    /// Its width, if known.
     pub columns: Option<usize>,
 }
 
@@ -101,7 +101,7 @@ impl Env {
         self.netns = globals.netns.as_ref().map(Netns::new);
     }
 
-    /// Standard input, which can be had once.
+    /// Standard input, which can be taken once.
     pub fn take_stdin(&mut self) -> Box<dyn Read> {
         mem::replace(&mut self.stdin.source, Box::new(io::empty()))
     }
@@ -135,7 +135,7 @@ impl Env {
         if self.stderr.is_terminal() {
             line = harmless(&line);
         }
-        // Where even this cannot be written there is nobody left to tell.
+        // If this cannot be written either, there is no other way to report it.
         let _ = self.stderr.sink.write_all(&line);
     }
 
@@ -194,8 +194,8 @@ pub(super) fn print_to(
     written.and(flushed)
 }
 
-/// A terminal. Names come from name servers and from whoever makes a telephone call: what they
-/// hold must not control it.
+/// A terminal. Names come from name servers, and call ids from anyone who makes a call: their
+/// bytes must not control it.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

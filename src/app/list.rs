@@ -163,7 +163,7 @@ fn wanted(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
     table
 }
 
-/// What a director has beside its services, which monitoring gets with all of them.
+/// What monitoring gets besides the services.
 fn rest_of_director(
     out: &mut Out,
     client: &mut Client,
@@ -275,8 +275,8 @@ fn count_connections(
     unread
 }
 
-/// Does something with each connection that is wanted. A line that cannot be read hides no other:
-/// the first is the error in the end.
+/// Calls a function with each wanted connection. Reading goes on after a line that cannot be
+/// read; the first such line is the error in the end.
 fn for_each(
     table: &mut Connections,
     wanted: &Wanted,
@@ -319,7 +319,7 @@ fn save_table(
             save_change(out, Change::StartDaemon(daemon), &mut unsaid)?;
         }
     }
-    // That not all of it could be written is the worse news.
+    // An incomplete save is the more serious error.
     out.flush()?;
     if unsaid.is_empty() {
         return Ok(());

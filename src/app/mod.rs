@@ -1,5 +1,4 @@
-//! The program as a function: arguments in, exit status out. All that it needs of the outside
-//! world comes by `Env`.
+//! The program as a function: arguments in, exit status out. `Env` is the outside world.
 
 mod apply;
 mod change;
@@ -21,7 +20,7 @@ use crate::kernel;
 use restore::Restore;
 use source::Source;
 
-/// The name that messages tell people to type, whatever a wrapper is called.
+/// The name of the program in messages.
 const NAME: &[u8] = b"ipvsadm";
 
 /// What the program does without any arguments.

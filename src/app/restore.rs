@@ -21,7 +21,7 @@ const REPLACES: &str =
 
 pub struct Restore<'a> {
     names: Names,
-    /// There is none until a line needs the kernel.
+    /// Opened when the first line needs the kernel.
     batch: Option<Batch<Client, usize>>,
     report: Report<'a>,
 }
@@ -204,7 +204,7 @@ impl<'a> Restore<'a> {
         Ok(())
     }
 
-    /// Runs commands whatever becomes of each, as long as there is a kernel to run them.
+    /// Runs all commands, also after failures, as long as the kernel answers.
     fn run_all(&mut self, commands: &[(usize, Command)]) {
         let run =
             commands
@@ -285,7 +285,7 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// What prints comes after everything before it is done.
+    /// Runs a command that prints, once everything before it is done.
     fn show(
         &mut self,
         line: usize,
@@ -300,7 +300,7 @@ impl<'a> Restore<'a> {
         Ok(())
     }
 
-    /// Has everything done that was gathered up to a line.
+    /// Waits until everything that was gathered up to a line is done.
     fn settle(&mut self, line: usize) -> Result<(), Failure> {
         let Some(batch) = &mut self.batch else {
             return Ok(());
@@ -311,8 +311,8 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Names the lines of which it is not known whether they were done. It ends nothing, unless
-    /// there is no kernel to do more.
+    /// Names the lines that may or may not have been done. The run goes on unless the kernel is
+    /// gone.
     fn unsettled(&mut self, line: usize, error: Error) -> Result<(), Failure> {
         let unknown = self.batch.as_mut().map(Batch::take_unknown);
         let unknown = unknown.unwrap_or_default();

@@ -6,10 +6,10 @@ use crate::error::{Action, BadValue, Error, Word};
 use crate::model::Family;
 use crate::model::terms::SCHEDULERS;
 
-/// A name with more slips than one in so many letters means something else.
+/// A name with more than one typing error in this many letters means something else.
 const LETTERS_A_SLIP: usize = 3;
 
-/// A line of advice, where there is more to say than the message says.
+/// A line of advice, if there is any beyond the message.
 pub fn advice(error: &Error) -> Option<String> {
     let line = match error {
         Error::NoCommand(_) => "the first option must be a command, such as -L",
@@ -125,7 +125,7 @@ fn scheduler_without_option(word: &Word) -> Option<String> {
     Some(format!("did you mean -s {name}?"))
 }
 
-/// The command with everything that it cannot do without.
+/// The command with everything that it requires.
 fn complete_line(command: &str) -> Option<String> {
     let spec = COMMANDS.iter().find(|spec| spec.name == command)?;
     let mut line = format!("try: ipvsadm {}", spelled(Spec::Command(spec)));

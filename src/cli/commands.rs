@@ -34,7 +34,7 @@ pub enum Verb {
 
 type Build = for<'a> fn(&Line<'a>) -> Result<Command, Error>;
 
-/// What a command cannot do without.
+/// A command with nothing but the required fields.
 const fn command(verb: Verb, build: Build) -> CommandSpec {
     CommandSpec {
         verb,

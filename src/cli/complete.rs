@@ -42,7 +42,7 @@ pub enum Completes {
     Namespaces,
 }
 
-/// Something that may stand on the line, and a few words about it.
+/// A word that may come next, and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub text: Vec<u8>,
@@ -58,7 +58,7 @@ impl Candidate {
     }
 }
 
-/// What the line says for every command.
+/// The options on the line that go with every command.
 pub fn globals(words: &[&[u8]]) -> Globals {
     let mut events = Words::new(words.iter().copied()).flatten();
     let netns = events.find_map(|event| match event {
@@ -150,13 +150,13 @@ fn commands(current: &[u8]) -> Vec<Candidate> {
     all.map(|spec| named(spec, current)).collect()
 }
 
-/// What goes with every command is offered where its long name has begun: it would stand in the
-/// way everywhere.
+/// Options that go with every command are offered once a long name has begun. Otherwise they would
+/// be in every list.
 fn is_asked_for(spec: &OptionSpec, current: &[u8]) -> bool {
     !spec.is_global || current.starts_with(b"--")
 }
 
-/// The options that the command takes and has not got.
+/// The options that the command takes and that are not on the line yet.
 fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
     let options = spec::options().filter(|spec| takes(line, spec) && is_asked_for(spec, current));
     options
@@ -164,7 +164,7 @@ fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
         .collect()
 }
 
-/// A command or an option as it goes on from what is typed, in short if it can be.
+/// A command or an option that continues what is typed, by its letter if it has one.
 fn named(spec: Spec, current: &[u8]) -> Candidate {
     let text = match spec.letters().first() {
         Some(&letter) if !current.starts_with(b"--") => vec![b'-', letter],
@@ -278,7 +278,7 @@ fn list_of(words: &[(&str, &str)], value: &[u8]) -> Vec<Candidate> {
     for (word, about) in free.iter().filter(|(word, _)| fits(word)) {
         lists.push(((*word).to_owned(), *about));
     }
-    // Shells put a blank behind the only candidate; a list that may go on wants none.
+    // Shells add a blank behind the only candidate, which would end a list too early.
     if let [(only, _)] = &lists[..] {
         let more = free.iter().filter(|(word, _)| word != only);
         let longer: Vec<_> = more
@@ -421,7 +421,7 @@ FWM  00000007 wrr
             texts("-A -s rr -b flag-1,flag-2,"),
             ["flag-1,flag-2,flag-3"]
         );
-        // One that may be followed by another is never the only one.
+        // A flag that another may follow is never the only candidate.
         assert_eq!(
             texts("-A -s sh -b sh-p"),
             ["sh-port", "sh-port,sh-fallback"]

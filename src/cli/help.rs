@@ -1,4 +1,4 @@
-//! What the program says of itself: its version, and the help, which is made of the declarations.
+//! The version and the help, which is generated from the declarations.
 
 use super::commands::COMMANDS;
 use super::options::GROUPS;
@@ -13,13 +13,13 @@ pub const VERSION: &str = concat!(
 
 /// Where the options begin, behind the names of their groups.
 const INDENT: usize = 9;
-/// Where it begins what is said about commands and options.
+/// Where descriptions begin.
 const ABOUT: usize = 41;
 /// The room for an option that shares its line with another, and for its name.
 const HALF: usize = 35;
 const HALF_NAME: usize = 18;
 
-/// A line for each command, and the options by what they describe.
+/// A line for each command, then the options by group.
 pub fn help(program: &[u8]) -> String {
     let program = String::from_utf8_lossy(program);
     let mut help = format!("{VERSION}Usage: {program} COMMAND [OPTION]...\n\n");
@@ -34,7 +34,7 @@ pub fn help(program: &[u8]) -> String {
     help
 }
 
-/// The words behind a command: its value, and the groups that it takes or demands.
+/// What follows a command: its value, and the groups that it takes or requires.
 fn usage(spec: &CommandSpec) -> String {
     let mut usage = match spec.operands {
         Operands::Nothing => value_name(&spec.value),

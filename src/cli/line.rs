@@ -1,5 +1,4 @@
-//! A line is taken in from left to right, and the first error wins. Only then come the checks
-//! that need the whole line.
+//! Options are taken from left to right, and the first error wins. Checks of the whole line follow.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -20,7 +19,7 @@ const BAD_MASK: &str = "illegal virtual server persistent mask specified";
 const BAD_SERVER: &str = "illegal real server address[:port] specified";
 pub(super) const BAD_TIMEOUT: &str = "invalid timeout value `{}' specified";
 
-/// So many operands are kept: the three of `--set`, and the first that is too many.
+/// How many operands are kept: the three of `--set`, and the first one too many.
 pub(super) const MOST_OPERANDS: usize = 4;
 
 /// Reads one line. `program` is the name that messages call this program by.
@@ -45,7 +44,7 @@ pub fn read<'a>(
         let taken = event
             .map_err(Error::from)
             .and_then(|event| line.take(event));
-        // The line ends here: what still waits for its justification stands further left.
+        // Nothing follows any more: what still needs a later option stands further left.
         taken.map_err(|error| line.unjustified().unwrap_or(error))?;
     }
     if let Some(error) = line.unjustified() {
@@ -136,7 +135,7 @@ pub(super) enum ServerSoFar<'a> {
     PortNamed(IpAddr, &'a [u8], &'a [u8]),
 }
 
-/// What means something only if a certain option follows further right on the line.
+/// Something that is legal only if a certain option follows on the line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Early<'a> {
     /// `-6`, which belongs to a mark.
@@ -147,11 +146,11 @@ enum Early<'a> {
     NamedPort(&'a [u8]),
 }
 
-/// What has been said so far.
+/// A line as far as it has been read.
 pub struct Line<'a> {
     pub verb: Verb,
     names: &'a Names,
-    /// The slots that are filled, but for those of free options.
+    /// The slots that are filled, except those of free options.
     pub given: Slots,
     /// The settings that are named.
     pub named: Settings,
@@ -160,7 +159,7 @@ pub struct Line<'a> {
     pub(super) operands: Operands<'a>,
     pub timeouts: Timeouts,
     pub service: Option<ServiceId>,
-    /// What still waits for its justification, in the order of the line.
+    /// What still needs a later option, in the order of the line.
     early: Vec<Early<'a>>,
     pub scheduler: Option<Scheduler>,
     pub scheduler_flags: &'a [u8],
@@ -309,7 +308,7 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// The first thing on the line that nothing has justified so far.
+    /// The error for the first thing that still needs a later option.
     fn unjustified(&self) -> Option<Error> {
         self.early.first().map(|early| match early {
             Early::Ipv6 => Error::Ipv6BeforeMark,
@@ -330,7 +329,7 @@ impl<'a> Line<'a> {
     }
 
     /// A mask that stood further left was taken for one of IPv4. What means nothing to IPv6,
-    /// such as 255.255.255.255, is dropped without a word, as scripts may count on.
+    /// such as 255.255.255.255, is dropped silently, since scripts may rely on that.
     fn family_known(&mut self, family: Family) {
         let is_ipv4 = !matches!(self.mask, Some(Mask::V6(_)));
         if family == Family::V6 && is_ipv4 {
@@ -348,7 +347,7 @@ impl<'a> Line<'a> {
                 Some(mask) => Some(Mask::V4(mask)),
                 None if as_ipv6.is_none() => return Err(BAD_MASK.into()),
                 None => {
-                    // A number was meant, which no name server need know.
+                    // This was a number, so it does not matter that no name server knows it.
                     self.names.unanswered();
                     self.early.push(Early::Mask(text));
                     None

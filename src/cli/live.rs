@@ -10,14 +10,13 @@ use crate::model::Protocol;
 
 const TABLE: &str = "/proc/thread-self/net/ip_vs";
 
-/// Unlike `/sys/class/net` it always shows the network namespace of whoever reads it.
+/// Unlike `/sys/class/net` this always shows the network namespace of the reader.
 const INTERFACES: &str = "/proc/thread-self/net/dev";
 
-/// How long reading the table may take: somebody waits at a terminal.
+/// How long reading the table may take: a user is waiting.
 const PATIENCE: Duration = Duration::from_millis(15);
 
-/// What there is, in the words of the kernel. Without IPVS, or the right to read it, there is
-/// nothing.
+/// What the kernel shows to everyone; empty without IPVS.
 #[derive(Debug, Default)]
 pub struct Live {
     pub services: Vec<u8>,
@@ -25,7 +24,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// What there is in the network namespace of this thread.
+    /// Reads it in the network namespace of this thread.
     pub fn read() -> Self {
         Self {
             services: table(),
@@ -41,7 +40,7 @@ pub struct LiveService<'a> {
     pub servers: Vec<LiveServer<'a>>,
 }
 
-/// What the table tells services apart by. It does not say the family of a mark.
+/// What identifies a service in the table, which does not show the family of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LiveId {
     Address(Protocol, SocketAddr),
@@ -74,8 +73,8 @@ impl LiveService<'_> {
     }
 }
 
-/// What the table holds, or of a huge one the beginning: the kernel starts over for every page
-/// of it, which takes seconds.
+/// The text of the table. Of a huge one this is the beginning: the kernel starts over for every
+/// page, which takes seconds.
 fn table() -> Vec<u8> {
     let start = Instant::now();
     let mut text = Vec::new();
@@ -91,7 +90,7 @@ fn table() -> Vec<u8> {
     text
 }
 
-/// Reads the text of the table, and sorts it. Lines that make no sense are passed over.
+/// Reads the text of the table, and sorts it. Lines that make no sense are skipped.
 pub fn services(text: &str) -> Vec<LiveService<'_>> {
     let mut services: Vec<LiveService> = Vec::new();
     for line in text.lines() {

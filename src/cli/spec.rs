@@ -1,6 +1,6 @@
 //! What the declaration of a command or an option consists of. Each stands in one place, in
 //! `commands.rs` or below `options/`; the reader, the checks, help, manual, completion and advice
-//! all go by it.
+//! all use it.
 
 use super::commands::{COMMANDS, Verb};
 use super::complete::Completes;
@@ -29,7 +29,7 @@ pub struct CommandSpec {
     pub manual: &'static str,
 }
 
-/// What the words of a line stand for that belong to no option.
+/// The meaning of words that belong to no option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
     Nothing,
@@ -53,7 +53,7 @@ pub struct OptionSpec {
     pub must: &'static [Verb],
     /// The commands that take it.
     pub may: &'static [Verb],
-    /// The commands that take just one of all options that name them here.
+    /// The commands that take exactly one of the options that name them here.
     pub one_of: &'static [Verb],
     /// The settings that it names.
     pub names: Settings,
@@ -65,7 +65,7 @@ pub struct OptionSpec {
     pub manual: &'static str,
 }
 
-/// What the other options do without: only flags, taken by nobody.
+/// The defaults of options: a flag that no command takes.
 pub const OPTION: OptionSpec = OptionSpec {
     short: None,
     long: "",
@@ -124,7 +124,7 @@ pub enum Value {
 pub struct Form {
     /// What the help calls it.
     pub name: &'static str,
-    /// What is allowed, for those who typed something else.
+    /// What is allowed, for advice about wrong values.
     pub allowed: &'static str,
     pub completes: Completes,
 }
@@ -216,7 +216,7 @@ impl Spec {
         specs().find(|spec| spec.long().as_bytes() == name)
     }
 
-    /// The error for what it was refused for.
+    /// The error for a refusal.
     pub fn refused(self, refusal: Refusal, value: Option<&[u8]>) -> Error {
         match refusal {
             Refusal::Illegal(message) => self.illegal(message, value.unwrap_or_default()),
@@ -224,7 +224,7 @@ impl Spec {
         }
     }
 
-    /// The error for a value that it does not take.
+    /// The error for an illegal value.
     pub fn illegal(self, message: &'static str, value: &[u8]) -> Error {
         let allowed = self.value().form().map(Form::allowed).unwrap_or_default();
         Error::Value(Box::new(BadValue {
@@ -306,7 +306,7 @@ impl Slots {
     }
 }
 
-/// What a command demands of its line.
+/// What a command requires of its line.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
     pub must: Slots,

@@ -39,7 +39,7 @@ pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
     Some(HostPort { address, port })
 }
 
-/// A host without its brackets, and the port behind it. Digits alone are no host.
+/// A host without its brackets, and the port behind it. Digits alone are not a host.
 fn split_port(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if let [b'[', inside @ ..] = text {
         let end = inside.iter().rposition(|&byte| byte == b']')?;
@@ -106,7 +106,7 @@ pub fn number(text: &[u8], range: RangeInclusive<i64>) -> Option<i64> {
     range.contains(&value).then_some(value)
 }
 
-/// A number from `least` to `most` in the type that it is kept in.
+/// A number from `least` to `most`, in the type of `most`.
 pub fn bounded<T: TryFrom<i64> + Into<i64>>(text: Option<&[u8]>, least: i64, most: T) -> Option<T> {
     let value = number(text?, least..=most.into())?;
     T::try_from(value).ok()

@@ -168,7 +168,7 @@ impl Line<'_> {
         named(self.output)
     }
 
-    /// A change with what the line says of how to treat what is there.
+    /// A change, and how the line wants what exists to be treated.
     pub fn careful(&self, change: Change) -> Result<Command, Error> {
         let careful = Careful {
             change,
@@ -348,7 +348,7 @@ fn named(file: Option<&[u8]>) -> Option<Vec<u8>> {
     file.filter(|file| *file != b"-").map(<[u8]>::to_vec)
 }
 
-/// Whether a service can become this, of which some settings were named and the others kept.
+/// Whether a service can get these settings, some of them named and the others kept.
 pub fn check_kept_service(service: &Service, flags_of: Option<&str>) -> Result<(), Error> {
     let scheduler = service.scheduler.as_bytes();
     if flags_of.is_some_and(|owner| owner.as_bytes() != scheduler) {
@@ -359,7 +359,7 @@ pub fn check_kept_service(service: &Service, flags_of: Option<&str>) -> Result<(
     Ok(())
 }
 
-/// Whether a server can become this, of which some settings were named and the others kept.
+/// Whether a server can get these settings, some of them named and the others kept.
 pub fn check_kept_server(
     service: &ServiceId,
     server: &Server,

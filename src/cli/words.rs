@@ -1,4 +1,4 @@
-//! The rules by which words become commands, options and values, those of the popt library.
+//! The rules of the popt library, by which words become commands, options and values.
 //!
 //! Words are bytes and are borrowed; nothing is allocated and nothing is given a meaning.
 
@@ -111,7 +111,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
 impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Iterator for Words<'a, I> {
     type Item = Result<Event<'a>, Fault<'a>>;
 
-    /// Inlined with all that a short option takes: handing events on takes a tenth of a restore.
+    /// Inlined with everything for short options: the calls would take a tenth of a restore.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((word, at)) = self.bundle.take() {

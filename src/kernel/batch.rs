@@ -7,7 +7,7 @@ use super::client::{Client, Way};
 use super::error::{Action, Error, Refusal, Result};
 use crate::model::Change;
 
-/// More than any change takes of a send, and more than the question behind the last one.
+/// More room than any change needs in a send, and than the question behind the last change.
 const CHANGE_SIZE: usize = 256;
 
 /// Changes on their way to the kernel, in order, each with a tag to recognise it.
@@ -50,7 +50,7 @@ pub struct Batch<C, T> {
     client: C,
     sent: Vec<(T, Action)>,
     unknown: Vec<T>,
-    /// So many answers fit the socket.
+    /// How many answers fit in the socket.
     most_changes: usize,
     most_bytes: usize,
 }

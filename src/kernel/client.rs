@@ -65,8 +65,8 @@ impl Client {
     ///
     /// Without `CAP_NET_ADMIN` in the initial user namespace the kernel refuses netlink. Root of
     /// another user namespace may still use the older socket options of IPVS, and so the client
-    /// does then: for IPv4 only, without engines, tunnels and most settings of daemons. Whoever
-    /// may do nothing at all gets a [`Refusal`](super::Refusal) that is
+    /// does then: for IPv4 only, without engines, tunnels and most settings of daemons. Without any
+    /// right the error is a [`Refusal`](super::Refusal) that is
     /// [`not_permitted`](super::Refusal::not_permitted).
     pub fn open() -> Result<Self> {
         Self::over(Box::new(Socket::open(None)?))

@@ -1,4 +1,4 @@
-//! Changes of which one thing is wrong, to see that tests notice: no user's program has this.
+//! Changes with one mistake each, to prove that tests notice. Released programs do not have this.
 //!
 //! `IPVSADM_MUTANT` says what, in four numbers: the attribute around it or 0, its own attribute,
 //! the place of a byte in the value of that, and the bits that are flipped there.

@@ -27,7 +27,7 @@ const KERNEL: u32 = 0;
 /// The answers to a question that has any number of them.
 pub struct List<T> {
     pub items: Vec<T>,
-    /// Whether they are of one moment. The kernel sends a longer list in parts and continues
+    /// Whether they are a snapshot. The kernel sends a longer list in parts and continues
     /// after as many items as it has sent: if some were deleted, it silently skips others.
     pub at_once: bool,
 }

@@ -63,7 +63,7 @@ fn enter(namespace: &File) -> io::Result<()> {
     }
 }
 
-/// Runs something in a namespace, or in that of this thread if there is none.
+/// Runs something in a namespace; `None` is that of this thread.
 pub(super) fn run_in<T: Send>(
     namespace: Option<&Netns>,
     run: impl FnOnce() -> io::Result<T> + Send,

@@ -116,7 +116,7 @@ pub fn read(attributes: &[u8]) -> Result<ServiceState, Malformed> {
             PORT => port = Some(attribute::port(value)?),
             FWMARK => mark = Some(number(value)?),
             SCHED_NAME => scheduler = Name::cut(value),
-            // A mask of no meaning follows the flags.
+            // A mask follows the flags; it means nothing in an answer.
             FLAGS => bits = Some(number(&exactly::<8>(value)?[..4])?),
             TIMEOUT => timeout = Some(number(value)?),
             NETMASK => mask = Some(exactly(value)?),

@@ -138,8 +138,8 @@ impl Transport for Socket {
     }
 }
 
-/// Has a command start with its standard files alone: what else this process was started with, or
-/// holds open, is not for it.
+/// Makes a command start with its standard files only: it inherits nothing else that this process
+/// has open.
 pub fn keep_descriptors_from(command: &mut Command) {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let names = entries.flatten().map(|entry| entry.file_name());
@@ -170,7 +170,7 @@ fn open_plain() -> io::Result<OwnedFd> {
 
 fn open_netlink() -> io::Result<netlink_sys::Socket> {
     let netlink = netlink_sys::Socket::new(NETLINK_GENERIC)?;
-    // Connected to the kernel: nobody else's messages are let in.
+    // Connected to the kernel, so that messages of other senders are dropped.
     netlink.connect(&SocketAddr::new(0, 0))?;
     netlink.set_cap_ack(true)?;
     let patience = libc::timeval {

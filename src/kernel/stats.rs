@@ -15,7 +15,7 @@ const OUTPPS: u16 = 8;
 const INBPS: u16 = 9;
 const OUTBPS: u16 = 10;
 
-/// The counters as they were sent: narrow by every kernel, wide by newer ones too.
+/// The counters as they were sent: every kernel sends 32 bits, newer ones also 64.
 #[derive(Default)]
 pub struct Counters<'a> {
     pub narrow: Option<&'a [u8]>,

@@ -109,7 +109,7 @@ impl Client {
         match self.netlink.options().services() {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(error) if self.way == Way::Options => Err(error),
-            // Somebody may have allowed us netlink and nothing else.
+            // This process may have the right to use netlink and nothing else.
             Err(_) => Ok(None),
         }
     }
@@ -181,8 +181,7 @@ impl Client {
         }
     }
 
-    /// Services that are not sure are asked for before, many at once, and left out if they are
-    /// gone.
+    /// Services that may be gone are asked for first, many at once, and left out if they are.
     fn each_found<T>(
         &mut self,
         mut found: impl ExactSizeIterator<Item = Found>,

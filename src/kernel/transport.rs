@@ -9,8 +9,8 @@ const SLOTS: usize = 16;
 /// offered: a socket that has received once with this one is given as much each time.
 pub const SLOT_SIZE: usize = 32 * 1024;
 
-/// What the client needs of an operating system. Each method is one system call or two, and
-/// none of them waits for ever.
+/// What the client needs from an operating system. Each method is one or two system calls, and
+/// none of them waits without limit.
 pub trait Transport: Send {
     /// Sends netlink messages; the kernel has executed them when this returns.
     fn send(&mut self, messages: &[u8]) -> io::Result<()>;
@@ -45,7 +45,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// More than an answer takes of the socket's buffer, by the kernel's own reckoning.
+    /// More than an answer takes in the socket's buffer, as the kernel counts.
     const ANSWER: usize = 2048;
 
     /// How many answers can wait in the socket at once.
@@ -57,7 +57,7 @@ impl Room {
 /// What came with a datagram.
 #[derive(Clone, Copy, Debug, Default)]
 struct Label {
-    /// How long it was, be it more than there was room for.
+    /// Its length, even if that is more than there was room for.
     length: usize,
     /// The port of the sender; the kernel's is 0.
     sender: u32,
@@ -105,7 +105,7 @@ impl Inbox {
         self.count = 0;
     }
 
-    /// The empty slots, in the order in which `filled` is to be told of them.
+    /// The empty slots, in the order of the calls of `filled`.
     pub fn empty_slots(&mut self) -> [&mut [u8]; SLOTS] {
         self.clear();
         let mut slots = self.bytes.chunks_exact_mut(SLOT_SIZE);

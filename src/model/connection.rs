@@ -1,4 +1,4 @@
-//! A connection that the director knows of.
+//! A connection that the director knows.
 
 use std::net::SocketAddr;
 

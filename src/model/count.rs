@@ -63,9 +63,9 @@ impl StateCount {
 pub struct ClientCount {
     /// Its address.
     pub address: IpAddr,
-    /// It has so many at least.
+    /// The fewest that it can have.
     pub at_least: u64,
-    /// It has so many at most.
+    /// The most that it can have.
     pub at_most: u64,
 }
 
@@ -77,12 +77,12 @@ pub struct ConnectionCounts {
     pub total: u64,
     servers: HashMap<(Word, SocketAddr), Vec<(Word, u64)>>,
     clients: HashMap<IpAddr, u64>,
-    /// So much may have been taken off the number of each client, or of one that is not kept.
+    /// How much the number of a client, kept or not, may be too low.
     missing: u64,
 }
 
 impl ConnectionCounts {
-    /// So many clients are counted exactly.
+    /// How many clients are counted exactly.
     pub const MOST_CLIENTS: usize = 65_536;
 
     /// Counts one more.
@@ -102,9 +102,9 @@ impl ConnectionCounts {
         }
     }
 
-    /// Makes room: drops the half of the clients that have least, and takes from the others what
-    /// the largest of these had. So each that has more than its share of all connections stays
-    /// (Misra and Gries, 1982).
+    /// Makes room: drops the half of the clients with the fewest connections, and subtracts the
+    /// largest of their numbers from the others. Any client with more than its share of all
+    /// connections stays (Misra and Gries, 1982).
     fn thin_out(&mut self) {
         let mut numbers: Vec<u64> = self.clients.values().copied().collect();
         let middle = numbers.len() / 2;
@@ -121,7 +121,7 @@ impl ConnectionCounts {
         (self.missing == 0).then_some(self.clients.len())
     }
 
-    /// The connections of each server in each state, in the order of these.
+    /// The connections of each server in each state, sorted by server and state.
     pub fn by_server(&self) -> Vec<StateCount> {
         let servers = self.servers.iter();
         let counts = servers.flat_map(|(&(protocol, server), states)| {
@@ -137,7 +137,7 @@ impl ConnectionCounts {
         counts
     }
 
-    /// The clients that have most connections, those first that have more.
+    /// The clients with the most connections, in descending order.
     pub fn top_clients(&self, most: usize) -> Vec<ClientCount> {
         let mut clients: Vec<_> = self
             .clients

@@ -1,5 +1,5 @@
-//! From the table as it is to the table as it shall be, without a moment in which a service has
-//! no usable server that has one before and after.
+//! The steps from the current table to the wanted one. At no moment does a service lack a usable
+//! server that has one before and after.
 //!
 //! What exists in both is edited in place, so its connections and counters go on; only what the
 //! wanted table does not have is deleted. Servers come before servers go: at every point of the
@@ -13,9 +13,9 @@ use super::{Change, Daemon, Entry, Server, ServerId, Service, ServiceId, Timeout
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     pub services: Vec<Configured>,
-    /// 0 leaves one as it is. Nothing is said about them by `None`.
+    /// 0 leaves one as it is; `None` leaves all of them.
     pub timeouts: Option<Timeouts>,
-    /// Roles that are missing are not spoken of.
+    /// Roles that are missing stay as they are.
     pub daemons: Vec<Daemon>,
 }
 
@@ -35,7 +35,7 @@ impl From<&Entry> for Configured {
     }
 }
 
-/// The parts of the way, in their order.
+/// The stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// New services, each with its servers.
@@ -52,12 +52,12 @@ pub enum Phase {
     Settings,
 }
 
-/// What a change costs that cannot be had for nothing.
+/// What a change costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// New connections are refused while the scheduler changes.
     Scheduler,
-    /// Clients are pinned by another mask, so some move to another server.
+    /// Persistence uses another mask, so some clients move to another server.
     Mask,
     /// Old connections stay with the old forwarding method.
     Forwarding,
@@ -75,8 +75,8 @@ pub struct Step {
     pub cost: Option<Cost>,
 }
 
-/// The changes that make `wanted` of `current`, in the order in which they must be done. With
-/// `keep`, services stay that `wanted` does not have.
+/// The changes that turn `current` into `wanted`, in the order in which they must be made. With
+/// `keep`, services that `wanted` does not have stay.
 pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Vec<Step> {
     let mut steps = Steps(Vec::new());
     let old: HashMap<ServiceId, &Configured> = by_id(&current.services);
@@ -213,7 +213,7 @@ fn cost_of_service(old: &Service, new: &Service) -> Option<Cost> {
     (old.persistence.is_some() && old.mask != new.mask).then_some(Cost::Mask)
 }
 
-/// Whether a daemon does what is wanted of it. What is not said of it is the kernel's to choose.
+/// Whether a daemon has the wanted settings. Those that are `None` are left to the kernel.
 fn is_as_wanted(current: &Daemon, wanted: &Daemon) -> bool {
     fn fits<T: PartialEq>(wanted: Option<T>, current: Option<T>) -> bool {
         wanted.is_none() || wanted == current

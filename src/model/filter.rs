@@ -45,7 +45,7 @@ impl Filter {
 pub struct Host {
     /// Its address.
     pub address: IpAddr,
-    /// The port; any if there is none.
+    /// The port; `None` for any.
     pub port: Option<u16>,
 }
 

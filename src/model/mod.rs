@@ -1,7 +1,7 @@
 //! What IPVS is made of, as plain values: no text, no kernel, no I/O.
 //!
-//! Identity and settings (`Service`, `Server`) are what one asks for; what the kernel
-//! observed about them (`ServiceState`, `ServerState`) wraps them.
+//! `Service` and `Server` are identity and settings, as a program asks for them; `ServiceState` and
+//! `ServerState` add what the kernel observed.
 
 mod change;
 mod connection;

@@ -24,7 +24,7 @@ fn sort_servers(servers: &mut [ServerState]) {
     merge_sort(servers, key, server_precedes);
 }
 
-/// What services are compared by, the first difference counts.
+/// What services are compared by; the first difference counts.
 fn service_key(id: &ServiceId) -> [u32; 8] {
     match *id {
         ServiceId::Mark { mark, family } => [mark.get(), family_number(family), 0, 0, 0, 0, 0, 0],
@@ -45,7 +45,7 @@ fn server_key(id: &ServerId) -> (Family, [u32; 5]) {
     (id.family(), [a, b, c, d, id.port.into()])
 }
 
-/// The left one's family says how much of the addresses counts; the families themselves do not.
+/// The family of the left one decides how many numbers of the addresses are compared.
 fn server_precedes(left: &(Family, [u32; 5]), right: &(Family, [u32; 5])) -> bool {
     let ((family, left), (_, right)) = (left, right);
     match family {

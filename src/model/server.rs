@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Family, ServiceId, Stats};
 
-/// What makes a server that server within its service.
+/// What identifies a server within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerId {
@@ -160,8 +160,8 @@ impl Server {
 }
 
 impl Server {
-    /// Who it is in this service. Packets keep their port by direct routing and in tunnels: there
-    /// the port is always the service's.
+    /// Its identity in this service. Direct routing and tunnels do not change the port of packets:
+    /// there the port is always that of the service.
     pub fn placed_in(&self, service: &ServiceId) -> ServerId {
         let mut id = self.id;
         if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =

@@ -20,7 +20,7 @@ impl Protocol {
     pub const SCTP: Self = Self(132);
 }
 
-/// What makes a service that service: an address and port, or a firewall mark.
+/// What identifies a service: an address and port, or a firewall mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ServiceId {
@@ -35,7 +35,7 @@ pub enum ServiceId {
     },
     /// Packets that the firewall has marked, of any protocol and port.
     Mark {
-        /// Mark 0 is what packets without a mark have; the kernel takes it for no mark.
+        /// Packets without a mark have mark 0, so it cannot name a service.
         mark: NonZeroU32,
         /// The family of the packets: the same mark may be a service of each.
         family: Family,
@@ -68,7 +68,7 @@ impl ServiceId {
         }
     }
 
-    /// The port that a server takes which names none; a mark has none to give.
+    /// The port of servers that name no port of their own: 0 for a mark.
     pub fn port(&self) -> u16 {
         match *self {
             Self::Address { port, .. } => port,
@@ -77,7 +77,7 @@ impl ServiceId {
     }
 }
 
-/// Flags of a service: one-packet scheduling, and those that its scheduler reads as it likes.
+/// Flags of a service: one-packet scheduling, and those whose meaning depends on the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(from = "u32", into = "u32"))]
@@ -111,7 +111,7 @@ impl Flags {
         self.0
     }
 
-    /// Those of the flags that are among others.
+    /// The flags that are in both sets.
     pub const fn only(self, others: Self) -> Self {
         Self(self.0 & others.0)
     }
@@ -153,7 +153,7 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// The mask under which every client is one of its own.
+    /// The mask that keeps every client apart.
     pub fn whole(family: Family) -> Self {
         match family {
             Family::V4 => Self::V4(Ipv4Addr::BROADCAST),

@@ -1,4 +1,4 @@
-//! Which settings of a service or a server somebody names, and what becomes of the others.
+//! Which settings of a service or a server a command names, and what happens to the others.
 
 use std::ops::BitOr;
 
@@ -83,7 +83,7 @@ impl Service {
 }
 
 impl Server {
-    /// This server with its unnamed settings as they are in `current`, which also says who it is.
+    /// This server with its unnamed settings and its identity taken from `current`.
     /// A tunnel goes with the forwarding method, its port and checksum with its kind.
     pub fn keeping(&self, named: Settings, current: &Self) -> Self {
         let kept = |setting| !named.has(setting);

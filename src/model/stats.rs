@@ -8,7 +8,7 @@ pub struct Stats {
     pub connections: u64,
     /// Packets from clients.
     pub in_packets: u64,
-    /// Packets to clients. Only those that pass the director: with masquerading.
+    /// Packets to clients. Only those that pass through the director, as with masquerading.
     pub out_packets: u64,
     /// Bytes from clients.
     pub in_bytes: u64,
@@ -27,8 +27,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Whether what was counted fits 32 bits for sure. Each connection and each packet brought
-    /// 20 bytes at least, which is what the shortest head of a packet has.
+    /// Whether the counters surely fit in 32 bits. Each connection and each packet adds at least
+    /// 20 bytes, the size of the shortest header.
     pub fn fit_32_bits(&self) -> bool {
         self.in_bytes.saturating_add(self.out_bytes) < 20 << 32
     }

@@ -1,4 +1,4 @@
-//! The field's vocabulary: each word stands here once, whoever parses, prints or explains it.
+//! The vocabulary of IPVS. Parsing, printing, JSON, completion and advice share these words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,7 +33,8 @@ pub const fn term<T>(
     }
 }
 
-/// What has words. Values that only other programs or newer kernels can set have none.
+/// A type whose values have words. Values that only other programs or newer kernels can set have
+/// no word.
 pub trait Vocabulary: Copy + PartialEq + 'static {
     /// All values that have words.
     const TERMS: &'static [Term<Self>];
@@ -127,7 +128,7 @@ impl Vocabulary for DaemonRole {
     ];
 }
 
-/// The schedulers of the kernel, and what each goes by.
+/// The schedulers of the kernel, and how each chooses.
 pub const SCHEDULERS: &[(&str, &str)] = &[
     ("rr", "one after the other"),
     ("wrr", "one after the other, by weight"),

@@ -2,13 +2,13 @@
 
 use super::Stats;
 
-/// The sums over all services, and what the kernel tells of its tables.
+/// The sums over all services, and what the kernel reports about its tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Totals {
     /// Counters and rates over all services, deleted ones included.
     pub stats: Stats,
-    /// How full the tables are, where the kernel tells: since Linux 7.2.
+    /// How full the tables are, where the kernel reports it: since Linux 7.2.
     pub status: Option<Status>,
     /// How large the tables may become.
     pub limits: Limits,
@@ -30,7 +30,7 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HashTable {
-    /// What is in it.
+    /// How many entries it has.
     pub entries: u64,
     /// Its size.
     pub buckets: u64,
@@ -45,9 +45,9 @@ pub struct HashTable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Estimators {
-    /// So many there are.
+    /// How many are running.
     pub threads: u64,
-    /// So many there may be.
+    /// How many may run.
     pub most_threads: u64,
 }
 
@@ -55,11 +55,11 @@ pub struct Estimators {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
-    /// `conn_max`: so many connections there may be.
+    /// `conn_max`: the most connections.
     pub most_connections: Option<i64>,
     /// `conn_lfactor`: the table of connections grows when it has more entries than two to the
     /// power of this for each bucket.
     pub connection_load_factor: Option<i64>,
-    /// `svc_lfactor`: the same of the table of services.
+    /// `svc_lfactor`: the same for the table of services.
     pub service_load_factor: Option<i64>,
 }

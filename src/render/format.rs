@@ -57,7 +57,7 @@ pub trait Format {
 /// How many of the clients with most connections are shown.
 pub const TOP_CLIENTS: usize = 10;
 
-/// The format of this name.
+/// The format with this name.
 pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Format> {
     match name {
         command::Format::Classic => Box::new(Classic::new(view)),

@@ -85,8 +85,8 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Writes what has been gathered. What an error left of it is gone: to write it again might
-    /// double the part that was written.
+    /// Writes what has been gathered. After an error the rest is dropped: to write it again might
+    /// repeat the part that was written.
     pub fn flush(&mut self) -> io::Result<()> {
         let written = self.sink.write_all(&self.buffer);
         self.buffer.clear();

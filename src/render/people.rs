@@ -380,7 +380,7 @@ fn tables_sheet(status: &Status) -> Sheet {
     sheet
 }
 
-/// Nothing, if the kernel tells of none.
+/// `None` if the kernel has none of them.
 fn limits_sheet(totals: &Totals) -> Option<Sheet> {
     let sysctls = sysctls(&totals.limits).into_iter();
     let sysctls = sysctls.filter_map(|(name, value)| Some((name, grouped(value?))));

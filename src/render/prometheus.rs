@@ -16,14 +16,14 @@ use crate::names::Names;
 
 #[derive(Default)]
 pub struct Prometheus {
-    /// Connections become numbers of them: a series for each would be too many.
+    /// Connections are counted: one series for each would be too many.
     connections: ConnectionCounts,
 }
 
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 
-/// What is counted of a server, of a service, and in all.
+/// The counters of servers, of services, and of all.
 const COUNTERS: [(&str, &str); 5] = [
     ("connections_total", "Connections made"),
     ("incoming_packets_total", "Packets from clients"),
@@ -35,7 +35,7 @@ const COUNTERS: [(&str, &str); 5] = [
     ("outgoing_bytes_total", "Bytes to clients that passed here"),
 ];
 
-/// What else there is to know of a server. What means nothing to it has no sample.
+/// Other metrics of a server. One that does not apply to a server has no sample for it.
 type OfServer = (
     &'static str,
     &'static str,

@@ -13,14 +13,14 @@ use super::Screen;
 
 const BETWEEN: &str = " | ";
 
-/// How much further right the further lines of a row begin, where there is room for it.
+/// The indentation of the further lines of a row, where there is room for it.
 const INDENT: usize = 2;
 
 /// The cells of a table.
 pub struct Sheet {
     /// The first is the row of titles.
     rows: Vec<Row>,
-    /// So many columns are text. The others are numbers, which end at the same place.
+    /// How many columns are text. The others are numbers, aligned to the right.
     texts: usize,
 }
 
@@ -39,7 +39,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// What switches it on and off.
+    /// The codes that switch it on and off.
     fn codes(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Plain => None,

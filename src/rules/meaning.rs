@@ -1,5 +1,5 @@
-//! What a file of commands means as a table: what clearing the table and running the file would
-//! make of it.
+//! What a file of commands means as a table: the result of clearing the table and running the
+//! file.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ struct Place {
     line: usize,
 }
 
-/// What loads but is surely not meant.
+/// Something that loads but is surely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub line: usize,
@@ -44,7 +44,7 @@ impl Meaning {
         }
     }
 
-    /// Takes a command in. An error leaves out what it is about.
+    /// Adds a command. After an error nothing of it is added.
     pub fn take(&mut self, line: usize, command: &Command) -> Result<(), Error> {
         let is_first = std::mem::replace(&mut self.is_empty, false);
         match command {
@@ -150,7 +150,7 @@ impl Meaning {
         }
     }
 
-    /// What loads but is surely not meant, in the order of lines.
+    /// What loads but is surely a mistake, in the order of lines.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.notes.clone();
         for entry in &self.table.services {

@@ -42,7 +42,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     }
 }
 
-/// The address and port that a line means by this text, if it is whole there.
+/// What a line reads this text as: its address and port, if it is one word there.
 pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAddr, u16)> {
     let option = match protocol {
         Protocol::TCP => "-t",
@@ -63,8 +63,8 @@ pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAdd
     Some((address, port))
 }
 
-/// The words of a line, up to a comment. The program's own name may stand among them, as it
-/// does in a script of commands, and means nothing.
+/// The words of a line, up to a comment. The program's own name is skipped, so that a script of
+/// commands can be restored.
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|byte| is_blank(*byte))
         .take_while(|word| !word.starts_with(b"#"))

@@ -196,7 +196,7 @@ impl Bench<'_> {
         self.program(view, || ipvsadm(Side::Ours, &words))
     }
 
-    /// Connections as another director would tell of them, over the loopback device.
+    /// Connections as another director would send them, over the loopback device.
     fn list_connections(&mut self) -> Result<()> {
         self.starts()?;
         receive_connections(CONNECTIONS)?;

@@ -1,4 +1,4 @@
-//! Feeds a surface: watches for panics, for inputs that take for ever and for memory that grows.
+//! Feeds a surface: watches for panics, for inputs that never end and for memory that grows.
 
 use std::env;
 use std::fs;

@@ -42,7 +42,7 @@ pub fn number(text: &CStr) -> Option<i64> {
     (rest == 0 && end.cast_const() != text.as_ptr()).then_some(number)
 }
 
-/// An option as popt is told of it.
+/// An option in the form that popt takes.
 #[repr(C)]
 struct PoptOption {
     long_name: *const c_char,

@@ -19,7 +19,7 @@ pub const SURFACE: Surface = Surface {
     open,
 };
 
-/// The text that popt replaces by another word, and hangs on.
+/// The text that popt replaces by another word, and that can make it loop.
 const MACRO: &[u8] = b"!#:+";
 
 fn mill() -> Mill {

@@ -87,7 +87,7 @@ const MUTANTS: &[(&str, &[(&str, &str)])] = &[
 pub const KILLED: &str = "mutants killed";
 
 /// A test for each mutant, and one that the cases have nothing to notice without any: the last,
-/// since it vouches for the world of the others.
+/// since it proves the world of the others.
 pub fn tests() -> Vec<KernelTest> {
     let cases = Rc::new(cases::tests());
     let mut tests = Vec::new();

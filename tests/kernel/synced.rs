@@ -1,4 +1,4 @@
-//! Connections as another director tells of them: messages of the synchronisation protocol, sent to
+//! Connections as another director sends them: messages of the synchronisation protocol, sent to
 //! a backup daemon on the loopback device.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};

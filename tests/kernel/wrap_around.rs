@@ -1,5 +1,5 @@
-//! Tables whose order is none: the reference compares addresses and marks by differences that
-//! wrap around, so that what it prints hangs on the order in which the kernel tells of services
+//! Tables without a true order: the reference compares addresses and marks by differences that
+//! wrap around, so that its output depends on the order in which the kernel lists services
 //! and on its way of sorting. Both programs list the same table of the same kernel.
 
 use std::fmt::Write;

@@ -76,7 +76,7 @@ impl Emulation {
         let files = kit.path().join(list.unwrap_or("no-tests"));
         let files = files.with_extension("initramfs");
         pack(&files, kit, &modules, list)?;
-        // The emulator translates a program anew wherever else in memory it runs.
+        // The emulator translates a program again at each address where it runs.
         let mut words = format!("console=ttyS0 quiet panic=-1 norandmaps {ROLE}={role}");
         for (name, value) in variables {
             words += &format!(" {name}={value}");

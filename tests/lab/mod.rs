@@ -56,7 +56,7 @@ pub fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> 
 
 /// Makes the world of process 1; returns the path of its channel to the outside.
 fn enter() -> Result<&'static str> {
-    // An emulated kernel is told of no folder outside.
+    // An emulated kernel sees no folder outside.
     if env::var_os(guest::KIT).is_some() {
         guest::enter_guest()?;
         Ok("/dev/tty1")

@@ -1,4 +1,4 @@
-//! The table read as a `clap::Command` accepts every line that the word reader accepts.
+//! The declarations as a `clap::Command` accept every line that the word reader accepts.
 
 use ipvsadm::cli::words::Words;
 use ipvsadm::cli::{Spec, Value, specs};

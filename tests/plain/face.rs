@@ -1,11 +1,11 @@
-//! The table as a `clap::Command`, of which the manual is made, and which vouches for the reader of
-//! words.
+//! The declarations as a `clap::Command`: the manual is generated from it, and the word reader is
+//! checked against it.
 
 use clap::{Arg, ArgAction, Command};
 
 use ipvsadm::cli::{Spec, Value, specs};
 
-/// One argument for each row of the table.
+/// One argument for each declaration.
 pub fn face() -> Command {
     let arguments = specs().map(|row| match row {
         Spec::Command(row) => {

@@ -681,7 +681,7 @@ fn table_of_connections(screen: Screen, connection: &Connection) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Call ids come from whoever makes a telephone call, names from name servers.
+/// Call ids come from anyone who makes a call, names from name servers.
 fn data() -> impl Strategy<Value = Vec<u8>> {
     let letter = prop_oneof![
         6 => "[ -~]".prop_map(String::into_bytes),

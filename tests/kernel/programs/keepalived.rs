@@ -193,7 +193,7 @@ fn have_service_address(host: &Namespace) -> Result<()> {
     )
 }
 
-/// A director lists the table, that it tells of connections, and those it gets.
+/// A director lists the table, and the daemons that send and receive connections.
 fn serves(world: &mut World, director: &Namespace, client: &Namespace) -> Result<()> {
     let table = [
         "TCP 192.168.0.100:80 rr",

@@ -22,7 +22,7 @@ pub fn tests() -> Vec<KernelTest> {
         test("packaged_init_script", packaged::init_script),
         test("packaged_wrappers", packaged::wrappers),
         KernelTest {
-            // What it shows hangs on no kernel; this one has most to show.
+            // The kernel makes no difference; this one has the most to show.
             kernels: vec![Kernel::V7_2],
             ..test("prometheus", prometheus::scraped)
         },

@@ -75,7 +75,7 @@ const TEXTS: &[&str] = &[
     "No such device",
 ];
 
-/// Texts of the kernel that need no be met: they hang on its routes and addresses.
+/// Texts of the kernel that need not be met: they depend on its routes and addresses.
 const RARE_TEXTS: &[&str] = &["Network is unreachable", "Cannot assign requested address"];
 
 /// Intended differences that no random session can meet, and what they take. Cases show them.

@@ -114,7 +114,7 @@ fn step(lines: &mut LineMaker, number: usize) -> Step {
 fn verb(lines: &mut LineMaker) -> Verb {
     loop {
         let verb = lines.random.weighted(COMMANDS);
-        // A daemon tells of connections, and so adds to what moves.
+        // A daemon sends connections, which adds to what changes.
         if verb != Verb::StartDaemon || !lines.has_packets {
             return verb;
         }
@@ -170,7 +170,7 @@ fn input_line(lines: &mut LineMaker, may_have_daemon: &mut bool) -> Line {
     let verb = loop {
         let verb = verb(lines);
         let is_daemon = matches!(verb, Verb::StartDaemon | Verb::StopDaemon);
-        // How a save is rewritten hangs on the thresholds at that moment.
+        // How a save is rewritten depends on the thresholds at that moment.
         let is_possible = match verb {
             Verb::Save => !lines.has_thresholds,
             Verb::Help | Verb::Version => false,

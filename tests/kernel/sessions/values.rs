@@ -108,7 +108,7 @@ fn shape(
     }
 }
 
-/// How a value of an option can be written, where that does not hang on the rest of the line.
+/// How a value of an option can be written, where that does not depend on the rest of the line.
 pub fn shapes(option: &str) -> Vec<Shape> {
     match option {
         "weight" => numbers(&[0, 1, 5, 100], 0, 2_147_483_647),

@@ -56,7 +56,7 @@ fn no_request_fails(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Asks without pause until there is a file, and says how often, and how often in vain.
+/// Asks without pause until there is a file, and counts requests and failures.
 const CLIENT: &str = "\
 until test -e /tmp/stop; do
     asked=$((asked + 1))

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::sys;
 
-/// How long an answer may take before there is none.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a server tells its client.
