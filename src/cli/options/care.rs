@@ -23,11 +23,11 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::AddServer,
             Verb::DeleteServer,
         ],
-        help: "already so is ok",
+        help: "no error if done",
         manual: "\
-            What is so already is no error. With --add-service and --add-server: a service or \
+            Something that is already done is not an error. With --add-service and --add-server: a service or \
             server that exists is changed to what the line says. With --delete-service and \
-            --delete-server: one that does not exist is left at that.",
+            --delete-server: one that does not exist needs no deletion.",
         ..OPTION
     },
     OptionSpec {
@@ -45,9 +45,9 @@ const OPTIONS: &[OptionSpec] = &[
         manual: "\
             Settings that the line does not name stay as they are. A setting goes with its \
             owner: a new scheduler drops the flags of the old one, a new kind of tunnel the \
-            port and checksum of the old one, -g and -m the tunnel. What can be named but not \
-            un-named, -p and -o, cannot be taken away with it. With --add-service and \
-            --add-server it needs --exist to mean anything. With --apply and --diff: services \
+            port and checksum of the old one, -g and -m the tunnel. -p and -o have no opposite, and so cannot \
+            be removed with it. With --add-service and \
+            --add-server it has a meaning only with --exist. With --apply and --diff: services \
             that the file does not name stay.",
         ..OPTION
     },

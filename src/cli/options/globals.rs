@@ -30,7 +30,7 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
     manual: "\
         Works in another network namespace: one that ip netns lists, or the path of one, such as \
         /proc/4711/ns/net. Every command takes it, also before the command. Host names are \
-        looked up outside of it. It needs CAP_SYS_ADMIN. A file of commands cannot name one: \
-        the line that reads the file does.",
+        looked up outside of it. It needs CAP_SYS_ADMIN. A file of commands cannot contain \
+        it: it belongs on the line that reads the file.",
     ..OPTION
 }];
