@@ -3,14 +3,17 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::iter;
+use std::net::IpAddr;
 
+use super::address::ipv4;
 use super::classic::totals;
 use super::format::Format;
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, ConnectionCounts, Daemon, Entry, Family, HashTable, Info, ServerId, ServerState,
-    Service, ServiceCounts, ServiceId, Stats, Timeouts, Totals,
+    Connection, ConnectionCounts, Daemon, Entry, Family, HashTable, Info, ServerState, Service,
+    ServiceCounts, ServiceId, Stats, Timeouts, Totals,
 };
 use crate::names::Names;
 
@@ -297,20 +300,12 @@ fn counters<'a, L: AsRef<[u8]>>(
 }
 
 fn servers(out: &mut Out, table: &[Entry]) -> io::Result<()> {
-    // Written once for all metrics: they are most of the text.
-    let labels: Vec<_> = table
-        .iter()
-        .flat_map(|entry| {
-            let service = Labels::of_service(&entry.service.service.id);
-            let servers = entry.servers.iter();
-            servers.map(move |state| service.clone().of_server(&state.server.id).end())
-        })
-        .collect();
+    let labels = LabelsOfServers::new(table);
     let servers = table.iter().flat_map(|entry| {
         let servers = entry.servers.iter();
         servers.map(|state| (&entry.service.service, state))
     });
-    let servers = labels.iter().zip(servers);
+    let servers = labels.each().zip(servers);
     for (name, about, value) in OF_SERVER {
         let samples = servers
             .clone()
@@ -325,7 +320,8 @@ fn entries(out: &mut Out, counts: &ConnectionCounts) -> io::Result<()> {
     let counts = counts.by_server().into_iter().map(|count| {
         let labels = Labels::new()
             .with("proto", text(count.protocol.as_bytes()))
-            .of_server(&count.server.into())
+            .with("remote_address", count.server.ip().to_string())
+            .with("remote_port", count.server.port().to_string())
             .with("state", text(count.state.as_bytes()));
         (labels.end(), count.connections)
     });
@@ -360,10 +356,47 @@ fn fill(out: &mut Out, of: &str, table: &HashTable) -> io::Result<()> {
     family(out, &format!("{of}_table_chains"), GAUGE, &about, chains)
 }
 
+/// The labels of all servers, one behind the other. They are most of the text, and written once
+/// for all metrics.
+struct LabelsOfServers {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl LabelsOfServers {
+    fn new(table: &[Entry]) -> Self {
+        let (mut nowhere, mut ends) = (io::sink(), Vec::new());
+        let mut text = Out::new(&mut nowhere);
+        for entry in table {
+            let service = Labels::of_service(&entry.service.service.id);
+            for ServerState { server, .. } in &entry.servers {
+                text.text(&service.0).text(",remote_address=\"");
+                match server.id.address {
+                    IpAddr::V4(address) => ipv4(&mut text, address),
+                    // Not as the C library writes it, but as node_exporter does.
+                    IpAddr::V6(address) => drop(text.text(address.to_string())),
+                }
+                text.text("\",remote_port=\"").number(server.id.port);
+                text.text("\"}");
+                ends.push(text.mark());
+            }
+        }
+        Self {
+            text: text.take(0),
+            ends,
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let starts = iter::once(0).chain(self.ends.iter().copied());
+        let ranges = starts.zip(&self.ends);
+        ranges.map(|(start, &end)| &self.text[start..end])
+    }
+}
+
 const NO_LABELS: &str = "";
 
 /// The labels of a sample, as they are written.
-#[derive(Clone)]
 struct Labels(String);
 
 impl Labels {
@@ -400,11 +433,6 @@ impl Labels {
                 }
             }
         }
-    }
-
-    fn of_server(self, id: &ServerId) -> Self {
-        self.with("remote_address", id.address.to_string())
-            .with("remote_port", id.port.to_string())
     }
 
     fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {

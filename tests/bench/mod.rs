@@ -132,6 +132,7 @@ impl Place {
         let (kernel, emulation) = match name {
             "stock" => (Kernel::Stock6_1, Emulation::ONE),
             "counted" => (Kernel::Stock6_1, Emulation::COUNTED),
+            "counted-7.2" => (Kernel::Stock7_2, Emulation::COUNTED),
             "four" => (Kernel::Stock6_1, Emulation::FOUR),
             "four-7.2" => (Kernel::Stock7_2, Emulation::FOUR),
             name => (kernels::parse(name)?[0], Emulation::ONE),

@@ -21,7 +21,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-const RULES: &str = "\
+pub const RULES: &str = "\
     -A -t 10.0.0.1:80 -s sh -b sh-port,flag-3 -p 300 -M 255.255.255.0\n\
     -a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 2147483647 -x 100 -y 50\n\
     -a -t 10.0.0.1:80 -r 10.1.0.2:80 -i --tun-type gue --tun-port 6080 --tun-remcsum\n\
@@ -34,7 +34,7 @@ fn ipvsadm(here: &Namespace, line: &str) -> Result<Vec<u8>> {
     here.run(&program)?.success()
 }
 
-fn document(here: &Namespace, line: &str) -> Result<Value> {
+pub fn document(here: &Namespace, line: &str) -> Result<Value> {
     let text = ipvsadm(here, line)?;
     serde_json::from_slice(&text)
         .with_context(|| format!("{line}: {}", String::from_utf8_lossy(&text)))

@@ -99,6 +99,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
         "share/bash-completion/completions/ipvsadm",
         "share/zsh/site-functions/_ipvsadm",
         "share/fish/vendor_completions.d/ipvsadm.fish",
+        "share/ipvsadm/ipvsadm.schema.json",
         "lib/ipvsadm/service",
         "lib/systemd/system/ipvsadm.service",
     ] {

@@ -44,9 +44,13 @@ pub fn listen() -> Result<()> {
 /// Tells the daemon of connections.
 pub fn send(connections: impl Iterator<Item = Synced>) -> Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let connections: Vec<Synced> = connections.collect();
-    for (turn, connections) in connections.chunks(TOGETHER).enumerate() {
-        socket.send_to(&message(connections), (Ipv4Addr::new(224, 0, 0, 81), 8848))?;
+    let mut connections = connections.peekable();
+    for turn in 0.. {
+        if connections.peek().is_none() {
+            break;
+        }
+        let together: Vec<Synced> = connections.by_ref().take(TOGETHER).collect();
+        socket.send_to(&message(&together), (Ipv4Addr::new(224, 0, 0, 81), 8848))?;
         // The daemon must keep up.
         if turn % 64 == 63 {
             thread::sleep(Duration::from_millis(10));

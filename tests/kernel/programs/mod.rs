@@ -7,6 +7,7 @@ mod ldirectord;
 mod packaged;
 mod prometheus;
 mod salt;
+mod schema;
 mod site;
 
 use anyhow::Result;
@@ -25,6 +26,11 @@ pub fn tests() -> Vec<KernelTest> {
             // The kernel makes no difference; this one has the most to show.
             kernels: vec![Kernel::V7_2],
             ..test("prometheus", prometheus::scraped)
+        },
+        KernelTest {
+            // One that has all there is to say, and one that has not.
+            kernels: vec![Kernel::V6_12, Kernel::V7_2],
+            ..test("schema", schema::validated)
         },
         test("salt", salt::every_function),
         test("ldirectord", ldirectord::adds_edits_removes),

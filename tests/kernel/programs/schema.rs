@@ -1,0 +1,39 @@
+//! The schema of JSON listings, and a validator of others that holds our documents against it.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+
+use super::debian::Debian;
+use crate::formats::{RULES, document, with_traffic};
+use crate::lab::world::World;
+
+const SCHEMA: &str = include_str!("../../../packaging/ipvsadm.schema.json");
+const VALIDATOR: &str = include_str!("schema.py");
+
+const LISTINGS: [&str; 8] = [
+    "-L -j",
+    "-L -j -u 10.0.0.1:5060",
+    "-L -j --count",
+    "-L -j -c",
+    "-L -j -c --count",
+    "-L -j --timeout",
+    "-L -j --daemon",
+    "-L -j --totals",
+];
+
+pub fn validated(world: &mut World) -> Result<()> {
+    let debian = Debian::new("director")?;
+    let here = with_traffic(world)?;
+    let lines = format!("{RULES}--start-daemon master --mcast-interface lo\n");
+    here.run(&debian.program("ipvsadm").args(["-R"]).stdin(lines))?
+        .success()?;
+    let documents = LISTINGS.map(|line| Ok(format!("{}\n", document(&here, line)?)));
+    let documents: String = documents.into_iter().collect::<Result<_>>()?;
+    fs::write(debian.path("tmp/schema.json"), SCHEMA)?;
+    fs::write(debian.path("tmp/validator.py"), VALIDATOR)?;
+    let validator = debian.program("python3").args(["/tmp/validator.py"]);
+    let output = here.run(&validator.stdin(documents))?;
+    ensure!(output.stdout == b"True\n", "{output}");
+    Ok(())
+}
