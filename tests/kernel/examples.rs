@@ -1,5 +1,7 @@
 //! The examples of the manual pages and of the README do what they say.
 
+use std::fs;
+
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::lab::director::Network;
@@ -28,6 +30,8 @@ pub fn tests() -> Vec<KernelTest> {
 /// All examples of the manual are run, those in EXAMPLES first, and then their services asked.
 fn manual(world: &mut World) -> Result<()> {
     let mut site = Site::new(world)?;
+    // It comes with node_exporter.
+    fs::create_dir_all("/var/lib/prometheus/node-exporter")?;
     let (section, others) = pages()?;
     ensure!(section.len() > 20 && others.len() > 4, "where are they?");
     for example in section {
