@@ -39,6 +39,8 @@ pub struct Names {
 impl Names {
     /// Names from the C library: files, DNS, or whatever this machine is set up to ask.
     pub fn system() -> Self {
+        #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+        look_in_files_and_dns_alone();
         Self {
             hosts: HashMap::new(),
             ports: HashMap::new(),
@@ -129,6 +131,26 @@ impl Names {
     pub fn gave_up(&self) -> bool {
         self.waited >= PATIENCE
     }
+}
+
+/// Other sources are libraries, which a static program cannot load safely: they need the C library
+/// that they were built with, and it would be a second one in the same process.
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+fn look_in_files_and_dns_alone() {
+    unsafe extern "C" {
+        fn __nss_configure_lookup(database: *const c_char, sources: *const c_char) -> c_int;
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for (database, sources) in [
+            (c"hosts", c"files dns"),
+            (c"services", c"files"),
+            (c"protocols", c"files"),
+        ] {
+            // SAFETY: both are C strings that live for ever.
+            unsafe { __nss_configure_lookup(database.as_ptr(), sources.as_ptr()) };
+        }
+    });
 }
 
 /// Whether the reader, if any, reads a name as this address.

@@ -45,7 +45,7 @@ pub fn inside() -> KernelTest {
     KernelTest::new(INSIDE, run)
 }
 
-/// There are no libraries, and no `/etc/nsswitch.conf`.
+/// There are no libraries, and `/etc/nsswitch.conf` names some.
 fn run(world: &mut World) -> Result<()> {
     let root = Path::new(ROOT);
     fs::create_dir_all(root.join("etc"))?;
@@ -56,6 +56,8 @@ fn run(world: &mut World) -> Result<()> {
     for names in ["etc/hosts", "etc/services", "etc/protocols"] {
         fs::copy(Path::new("/").join(names), root.join(names))?;
     }
+    let sources = "hosts: absent [!UNAVAIL=return]\nservices: absent\nprotocols: absent\n";
+    fs::write(root.join("etc/nsswitch.conf"), sources)?;
     let director = world.namespace("director")?;
     let service = ["-t", "web1.example.net:http"];
     ipvsadm(&director, &[&["-A"], &service[..], &["-s", "rr"]].concat())?;
