@@ -6,7 +6,7 @@ function __ipvsadm_candidates
     set -l program (string replace -r '^~/' ~/ -- $words[1])
     # fish itself complains about a missing program.
     command -q $program
-    and printf '%s\0' $words[2..] "$current" | command $program --complete-words 2>/dev/null
+    and printf '%s\0' $words[2..-1] "$current" | command $program --complete-words 2>/dev/null
 end
 
 complete -c ipvsadm -f -a '(__ipvsadm_candidates)'
