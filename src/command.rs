@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::model::terms::{Term, Vocabulary, term};
-use crate::model::{Change, Filter, ServiceId, Settings};
+use crate::model::{Change, Filter, Host, ServiceId, Settings};
 
 /// The longest timeout: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -38,6 +38,8 @@ pub enum Command {
     /// Prints what `Apply` would change.
     Diff(Apply),
     Check(Check),
+    /// Takes servers out of service.
+    Drain(Drain),
     Help,
     Version,
 }
@@ -100,6 +102,26 @@ pub struct Check {
     pub file: Option<Vec<u8>>,
     /// Warnings also give status 1.
     pub strict: bool,
+}
+
+/// Servers that get no new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    pub of: Drained,
+    /// How many seconds their connections have to end.
+    pub wait: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// A host, in one service or in every service that has it.
+    Host(Option<ServiceId>, Host),
+    /// What is deleted afterwards.
+    Deleted {
+        change: Change,
+        /// What is not there is no error.
+        exist: bool,
+    },
 }
 
 impl Careful {

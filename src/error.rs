@@ -112,6 +112,10 @@ pub enum Error {
     WriteFile { file: Word, source: io::Error },
     #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
+    #[error("no service has such a server")]
+    NoSuchServer,
+    #[error("not drained, because no line would put it back:\n{0}")]
+    NoUndo(Word),
     // A file that stands for a table.
     #[error("the same service as on line {0}")]
     SameService(usize),

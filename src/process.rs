@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::c_short;
+use std::ffi::{c_int, c_short};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -38,13 +38,7 @@ extern "C" fn look() {
     STDIN_CLOSED.store(closed(libc::STDIN_FILENO), Ordering::Relaxed);
     STDOUT_CLOSED.store(closed(libc::STDOUT_FILENO), Ordering::Relaxed);
 
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action this only fills in the present one, as much of it as the
-    // kernel knows. Zeros are as good as anything for the rest, which is not looked at.
-    let default = unsafe {
-        libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) == 0
-            && action.assume_init().sa_sigaction == libc::SIG_DFL
-    };
+    let default = disposition(libc::SIGPIPE) == Some(libc::SIG_DFL);
     DIES_OF_BROKEN_PIPES.store(default, Ordering::Relaxed);
 }
 
@@ -70,6 +64,7 @@ pub fn env() -> Env {
         names: Names::system,
         broken_pipe,
         unbroken,
+        pause,
         locking: Locking {
             folder: "/run".into(),
             try_lock,
@@ -185,21 +180,58 @@ fn broken_pipe() {
     }
 }
 
+/// The signals by which people and programs end this process.
+const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+fn signals(signals: impl IntoIterator<Item = c_int>) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the first call fills the set in, which outlives all of them.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        set.assume_init()
+    }
+}
+
 /// Signals that would end this process wait until the function returns.
 fn unbroken(act: &mut dyn FnMut()) {
     let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
-    let mut ending = MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: both sets outlive the calls, which fill them in before they read them.
-    unsafe {
-        libc::sigemptyset(ending.as_mut_ptr());
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
-            libc::sigaddset(ending.as_mut_ptr(), signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, ending.as_ptr(), before.as_mut_ptr());
-    }
+    let ending = signals(ENDING.into_iter().chain([libc::SIGPIPE]));
+    // SAFETY: both sets outlive the call, which fills the second one in.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, before.as_mut_ptr()) };
     act();
     // SAFETY: the set was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// Waits for a time, or for a signal that is held back. One that whoever started this process
+/// wants ignored, as `nohup` does, is.
+fn pause(time: Duration) -> bool {
+    let ending = signals(ENDING.into_iter().filter(|signal| !is_ignored(*signal)));
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // SAFETY: both values outlive the call, which fills nothing in.
+    unsafe { libc::sigtimedwait(&raw const ending, std::ptr::null_mut(), &raw const time) > 0 }
+}
+
+/// Whether a signal is ignored.
+fn is_ignored(signal: c_int) -> bool {
+    disposition(signal) == Some(libc::SIG_IGN)
+}
+
+/// What happens at a signal.
+fn disposition(signal: c_int) -> Option<libc::sighandler_t> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action this only fills in the present one, as much of it as the
+    // kernel knows. Zeros are as good as anything for the rest, which is not looked at.
+    unsafe {
+        let known = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0;
+        known.then(|| action.assume_init().sa_sigaction)
+    }
 }
 
 fn try_lock(file: &File) -> io::Result<()> {

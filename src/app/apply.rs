@@ -153,7 +153,7 @@ fn refuse_to_empty(current: &Table, meaning: &Meaning, keep: bool) -> Result<(),
 }
 
 /// Here, errors of the kernel have status 2, as with `diff` and `cmp`.
-fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
+pub(super) fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     outcome.map_err(|error| Error::Trouble(Box::new(error)))
 }
 
@@ -260,7 +260,7 @@ fn service_of(change: &Change) -> Option<ServiceId> {
 }
 
 /// A change as the line that would make it.
-fn line_of(change: &Change) -> Vec<u8> {
+pub(super) fn line_of(change: &Change) -> Vec<u8> {
     let mut sink = std::io::sink();
     let mut out = Out::new(&mut sink);
     save::change(&mut out, &mut Names::numeric(), change);

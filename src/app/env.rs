@@ -28,6 +28,8 @@ pub struct Env {
     pub broken_pipe: fn(),
     /// Runs a function; signals that would end the process meanwhile wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
+    /// Waits for a time, or for one of the signals that `unbroken` holds back: then true.
+    pub pause: fn(Duration) -> bool,
     pub locking: Locking,
 }
 
@@ -136,6 +138,12 @@ impl Env {
             line = harmless(&line);
         }
         // If this cannot be written either, there is no other way to report it.
+        let _ = self.stderr.sink.write_all(&line);
+    }
+
+    /// Shows a text in the place of the last one, in the line of a terminal where the cursor is.
+    pub fn redraw(&mut self, text: &str) {
+        let line = [b"\r\x1b[K", text.as_bytes()].concat();
         let _ = self.stderr.sink.write_all(&line);
     }
 

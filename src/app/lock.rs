@@ -114,6 +114,7 @@ mod tests {
             names: Names::numeric,
             broken_pipe: || {},
             unbroken: |act| act(),
+            pause: |_| false,
             locking,
         }
     }

@@ -3,12 +3,14 @@
 mod apply;
 mod change;
 mod complete;
+mod drain;
 mod env;
 mod file;
 mod list;
 mod lock;
 mod restore;
 mod source;
+mod wait;
 mod wrappers;
 
 pub use env::{Env, Input, Locking, Medium, Stream, Terminal};
@@ -75,6 +77,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
         Command::Apply(asked) => return apply::apply(env, &names, &asked),
         Command::Diff(asked) => return apply::diff(env, &names, &asked),
         Command::Check(asked) => return apply::check(env, &names, &asked),
+        Command::Drain(asked) => return drain::drain(env, &asked),
         Command::Help => env.print_text(&help::help(program))?,
         Command::Version => env.print_text(help::VERSION)?,
     }

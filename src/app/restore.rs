@@ -269,6 +269,7 @@ impl<'a> Restore<'a> {
             | Command::Apply(_)
             | Command::Diff(_)
             | Command::Check(_)
+            | Command::Drain(_)
             | Command::Help
             | Command::Version => {
                 return Err(Failure::on(line, Error::NotInAFile));

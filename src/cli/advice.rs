@@ -28,6 +28,7 @@ pub fn advice(error: &Error) -> Option<String> {
         }
         Error::OnePacket => "try: ipvsadm -A -u ..., or without -o",
         Error::MixedFamilies | Error::NoTunnel => "try: ipvsadm -a ... -i",
+        Error::NoSuchServer => "to see what there is: ipvsadm -L -n",
         Error::Trouble(error) => return advice(error),
         Error::Refused { action, errno } => return refusal(*action, *errno),
         Error::Netns(error) => match error.errno()? {

@@ -28,6 +28,7 @@ pub enum Verb {
     Apply,
     Diff,
     Check,
+    Drain,
     Help,
     Version,
 }
@@ -89,7 +90,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             Deletes a virtual service together with its servers. Connections that exist are \
             forgotten as their timeouts pass.",
         ..command(Verb::DeleteService, |line| {
-            line.careful(Change::DeleteService(line.service()?))
+            line.deletion(Change::DeleteService(line.service()?))
         })
     },
     CommandSpec {
@@ -134,7 +135,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             net.ipv4.vs.expire_nodest_conn says. To let them end first see DRAINING.",
         ..command(Verb::DeleteServer, |line| {
             let service = line.service()?;
-            line.careful(Change::DeleteServer(service, line.server(service)?))
+            line.deletion(Change::DeleteServer(service, line.server(service)?))
         })
     },
     CommandSpec {
@@ -259,6 +260,17 @@ pub const COMMANDS: &[CommandSpec] = &[
             number; then the status is 2. Warns of what loads but is surely not meant. It needs \
             no kernel and no rights.",
         ..command(Verb::Check, |line| Ok(Command::Check(line.check())))
+    },
+    CommandSpec {
+        long: "drain",
+        name: "drain",
+        help: "let a server get no new connections",
+        manual: "\
+            Sets the weight of a server to 0 and leaves all else as it is: it gets no new \
+            connections and keeps those that it has. Without a service it does so in every \
+            service that has the server. Before the first change it prints lines for --restore \
+            that put everything back. See DRAINING.",
+        ..command(Verb::Drain, |line| Ok(Command::Drain(line.drain()?)))
     },
     CommandSpec {
         short: b"h",

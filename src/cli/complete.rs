@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::commands::{COMMANDS, Verb};
 use super::line::Line;
-use super::live::{self, Live, LiveId};
+use super::live::{self, Live, LiveId, LiveService};
 use super::options::NETNS;
 use super::spec::{self, Needs, OptionSpec, Slots, Spec, Value};
 use super::words::{Event, Words};
@@ -231,13 +231,17 @@ fn services_of(line: Option<&Line>, protocol: Option<Protocol>, services: &str) 
         .collect()
 }
 
-/// The servers of the service on the line, except for a command that adds one.
+/// The servers of the service on the line, except for a command that adds one. Without a service
+/// a drain takes the hosts of all.
 fn servers(line: &Line, services: &str) -> Vec<Candidate> {
     if line.verb == Verb::AddServer {
         return Vec::new();
     }
     let Some(id) = line.service else {
-        return Vec::new();
+        return match line.verb == Verb::Drain {
+            true => hosts(&live::services(services)),
+            false => Vec::new(),
+        };
     };
     let services = live::services(services);
     let service = services.iter().find(|service| match (id, service.id) {
@@ -259,6 +263,17 @@ fn servers(line: &Line, services: &str) -> Vec<Candidate> {
         .map(|server| {
             let about = format!("{}, weight {}", server.forwarding, server.weight);
             Candidate::new(server.address.to_string(), about)
+        })
+        .collect()
+}
+
+/// The hosts of all servers, each with the number of services that have it.
+fn hosts(services: &[LiveService]) -> Vec<Candidate> {
+    let hosts = live::hosts(services).into_iter();
+    hosts
+        .map(|(host, count)| match count {
+            1 => Candidate::new(host, "in 1 service"),
+            count => Candidate::new(host, format!("in {count} services")),
         })
         .collect()
 }
@@ -367,12 +382,12 @@ FWM  00000007 wrr
     fn options_are_those_of_the_command_that_are_not_there_yet() {
         assert_eq!(
             texts("-D "),
-            ["-t", "-u", "--sctp-service", "-f", "--exist"]
+            ["-t", "-u", "--sctp-service", "-f", "--exist", "--wait"]
         );
-        assert_eq!(texts("-d -t x "), ["-r", "--exist"]);
+        assert_eq!(texts("-d -t x "), ["-r", "--exist", "--wait"]);
         assert_eq!(texts("-S "), ["-n", "--output", "--all"]);
         assert_eq!(texts("-Sn --output x "), ["--all"]);
-        assert_eq!(texts("-D -f 7 "), ["-6", "--exist"]);
+        assert_eq!(texts("-D -f 7 "), ["-6", "--exist", "--wait"]);
         assert_eq!(
             texts("-E -f 7 -p "),
             ["-6", "-s", "-b", "-M", "--pe", "-o", "--keep"]
@@ -410,6 +425,10 @@ FWM  00000007 wrr
         assert_eq!(texts("-e -f 7 -r "), [""; 0]);
         assert_eq!(texts("-a -t 10.0.0.1:80 -r "), [""; 0]);
         assert_eq!(texts("-d -r "), [""; 0]);
+        assert_eq!(
+            texts("--drain -r "),
+            ["10.1.0.1", "10.1.0.2", "[2001:db8:1::1]", "[2001:db8:1::2]"]
+        );
     }
 
     #[test]

@@ -187,6 +187,7 @@ pub struct Line<'a> {
     pub output: Option<&'a [u8]>,
     pub filter: Filter,
     pub netns: Option<&'a OsStr>,
+    pub wait: Option<u32>,
 }
 
 impl<'a> Line<'a> {
@@ -230,6 +231,7 @@ impl<'a> Line<'a> {
             output: None,
             filter: Filter::ALL,
             netns: None,
+            wait: None,
         }
     }
 
@@ -319,7 +321,7 @@ impl<'a> Line<'a> {
 
     fn service_known(&mut self, service: ServiceId) -> Result<(), Refusal> {
         self.service = Some(service);
-        if let Some(server) = self.server.filter(|_| self.verb != Verb::List) {
+        if let Some(server) = self.server.filter(|_| !self.is_host()) {
             self.server = Some(ServerSoFar::Whole(self.server_of(service, server)?));
         }
         self.early
@@ -383,7 +385,7 @@ impl<'a> Line<'a> {
         };
         self.server = Some(match self.service {
             // Without a port, any is meant there.
-            _ if self.verb == Verb::List => so_far,
+            _ if self.is_host() => so_far,
             Some(service) => ServerSoFar::Whole(self.server_of(service, so_far)?),
             None => {
                 if let ServerSoFar::PortNamed(..) = so_far {
@@ -393,6 +395,11 @@ impl<'a> Line<'a> {
             }
         });
         Ok(())
+    }
+
+    /// Whether a server without a port is every port of its host.
+    fn is_host(&self) -> bool {
+        matches!(self.verb, Verb::List | Verb::Drain)
     }
 
     pub(super) fn server_of(

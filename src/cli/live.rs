@@ -1,5 +1,6 @@
 //! The services, servers and interfaces of a network namespace, as anyone may read them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
@@ -105,6 +106,24 @@ pub fn services(text: &str) -> Vec<LiveService<'_>> {
         service.servers.sort_by_key(|server| server.address);
     }
     services
+}
+
+/// The hosts of all servers as one types them, each with the number of services that have it.
+pub fn hosts(services: &[LiveService]) -> Vec<(String, usize)> {
+    let mut counts = BTreeMap::new();
+    for service in services {
+        let servers = service.servers.iter();
+        let hosts: BTreeSet<IpAddr> = servers.map(|server| server.address.ip()).collect();
+        for host in hosts {
+            *counts.entry(host).or_default() += 1;
+        }
+    }
+    let text = |host| match host {
+        IpAddr::V4(host) => host.to_string(),
+        IpAddr::V6(host) => format!("[{host}]"),
+    };
+    let counts = counts.into_iter();
+    counts.map(|(host, count)| (text(host), count)).collect()
 }
 
 fn service(line: &str) -> Option<LiveService<'_>> {

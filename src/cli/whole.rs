@@ -9,7 +9,9 @@ use super::options::{
     TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
-use crate::command::{Apply, Careful, Check, Columns, Command, Listing, Subject, View};
+use crate::command::{
+    Apply, Careful, Check, Columns, Command, Drain, Drained, Listing, Subject, View,
+};
 use crate::error::Error;
 use crate::model::{
     Change, Checksum, Daemon, Filter, Flags, Forwarding, Host, Interface, Mask, Name, Protocol,
@@ -168,6 +170,28 @@ impl Line<'_> {
         named(self.output)
     }
 
+    pub fn drain(&self) -> Result<Drain, Error> {
+        let host = self.server_filter()?.ok_or(self.needs(REAL_SERVER))?;
+        Ok(Drain {
+            of: Drained::Host(self.service, host),
+            wait: self.wait,
+        })
+    }
+
+    /// A deletion, perhaps of what is drained before.
+    pub fn deletion(&self, change: Change) -> Result<Command, Error> {
+        if self.wait.is_none() {
+            return self.careful(change);
+        }
+        Ok(Command::Drain(Drain {
+            of: Drained::Deleted {
+                change,
+                exist: self.given.has(EXIST),
+            },
+            wait: self.wait,
+        }))
+    }
+
     /// A change, and how the line wants what exists to be treated.
     pub fn careful(&self, change: Change) -> Result<Command, Error> {
         let careful = Careful {
@@ -283,7 +307,7 @@ impl Line<'_> {
         }
     }
 
-    /// The server that a listing is about. The name of a port is that of the service's protocol.
+    /// The server that a listing or a drain is about. The name of a port is that of the service's protocol.
     fn server_filter(&self) -> Result<Option<Host>, Error> {
         let Some(server) = self.server else {
             return Ok(None);

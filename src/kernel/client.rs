@@ -15,6 +15,7 @@ use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
 use super::{daemon, info, service};
+use crate::model::drain::Tuning;
 use crate::model::{
     Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
     Totals,
@@ -252,6 +253,12 @@ impl Client {
         // There may be no descriptor left.
         self.netlink.release();
         proc::read_totals(self.namespace.as_ref())
+    }
+
+    /// The settings that drains depend on.
+    #[doc(hidden)]
+    pub fn tuning(&self) -> Tuning {
+        proc::tuning(self.namespace.as_ref())
     }
 
     /// Makes one change.

@@ -50,7 +50,8 @@ pub struct Host {
 }
 
 impl Host {
-    fn is(&self, id: &ServerId) -> bool {
+    /// Whether a server is this.
+    pub fn is(&self, id: &ServerId) -> bool {
         id.address == self.address && self.port.is_none_or(|port| id.port == port)
     }
 }

@@ -11,6 +11,8 @@ mod daemon;
 #[doc(hidden)]
 pub mod difference;
 #[doc(hidden)]
+pub mod drain;
+#[doc(hidden)]
 pub mod filter;
 mod name;
 mod notation;

@@ -107,6 +107,23 @@ fn start_daemon(out: &mut Out, daemon: &Daemon) {
     }
 }
 
+/// Whether a restore would take the line of an edit and make the same of it.
+pub fn is_sayable(change: &Change) -> bool {
+    match change {
+        Change::AddService(service) | Change::EditService(service) => is_sayable_service(service),
+        Change::AddServer(id, server) | Change::EditServer(id, server) => {
+            is_sayable_server(id, server)
+        }
+        Change::DeleteService(_)
+        | Change::DeleteServer(..)
+        | Change::Flush
+        | Change::Zero(_)
+        | Change::SetTimeouts(_)
+        | Change::StartDaemon(_)
+        | Change::StopDaemon(_) => true,
+    }
+}
+
 /// Whether a restore would take the line and make the same service of it.
 fn is_sayable_service(service: &Service) -> bool {
     let is_sayable_id = match service.id {

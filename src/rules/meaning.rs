@@ -60,6 +60,7 @@ impl Meaning {
             | Command::Apply(_)
             | Command::Diff(_)
             | Command::Check(_)
+            | Command::Drain(_)
             | Command::Help
             | Command::Version => Err(Error::NotOfATable),
         }

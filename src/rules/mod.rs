@@ -7,7 +7,7 @@ pub use meaning::{Meaning, Note};
 use std::net::IpAddr;
 
 use crate::cli;
-use crate::command::{Command, Globals, Request};
+use crate::command::{Command, Drain, Drained, Globals, Request};
 use crate::error::Error;
 use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
@@ -34,8 +34,16 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Check(_)
+        | Command::Drain(Drain {
+            of: Drained::Host(..),
+            ..
+        })
         | Command::Help
         | Command::Version => Err(Error::NotInAFile),
+        Command::Drain(Drain {
+            of: Drained::Deleted { .. },
+            ..
+        }) => Err(Error::OptionInAFile("wait")),
         Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save(_) => {
             Ok(Some(command))
         }

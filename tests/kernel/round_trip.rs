@@ -8,14 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 
 pub fn tests() -> Vec<KernelTest> {
+    let mut drains_and_undo = KernelTest::new("round_trip::drains_and_undo", drains_and_undo);
+    // These edits are the same on every kernel, as the tests of --apply show.
+    drains_and_undo.kernels = vec![Kernel::V7_2];
     vec![
         KernelTest::new("round_trip::random_tables", random_tables),
         KernelTest::new("round_trip::thousands_of_refusals", thousands_of_refusals),
         KernelTest::new("round_trip::a_killed_restore", a_killed_restore),
+        drains_and_undo,
     ]
 }
 
@@ -64,6 +69,51 @@ fn random_tables(world: &mut World) -> Result<()> {
             "ipvsadm-restore made another table"
         );
     }
+    Ok(())
+}
+
+/// Servers of every kind are drained one after the other, some twice; what was printed puts all
+/// of them back.
+fn drains_and_undo(world: &mut World) -> Result<()> {
+    let namespace = world.namespace("director")?;
+    for seed in 1..=3 {
+        let table = Table::random(seed);
+        ours(&namespace, &["-C"], "")?.success()?;
+        ours(&namespace, &["-R"], &table.lines)?.success()?;
+        let saved = save(&namespace)?;
+        let servers = saved.split(" -r ").skip(1);
+        let mut servers: Vec<&str> = servers.filter_map(|rest| rest.split(' ').next()).collect();
+        servers.truncate(30);
+        let drain = |server: &str| ours(&namespace, &["--drain", "-r", server], "");
+
+        let mut undo = String::new();
+        for server in &servers {
+            undo += &String::from_utf8(drain(server)?.success()?)?;
+        }
+        for server in &servers {
+            let again = drain(server)?.success()?;
+            ensure!(again.is_empty(), "{}", String::from_utf8_lossy(&again));
+        }
+        let drained = save(&namespace)?;
+        for line in drained.lines() {
+            let server = line.split(" -r ").nth(1).unwrap_or_default();
+            let server = server.split(' ').next().unwrap_or_default();
+            let is_drained = line.contains(" -w 0");
+            ensure!(is_drained || !servers.contains(&server), "{line}");
+        }
+        ours(&namespace, &["-R"], &undo)?.success()?;
+        let again = save(&namespace)?;
+        ensure!(again == saved, "{saved}by\n{undo}became\n{again}");
+    }
+
+    // What cannot be put back is not drained.
+    let saved = save(&namespace)?;
+    let server = saved.split(" -r ").nth(1).context("a server")?;
+    let server = server.split(' ').next().context("a server")?;
+    let full = format!("ipvsadm --drain -r '{server}' >/dev/full");
+    let output = namespace.run(&Program::shell(Side::Ours, &full))?;
+    ensure!(output.status == Status::Exit(2), "{output}");
+    ensure!(save(&namespace)? == saved);
     Ok(())
 }
 

@@ -242,6 +242,11 @@ impl Running {
         self.output()
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends the program; returns what it had written.
     pub fn kill(&mut self) -> Result<Output> {
         self.child.kill()?;

@@ -1,7 +1,9 @@
 //! How a change treats what is there already.
 
 use crate::cli::commands::Verb;
-use crate::cli::spec::{Group, OPTION, OptionSpec, Slot};
+use crate::cli::complete::Completes;
+use crate::cli::line::timeout;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
 
 pub const GROUP: Group = Group {
     name: "CARE",
@@ -12,6 +14,7 @@ pub const EXIST: Slot = Slot::new(37, "exist");
 pub const KEEP: Slot = Slot::new(38, "keep");
 pub const STRICT: Slot = Slot::new(50, "strict");
 pub const VERBOSE: Slot = Slot::new(51, "verbose");
+pub const WAIT: Slot = Slot::new(56, "wait");
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -66,6 +69,26 @@ const OPTIONS: &[OptionSpec] = &[
         help: "say what it did",
         manual: "\
             Says how much --apply added, changed and deleted, as it does on a terminal anyway.",
+        ..OPTION
+    },
+    OptionSpec {
+        long: "wait",
+        slot: WAIT,
+        value: Value::Required(Form {
+            name: "seconds",
+            allowed: "seconds, from 1 to 2678400 (31 days)",
+            completes: Completes::Nothing,
+        }),
+        may: &[Verb::Drain, Verb::DeleteServer, Verb::DeleteService],
+        take: |line, text| {
+            line.wait = Some(timeout(text.unwrap_or_default(), 1)?);
+            Ok(())
+        },
+        help: "let connections end",
+        manual: "\
+            Waits up to so many seconds until the connections of drained servers have ended. With \
+            --delete-server and --delete-service: drains first, and deletes when they have ended \
+            or the time is over. See DRAINING.",
         ..OPTION
     },
 ];

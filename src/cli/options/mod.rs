@@ -42,7 +42,12 @@ pub const GROUPS: &[Group] = &[
 
 const SERVICE_SETTERS: &[Verb] = &[Verb::AddService, Verb::EditService];
 const SERVER_SETTERS: &[Verb] = &[Verb::AddServer, Verb::EditServer];
-const ON_A_SERVER: &[Verb] = &[Verb::AddServer, Verb::EditServer, Verb::DeleteServer];
+const WITH_A_SERVER: &[Verb] = &[
+    Verb::AddServer,
+    Verb::EditServer,
+    Verb::DeleteServer,
+    Verb::Drain,
+];
 const ON_A_SERVICE: &[Verb] = &[
     Verb::AddService,
     Verb::EditService,

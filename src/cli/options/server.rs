@@ -1,6 +1,6 @@
 //! Which server of the service a line is about.
 
-use super::ON_A_SERVER;
+use super::WITH_A_SERVER;
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
@@ -21,7 +21,7 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
         allowed: "host or host:port, as in 10.0.0.1:8080 or [2001:db8::1]:80",
         completes: Completes::Servers,
     }),
-    must: ON_A_SERVER,
+    must: WITH_A_SERVER,
     may: &[Verb::List],
     take: |line, text| line.real_server(text.unwrap_or_default()),
     help: "a server of the service",
@@ -29,6 +29,6 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
         The real server. Without a port it has that of the service. For direct routing and \
         tunnels the port is always that of the service. With --list: lists the services that \
         have this server, and of their servers no other, or with -c its connections; without \
-        a port whatever port it has there.",
+        a port whatever port it has there. So with --drain.",
     ..OPTION
 }];

@@ -17,7 +17,7 @@ pub const SERVICE_ADDRESS: Slot = Slot::new(2, "service-address");
 const SERVICE: OptionSpec = OptionSpec {
     slot: SERVICE_ADDRESS,
     must: ON_A_SERVICE,
-    may: &[Verb::Zero],
+    may: &[Verb::Zero, Verb::Drain],
     one_of: &[Verb::List],
     ..OPTION
 };
@@ -92,6 +92,7 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::DeleteServer,
             Verb::Zero,
             Verb::List,
+            Verb::Drain,
         ],
         take: |line, _| line.ipv6(),
         is_useful: |line| {

@@ -1,12 +1,14 @@
-//! What the kernel shows as text in `/proc/net`.
+//! What the kernel shows as text below `/proc`.
 
 mod connections;
+mod sysctl;
 mod totals;
 
 use std::fs::File;
 use std::io;
 
 pub use connections::{Connections, parse as parse_connection};
+pub(super) use sysctl::tuning;
 pub(super) use totals::read as read_totals;
 
 /// Opens a file of the network namespace that the thread is in, and that of the process in a

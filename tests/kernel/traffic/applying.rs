@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::lan::{Lan, sh};
 use crate::lab::runner::KernelTest;
-use crate::lab::world::{Program, World};
+use crate::lab::world::{Program, Running, World};
 
 pub fn tests() -> Vec<KernelTest> {
     vec![KernelTest::new("traffic::applying", no_request_fails)]
@@ -56,32 +56,48 @@ fn no_request_fails(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Asks without pause until there is a file, and counts requests and failures.
+/// Asks an address and port without pause until there is a file, and counts requests and failures.
 const CLIENT: &str = "\
 until test -e /tmp/stop; do
     asked=$((asked + 1))
-    { read -t 5 -r answer <&3; } 3<>/dev/tcp/192.0.2.1/80 || failed=$((failed + 1))
+    { read -t 5 -r answer <&3; } 3<>/dev/tcp/$0/$1 || failed=$((failed + 1))
 done 2>/dev/null
 echo $asked ${failed:-0}
 ";
 
+/// A client that asks without pause.
+pub struct Client(Running);
+
+impl Client {
+    pub fn start(lan: &Lan, service: &str) -> Result<Self> {
+        sh(&lan.client, "rm -f /tmp/stop")?;
+        let (address, port) = service.split_once(':').context("a port")?;
+        let client = Program::new("bash").args(["-c", CLIENT, address, port]);
+        Ok(Self(lan.client.start(&client)?))
+    }
+
+    /// How many requests there were, and how many of them failed.
+    pub fn stop(mut self, lan: &Lan) -> Result<(usize, usize)> {
+        sh(&lan.client, ": >/tmp/stop")?;
+        let output = self.0.finish(Duration::from_secs(60))?;
+        let counts = String::from_utf8(output.success()?)?;
+        let counts: Vec<usize> = counts
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        match counts[..] {
+            [asked, failed] => Ok((asked, failed)),
+            _ => bail!("the client said {counts:?}"),
+        }
+    }
+}
+
 /// How many requests there were while the table was changed, and how many of them failed.
 fn under_traffic(lan: &Lan, how: &str) -> Result<(usize, usize)> {
-    sh(&lan.client, "rm -f /tmp/stop")?;
-    let client = Program::new("bash").args(["-c", CLIENT]);
-    let mut client = lan.client.start(&client)?;
+    let client = Client::start(lan, "192.0.2.1:80")?;
     for number in 0..CHANGES {
         let file = ["two", "one"][number % 2];
         sh(&lan.director, &format!("{how} /tmp/{file}"))?;
     }
-    sh(&lan.client, ": >/tmp/stop")?;
-    let counts = String::from_utf8(client.finish(Duration::from_secs(60))?.success()?)?;
-    let counts: Vec<usize> = counts
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<_, _>>()?;
-    match counts[..] {
-        [asked, failed] => Ok((asked, failed)),
-        _ => bail!("the client said {counts:?}"),
-    }
+    client.stop(lan)
 }

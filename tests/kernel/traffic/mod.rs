@@ -5,6 +5,7 @@
 mod applying;
 mod ask;
 mod counters;
+mod draining;
 mod forwarding;
 pub mod lan;
 mod persistence;
@@ -26,6 +27,7 @@ pub fn tests() -> Vec<KernelTest> {
     tests.extend(counters::tests());
     tests.extend(sync::tests());
     tests.extend(applying::tests());
+    tests.extend(draining::tests());
     for test in &mut tests {
         test.cost = COST;
     }

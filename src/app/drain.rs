@@ -1,0 +1,216 @@
+//! Takes servers out of service: their weight becomes 0, their connections may end, and perhaps
+//! they are deleted then.
+
+use super::apply::{line_of, trouble};
+use super::wait::{End, wait};
+use super::{Env, asked};
+use crate::command::{Drain, Drained};
+use crate::error::{Action, Error};
+use crate::kernel::{Client, Detail, Error as KernelError};
+use crate::model::drain::{self, Note, Plan, Rest, Tuning};
+use crate::model::{Change, Entry, Host, ServiceId, sort_table};
+use crate::names::Names;
+use crate::render::save;
+
+/// Connections are left, or somebody else has changed a server.
+const LEFT: u8 = 1;
+
+/// Deletes something, once its connections have ended.
+pub type Delete<'a> = &'a mut dyn FnMut(&mut Env, &mut Client, &[Change]) -> Result<(), Error>;
+
+pub fn drain(env: &mut Env, drain: &Drain) -> Result<u8, Error> {
+    match drain.of {
+        Drained::Host(service, host) => trouble(drain_host(env, service, host, drain.wait)),
+        Drained::Deleted { change, exist } => {
+            delete_drained(env, change, exist, drain.wait.unwrap_or_default())
+        }
+    }
+}
+
+fn drain_host(
+    env: &mut Env,
+    service: Option<ServiceId>,
+    host: Host,
+    seconds: Option<u32>,
+) -> Result<u8, Error> {
+    let mut client = env.open(Action::Read)?;
+    let table = table(&mut client)?;
+    let places = drain::places(&table, service, host);
+    if places.is_empty() {
+        return Err(Error::NoSuchServer);
+    }
+    let tuning = client.tuning();
+    let plan = drain::plan(&table, &places, &tuning);
+    print_undo(env, &plan)?;
+    for note in &plan.notes {
+        env.warn(note.to_string().as_bytes());
+    }
+    without_signals(env, |env| {
+        make(&mut client, &plan.changes)?;
+        let Some(seconds) = seconds else {
+            return Ok(0);
+        };
+        match wait(env, &mut client, &places, seconds)? {
+            End::Empty => {
+                env.tell_people("no connections left");
+                return Ok(0);
+            }
+            End::Over(rest) => {
+                let text = format!("after {seconds} s: {} left; the weight stays 0", rest.left);
+                env.warn(text.as_bytes());
+                tell_reasons(env, &rest, &tuning);
+            }
+            End::Stopped(left) => {
+                env.warn(format!("stopped: {left} left; the weight stays 0").as_bytes());
+            }
+            End::Raised(place, weight) => tell_raised(env, place, weight),
+        }
+        Ok(LEFT)
+    })
+}
+
+fn delete_drained(env: &mut Env, change: Change, exist: bool, seconds: u32) -> Result<u8, Error> {
+    let mut client = env.open(Action::from(&change))?;
+    let table = table(&mut client)?;
+    let mut delete = |_: &mut Env, client: &mut Client, changes: &[Change]| {
+        changes
+            .iter()
+            .try_for_each(|change| match client.apply(change) {
+                Err(KernelError::Refused(refusal)) if exist && refusal.not_found() => Ok(()),
+                outcome => asked(Action::from(change), outcome),
+            })
+    };
+    let is_done = retire(env, &mut client, &table, &[change], seconds, &mut delete)?;
+    Ok(if is_done { 0 } else { LEFT })
+}
+
+/// Deletes servers and services when their connections have ended, or the time is over. False if
+/// nothing was deleted in the end, because somebody did not want it.
+pub fn retire(
+    env: &mut Env,
+    client: &mut Client,
+    table: &[Entry],
+    changes: &[Change],
+    seconds: u32,
+    delete: Delete,
+) -> Result<bool, Error> {
+    let tuning = client.tuning();
+    let deletions = drain::deletions(table, changes);
+    let plan = drain::plan(table, &deletions.places, &tuning);
+    for deletion in &deletions.at_once {
+        let reason = format!(": {deletion}");
+        env.warn(&[&line_of(&deletion.change)[..], reason.as_bytes()].concat());
+    }
+    let at_once: Vec<Change> = deletions
+        .at_once
+        .iter()
+        .map(|deletion| deletion.change)
+        .collect();
+    for note in &plan.notes {
+        if let Note::Persistent(_) = note {
+            env.warn(note.to_string().as_bytes());
+        }
+    }
+    without_signals(env, |env| {
+        delete(env, client, &at_once)?;
+        make(client, &plan.changes)?;
+        if !deletions.places.is_empty() {
+            match wait(env, client, &deletions.places, seconds)? {
+                End::Empty => {}
+                End::Over(rest) => {
+                    let fate = drain::fate(&tuning);
+                    let text = format!("after {seconds} s: {} left: {fate}", rest.left);
+                    env.warn(text.as_bytes());
+                    tell_reasons(env, &rest, &tuning);
+                }
+                End::Stopped(left) => {
+                    let text = format!("stopped: {left} left; nothing more is deleted");
+                    env.warn(text.as_bytes());
+                    tell_undo(env, &plan);
+                    return Ok(false);
+                }
+                End::Raised(place, weight) => {
+                    tell_raised(env, place, weight);
+                    tell_undo(env, &plan);
+                    return Ok(false);
+                }
+            }
+        }
+        delete(env, client, &deletions.later)?;
+        put_services_back(client, &plan)?;
+        Ok(true)
+    })
+}
+
+/// Gives services the flags back that they had before the drain, unless somebody else has changed
+/// them.
+fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
+    for (before, meanwhile) in &plan.services {
+        let now = match client.service(&before.id) {
+            Err(KernelError::Refused(refusal)) if refusal.not_found() => continue,
+            state => asked(Action::Read, state)?.service,
+        };
+        if now == *meanwhile {
+            make(client, &[Change::EditService(*before)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Does something while signals wait that would end the process.
+fn without_signals<T: Default>(
+    env: &mut Env,
+    mut act: impl FnMut(&mut Env) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let unbroken = env.unbroken;
+    let mut outcome = Ok(T::default());
+    unbroken(&mut || outcome = act(env));
+    outcome
+}
+
+fn table(client: &mut Client) -> Result<Vec<Entry>, Error> {
+    let mut table = asked(Action::Read, client.table(Detail::Settings))?;
+    sort_table(&mut table);
+    Ok(table)
+}
+
+fn make(client: &mut Client, changes: &[Change]) -> Result<(), Error> {
+    changes
+        .iter()
+        .try_for_each(|change| asked(Action::from(change), client.apply(change)))
+}
+
+/// Prints what puts everything back. What no line can say is not drained.
+fn print_undo(env: &mut Env, plan: &Plan) -> Result<(), Error> {
+    if let Some(change) = plan.undo.iter().find(|change| !save::is_sayable(change)) {
+        return Err(Error::NoUndo(line_of(change).as_slice().into()));
+    }
+    env.print(|out| {
+        for change in &plan.undo {
+            save::change(out, &mut Names::numeric(), change);
+            out.end_row()?;
+        }
+        Ok(())
+    })
+}
+
+fn tell_undo(env: &mut Env, plan: &Plan) {
+    if plan.undo.is_empty() {
+        return;
+    }
+    env.warn(b"these lines put everything back:");
+    for change in &plan.undo {
+        env.warn(&line_of(change));
+    }
+}
+
+fn tell_reasons(env: &mut Env, rest: &Rest, tuning: &Tuning) {
+    for reason in rest.reasons(tuning) {
+        env.warn(reason.as_bytes());
+    }
+}
+
+fn tell_raised(env: &mut Env, (service, server): drain::Place, weight: i32) {
+    let text = format!("{service} -r {server}: somebody else has set the weight to {weight}");
+    env.warn(text.as_bytes());
+}

@@ -1,0 +1,189 @@
+//! Waits until the connections of drained servers have ended.
+
+use std::time::{Duration, Instant};
+
+use super::{Env, asked};
+use crate::error::{Action, Error};
+use crate::kernel::{Client, Error as KernelError};
+use crate::model::drain::{Counted, Left, Place, Progress, Rest, Tally};
+use crate::model::{ServerState, ServiceId};
+
+/// Between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// A packet that was on its way when the weight fell to 0 may make a connection after the first
+/// look, so what is empty is looked at twice.
+const DOUBT: Duration = Duration::from_millis(100);
+
+/// A connection table that takes longer is read only if it must be.
+const LONG: Duration = Duration::from_millis(50);
+
+/// How a wait ends.
+pub enum End {
+    /// No connection is left.
+    Empty,
+    /// The time is over.
+    Over(Rest),
+    /// A signal came.
+    Stopped(Left),
+    /// Somebody has given a server a weight.
+    Raised(Place, i32),
+}
+
+/// Waits so many seconds at most. Signals must be held back meanwhile, or they end the process.
+pub fn wait(
+    env: &mut Env,
+    client: &mut Client,
+    places: &[Place],
+    seconds: u32,
+) -> Result<End, Error> {
+    let timeouts = asked(Action::Read, client.timeouts())?;
+    let (start, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
+    let mut watch = Watch {
+        places,
+        is_large: false,
+    };
+    let mut report = Report::default();
+    let mut first = None;
+    let mut was_empty = false;
+    let end = loop {
+        let Seen { left, raised } = watch.look(client)?;
+        let first = *first.get_or_insert(left.total());
+        if let Some((place, weight)) = raised {
+            break End::Raised(place, weight);
+        }
+        let is_empty = left.total() == 0;
+        if is_empty && was_empty {
+            break End::Empty;
+        }
+        was_empty = is_empty;
+        let remaining = limit.saturating_sub(start.elapsed());
+        if remaining.is_zero() && !is_empty {
+            break End::Over(Rest { left, first });
+        }
+        let pause = match is_empty {
+            true => DOUBT,
+            false => PERIOD.min(remaining),
+        };
+        if !is_empty {
+            report.progress(
+                env,
+                &Progress {
+                    left: &left,
+                    first,
+                    elapsed: start.elapsed().as_secs(),
+                    remaining: remaining.as_secs(),
+                    idle: left.may_be_idle().then_some(timeouts.tcp.into()),
+                },
+            );
+        }
+        if (env.pause)(pause) {
+            break End::Stopped(left);
+        }
+    };
+    report.end(env);
+    Ok(end)
+}
+
+struct Seen {
+    left: Left,
+    raised: Option<(Place, i32)>,
+}
+
+/// What looks at servers.
+struct Watch<'a> {
+    places: &'a [Place],
+    /// Reading the connection table takes too long to do it only for the states.
+    is_large: bool,
+}
+
+impl Watch<'_> {
+    /// What is left. Servers that somebody has deleted have nothing that could be waited for.
+    fn look(&mut self, client: &mut Client) -> Result<Seen, Error> {
+        let mut services: Vec<ServiceId> = self.places.iter().map(|(id, _)| *id).collect();
+        services.dedup();
+        let (mut servers, mut raised) = (Vec::new(), None);
+        for id in services {
+            for state in servers_of(client, &id)? {
+                let place = (id, state.server.id);
+                if !self.places.contains(&place) {
+                    continue;
+                }
+                if state.server.weight > 0 {
+                    raised = Some((place, state.server.weight));
+                }
+                servers.push(Counted {
+                    place,
+                    active: state.active.into(),
+                    inactive: state.inactive.into(),
+                });
+            }
+        }
+        let left = self.left(client, servers)?;
+        Ok(Seen { left, raised })
+    }
+
+    fn left(&mut self, client: &mut Client, servers: Vec<Counted>) -> Result<Left, Error> {
+        let any = |number: fn(&Counted) -> u64| servers.iter().any(|server| number(server) > 0);
+        let (is_active, is_inactive) = (any(|server| server.active), any(|server| server.inactive));
+        let is_wanted = match is_active {
+            true => !self.is_large,
+            false => is_inactive,
+        };
+        let mut tally = Tally::new(servers);
+        if is_wanted {
+            let start = Instant::now();
+            let table = client.connections().map_err(Error::NoConnections)?;
+            let mut table = table.ok_or(Error::EmptyConnections)?;
+            while let Some(connection) = table.read().map_err(Error::Read)? {
+                if let Ok(connection) = connection {
+                    tally.add(&connection);
+                }
+            }
+            self.is_large = start.elapsed() > LONG;
+        }
+        Ok(tally.left())
+    }
+}
+
+fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, Error> {
+    match client.servers(id) {
+        Err(KernelError::Refused(refusal)) if refusal.not_found() => Ok(Vec::new()),
+        servers => asked(Action::Read, servers),
+    }
+}
+
+/// Says how a wait is getting on: on a terminal in a line that is rewritten, elsewhere in a line
+/// for each change.
+#[derive(Default)]
+struct Report {
+    said: Option<Left>,
+    is_on_screen: bool,
+}
+
+impl Report {
+    fn progress(&mut self, env: &mut Env, progress: &Progress) {
+        match (env.stderr.terminal)() {
+            Some(terminal) => {
+                let mut text = progress.to_string();
+                if let Some(columns) = terminal.columns {
+                    // A line that wraps could not be rewritten.
+                    text.truncate(columns.saturating_sub(1));
+                }
+                env.redraw(&text);
+                self.is_on_screen = true;
+            }
+            None if self.said.as_ref() != Some(progress.left) => {
+                env.warn(progress.to_string().as_bytes());
+                self.said = Some(progress.left.clone());
+            }
+            None => {}
+        }
+    }
+
+    fn end(&mut self, env: &mut Env) {
+        if self.is_on_screen {
+            env.redraw("");
+        }
+    }
+}

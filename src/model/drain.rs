@@ -1,0 +1,510 @@
+//! Taking servers out of service: what to change, what undoes it, what to wait for, and what to say
+//! about it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use super::terms::Vocabulary;
+use super::{
+    Change, Connection, Entry, Flags, Host, Protocol, Server, ServerId, ServerState, Service,
+    ServiceId,
+};
+
+/// A server of a service.
+pub type Place = (ServiceId, ServerId);
+
+/// What the kernel does with connections whose server gets no more, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// Persistence lets clients of a server with weight 0 go.
+    pub expire_quiescent_template: Option<i64>,
+    /// Connections end with their server.
+    pub expire_nodest_conn: Option<i64>,
+    /// A client that uses a port again may get another server.
+    pub conn_reuse_mode: Option<i64>,
+}
+
+/// How servers are drained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What drains them.
+    pub changes: Vec<Change>,
+    /// What puts everything back.
+    pub undo: Vec<Change>,
+    /// Services that get a flag for as long as it takes: before and meanwhile.
+    pub services: Vec<(Service, Service)>,
+    /// What there is to know.
+    pub notes: Vec<Note>,
+}
+
+/// What there is to know about draining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The server has weight 0 already.
+    Already(ServiceId, ServerId),
+    /// No server is left that takes new connections.
+    Last(ServiceId),
+    /// Clients that persistence keeps on the server come back to it.
+    Persistent(ServiceId),
+    /// Clients whose address the scheduler maps to the server are refused.
+    Refuses(ServiceId),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Already(service, server) => {
+                write!(f, "{service} -r {server}: the weight is 0 already")
+            }
+            Self::Last(service) => {
+                write!(f, "{service}: no server is left for new connections")
+            }
+            Self::Persistent(service) => write!(
+                f,
+                "{service}: it is persistent, so known clients come back to the server; \
+                 with net.ipv4.vs.expire_quiescent_template=1 they go elsewhere"
+            ),
+            Self::Refuses(service) => write!(
+                f,
+                "{service}: dh refuses connections to the addresses that it maps to the server, \
+                 until the server is deleted or has a weight again"
+            ),
+        }
+    }
+}
+
+/// The servers of a host, of one service or of every service.
+pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Place> {
+    let is_wanted = |entry: &&Entry| service.is_none_or(|id| entry.service.service.id == id);
+    let entries = table.iter().filter(is_wanted);
+    let places = entries.flat_map(|entry| {
+        let servers = entry.servers.iter().map(|state| state.server.id);
+        let servers = servers.filter(|id| host.is(id));
+        servers.map(|server| (entry.service.service.id, server))
+    });
+    places.collect()
+}
+
+/// How to drain servers so that no client is refused that another server could have.
+pub fn plan(table: &[Entry], places: &[Place], tuning: &Tuning) -> Plan {
+    let places: HashSet<&Place> = places.iter().collect();
+    let mut plan = Plan::default();
+    for entry in table {
+        let id = entry.service.service.id;
+        let is_leaving = |state: &&ServerState| places.contains(&(id, state.server.id));
+        let (leaving, staying): (Vec<_>, Vec<_>) = entry.servers.iter().partition(is_leaving);
+        plan.add(&entry.service.service, &leaving, &staying, tuning);
+    }
+    plan
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        service: &Service,
+        leaving: &[&ServerState],
+        staying: &[&ServerState],
+        tuning: &Tuning,
+    ) {
+        let id = service.id;
+        let is_drained = |state: &&&ServerState| state.server.weight == 0;
+        let (already, lowered): (Vec<&ServerState>, Vec<_>) = leaving.iter().partition(is_drained);
+        for state in already {
+            self.notes.push(Note::Already(id, state.server.id));
+        }
+        if lowered.is_empty() {
+            return;
+        }
+        let is_last = !staying.iter().any(is_usable);
+        let falling_back = (!is_last).then(|| falling_back(service)).flatten();
+        if let Some(meanwhile) = falling_back {
+            self.changes.push(Change::EditService(meanwhile));
+            self.services.push((*service, meanwhile));
+        }
+        for state in lowered {
+            let drained = Server {
+                weight: 0,
+                ..state.server
+            };
+            self.changes.push(Change::EditServer(id, drained));
+            self.undo.push(Change::EditServer(id, state.server));
+        }
+        // Servers are back before their service refuses clients for one that has weight 0.
+        if falling_back.is_some() {
+            self.undo.push(Change::EditService(*service));
+        }
+        if is_last {
+            self.notes.push(Note::Last(id));
+        } else if is_dh(service) {
+            self.notes.push(Note::Refuses(id));
+        }
+        if service.persistence.is_some() && tuning.expire_quiescent_template != Some(1) {
+            self.notes.push(Note::Persistent(id));
+        }
+    }
+}
+
+fn is_usable(state: &&ServerState) -> bool {
+    state.server.weight > 0
+}
+
+fn is_dh(service: &Service) -> bool {
+    service.scheduler.as_bytes() == b"dh"
+}
+
+/// The service with the flag by which its scheduler passes over servers of weight 0, if it needs
+/// that and has not got it.
+fn falling_back(service: &Service) -> Option<Service> {
+    let hashes = matches!(service.scheduler.as_bytes(), b"sh" | b"mh");
+    let needs = hashes && !service.flags.has(Flags::SCHEDULER_1);
+    needs.then(|| Service {
+        flags: service.flags | Flags::SCHEDULER_1,
+        ..*service
+    })
+}
+
+/// Deletions, by when they are done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletions {
+    /// Waiting would refuse clients.
+    pub at_once: Vec<AtOnce>,
+    /// When the connections have ended.
+    pub later: Vec<Change>,
+    /// The servers whose connections these wait for.
+    pub places: Vec<Place>,
+}
+
+/// A deletion that does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtOnce {
+    /// The deletion.
+    pub change: Change,
+    /// The wider service that then takes the traffic; without it the scheduler is dh.
+    pub wider: Option<ServiceId>,
+    /// So many connections lose their server.
+    pub connections: u64,
+}
+
+impl fmt::Display for AtOnce {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.wider {
+            Some(wider) => write!(
+                f,
+                "deleted without waiting, since {wider} takes its traffic but would not meanwhile"
+            )?,
+            None => write!(
+                f,
+                "deleted without waiting, since dh would refuse connections meanwhile"
+            )?,
+        }
+        match self.connections {
+            0 => Ok(()),
+            1 => f.write_str("; 1 connection is cut"),
+            count => write!(f, "; {count} connections are cut"),
+        }
+    }
+}
+
+/// Which deletions can wait for connections to end.
+pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
+    let mut deletions = Deletions::default();
+    for change in changes {
+        let (id, server) = match change {
+            Change::DeleteServer(id, server) => (id, Some(server)),
+            Change::DeleteService(id) => (id, None),
+            Change::AddService(_)
+            | Change::EditService(_)
+            | Change::AddServer(..)
+            | Change::EditServer(..)
+            | Change::Flush
+            | Change::Zero(_)
+            | Change::SetTimeouts(_)
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_) => continue,
+        };
+        let mut entries = table.iter();
+        let Some(entry) = entries.find(|entry| entry.service.service.id == *id) else {
+            deletions.later.push(*change);
+            continue;
+        };
+        let is_leaving = |state: &&ServerState| server.is_none_or(|id| state.server.id == *id);
+        let leaving = || entry.servers.iter().filter(is_leaving);
+        let wider = match server {
+            Some(_) => None,
+            None => takes_over(table, id, changes),
+        };
+        let refuses =
+            server.is_some() && is_refusing(entry, changes) && leaving().any(|s| is_usable(&s));
+        if wider.is_some() || refuses {
+            let numbers =
+                leaving().map(|state| u64::from(state.active) + u64::from(state.inactive));
+            deletions.at_once.push(AtOnce {
+                change: *change,
+                wider,
+                connections: numbers.sum(),
+            });
+            continue;
+        }
+        let servers = leaving().map(|state| (*id, state.server.id));
+        deletions.places.extend(servers);
+        deletions.later.push(*change);
+    }
+    deletions
+}
+
+/// Whether a service with a server of weight 0 refuses clients that it would have another server
+/// for.
+fn is_refusing(entry: &Entry, changes: &[Change]) -> bool {
+    let id = entry.service.service.id;
+    let goes = |server| changes.contains(&Change::DeleteServer(id, server));
+    let mut staying = entry.servers.iter().filter(|state| !goes(state.server.id));
+    is_dh(&entry.service.service) && staying.any(|state| is_usable(&state))
+}
+
+/// The service that takes the traffic of another one once that is gone.
+fn takes_over(table: &[Entry], id: &ServiceId, changes: &[Change]) -> Option<ServiceId> {
+    let goes = |id| changes.contains(&Change::DeleteService(id));
+    let wider = table.iter().find(|entry| {
+        let other = entry.service.service.id;
+        other != *id
+            && !goes(other)
+            && has_every_port_of(&other, id)
+            && entry.servers.iter().any(|state| is_usable(&state))
+    });
+    wider.map(|entry| entry.service.service.id)
+}
+
+/// Whether a service takes the traffic of another one as soon as that is gone: it has the same
+/// address and every port. Marks do not tell which addresses they are on.
+fn has_every_port_of(wide: &ServiceId, narrow: &ServiceId) -> bool {
+    match (wide, narrow) {
+        (
+            ServiceId::Address {
+                protocol,
+                address,
+                port: 0,
+            },
+            ServiceId::Address {
+                protocol: narrow_protocol,
+                address: narrow_address,
+                ..
+            },
+        ) => (protocol, address) == (narrow_protocol, narrow_address),
+        (ServiceId::Address { .. } | ServiceId::Mark { .. }, _) => false,
+    }
+}
+
+/// The connections of drained servers that have not ended, by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left(BTreeMap<String, u64>);
+
+impl Left {
+    /// Adds connections in a state.
+    fn add(&mut self, state: &[u8], connections: u64) {
+        if connections > 0 {
+            let state = String::from_utf8_lossy(state).into_owned();
+            *self.0.entry(state).or_default() += connections;
+        }
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    fn has(&self, states: &[&str]) -> bool {
+        states.iter().any(|state| self.0.contains_key(*state))
+    }
+
+    /// Whether there is TCP or SCTP that may be idle.
+    pub fn may_be_idle(&self) -> bool {
+        self.has(&["ESTABLISHED", ANY])
+    }
+}
+
+/// `3 connections (2 ESTABLISHED, 1 SYN_RECV)`
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.total() {
+            0 => return f.write_str("no connections"),
+            1 => f.write_str("1 connection (")?,
+            total => write!(f, "{total} connections (")?,
+        }
+        for (index, (state, connections)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{connections} {state}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// TCP connections that the kernel counts as active: established ones and handshakes. Of SCTP it
+/// counts only those that are established.
+const ACTIVE: &[&str] = &["ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK"];
+
+/// Connections that have not ended although the kernel does not count them as active: TCP on
+/// which the client has said everything and waits for the rest of the answer, UDP, which never
+/// says that it ends, and handshakes of SCTP.
+const UNFINISHED: &[&str] = &[
+    "CLOSE_WAIT",
+    UDP,
+    "INIT1",
+    "INIT",
+    "C-SENT",
+    "C-REPLIED",
+    "C-WAIT",
+    "COOKIE",
+    "C-ECHOED",
+];
+
+/// The state of every UDP connection.
+const UDP: &str = "UDP";
+
+/// Active connections whose state is not known.
+const ANY: &str = "active";
+
+/// The connections of a drained server, as the kernel counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The server.
+    pub place: Place,
+    /// Connections under way.
+    pub active: u64,
+    /// Most of them have ended; others are not counted as active.
+    pub inactive: u64,
+}
+
+/// Finds out what of the connections of drained servers has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    servers: Vec<Counted>,
+    left: Left,
+}
+
+impl Tally {
+    /// Begins with what the kernel counts.
+    pub fn new(servers: Vec<Counted>) -> Self {
+        let left = Left::default();
+        Self { servers, left }
+    }
+
+    /// Adds a connection of the connection table, if it is one of these.
+    pub fn add(&mut self, connection: &Connection) {
+        let is_in = |states: &[&str]| states.iter().any(|s| s.as_bytes() == connection.state);
+        let (is_active, is_unfinished) = (is_in(ACTIVE), is_in(UNFINISHED));
+        // What persistence remembers has no port of the client.
+        if connection.client.port() == 0 || !(is_active || is_unfinished) {
+            return;
+        }
+        for server in &mut self.servers {
+            let count = match is_active {
+                true => &mut server.active,
+                false => &mut server.inactive,
+            };
+            if *count > 0 && is_at(&server.place, connection) {
+                *count -= 1;
+                self.left.add(connection.state, 1);
+                return;
+            }
+        }
+    }
+
+    /// What has not ended. Of active connections that were not added no state is known.
+    pub fn left(mut self) -> Left {
+        for server in &self.servers {
+            self.left.add(ANY.as_bytes(), server.active);
+        }
+        self.left
+    }
+}
+
+/// Whether a connection may be one of a server of a service. Those of a mark cannot be told by
+/// their address.
+fn is_at((service, server): &Place, connection: &Connection) -> bool {
+    let is_of_service = match *service {
+        ServiceId::Address {
+            protocol,
+            address,
+            port,
+        } => {
+            let at = connection.virtual_service;
+            Protocol::from_title(connection.protocol) == Some(protocol)
+                && at.ip() == address
+                && (port == 0 || at.port() == port)
+        }
+        ServiceId::Mark { .. } => true,
+    };
+    let to = connection.server;
+    is_of_service && to.ip() == server.address && (server.port == 0 || to.port() == server.port)
+}
+
+/// What a wait leaves behind when its time is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// What has not ended.
+    pub left: Left,
+    /// How many there were when the wait began.
+    pub first: u64,
+}
+
+impl Rest {
+    /// Why there may be a rest.
+    pub fn reasons(&self, tuning: &Tuning) -> Vec<&'static str> {
+        let mut reasons = Vec::new();
+        if self.left.has(&[UDP]) {
+            reasons.push(
+                "UDP knows no end: an entry stays while its client sends from the same port, \
+                 and for the timeout after that",
+            );
+        }
+        if self.left.total() >= self.first && tuning.conn_reuse_mode == Some(0) {
+            reasons.push(
+                "likely: clients that use their ports again come back, \
+                 since net.ipv4.vs.conn_reuse_mode is 0",
+            );
+        }
+        reasons
+    }
+}
+
+/// What becomes of connections whose server is deleted.
+pub fn fate(tuning: &Tuning) -> &'static str {
+    match tuning.expire_nodest_conn {
+        Some(1) => "cut, since net.ipv4.vs.expire_nodest_conn is 1",
+        _ => "their packets are dropped until they time out, or the server comes back",
+    }
+}
+
+/// How a wait is getting on.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// What has not ended.
+    pub left: &'a Left,
+    /// How many there were when the wait began.
+    pub first: u64,
+    /// Seconds since then.
+    pub elapsed: u64,
+    /// Seconds until the wait is over.
+    pub remaining: u64,
+    /// After so many seconds without a packet the kernel forgets a connection of this kind.
+    pub idle: Option<u64>,
+}
+
+/// `12 connections (12 ESTABLISHED) left, 4 a second end; idle ones within 900 s; waiting 58 s more`
+impl fmt::Display for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} left", self.left)?;
+        let ended = self.first.saturating_sub(self.left.total());
+        if ended > 0 && self.elapsed > 0 {
+            let tenths = ended * 10 / self.elapsed;
+            write!(f, ", {}.{} a second end", tenths / 10, tenths % 10)?;
+        }
+        if let Some(idle) = self.idle {
+            write!(f, "; idle ones end within {idle} s")?;
+        }
+        write!(f, "; waiting {} s more", self.remaining)
+    }
+}
+
+#[cfg(test)]
+mod tests;

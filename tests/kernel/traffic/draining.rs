@@ -1,0 +1,334 @@
+//! Servers that are drained under traffic: nobody is refused, nobody is cut off who can be waited
+//! for, and what is said about the others is true.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::applying::Client;
+use super::lan::{self, Lan, eventually, sh};
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Output, Program, Running, Side, Status, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    let named = |name: &str, run| KernelTest::new(format!("traffic::draining::{name}"), run);
+    vec![
+        named("new_clients", new_clients as fn(&mut World) -> Result<()>),
+        named("no_request_fails", no_request_fails),
+        named("waits", waits),
+        named("what_does_not_end", what_does_not_end),
+        named("persistence", persistence),
+        named("wider_services", wider_services),
+        named("somebody_else", somebody_else),
+    ]
+}
+
+/// How long a wait of a test may take that ends by itself.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A command on the director, whatever comes of it.
+fn run(lan: &Lan, line: &str) -> Result<Output> {
+    start(lan, line)?.finish(LIMIT)
+}
+
+fn start(lan: &Lan, line: &str) -> Result<Running> {
+    let program = Program::ipvsadm(Side::Ours).args(line.split_whitespace());
+    lan.director.start(&program)
+}
+
+/// An error unless it ended so, and said all of this.
+fn says(output: &Output, status: i32, texts: &[&str]) -> Result<()> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status == Status::Exit(status), "{output}");
+    for text in texts {
+        ensure!(said.contains(text), "{text:?} is not in\n{output}");
+    }
+    Ok(())
+}
+
+const CLIENTS: std::ops::RangeInclusive<u8> = 1..=16;
+
+/// With any scheduler, all new clients have the other server, and the undo leaves what was.
+fn new_clients(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    for scheduler in [
+        "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "sh", "mh", "sed", "nq",
+    ] {
+        let service = lan.service(scheduler, &["-w 3", ""])?;
+        let before = lan.ipvsadm("-Sn")?;
+        let drained = run(&lan, &format!("--drain -t {service} -r 172.16.0.11"))?;
+        says(&drained, 0, &[]).context(scheduler)?;
+        for number in CLIENTS {
+            let answer = lan.ask_as(number, &service).context(scheduler)?;
+            ensure!(answer.server == "web2", "{scheduler}: {answer:?}");
+        }
+        lan.rules(&String::from_utf8(drained.stdout)?)?;
+        let after = lan.ipvsadm("-Sn")?;
+        ensure!(after == before, "{scheduler}:\n{before}became\n{after}");
+    }
+    // dh refuses the clients of a drained server, whose address has none other, and says so.
+    let service = lan.service("dh", &["", ""])?;
+    let name = lan.ask(&service)?.server;
+    let number = name.trim_start_matches("web");
+    let server = format!("-t {service} -r 172.16.0.1{number}");
+    let drained = run(&lan, &format!("--drain {server}"))?;
+    says(&drained, 0, &["dh refuses connections"])?;
+    lan.refuses(&service)?;
+    lan.rules(&String::from_utf8(drained.stdout)?)?;
+    let held = lan.hold(&service)?;
+    let deleted = run(&lan, &format!("-d {server} --wait 60"))?;
+    says(&deleted, 0, &["deleted without waiting, since dh", "cut"])?;
+    ensure!(lan.ask(&service)?.server != name);
+    drop(held);
+    Ok(())
+}
+
+/// Clients ask without pause while servers are drained, come back, and are deleted: by NAT, by
+/// direct routing and through a tunnel.
+fn no_request_fails(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    let nat = lan.service("sh", &["-w 2", ""])?;
+    under_requests(&lan, &nat, "-m")?;
+    lan.take_vip_on_lo()?;
+    for (number, server) in (1..).zip(&lan.servers) {
+        let lines = format!(
+            "addr add 192.0.2.0/24 dev lo\n\
+             tunnel add end mode ipip local 172.16.0.1{number}\nlink set end up\n"
+        );
+        lan::ip(server, &lines)?;
+    }
+    for method in ["-g", "-i"] {
+        let service = lan.service("wrr", &["-w 2", ""])?;
+        lan.rules(&format!(
+            "-e -t {service} -r 172.16.0.11 {method} -w 2\n\
+             -e -t {service} -r 172.16.0.12 {method}\n"
+        ))?;
+        under_requests(&lan, &service, method).context(method)?;
+    }
+    Ok(())
+}
+
+fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
+    let before = lan.ipvsadm("-Sn")?;
+    let client = Client::start(lan, service)?;
+    let lines = format!(
+        "for round in 1 2 3; do
+            ipvsadm --drain -r 172.16.0.11 --wait 60 >/tmp/undo 2>/dev/null
+            sleep 0.3
+            ipvsadm -R </tmp/undo
+            ipvsadm -d -t {service} -r 172.16.0.11 --wait 60 2>/dev/null
+            sleep 0.3
+            ipvsadm -a -t {service} -r 172.16.0.11 {method} -w 2
+        done"
+    );
+    sh(&lan.director, &lines)?;
+    let (asked, failed) = client.stop(lan)?;
+    ensure!(asked > 10, "only {asked} requests");
+    ensure!(failed == 0, "{failed} of {asked} requests failed");
+    let after = lan.ipvsadm("-Sn")?;
+    ensure!(after == before, "{before}became\n{after}");
+    Ok(())
+}
+
+/// A wait ends when connections have ended, handshakes under way among them; the last servers of
+/// a service stay until then.
+fn waits(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    // The server does not hear the client for a while.
+    let service = lan.service("rr", &[""])?;
+    lan::ip(&lan.servers[0], "link set eth0 down\n")?;
+    let (address, port) = service.split_once(':').context("a port")?;
+    let ask = "read -r answer 3<>/dev/tcp/$0/$1 <&3";
+    let client = Program::new("bash").args(["-c", ask, address, port]);
+    let mut client = lan.client.start(&client)?;
+    eventually(|| {
+        let listing = lan.ipvsadm("-Lnc")?;
+        ensure!(listing.contains("SYN_RECV"), "{listing}");
+        Ok(())
+    })?;
+    let mut deletion = start(&lan, &format!("-d -t {service} -r 172.16.0.11 --wait 60"))?;
+    thread::sleep(Duration::from_secs(1));
+    lan::ip(
+        &lan.servers[0],
+        "link set eth0 up\nroute add default via 172.16.0.1\n",
+    )?;
+    client.finish(LIMIT)?.success()?;
+    says(
+        &deletion.finish(LIMIT)?,
+        0,
+        &["1 connection (1 SYN_RECV) left; waiting"],
+    )?;
+    let listing = lan.ipvsadm("-Ln")?;
+    ensure!(!listing.contains("172.16.0.11"), "{listing}");
+
+    // The last server, and the only service.
+    let service = lan.service("sh", &["", ""])?;
+    let mut held = lan.hold(&service)?;
+    let mut deletion = start(&lan, &format!("-D -t {service} --wait 60"))?;
+    let drained = "-> 172.16.0.11:80 Masq 0 * *\n-> 172.16.0.12:80 Masq 0 * *";
+    lan.shows("-Ln", drained)?;
+    held.send(1000)?;
+    held.end()?;
+    says(
+        &deletion.finish(LIMIT)?,
+        0,
+        &["1 connection (1 ESTABLISHED) left"],
+    )?;
+    let listing = lan.ipvsadm("-Ln")?;
+    ensure!(!listing.contains(&service), "{listing}");
+    Ok(())
+}
+
+/// What may be left when the time is over, and why.
+fn what_does_not_end(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    // Somebody who says nothing more, at a server that is dead; clients use their ports again.
+    lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", "0")])?;
+    let service = lan.service("rr", &["", ""])?;
+    let held = lan.hold(&service)?;
+    let number = held.answer.server.trim_start_matches("web").to_owned();
+    let drain = format!("--drain -t {service} -r 172.16.0.1{number} --wait 2");
+    let left = "after 2 s: 1 connection (1 ESTABLISHED) left; the weight stays 0";
+    says(&run(&lan, &drain)?, 1, &[left, "conn_reuse_mode is 0"])?;
+    lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", "1")])?;
+    let again = run(&lan, &drain)?;
+    says(&again, 1, &["the weight is 0 already", left])?;
+    ensure!(again.stdout.is_empty(), "{again}");
+    let said = String::from_utf8_lossy(&again.stderr);
+    ensure!(!said.contains("conn_reuse_mode"), "{again}");
+    let delete = format!("-d -t {service} -r 172.16.0.1{number} --wait 1");
+    let dropped = "after 1 s: 1 connection (1 ESTABLISHED) left: their packets are dropped";
+    says(&run(&lan, &delete)?, 0, &[dropped])?;
+    lan.shows("-Lnc", &format!("TCP * ESTABLISHED * {service} *"))?;
+
+    // UDP knows no end.
+    lan.rules(
+        "-A -u 192.0.2.9:53 -s rr\n\
+         -a -u 192.0.2.9:53 -r 172.16.0.11 -m\n",
+    )?;
+    lan.send(1, "192.0.2.9:53", &["hello"])?;
+    lan::set(&lan.director, &[("ipv4/vs/expire_nodest_conn", "1")])?;
+    let cut = "after 1 s: 1 connection (1 UDP) left: cut, since";
+    let deletion = run(&lan, "-D -u 192.0.2.9:53 --wait 1")?;
+    says(&deletion, 0, &[cut, "UDP knows no end"])?;
+    drop(held);
+    Ok(())
+}
+
+/// Persistence sends clients back to a drained server, unless it is told to let them go. Both is
+/// said as it is.
+fn persistence(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    let note = "it is persistent, so known clients come back";
+    for (expire, comes_back) in [("0", true), ("1", false)] {
+        lan::set(
+            &lan.director,
+            &[("ipv4/vs/expire_quiescent_template", expire)],
+        )?;
+        let service = lan.service("rr -p 60", &["", ""])?;
+        let name = lan.ask(&service)?.server;
+        let number = name.trim_start_matches("web");
+        let drained = run(&lan, &format!("--drain -t {service} -r 172.16.0.1{number}"))?;
+        let said = String::from_utf8_lossy(&drained.stderr);
+        ensure!(said.contains(note) == comes_back, "{drained}");
+        let answer = lan.ask(&service)?;
+        ensure!((answer.server == name) == comes_back, "{answer:?}");
+    }
+    Ok(())
+}
+
+/// A service that hides one for every port goes at once: its drained servers would refuse what
+/// the other one takes. A mark is looked up before addresses, so nothing hides it.
+fn wider_services(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.rules(
+        "-A -t 192.0.2.1:0 -s rr -p 60\n\
+         -a -t 192.0.2.1:0 -r 172.16.0.12:0 -m\n\
+         -A -t 192.0.2.1:80 -s rr\n\
+         -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n",
+    )?;
+    let held = lan.hold("192.0.2.1:80")?;
+    ensure!(held.answer.server == "web1", "{:?}", held.answer);
+    let drained = run(&lan, "--drain -t 192.0.2.1:80 -r 172.16.0.11")?;
+    says(&drained, 0, &["no server is left for new connections"])?;
+    lan.refuses("192.0.2.1:80")?;
+    let deletion = run(&lan, "-D -t 192.0.2.1:80 --wait 60")?;
+    let at_once = "-D -t 192.0.2.1:80: deleted without waiting, since -t 192.0.2.1:0 takes its \
+                   traffic but would not meanwhile; 1 connection is cut";
+    says(&deletion, 0, &[at_once])?;
+    ensure!(lan.ask("192.0.2.1:80")?.server == "web2");
+    drop(held);
+
+    lan.mark(7, &[("192.0.2.2", 80)])?;
+    lan.rules(
+        "-A -f 7 -s rr\n\
+         -a -f 7 -r 172.16.0.12 -m\n\
+         -A -t 192.0.2.2:80 -s rr\n\
+         -a -t 192.0.2.2:80 -r 172.16.0.11 -m\n",
+    )?;
+    ensure!(lan.ask("192.0.2.2:80")?.server == "web2");
+    let held = lan.hold("192.0.2.2:80")?;
+    let deletion = run(&lan, "-D -f 7 --wait 1")?;
+    says(
+        &deletion,
+        0,
+        &["after 1 s: 1 connection (1 ESTABLISHED) left"],
+    )?;
+    drop(held);
+    ensure!(lan.ask("192.0.2.2:80")?.server == "web1");
+    Ok(())
+}
+
+/// Somebody else raises the weight, or does not want to wait any more.
+fn somebody_else(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    let service = lan.service("rr", &["-w 5"])?;
+    let held = lan.hold(&service)?;
+    let server = format!("-t {service} -r 172.16.0.11");
+    let is_drained = || lan.shows("-Ln", "-> 172.16.0.11:80 Masq 0 1 0");
+
+    for command in ["--drain", "-d"] {
+        let mut waiting = start(&lan, &format!("{command} {server} --wait 60"))?;
+        is_drained()?;
+        lan.ipvsadm(&format!("-e {server} -m -w 5"))?;
+        let raised = "somebody else has set the weight to 5";
+        says(&waiting.finish(LIMIT)?, 1, &[raised])?;
+    }
+
+    for (command, signal) in [("--drain", "INT"), ("-d", "TERM"), ("-d", "HUP")] {
+        lan.ipvsadm(&format!("-e {server} -m -w 5"))?;
+        let mut waiting = start(&lan, &format!("{command} {server} --wait 60"))?;
+        is_drained()?;
+        sh(&lan.director, &format!("kill -{signal} {}", waiting.id()))?;
+        let output = waiting.finish(LIMIT)?;
+        says(&output, 1, &["stopped: 1 connection (1 ESTABLISHED) left"])?;
+        is_drained()?;
+        let back = format!("-e {server}:80 -m -w 5\n");
+        let undo = [&output.stdout[..], &output.stderr].concat();
+        ensure!(String::from_utf8_lossy(&undo).contains(&back), "{output}");
+    }
+
+    // Whom nobody can wait for any more.
+    let mut waiting = start(&lan, &format!("-d {server} --wait 60"))?;
+    lan.ipvsadm(&format!("-D -t {service}"))?;
+    says(&waiting.finish(LIMIT)?, 255, &["Service not defined"])?;
+    drop(held);
+
+    // At a terminal the wait is one line, which goes.
+    let service = lan.service("rr", &[""])?;
+    let held = lan.hold(&service)?;
+    let drain = format!("--drain -t {service} -r 172.16.0.11 --wait 60");
+    let program = Program::ipvsadm(Side::Ours).args(drain.split_whitespace());
+    let mut terminal = lan.director.start_at_terminal(&program)?;
+    let progress = "1 connection (1 ESTABLISHED) left; idle ones end within 900 s; waiting";
+    let shown = terminal.wait(|screen| screen.contains(progress));
+    shown.map_err(|screen| anyhow!("it shows\n{screen}"))?;
+    held.end()?;
+    let end = terminal.end()?;
+    ensure!(
+        end.contains("no connections left") && !end.contains("ESTABLISHED"),
+        "it shows\n{end}"
+    );
+    Ok(())
+}
