@@ -290,6 +290,16 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
+/// A command that is not declared, or in another place than its verb, does not compile.
+const _: () = {
+    let mut index = 0;
+    while index < COMMANDS.len() {
+        assert!(COMMANDS[index].verb as usize == index);
+        index += 1;
+    }
+    assert!(Verb::Version as usize + 1 == index);
+};
+
 impl Verb {
     pub fn spec(self) -> &'static CommandSpec {
         &COMMANDS[self as usize]

@@ -467,13 +467,6 @@ mod tests {
     }
 
     #[test]
-    fn commands_stand_in_the_order_of_their_verbs() {
-        for (index, spec) in COMMANDS.iter().enumerate() {
-            assert_eq!(spec.verb as usize, index);
-        }
-    }
-
-    #[test]
     fn a_place_among_the_slots_has_one_name() {
         let mut names = HashMap::new();
         for spec in options() {
