@@ -1,6 +1,8 @@
-//! The declarations as a `clap::Command` accept every line that the word reader accepts.
+//! The declarations as a `clap::Command` read the same in every line that the word reader accepts.
 
-use ipvsadm::cli::words::Words;
+use std::collections::BTreeMap;
+
+use ipvsadm::cli::words::{Event, Words};
 use ipvsadm::cli::{Spec, Value, specs};
 use proptest::prelude::*;
 
@@ -41,13 +43,61 @@ fn line() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
 }
 
+/// How often each option was given, and its values.
+type Given = BTreeMap<&'static str, (usize, Vec<String>)>;
+
+/// What the word reader makes of a line: options with their values, and the other words.
+fn by_our_reader(line: &[String]) -> Option<(Given, Vec<String>)> {
+    let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+    let (mut given, mut others) = (Given::new(), Vec::new());
+    for event in Words::new(line.iter().map(|word| word.as_bytes())) {
+        match event.ok()? {
+            Event::LeftOver(word) => others.push(text(word)),
+            Event::Given { spec, value, .. } => {
+                let (count, values) = given.entry(spec.long()).or_default();
+                // Clap counts a flag once.
+                *count = match spec.value() {
+                    Value::Nothing => 1,
+                    Value::Required(_) | Value::Optional(_) => *count + 1,
+                };
+                values.extend(value.map(text));
+            }
+        }
+    }
+    Some((given, others))
+}
+
+/// What clap makes of it.
+fn by_clap(line: &[String]) -> Result<(Given, Vec<String>), clap::Error> {
+    let matches = face().no_binary_name(true).try_get_matches_from(line)?;
+    let values = |name: &str| -> Vec<String> {
+        let values = matches.get_many::<String>(name).into_iter().flatten();
+        values.cloned().collect()
+    };
+    let mut given = Given::new();
+    for spec in specs() {
+        let name = spec.long();
+        let (count, values) = match spec.value() {
+            Value::Nothing => (usize::from(matches.get_flag(name)), Vec::new()),
+            Value::Required(_) | Value::Optional(_) => {
+                let occurrences = matches.get_occurrences::<String>(name);
+                (occurrences.map_or(0, Iterator::count), values(name))
+            }
+        };
+        if count > 0 {
+            given.insert(name, (count, values));
+        }
+    }
+    Ok((given, values("words")))
+}
+
 proptest! {
     #[test]
-    fn what_the_word_reader_accepts_clap_accepts(line in line()) {
-        let words = Words::new(line.iter().map(|word| word.as_bytes()));
-        let accepted = words.into_iter().all(|event| event.is_ok());
-        let matches = face().no_binary_name(true).try_get_matches_from(&line);
-        prop_assert!(!accepted || matches.is_ok(), "{}", matches.unwrap_err());
+    fn clap_reads_what_the_word_reader_reads(line in line()) {
+        if let Some(expected) = by_our_reader(&line) {
+            let read = by_clap(&line).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(read, expected);
+        }
     }
 }
 
