@@ -209,19 +209,15 @@ fn ipv4_part(text: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 fn leading_number<const RADIX: u32>(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0;
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        let Some(digit) = char::from(*byte).to_digit(RADIX) else {
-            break;
-        };
-        value = value * u64::from(RADIX) + u64::from(digit);
-        if value > u32::MAX.into() {
-            return None;
-        }
-        rest = behind;
+    let digits = text
+        .iter()
+        .map_while(|&byte| char::from(byte).to_digit(RADIX));
+    let (mut value, mut length) = (0_u32, 0);
+    for digit in digits {
+        value = value.checked_mul(RADIX)?.checked_add(digit)?;
+        length += 1;
     }
-    (rest.len() < text.len()).then_some((value as u32, rest))
+    (length > 0).then_some((value, &text[length..]))
 }
 
 fn is_digits(text: &[u8]) -> bool {

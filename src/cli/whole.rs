@@ -22,7 +22,7 @@ const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
 const BAD_FLAG: &str = "invalid scheduler flag `{}'";
 
 impl Line<'_> {
-    pub fn finish(mut self) -> Result<Command, Error> {
+    pub fn finish(&mut self) -> Result<Command, Error> {
         let spec = self.verb.spec();
         match spec.operands {
             Operands::Nothing => self.operands.refuse_from(0)?,
@@ -31,7 +31,7 @@ impl Line<'_> {
         }
         self.flags = self.flags | self.read_scheduler_flags()?;
         self.check_slots()?;
-        (spec.build)(&self)
+        (spec.build)(self)
     }
 
     fn read_timeouts(&self) -> Result<Timeouts, Error> {

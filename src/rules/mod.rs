@@ -17,8 +17,8 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     if line.contains(&0) {
         return Err(Error::NulByte);
     }
-    let mut words = words(line).peekable();
-    if words.peek().is_none() {
+    let words = words(line);
+    if words.clone().next().is_none() {
         return Ok(None);
     }
     let Request { command, globals } =
