@@ -63,7 +63,7 @@ virtual_server 10.0.0.1 8080 {{
 }
 
 /// Starts keepalived, which says what it does.
-fn start(debian: &Debian, host: &Namespace, configuration: &str) -> Result<Running> {
+pub fn start(debian: &Debian, host: &Namespace, configuration: &str) -> Result<Running> {
     fs::write(debian.path("etc/keepalived/keepalived.conf"), configuration)?;
     host.start(&debian.program("keepalived").args(["-n", "-l"]))
 }

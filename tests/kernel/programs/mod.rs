@@ -4,6 +4,7 @@
 mod debian;
 mod keepalived;
 mod ldirectord;
+mod many_directors;
 mod packaged;
 mod prometheus;
 mod salt;
@@ -20,6 +21,11 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         test("keepalived_checks", keepalived::checks),
         test("keepalived_takeover", keepalived::takeover),
+        KernelTest {
+            // The kernel makes no difference; this one starts programs quickly.
+            kernels: vec![Kernel::V7_2],
+            ..test("many_directors", many_directors::as_the_readme_says)
+        },
         test("packaged_init_script", packaged::init_script),
         test("packaged_wrappers", packaged::wrappers),
         KernelTest {
