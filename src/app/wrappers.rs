@@ -1,16 +1,19 @@
 //! The program by its other names, `ipvsadm-save` and `ipvsadm-restore`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use super::restore::Restore;
 use super::source::Source;
 use super::{Env, save_table};
-use crate::command::Save;
+use crate::command::{Globals, Save};
 use crate::error::Error;
 
-const SAVE_USAGE: &str = "usage: ipvsadm-save [-n] [--all] [FILE]";
+const SAVE_USAGE: &str = "usage: ipvsadm-save [-n] [--all] [--netns NAME] [FILE]";
 const SAVE_ABOUT: &str = "\
 Prints the table as ipvsadm -S does, with -n without names, or saves it to FILE.";
 
-const RESTORE_USAGE: &str = "usage: ipvsadm-restore [FILE]";
+const RESTORE_USAGE: &str = "usage: ipvsadm-restore [--netns NAME] [FILE]";
 const RESTORE_ABOUT: &str = "\
 Replaces the table of virtual servers by what the commands in FILE make, one a line, as
 ipvsadm-save prints them. Without FILE, or with -, they come from standard input.
@@ -19,7 +22,7 @@ ipvsadm-save prints them. Without FILE, or with -, they come from standard input
 /// Help is an error, as it is to the original.
 pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let (mut save, mut asks_help) = (Save::default(), false);
-    let file = read(words, |option| {
+    let file = read(words, env, |option| {
         match option {
             b"-n" => save.numeric = true,
             b"--all" => save.all = true,
@@ -43,7 +46,7 @@ pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
 /// To the original `-n` means as little as any other word.
 pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let mut asks_help = false;
-    let file = read(words, |option| {
+    let file = read(words, env, |option| {
         asks_help |= matches!(option, b"-h" | b"--help");
         matches!(option, b"-h" | b"--help" | b"-n")
     });
@@ -60,21 +63,28 @@ pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     Restore::new(names, env).replace(source)
 }
 
-/// The file that the words name; `-` is a standard stream. `take` is called with each option, and
-/// says whether there is one of that name.
+/// The file that the words name; `-` is a standard stream. `take` is called with each option but
+/// `--netns`, and says whether there is one of that name.
 fn read<'a>(
     words: &[&'a [u8]],
+    env: &mut Env,
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> Result<Option<&'a [u8]>, Error> {
-    let mut file = None;
-    for &word in words {
+    let (mut file, mut globals) = (None, Globals::default());
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
         match word {
+            b"--netns" => {
+                let name = words.next().ok_or(Error::MissingValue(word.into()))?;
+                globals.netns = Some(OsStr::from_bytes(name).to_owned());
+            }
             [b'-', _, ..] if take(word) => {}
             [b'-', _, ..] => return Err(Error::UnknownOption(word.into())),
             _ if file.is_some() => return Err(Error::LeftOver(word.into())),
             _ => file = Some(word),
         }
     }
+    env.enter(&globals);
     Ok(file.filter(|file| file != b"-"))
 }
 

@@ -88,7 +88,7 @@ fn save(world: &mut World) -> Result<()> {
     director.expect("/usr/sbin/ipvsadm-save", &[], "", names)?;
     director.expect("ipvsadm-save", &["-n"], "", numbers)?;
     director.expect("ipvsadm-save", &["-n", "-n", "-"], "", numbers)?;
-    let usage = "\nusage: ipvsadm-save [-n] [--all] [FILE]\n";
+    let usage = "\nusage: ipvsadm-save [-n] [--all] [--netns NAME] [FILE]\n";
     for option in ["-x", "-nn", "--numeric"] {
         let said = format!("{option}: unknown option{usage}");
         director.expect("ipvsadm-save", &[option], "", ("", &said, 1))?;
