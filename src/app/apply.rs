@@ -50,7 +50,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
             let line = line_of(&step.change);
             env.warn(
                 &[
-                    b"somebody else changed the table meanwhile; missing: ",
+                    b"another program changed the table meanwhile; missing: ",
                     &line[..],
                 ]
                 .concat(),

@@ -12,7 +12,7 @@ use crate::model::{Change, Entry, Host, ServiceId, sort_table};
 use crate::names::Names;
 use crate::render::save;
 
-/// Connections are left, or somebody else has changed a server.
+/// Connections are left, or another program has changed a server.
 const LEFT: u8 = 1;
 
 /// Deletes something, once its connections have ended.
@@ -142,7 +142,7 @@ pub fn retire(
     })
 }
 
-/// Gives services the flags back that they had before the drain, unless somebody else has changed
+/// Gives services the flags back that they had before the drain, unless another program has changed
 /// them.
 fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
     for (before, meanwhile) in &plan.services {
@@ -211,6 +211,6 @@ fn tell_reasons(env: &mut Env, rest: &Rest, tuning: &Tuning) {
 }
 
 fn tell_raised(env: &mut Env, (service, server): drain::Place, weight: i32) {
-    let text = format!("{service} -r {server}: somebody else has set the weight to {weight}");
+    let text = format!("{service} -r {server}: another program has set the weight to {weight}");
     env.warn(text.as_bytes());
 }

@@ -74,7 +74,7 @@ fn create_beside(target: &Path, old: Option<&Metadata>) -> io::Result<(File, Pat
     }
 }
 
-/// Until it has the owner and the mode of the old file, nobody else may read it.
+/// Until it has the owner and the mode of the old file, no other user may read it.
 fn create(path: &Path, old: Option<&Metadata>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -73,7 +73,7 @@ fn with_names(
     }
     let shown = show(env, names);
     if names.gave_up() {
-        env.warn(b"looking names up took too long: some are shown as numbers");
+        env.warn(b"name lookups took too long: some names are shown as numbers");
     }
     shown
 }

@@ -98,7 +98,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// What is left. Servers that somebody has deleted have nothing that could be waited for.
+    /// What is left. Servers that were deleted meanwhile are left out.
     fn look(&mut self, client: &mut Client) -> Result<Seen, Error> {
         let mut services: Vec<ServiceId> = self.places.iter().map(|(id, _)| *id).collect();
         services.dedup();

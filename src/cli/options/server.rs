@@ -28,7 +28,7 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
     manual: "\
         The real server. Without a port it has that of the service. For direct routing and \
         tunnels the port is always that of the service. With --list: lists the services that \
-        have this server, and of their servers no other, or with -c its connections; without \
-        a port whatever port it has there. So with --drain.",
+        have this server, without their other servers, or with -c its connections. Without a \
+        port, any port counts there. The same holds for --drain.",
     ..OPTION
 }];

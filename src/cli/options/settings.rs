@@ -96,8 +96,8 @@ const OPTIONS: &[OptionSpec] = &[
         help: "clients of one network count as one",
         manual: "\
             How much of a client's address counts for persistence: a mask such as \
-            255.255.255.0 for IPv4, a prefix length for IPv6. All clients that are the same \
-            under it go to the same server.",
+            255.255.255.0 for IPv4, a prefix length for IPv6. Clients that differ only \
+            outside of it go to the same server.",
         ..SETTING
     },
     OptionSpec {
@@ -116,7 +116,7 @@ const OPTIONS: &[OptionSpec] = &[
         help: "engine (sip)",
         manual: "\
             The persistence engine, which recognises clients by something other than their \
-            address. The kernel has one: sip, which goes by the Call-ID.",
+            address. The kernel has one: sip, which uses the Call-ID.",
         ..SETTING
     },
     OptionSpec {

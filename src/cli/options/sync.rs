@@ -39,8 +39,7 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "where to multicast (eth0)",
         manual: "\
-            The interface that synchronisation messages are sent or received by; eth0 by \
-            default.",
+            The interface for synchronisation messages; eth0 by default.",
         ..SYNC
     },
     OptionSpec {
@@ -70,8 +69,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "the longest message to send",
         manual: "\
-            The length of the longest message, 1 to 65507 bytes. The kernel has a default of \
-            its own and limits it further.",
+            The length of the longest message, 1 to 65507 bytes. The kernel has its own \
+            default and may use less.",
         ..SYNC
     },
     OptionSpec {

@@ -292,7 +292,7 @@ fn somebody_else(world: &mut World) -> Result<()> {
         let mut waiting = start(&lan, &format!("{command} {server} --wait 60"))?;
         is_drained()?;
         lan.ipvsadm(&format!("-e {server} -m -w 5"))?;
-        let raised = "somebody else has set the weight to 5";
+        let raised = "another program has set the weight to 5";
         says(&waiting.finish(LIMIT)?, 1, &[raised])?;
     }
 
