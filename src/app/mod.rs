@@ -9,6 +9,7 @@ mod file;
 mod list;
 mod lock;
 mod restore;
+mod run;
 mod source;
 mod wait;
 mod wrappers;

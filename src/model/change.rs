@@ -29,3 +29,18 @@ pub enum Change {
     /// Stops a synchronisation daemon.
     StopDaemon(DaemonRole),
 }
+
+impl Change {
+    /// The service that it concerns, if it concerns a single one.
+    pub fn service(&self) -> Option<ServiceId> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => Some(service.id),
+            Self::DeleteService(id)
+            | Self::AddServer(id, _)
+            | Self::EditServer(id, _)
+            | Self::DeleteServer(id, _) => Some(*id),
+            Self::Zero(id) => *id,
+            Self::Flush | Self::SetTimeouts(_) | Self::StartDaemon(_) | Self::StopDaemon(_) => None,
+        }
+    }
+}

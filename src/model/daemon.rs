@@ -50,7 +50,7 @@ impl Daemon {
 }
 
 /// How long idle connections are remembered, in seconds. Setting 0 keeps what is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {
     /// Established TCP connections.
@@ -59,4 +59,16 @@ pub struct Timeouts {
     pub tcp_fin: u32,
     /// UDP.
     pub udp: u32,
+}
+
+impl Timeouts {
+    /// What these make of others when they are set.
+    pub fn over(self, current: Self) -> Self {
+        let kept = |new, current| if new == 0 { current } else { new };
+        Self {
+            tcp: kept(self.tcp, current.tcp),
+            tcp_fin: kept(self.tcp_fin, current.tcp_fin),
+            udp: kept(self.udp, current.udp),
+        }
+    }
 }

@@ -1,103 +1,137 @@
-//! The steps from the current table to the wanted one. At no moment does a service lack a usable
-//! server that has one before and after.
+//! The steps from one table to another.
 //!
-//! What exists in both is edited in place, so its connections and counters go on; only what the
-//! wanted table does not have is deleted. Servers come before servers go: at every point of the
-//! list, each service has a usable server of the old table or one of the new.
+//! - What is in both tables is edited in place and never deleted: its connections and counters
+//!   stay.
+//! - Servers come before servers go: a service that has a usable server in both tables has one
+//!   after each step.
+//! - A step that was refused may have brought the only usable server there would be. Whoever runs
+//!   the steps asks for [`left_out`](Difference::left_out) and
+//!   [`withdrawn`](Difference::withdrawn) after each phase, and traffic that has a server in both
+//!   tables still has one.
+
+mod effective;
+mod summary;
+mod table;
+
+pub use summary::Summary;
+pub use table::{Configured, Table};
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Change, Daemon, Entry, Server, ServerId, Service, ServiceId, Timeouts};
+use super::{Change, Daemon, Server, ServerId, Service, ServiceId, Timeouts};
+use effective::{effective_server, effective_service, runs_as_wanted};
 
-/// A table as it is configured, without what the kernel counts.
+/// What turns one table into another: steps, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    pub services: Vec<Configured>,
-    /// 0 leaves one as it is; `None` leaves all of them.
-    pub timeouts: Option<Timeouts>,
-    /// Roles that are missing stay as they are.
-    pub daemons: Vec<Daemon>,
+pub struct Difference {
+    pub steps: Vec<Step>,
+    /// Services that need one of the steps to have a usable server in the end.
+    in_need: HashSet<ServiceId>,
+    /// Services without a usable server in the end, deleted ones among them.
+    closing: HashSet<ServiceId>,
 }
 
-/// A service and its servers.
+/// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Configured {
-    pub service: Service,
-    pub servers: Vec<Server>,
-}
-
-impl From<&Entry> for Configured {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            service: entry.service.service,
-            servers: entry.servers.iter().map(|state| state.server).collect(),
-        }
-    }
-}
-
-/// The stages, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// New services, each with its servers.
-    NewServices,
-    EditServices,
-    AddServers,
-    /// Servers whose weight rises or stays.
-    RaiseServers,
-    /// From here on servers get less. They keep what they have if what replaces them was refused.
-    LowerServers,
-    DeleteServers,
-    DeleteServices,
-    /// Timeouts and daemons.
-    Settings,
-}
-
-/// What a change costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cost {
-    /// New connections are refused while the scheduler changes.
-    Scheduler,
-    /// Persistence uses another mask, so some clients move to another server.
-    Mask,
-    /// Old connections stay with the old forwarding method.
-    Forwarding,
-    /// Traffic moves here from a service that takes more than this one.
-    Takeover,
-    /// Connections end, at once or as they time out.
-    Connections,
-}
-
-/// One change of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     pub phase: Phase,
     pub change: Change,
-    pub cost: Option<Cost>,
+    pub costs: Vec<Cost>,
+    effect: Effect,
 }
 
-/// The changes that turn `current` into `wanted`, in the order in which they must be made. With
-/// `keep`, services that `wanted` does not have stay.
-pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Vec<Step> {
-    let mut steps = Steps(Vec::new());
-    let old: HashMap<ServiceId, &Configured> = by_id(&current.services);
-    let new: HashMap<ServiceId, &Configured> = by_id(&wanted.services);
-    for entry in &wanted.services {
-        match old.get(&entry.service.id) {
-            Some(old) => steps.edit(old, entry),
-            None => steps.add(&current.services, entry),
+/// The phases, in their order. The steps of one phase may be sent together; those of the next
+/// must wait until it is known which were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// New services, each followed by its servers: best sent together.
+    NewServices,
+    EditServices,
+    AddServers,
+    /// Edits of servers whose weight rises or stays.
+    RaiseServers,
+    /// Edits of servers whose weight falls.
+    LowerServers,
+    DeleteServers,
+    DeleteServices,
+    Timeouts,
+    /// A daemon cannot be edited, so it is stopped and started.
+    Daemons,
+}
+
+/// What a step costs that cannot be had for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// The scheduler changes: the kernel refuses new connections meanwhile.
+    Scheduler,
+    /// The mask of persistence changes: some clients move to another server.
+    Mask,
+    /// The forwarding method changes: connections that exist keep the old one.
+    Forwarding,
+    /// The new service takes traffic from this one, which has a usable server, and refuses it until
+    /// its own first server is there.
+    TakesOver(ServiceId),
+    /// Connections are cut.
+    Cuts,
+}
+
+/// Whether a step makes a server usable, or one that is unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Brings,
+    Takes,
+    Neither,
+}
+
+impl Effect {
+    fn of(was_usable: bool, is_usable: bool) -> Self {
+        match (was_usable, is_usable) {
+            (false, true) => Self::Brings,
+            (true, false) => Self::Takes,
+            (false, false) | (true, true) => Self::Neither,
+        }
+    }
+}
+
+/// The steps from `current` to `wanted`. Timeouts and daemons that `wanted` does not have stay,
+/// and with `keep` so do services.
+pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Difference {
+    let mut difference = Difference::default();
+    let old = by_id(&current.services);
+    for service in &wanted.services {
+        match old.get(&service.service.id) {
+            Some(old) => difference.edit(old, service),
+            None => difference.add(service, overtaken(&service.service.id, current, &old)),
         }
     }
     if !keep {
-        let gone = |entry: &&Configured| !new.contains_key(&entry.service.id);
-        for entry in current.services.iter().filter(gone) {
-            let cost = (!entry.servers.is_empty()).then_some(Cost::Connections);
-            let change = Change::DeleteService(entry.service.id);
-            steps.push(Phase::DeleteServices, change, cost);
-        }
+        let new = by_id(&wanted.services);
+        let old = current.services.iter();
+        old.filter(|old| !new.contains_key(&old.service.id))
+            .for_each(|old| difference.delete(old));
     }
-    steps.settings(current, wanted);
-    steps.0.sort_by_key(|step| step.phase);
-    steps.0
+    difference.set_timeouts(current.timeouts, wanted.timeouts);
+    for daemon in &wanted.daemons {
+        let mut running = current.daemons.iter();
+        difference.restart(running.find(|running| running.role == daemon.role), daemon);
+    }
+    difference.steps.sort_by_key(place);
+    difference
+}
+
+/// Where a step stands among the others. Of services that share traffic, the one that gets it
+/// comes first and goes last: so traffic changes hands once, when everything else is ready.
+fn place(step: &Step) -> (Phase, u8) {
+    let rank = match step.change.service() {
+        Some(ServiceId::Mark { .. }) => 0,
+        Some(ServiceId::Address { port: 1.., .. }) => 1,
+        Some(ServiceId::Address { port: 0, .. }) | None => 2,
+    };
+    match step.phase {
+        Phase::NewServices => (step.phase, rank),
+        Phase::DeleteServices => (step.phase, u8::MAX - rank),
+        _ => (step.phase, 0),
+    }
 }
 
 fn by_id(services: &[Configured]) -> HashMap<ServiceId, &Configured> {
@@ -105,419 +139,213 @@ fn by_id(services: &[Configured]) -> HashMap<ServiceId, &Configured> {
     services.map(|entry| (entry.service.id, entry)).collect()
 }
 
-struct Steps(Vec<Step>);
+impl Difference {
+    /// The steps that must not be done after these were refused: each would take the last usable
+    /// server from traffic that was to get another one.
+    pub fn left_out(&self, refused: &HashSet<usize>) -> HashSet<usize> {
+        let down = self.down(refused);
+        let steps = self.steps.iter().enumerate();
+        let held = steps.filter(|(_, step)| {
+            let id = step.change.service();
+            step.effect == Effect::Takes && id.is_some_and(|id| self.is_needed(&id, &down))
+        });
+        held.map(|(index, _)| index).collect()
+    }
 
-impl Steps {
-    fn push(&mut self, phase: Phase, change: Change, cost: Option<Cost>) {
-        self.0.push(Step {
+    /// The new services that must be deleted again after these steps were refused: each keeps
+    /// traffic from a usable server that was to get another one.
+    pub fn withdrawn(&self, refused: &HashSet<usize>) -> Vec<ServiceId> {
+        let down = self.down(refused);
+        let steps = self.steps.iter().enumerate();
+        let added = steps.filter(|(index, step)| {
+            matches!(step.costs[..], [Cost::TakesOver(_)]) && !refused.contains(index)
+        });
+        let added = added.filter_map(|(_, step)| step.change.service());
+        added.filter(|id| self.is_needed(id, &down)).collect()
+    }
+
+    /// Whether traffic of a service was to have a usable server and has none, now that some
+    /// services are down.
+    fn is_needed(&self, id: &ServiceId, down: &HashSet<ServiceId>) -> bool {
+        let is_closing = self.closing.contains(id);
+        down.contains(id) || is_closing && down.iter().any(|other| share_traffic(id, other))
+    }
+
+    /// Whether a refused step was refused because its service had been.
+    pub fn is_consequence(&self, step: usize, refused: &HashSet<usize>) -> bool {
+        let is_service = |step: &Step| matches!(step.change, Change::AddService(_));
+        let its_service = self.steps[..=step].iter().rposition(is_service);
+        self.steps[step].phase == Phase::NewServices
+            && its_service.is_some_and(|service| service != step && refused.contains(&service))
+    }
+
+    /// The services that were to get a usable server and got none.
+    fn down(&self, refused: &HashSet<usize>) -> HashSet<ServiceId> {
+        let mut down = self.in_need.clone();
+        for (index, step) in self.steps.iter().enumerate() {
+            let brings = step.effect == Effect::Brings && !refused.contains(&index);
+            if let (true, Some(id)) = (brings, step.change.service()) {
+                down.remove(&id);
+            }
+        }
+        down
+    }
+
+    fn push(&mut self, phase: Phase, change: Change, effect: Effect, costs: Vec<Cost>) {
+        self.steps.push(Step {
             phase,
             change,
-            cost,
+            costs,
+            effect,
         });
     }
 
-    fn add(&mut self, current: &[Configured], entry: &Configured) {
-        let id = entry.service.id;
-        let takes_over = current.iter().any(|other| includes(&other.service.id, &id));
-        let cost = takes_over.then_some(Cost::Takeover);
-        self.push(Phase::NewServices, Change::AddService(entry.service), cost);
-        for server in &entry.servers {
-            self.push(Phase::NewServices, Change::AddServer(id, *server), None);
+    fn add(&mut self, new: &Configured, overtaken: Option<ServiceId>) {
+        let id = new.service.id;
+        let costs = overtaken.map(Cost::TakesOver).into_iter().collect();
+        let change = Change::AddService(new.service);
+        self.push(Phase::NewServices, change, Effect::Neither, costs);
+        for server in &new.servers {
+            self.add_server(Phase::NewServices, id, server);
         }
+        let outlook = match new.is_usable() {
+            true => &mut self.in_need,
+            false => &mut self.closing,
+        };
+        outlook.insert(id);
+    }
+
+    fn add_server(&mut self, phase: Phase, id: ServiceId, server: &Server) {
+        let effect = Effect::of(false, server.is_usable());
+        self.push(phase, Change::AddServer(id, *server), effect, Vec::new());
     }
 
     fn edit(&mut self, old: &Configured, new: &Configured) {
-        let (service, id) = (new.service, new.service.id);
-        if old.service != service {
-            let cost = cost_of_service(&old.service, &service);
-            self.push(Phase::EditServices, Change::EditService(service), cost);
+        let id = new.service.id;
+        if effective_service(&old.service) != effective_service(&new.service) {
+            let costs = costs_of_service(&old.service, &new.service);
+            let change = Change::EditService(new.service);
+            self.push(Phase::EditServices, change, Effect::Neither, costs);
         }
         let old_servers = old.servers.iter().map(|server| (server.id, server));
-        let old_servers: HashMap<ServerId, &Server> = old_servers.collect();
-        let new_ids: HashSet<ServerId> = new.servers.iter().map(|server| server.id).collect();
+        let mut gone: HashMap<ServerId, &Server> = old_servers.collect();
+        let mut stays_usable = false;
         for server in &new.servers {
-            match old_servers.get(&server.id) {
-                None => self.push(Phase::AddServers, Change::AddServer(id, *server), None),
-                Some(old) if *old == server => {}
+            match gone.remove(&server.id) {
                 Some(old) => {
-                    let phase = match server.weight < old.weight {
-                        true => Phase::LowerServers,
-                        false => Phase::RaiseServers,
-                    };
-                    let moves = old.forwarding != server.forwarding || old.tunnel != server.tunnel;
-                    let cost = moves.then_some(Cost::Forwarding);
-                    self.push(phase, Change::EditServer(id, *server), cost);
+                    stays_usable |= old.is_usable() && server.is_usable();
+                    self.edit_server(id, old, server);
                 }
+                None => self.add_server(Phase::AddServers, id, server),
             }
         }
         for server in &old.servers {
-            if !new_ids.contains(&server.id) {
+            if gone.contains_key(&server.id) {
                 let change = Change::DeleteServer(id, server.id);
-                self.push(Phase::DeleteServers, change, Some(Cost::Connections));
+                let effect = Effect::of(server.is_usable(), false);
+                self.push(Phase::DeleteServers, change, effect, vec![Cost::Cuts]);
             }
+        }
+        if !new.is_usable() {
+            self.closing.insert(id);
+        } else if !stays_usable {
+            self.in_need.insert(id);
         }
     }
 
-    fn settings(&mut self, current: &Table, wanted: &Table) {
-        if let (Some(wanted), Some(current)) = (wanted.timeouts, current.timeouts) {
-            let differs = |wanted, current| wanted != 0 && wanted != current;
-            if differs(wanted.tcp, current.tcp)
-                || differs(wanted.tcp_fin, current.tcp_fin)
-                || differs(wanted.udp, current.udp)
-            {
-                self.push(Phase::Settings, Change::SetTimeouts(wanted), None);
-            }
+    fn edit_server(&mut self, id: ServiceId, old: &Server, new: &Server) {
+        if effective_server(old) == effective_server(new) {
+            return;
         }
-        for wanted in &wanted.daemons {
-            let mut daemons = current.daemons.iter();
-            let current = daemons.find(|daemon| daemon.role == wanted.role);
-            if current.is_some_and(|current| is_as_wanted(current, wanted)) {
-                continue;
-            }
-            if current.is_some() {
-                let stop = Change::StopDaemon(wanted.role);
-                self.push(Phase::Settings, stop, None);
-            }
-            let start = Change::StartDaemon(*wanted);
-            self.push(Phase::Settings, start, None);
-        }
-    }
-}
-
-/// Whether a service takes traffic that belongs to another one as soon as that exists: one for
-/// every port of an address, or a mark, that could be on any packet.
-fn includes(wide: &ServiceId, narrow: &ServiceId) -> bool {
-    match (wide, narrow) {
-        (ServiceId::Mark { .. }, ServiceId::Mark { .. }) => false,
-        (ServiceId::Mark { .. }, ServiceId::Address { .. })
-        | (ServiceId::Address { .. }, ServiceId::Mark { .. }) => wide.family() == narrow.family(),
-        (
-            ServiceId::Address {
-                protocol,
-                address,
-                port,
-            },
-            ServiceId::Address {
-                protocol: other_protocol,
-                address: other_address,
-                ..
-            },
-        ) => *port == 0 && protocol == other_protocol && address == other_address,
-    }
-}
-
-fn cost_of_service(old: &Service, new: &Service) -> Option<Cost> {
-    if old.scheduler != new.scheduler {
-        return Some(Cost::Scheduler);
-    }
-    (old.persistence.is_some() && old.mask != new.mask).then_some(Cost::Mask)
-}
-
-/// Whether a daemon has the wanted settings. Those that are `None` are left to the kernel.
-fn is_as_wanted(current: &Daemon, wanted: &Daemon) -> bool {
-    fn fits<T: PartialEq>(wanted: Option<T>, current: Option<T>) -> bool {
-        wanted.is_none() || wanted == current
-    }
-    wanted.interface == current.interface
-        && wanted.sync_id == current.sync_id
-        && fits(wanted.max_length, current.max_length)
-        && fits(wanted.group, current.group)
-        && fits(wanted.port, current.port)
-        && fits(wanted.ttl, current.ttl)
-}
-
-/// How much there is to do, or was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    pub services_added: usize,
-    pub servers_added: usize,
-    pub changed: usize,
-    pub deleted: usize,
-}
-
-impl Summary {
-    pub fn count(&mut self, change: &Change) {
-        match change {
-            Change::AddService(_) => self.services_added += 1,
-            Change::AddServer(..) => self.servers_added += 1,
-            Change::DeleteService(_) | Change::DeleteServer(..) => self.deleted += 1,
-            Change::EditService(_)
-            | Change::EditServer(..)
-            | Change::Flush
-            | Change::Zero(_)
-            | Change::SetTimeouts(_)
-            | Change::StartDaemon(_)
-            | Change::StopDaemon(_) => self.changed += 1,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::{DaemonRole, Forwarding, Protocol};
-
-    fn server() -> impl Strategy<Value = Server> {
-        let forwarding = prop_oneof![
-            Just(Forwarding::Masquerade),
-            Just(Forwarding::DirectRouting),
-            Just(Forwarding::Tunnel)
-        ];
-        (1u8..5, forwarding, 0..3i32, 0..2u32).prop_map(|(host, forwarding, weight, limit)| {
-            Server {
-                forwarding,
-                weight,
-                upper_threshold: limit,
-                ..Server::new(SocketAddr::from(([10, 0, 0, host], 80)))
-            }
-        })
-    }
-
-    fn service() -> impl Strategy<Value = Service> {
-        let scheduler = prop::sample::select(vec!["rr", "wrr", "sh"]);
-        (0u16..4, scheduler, prop::option::of(1..3u32)).prop_map(
-            |(port, scheduler, persistence)| {
-                let id = SocketAddr::from(([192, 0, 2, 1], port));
-                Service {
-                    scheduler: scheduler.parse().unwrap(),
-                    persistence,
-                    ..Service::new(ServiceId::address(Protocol::TCP, id))
-                }
-            },
-        )
-    }
-
-    fn table() -> impl Strategy<Value = Table> {
-        let entry = (service(), prop::collection::vec(server(), 0..5));
-        let daemon = (any::<bool>(), 0u32..3).prop_map(|(master, id)| {
-            let role = match master {
-                true => DaemonRole::Master,
-                false => DaemonRole::Backup,
-            };
-            Daemon::new(role, "eth0".parse().unwrap(), id)
-        });
-        let timeouts = (0..3u32, 0..3u32).prop_map(|(tcp, udp)| Timeouts {
-            tcp,
-            tcp_fin: 1,
-            udp,
-        });
-        let entries = prop::collection::vec(entry, 0..5);
-        let daemons = prop::collection::vec(daemon, 0..3);
-        (entries, timeouts, daemons).prop_map(|(entries, timeouts, mut daemons)| {
-            let (mut services, mut roles) = (HashSet::new(), HashSet::new());
-            daemons.retain(|daemon| roles.insert(daemon.role));
-            let entries = entries.into_iter().filter_map(|(service, mut servers)| {
-                let mut ids = HashSet::new();
-                servers.retain(|server| ids.insert(server.id));
-                let entry = Configured { service, servers };
-                services.insert(service.id).then_some(entry)
-            });
-            Table {
-                services: entries.collect(),
-                timeouts: Some(timeouts),
-                daemons,
-            }
-        })
-    }
-
-    impl Table {
-        /// Does what the kernel does, and refuses what it refuses.
-        fn carry_out(&mut self, change: &Change) -> Option<()> {
-            let place = |table: &Self, id: &ServiceId| {
-                let mut services = table.services.iter();
-                services.position(|entry| entry.service.id == *id)
-            };
-            let server = |entry: &Configured, id: &ServerId| {
-                entry.servers.iter().position(|server| server.id == *id)
-            };
-            match change {
-                Change::AddService(service) => {
-                    let servers = Vec::new();
-                    let entry = Configured {
-                        service: *service,
-                        servers,
-                    };
-                    let is_new = place(self, &service.id).is_none();
-                    is_new.then(|| self.services.push(entry))
-                }
-                Change::EditService(service) => {
-                    let at = place(self, &service.id)?;
-                    self.services[at].service = *service;
-                    Some(())
-                }
-                Change::DeleteService(id) => {
-                    let at = place(self, id)?;
-                    self.services.remove(at);
-                    Some(())
-                }
-                Change::AddServer(id, new) => {
-                    let at = place(self, id)?;
-                    let entry = &mut self.services[at];
-                    let is_new = server(entry, &new.id).is_none();
-                    is_new.then(|| entry.servers.push(*new))
-                }
-                Change::EditServer(id, new) => {
-                    let at = place(self, id)?;
-                    let entry = &mut self.services[at];
-                    let at = server(entry, &new.id)?;
-                    entry.servers[at] = *new;
-                    Some(())
-                }
-                Change::DeleteServer(id, old) => {
-                    let at = place(self, id)?;
-                    let entry = &mut self.services[at];
-                    let at = server(entry, old)?;
-                    entry.servers.remove(at);
-                    Some(())
-                }
-                Change::SetTimeouts(new) => {
-                    let old = self.timeouts.as_mut()?;
-                    let set = |old: &mut u32, new| *old = if new == 0 { *old } else { new };
-                    set(&mut old.tcp, new.tcp);
-                    set(&mut old.tcp_fin, new.tcp_fin);
-                    set(&mut old.udp, new.udp);
-                    Some(())
-                }
-                Change::StartDaemon(new) => {
-                    let mut daemons = self.daemons.iter();
-                    let is_new = daemons.all(|daemon| daemon.role != new.role);
-                    is_new.then(|| self.daemons.push(*new))
-                }
-                Change::StopDaemon(role) => {
-                    let mut daemons = self.daemons.iter();
-                    let at = daemons.position(|daemon| daemon.role == *role)?;
-                    self.daemons.remove(at);
-                    Some(())
-                }
-                Change::Flush | Change::Zero(_) => None,
-            }
-        }
-
-        /// The services that can take a connection.
-        fn usable(&self) -> HashSet<ServiceId> {
-            let usable = |entry: &&Configured| entry.servers.iter().any(|s| s.weight > 0);
-            let services = self.services.iter().filter(usable);
-            services.map(|entry| entry.service.id).collect()
-        }
-
-        /// Services and servers, whatever their order.
-        fn unordered(&self) -> HashMap<ServiceId, (Service, HashMap<ServerId, Server>)> {
-            let entries = self.services.iter().map(|entry| {
-                let servers = entry.servers.iter().map(|server| (server.id, *server));
-                (entry.service.id, (entry.service, servers.collect()))
-            });
-            entries.collect()
-        }
-
-        /// How many objects another table has differently.
-        fn objects_that_differ(&self, other: &Self) -> usize {
-            let (old, new) = (self.unordered(), other.unordered());
-            let mut count = 0;
-            for id in old.keys().chain(new.keys()).collect::<HashSet<_>>() {
-                let none = HashMap::new();
-                let (old_servers, new_servers) = match (old.get(id), new.get(id)) {
-                    (Some((old, old_servers)), Some((new, new_servers))) => {
-                        count += usize::from(old != new);
-                        (old_servers, new_servers)
-                    }
-                    (Some(_), None) => {
-                        count += 1;
-                        (&none, &none)
-                    }
-                    (None, new) => {
-                        count += 1;
-                        (&none, new.map_or(&none, |(_, servers)| servers))
-                    }
-                };
-                let ids = old_servers.keys().chain(new_servers.keys());
-                let ids: HashSet<_> = ids.collect();
-                let differ = |id: &&&ServerId| old_servers.get(**id) != new_servers.get(**id);
-                count += ids.iter().filter(differ).count();
-            }
-            count
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(3000))]
-
-        #[test]
-        fn it_leads_there_without_a_hole(current in table(), wanted in table(), keep: bool) {
-            let steps = difference(&current, &wanted, keep);
-            let mut table = current.clone();
-            let needed: HashSet<_> = current.usable();
-            let always: Vec<_> = wanted.usable().intersection(&needed).copied().collect();
-            for step in &steps {
-                prop_assert!(table.carry_out(&step.change).is_some(), "{:?}", step.change);
-                let usable = table.usable();
-                prop_assert!(always.iter().all(|id| usable.contains(id)), "{:?}", step.change);
-            }
-            let mut target = wanted.clone();
-            if keep {
-                let ids: HashSet<_> = wanted.services.iter().map(|e| e.service.id).collect();
-                let kept = current.services.iter().filter(|e| !ids.contains(&e.service.id));
-                target.services.extend(kept.cloned());
-            }
-            prop_assert_eq!(table.unordered(), target.unordered());
-            prop_assert_eq!(difference(&table, &wanted, keep), []);
-        }
-
-        #[test]
-        fn each_object_that_differs_has_one_change(current in table(), wanted in table()) {
-            let settings = |step: &&Step| step.phase != Phase::Settings;
-            let steps = difference(&current, &wanted, false);
-            let count = steps.iter().filter(settings).count();
-            prop_assert_eq!(count, current.objects_that_differ(&wanted));
-            let is_delete = |step: &&Step| matches!(
-                step.change, Change::DeleteService(_) | Change::DeleteServer(..));
-            let wanted = wanted.unordered();
-            for step in steps.iter().filter(is_delete) {
-                let stays = match step.change {
-                    Change::DeleteServer(service, server) => wanted[&service].1.contains_key(&server),
-                    Change::DeleteService(id) => wanted.contains_key(&id),
-                    _ => false,
-                };
-                prop_assert!(!stays, "{:?}", step.change);
-            }
-        }
-    }
-
-    #[test]
-    fn costs_are_named() {
-        let id = |port| ServiceId::address(Protocol::TCP, SocketAddr::from(([192, 0, 2, 1], port)));
-        let table = |services: Vec<Service>| Table {
-            services: services
-                .into_iter()
-                .map(|service| Configured {
-                    service,
-                    servers: vec![Server::new(SocketAddr::from(([10, 0, 0, 1], 80)))],
-                })
-                .collect(),
-            ..Table::default()
+        let phase = if new.weight < old.weight {
+            Phase::LowerServers
+        } else {
+            Phase::RaiseServers
         };
-        let costs = |from: Vec<Service>, to: Vec<Service>| -> Vec<Cost> {
-            let steps = difference(&table(from), &table(to), true);
-            steps.iter().filter_map(|step| step.cost).collect()
-        };
-        let wide = Service {
-            persistence: Some(60),
-            ..Service::new(id(0))
-        };
-        let masked = Service {
-            mask: crate::model::Mask::V4([255, 255, 255, 0].into()),
-            ..wide
-        };
-        let narrow = Service::new(id(80));
-        let other = Service {
-            scheduler: "rr".parse().unwrap(),
-            ..narrow
-        };
-        assert_eq!(costs(vec![wide], vec![wide, narrow]), [Cost::Takeover]);
-        assert_eq!(costs(vec![wide], vec![masked]), [Cost::Mask]);
-        assert_eq!(costs(vec![narrow], vec![other]), [Cost::Scheduler]);
+        let is_moved = old.forwarding != new.forwarding;
+        let costs = is_moved.then_some(Cost::Forwarding).into_iter().collect();
+        let effect = Effect::of(old.is_usable(), new.is_usable());
+        self.push(phase, Change::EditServer(id, *new), effect, costs);
+    }
+
+    fn delete(&mut self, old: &Configured) {
+        let id = old.service.id;
+        let has_servers = !old.servers.is_empty();
+        let costs = has_servers.then_some(Cost::Cuts).into_iter().collect();
+        let effect = Effect::of(old.is_usable(), false);
+        let change = Change::DeleteService(id);
+        self.push(Phase::DeleteServices, change, effect, costs);
+        self.closing.insert(id);
+    }
+
+    fn set_timeouts(&mut self, current: Option<Timeouts>, wanted: Option<Timeouts>) {
+        let (current, wanted) = (current.unwrap_or_default(), wanted.unwrap_or_default());
+        if wanted.over(current) != current {
+            let change = Change::SetTimeouts(wanted);
+            self.push(Phase::Timeouts, change, Effect::Neither, Vec::new());
+        }
+    }
+
+    fn restart(&mut self, running: Option<&Daemon>, wanted: &Daemon) {
+        if running.is_some_and(|running| runs_as_wanted(running, wanted)) {
+            return;
+        }
+        let stop = running.map(|running| Change::StopDaemon(running.role));
+        for change in stop.into_iter().chain([Change::StartDaemon(*wanted)]) {
+            self.push(Phase::Daemons, change, Effect::Neither, Vec::new());
+        }
+    }
+}
+
+fn costs_of_service(old: &Service, new: &Service) -> Vec<Cost> {
+    let is_pinned = old.persistence.is_some() && new.persistence.is_some();
+    let scheduler = (old.scheduler != new.scheduler).then_some(Cost::Scheduler);
+    let mask = (is_pinned && old.mask != new.mask).then_some(Cost::Mask);
+    scheduler.into_iter().chain(mask).collect()
+}
+
+/// A service that would lose traffic to a new one.
+fn overtaken(
+    new: &ServiceId,
+    current: &Table,
+    old: &HashMap<ServiceId, &Configured>,
+) -> Option<ServiceId> {
+    let loses = |old: &&Configured| old.is_usable() && wins_over(new, &old.service.id);
+    let loser = match for_all_ports(new) {
+        Some(id) => old.get(&id).copied().filter(loses),
+        None => current.services.iter().find(loses),
+    };
+    loser.map(|loser| loser.service.id)
+}
+
+/// Whether a service takes packets that another one would take otherwise: the kernel looks for the
+/// mark of a packet first, then for its port, and then for port 0. Any packet may have a mark.
+fn wins_over(winner: &ServiceId, loser: &ServiceId) -> bool {
+    match (winner, loser) {
+        (_, ServiceId::Mark { .. }) => false,
+        (ServiceId::Mark { family, .. }, ServiceId::Address { .. }) => *family == loser.family(),
+        (ServiceId::Address { .. }, ServiceId::Address { .. }) => {
+            for_all_ports(winner).as_ref() == Some(loser)
+        }
+    }
+}
+
+fn share_traffic(one: &ServiceId, other: &ServiceId) -> bool {
+    wins_over(one, other) || wins_over(other, one)
+}
+
+/// The service for all ports of an address that has one for this port.
+fn for_all_ports(id: &ServiceId) -> Option<ServiceId> {
+    match *id {
+        ServiceId::Address {
+            protocol,
+            address,
+            port: 1..,
+        } => Some(ServiceId::Address {
+            protocol,
+            address,
+            port: 0,
+        }),
+        ServiceId::Address { .. } | ServiceId::Mark { .. } => None,
     }
 }

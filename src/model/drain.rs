@@ -145,7 +145,7 @@ impl Plan {
 }
 
 fn is_usable(state: &&ServerState) -> bool {
-    state.server.weight > 0
+    state.server.is_usable()
 }
 
 fn is_dh(service: &Service) -> bool {

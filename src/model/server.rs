@@ -160,6 +160,11 @@ impl Server {
 }
 
 impl Server {
+    /// Whether it gets new connections.
+    pub fn is_usable(&self) -> bool {
+        self.weight > 0
+    }
+
     /// Its identity in this service. Direct routing and tunnels do not change the port of packets:
     /// there the port is always that of the service.
     pub fn placed_in(&self, service: &ServiceId) -> ServerId {

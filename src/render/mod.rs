@@ -12,6 +12,7 @@ mod people;
 mod prometheus;
 pub mod save;
 mod sheet;
+pub mod steps;
 
 pub use format::{Format, format};
 pub use harmless::harmless;

@@ -10,7 +10,7 @@ use crate::command::LONGEST_TIMEOUT;
 use crate::model::terms::Vocabulary;
 use crate::model::{
     Change, Checksum, Daemon, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, ServerId,
-    Service, ServiceId, Tunnel, TunnelKind,
+    Service, ServiceId, Timeouts, Tunnel, TunnelKind,
 };
 use crate::names::Names;
 
@@ -107,20 +107,22 @@ fn start_daemon(out: &mut Out, daemon: &Daemon) {
     }
 }
 
-/// Whether a restore would take the line of an edit and make the same of it.
+/// Whether a restore would take the line of a change and make the same of it.
 pub fn is_sayable(change: &Change) -> bool {
+    let has_option = |id: &ServiceId| id.protocol().word().is_some();
     match change {
         Change::AddService(service) | Change::EditService(service) => is_sayable_service(service),
         Change::AddServer(id, server) | Change::EditServer(id, server) => {
-            is_sayable_server(id, server)
+            has_option(id) && is_sayable_server(id, server)
         }
-        Change::DeleteService(_)
-        | Change::DeleteServer(..)
-        | Change::Flush
-        | Change::Zero(_)
-        | Change::SetTimeouts(_)
-        | Change::StartDaemon(_)
-        | Change::StopDaemon(_) => true,
+        Change::DeleteService(id) | Change::DeleteServer(id, _) | Change::Zero(Some(id)) => {
+            has_option(id)
+        }
+        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => [tcp, tcp_fin, udp]
+            .iter()
+            .all(|seconds| **seconds <= LONGEST_TIMEOUT),
+        Change::StartDaemon(daemon) => daemon.sync_id <= u8::MAX.into(),
+        Change::Flush | Change::Zero(None) | Change::StopDaemon(_) => true,
     }
 }
 
@@ -183,7 +185,7 @@ fn service_options(out: &mut Out, names: &mut Names, service: &Service) {
     }
 }
 
-fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
+pub(super) fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
     match *id {
         ServiceId::Mark { mark, family } => {
             out.text("-f ").number(mark.get());

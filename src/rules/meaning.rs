@@ -7,7 +7,7 @@ use crate::command::{Careful, Command};
 use crate::error::{Action, Error};
 use crate::model::difference::{Configured, Table};
 use crate::model::terms::SCHEDULERS;
-use crate::model::{Change, Flags, Server, ServerId, Service, ServiceId};
+use crate::model::{Change, Daemon, DaemonRole, Flags, Server, ServerId, Service, ServiceId};
 
 /// A table with the lines that it was read from.
 #[derive(Default)]
@@ -17,7 +17,8 @@ pub struct Meaning {
     pub clears: bool,
     services: HashMap<ServiceId, Place>,
     servers: HashMap<(ServiceId, ServerId), usize>,
-    settings: usize,
+    timeouts: usize,
+    daemons: HashMap<DaemonRole, usize>,
     notes: Vec<Note>,
     is_empty: bool,
 }
@@ -83,16 +84,16 @@ impl Meaning {
             Change::AddService(service) => self.add_service(line, service),
             Change::AddServer(id, server) => self.add_server(line, id, server),
             Change::SetTimeouts(timeouts) => {
-                self.settings = line;
-                self.table.timeouts = Some(*timeouts);
+                let before = self.table.timeouts.unwrap_or_default();
+                self.table.timeouts = Some(timeouts.over(before));
+                self.timeouts = line;
                 Ok(())
             }
             Change::StartDaemon(daemon) => {
-                let mut daemons = self.table.daemons.iter();
-                if daemons.any(|other| other.role == daemon.role) {
+                if self.daemons.contains_key(&daemon.role) {
                     return Err(refused(Action::StartDaemon, libc::EEXIST));
                 }
-                self.settings = line;
+                self.daemons.insert(daemon.role, line);
                 self.table.daemons.push(*daemon);
                 Ok(())
             }
@@ -144,8 +145,9 @@ impl Meaning {
                 self.servers.get(&(*id, server.id)).copied()
             }
             Change::DeleteServer(id, _) => service(id),
-            Change::SetTimeouts(_) | Change::StartDaemon(_) | Change::StopDaemon(_) => {
-                Some(self.settings)
+            Change::SetTimeouts(_) => Some(self.timeouts),
+            Change::StartDaemon(Daemon { role, .. }) | Change::StopDaemon(role) => {
+                self.daemons.get(role).copied()
             }
             Change::DeleteService(_) | Change::Flush | Change::Zero(_) => None,
         }

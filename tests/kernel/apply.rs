@@ -17,6 +17,7 @@ pub fn tests() -> Vec<KernelTest> {
             random_tables as fn(&mut World) -> Result<()>,
         ),
         named("refusals", refusals),
+        named("traffic_that_changes_hands", traffic_that_changes_hands),
         named("files_that_are_none", files_that_are_none),
     ]
 }
@@ -129,6 +130,34 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
     Ok(())
 }
 
+/// A service that takes over traffic and gets no server gives it back, and the one that had it
+/// stays.
+fn traffic_that_changes_hands(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let old = "-A -t 10.0.0.1:0 -s rr -p 60\n-a -t 10.0.0.1:0 -r 10.1.0.1:0 -g -w 1\n";
+    ours(&here, &["-R"], old)?.success()?;
+    let new = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 224.0.0.1
+-a -t 10.0.0.1:80 -r 224.0.0.2
+-A -t 10.0.0.2:80 -s rr
+";
+    let complaint = "\
+line 2: Invalid operation.  Possibly wrong module version, address not unicast, ...
+line 3: Invalid operation.  Possibly wrong module version, address not unicast, ...
+deleted again, since it has no server and another service has: -D -t 10.0.0.1:80
+left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
+";
+    let output = ours(&here, &["--apply"], new)?;
+    expect(&output, 1, "", complaint)?;
+    let saved = save(&here)?;
+    ensure!(
+        saved == format!("{old}-A -t 10.0.0.2:80 -s rr\n"),
+        "{saved}"
+    );
+    Ok(())
+}
+
 /// Nothing is changed by a file that is wrong anywhere, or empty by accident.
 fn files_that_are_none(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
@@ -166,7 +195,7 @@ the file has no service and would empty the table; if that is meant, begin it wi
     expect(&ours(&here, &["--diff", "--keep"], other)?, 1, other, "")?;
     expect(&ours(&here, &["--apply", "--keep"], other)?, 0, "", "")?;
     ensure!(save(&here)? == format!("{table}{other}"));
-    let gone = "-d -t 10.0.0.1:80 -r 10.1.0.1:80  # its connections end\n\
+    let gone = "-d -t 10.0.0.1:80 -r 10.1.0.1:80\n\
                 -D -t 10.0.0.2:80\n";
     expect(
         &ours(&here, &["--diff"], "-A -t 10.0.0.1:80 -s rr\n")?,

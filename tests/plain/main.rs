@@ -3,6 +3,7 @@
 mod advice;
 mod clap_face;
 mod commands;
+mod difference;
 mod everywhere;
 mod face;
 mod help;

@@ -9,6 +9,7 @@ mod draining;
 mod forwarding;
 pub mod lan;
 mod persistence;
+mod precedence;
 mod quiescing;
 mod schedulers;
 mod sync;
@@ -23,6 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
     let mut tests = forwarding::tests();
     tests.extend(schedulers::tests());
     tests.extend(persistence::tests());
+    tests.extend(precedence::tests());
     tests.extend(quiescing::tests());
     tests.extend(counters::tests());
     tests.extend(sync::tests());

@@ -1,0 +1,33 @@
+//! How much was changed, in numbers.
+
+use crate::model::Change;
+
+/// How much was changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub services_added: usize,
+    pub servers_added: usize,
+    pub changed: usize,
+    /// A service counts as one, whatever servers it had.
+    pub deleted: usize,
+}
+
+impl Summary {
+    /// Counts one change that was made.
+    pub fn count(&mut self, change: &Change) {
+        match change {
+            Change::AddService(_) => self.services_added += 1,
+            Change::AddServer(..) => self.servers_added += 1,
+            Change::EditService(_)
+            | Change::EditServer(..)
+            | Change::Zero(_)
+            | Change::SetTimeouts(_)
+            | Change::StartDaemon(_) => self.changed += 1,
+            Change::DeleteService(_) | Change::DeleteServer(..) | Change::Flush => {
+                self.deleted += 1;
+            }
+            // It is started again, and counted then.
+            Change::StopDaemon(_) => {}
+        }
+    }
+}
