@@ -123,7 +123,7 @@ impl Format for Prometheus {
         family(out, "service_backends_live", GAUGE, about, live)?;
         let stats = services().map(|(labels, entry)| (labels, &entry.service.stats));
         counters(out, "service_", "of a service", stats)?;
-        servers(out, table)
+        servers(out, &labels, table)
     }
 
     fn service_counts(&mut self, out: &mut Out, counts: &ServiceCounts) -> io::Result<()> {
@@ -270,7 +270,7 @@ fn family<L: AsRef<[u8]>, N: itoa::Integer>(
     out.text(format!("# HELP {name} {about}\n# TYPE {name} {kind}"));
     out.end_row()?;
     for (labels, value) in samples {
-        out.text(&name).text(labels).text(" ").number(value);
+        out.text(&name).text(labels).number(value);
         out.end_row()?;
     }
     Ok(())
@@ -299,13 +299,14 @@ fn counters<'a, L: AsRef<[u8]>>(
     Ok(())
 }
 
-fn servers(out: &mut Out, table: &[Entry]) -> io::Result<()> {
-    let labels = LabelsOfServers::new(table);
+fn servers(out: &mut Out, services: &[String], table: &[Entry]) -> io::Result<()> {
+    let labels = LabelsOfServers::new(services, table);
     let servers = table.iter().flat_map(|entry| {
         let servers = entry.servers.iter();
         servers.map(|state| (&entry.service.service, state))
     });
-    let servers = labels.each().zip(servers);
+    let servers: Vec<_> = servers.collect();
+    let servers = labels.each().zip(servers.iter().copied());
     for (name, about, value) in OF_SERVER {
         let samples = servers
             .clone()
@@ -364,20 +365,20 @@ struct LabelsOfServers {
 }
 
 impl LabelsOfServers {
-    fn new(table: &[Entry]) -> Self {
+    fn new(services: &[String], table: &[Entry]) -> Self {
         let (mut nowhere, mut ends) = (io::sink(), Vec::new());
         let mut text = Out::new(&mut nowhere);
-        for entry in table {
-            let service = Labels::of_service(&entry.service.service.id);
+        for (service, entry) in services.iter().zip(table) {
+            let service = service.trim_end_matches(END);
             for ServerState { server, .. } in &entry.servers {
-                text.text(&service.0).text(",remote_address=\"");
+                text.text(service).text(",remote_address=\"");
                 match server.id.address {
                     IpAddr::V4(address) => ipv4(&mut text, address),
                     // Not as the C library writes it, but as node_exporter does.
                     IpAddr::V6(address) => drop(text.text(address.to_string())),
                 }
                 text.text("\",remote_port=\"").number(server.id.port);
-                text.text("\"}");
+                text.text("\"").text(END);
                 ends.push(text.mark());
             }
         }
@@ -394,14 +395,19 @@ impl LabelsOfServers {
     }
 }
 
-const NO_LABELS: &str = "";
+/// What stands behind labels, before the value.
+const END: &str = "} ";
+const NO_LABELS: &str = " ";
+
+/// Longer are but few labels.
+const ROOM: usize = 128;
 
 /// The labels of a sample, as they are written.
 struct Labels(String);
 
 impl Labels {
     fn new() -> Self {
-        Self(String::new())
+        Self(String::with_capacity(ROOM))
     }
 
     /// What node_exporter calls a service by. It does not tell the families of a mark apart.
@@ -439,22 +445,38 @@ impl Labels {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         self.0 += name;
         self.0 += "=\"";
-        for c in value.as_ref().chars() {
-            match c {
-                '\n' => self.0 += "\\n",
-                '\\' | '"' => self.0.extend(['\\', c]),
-                c => self.0.push(c),
-            }
+        for part in value.as_ref().split_inclusive(['\n', '\\', '"']) {
+            let plain = part.trim_end_matches(['\n', '\\', '"']);
+            self.0 += plain;
+            self.0 += match &part[plain.len()..] {
+                "\n" => "\\n",
+                "\\" => "\\\\",
+                "\"" => "\\\"",
+                _ => "",
+            };
         }
         self.0.push('"');
         self
     }
 
     fn end(self) -> String {
-        self.0 + "}"
+        self.0 + END
     }
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_label_is_escaped() {
+        let labels = Labels::new()
+            .with("plain", "eth0")
+            .with("odd", "\"a\\\nb\"c");
+        assert_eq!(labels.end(), r#"{plain="eth0",odd="\"a\\\nb\"c"} "#);
+    }
 }
