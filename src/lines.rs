@@ -39,22 +39,27 @@ impl<R: Read> Lines<R> {
 
     /// The next line without its newline. The last line may lack it.
     pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
-        while !self.find() && !self.ended {
+        while !self.find() {
+            if self.ended {
+                return Ok(None);
+            }
             self.fill()?;
         }
-        Ok(self.at_hand())
+        Ok(Some(self.take()))
     }
 
     /// The next line, if it can be had without reading.
     pub fn at_hand(&mut self) -> Option<&[u8]> {
-        if !self.find() {
-            return None;
-        }
+        self.find().then(|| self.take())
+    }
+
+    /// The line that was found.
+    fn take(&mut self) -> &[u8] {
         let (start, end) = (self.next, self.searched);
         self.searched = self.length.min(end + 1);
         self.next = self.searched;
         self.given += 1;
-        Some(&self.text[start..end])
+        &self.text[start..end]
     }
 
     /// Whether all has been read. The last line may still be at hand.
@@ -94,7 +99,7 @@ impl<R: Read> Lines<R> {
     /// Moves `searched` to the end of the next line, if that is known.
     fn find(&mut self) -> bool {
         let mut rest = &self.text[self.searched..self.length];
-        // The fastest search in the standard library. Reading memory cannot fail.
+        // The quickest search there is in the library. Reading memory cannot fail.
         let searched = rest.skip_until(b'\n').unwrap_or_default();
         let found = self.text[self.searched..][..searched].ends_with(b"\n");
         self.searched += searched - usize::from(found);

@@ -94,8 +94,15 @@ impl States {
     }
 
     fn has(self, name: &[u8]) -> bool {
-        let mut names = STATES.iter().enumerate();
-        names.any(|(at, (state, _))| self.0 & 1 << at != 0 && state.as_bytes() == name)
+        let mut left = self.0;
+        while left != 0 {
+            let (state, _) = STATES[left.trailing_zeros() as usize];
+            if state.as_bytes() == name {
+                return true;
+            }
+            left &= left - 1;
+        }
+        false
     }
 }
 

@@ -33,16 +33,17 @@ impl Connections {
 }
 
 /// Reads one line: nine fields, and perhaps the persistence engine and its data.
+#[inline]
 pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
-    let mut fields = line.split(|&byte| byte == b' ');
-    let mut field = || fields.find(|field| !field.is_empty());
-    let protocol = field()?;
-    let client = socket_address(field()?, field()?)?;
-    let virtual_service = socket_address(field()?, field()?)?;
-    let server = socket_address(field()?, field()?)?;
-    let state = field()?;
-    let expires = str::from_utf8(field()?).ok()?.parse().ok()?;
-    let engine = field().and_then(|name| Some((name, field()?)));
+    let mut rest = line;
+    let protocol = word(&mut rest)?;
+    let [client, virtual_service, server] = match ends_in_columns(&mut rest) {
+        Some(ends) => ends,
+        None => [end(&mut rest)?, end(&mut rest)?, end(&mut rest)?],
+    };
+    let state = word(&mut rest)?;
+    let expires = decimal(word(&mut rest)?)?;
+    let engine = word(&mut rest).and_then(|name| Some((name, word(&mut rest)?)));
     Some(Connection {
         protocol,
         client,
@@ -54,7 +55,76 @@ pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
     })
 }
 
-fn socket_address(address: &[u8], port: &[u8]) -> Option<SocketAddr> {
+/// Takes the next word off a text.
+fn word<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let start = text.iter().position(|&byte| byte != b' ')?;
+    let rest = &text[start..];
+    let end = rest.iter().position(|&byte| byte == b' ');
+    let (word, rest) = rest.split_at(end.unwrap_or(rest.len()));
+    *text = rest;
+    Some(word)
+}
+
+/// How wide an IPv4 address and its port are, each with a blank behind it.
+const COLUMN: usize = 14;
+
+/// Takes the three ends of an IPv4 connection off a text, in the columns in which the kernel
+/// writes them. Nearly all lines are such, and this takes a fifth of what it takes word by word.
+fn ends_in_columns(text: &mut &[u8]) -> Option<[SocketAddr; 3]> {
+    let start = text.iter().position(|&byte| byte != b' ')?;
+    let (columns, rest) = text[start..].split_at_checked(3 * COLUMN)?;
+    let ends = [
+        ipv4_end(&columns[..COLUMN])?,
+        ipv4_end(&columns[COLUMN..2 * COLUMN])?,
+        ipv4_end(&columns[2 * COLUMN..])?,
+    ];
+    *text = rest;
+    Some(ends)
+}
+
+fn ipv4_end(column: &[u8]) -> Option<SocketAddr> {
+    let (address, behind) = column.split_first_chunk()?;
+    let &[b' ', a, b, c, d, b' '] = behind else {
+        return None;
+    };
+    let address = Ipv4Addr::from_bits(eight_digits(*address)?);
+    let port = eight_digits([b'0', b'0', b'0', b'0', a, b, c, d])?;
+    Some(SocketAddr::new(address.into(), port as u16))
+}
+
+/// The value of hexadecimal digits as the kernel writes them, all at once: a byte each.
+fn eight_digits(text: [u8; 8]) -> Option<u32> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let text = u64::from_be_bytes(text);
+    // A letter has a bit that digits have not, and is nine more than its low bits.
+    let is_letter = text >> 6 & EACH;
+    let values = (text & (0x0f * EACH)) + 9 * is_letter;
+    // What is no digit has a larger value, or comes out as another text.
+    let is_above_nine = (values + 6 * EACH) >> 4 & EACH;
+    let same = 0x30 * EACH + values + 7 * is_above_nine;
+    if values & (0xf0 * EACH) != 0 || text != same {
+        return None;
+    }
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) as u32)
+}
+
+fn decimal(text: &[u8]) -> Option<u32> {
+    let mut value = 0_u32;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(value)
+}
+
+/// Takes an address and a port off a text.
+fn end(text: &mut &[u8]) -> Option<SocketAddr> {
+    let (address, port) = (word(text)?, word(text)?);
     let address = match hexadecimal(address) {
         Some(bits) => IpAddr::V4(Ipv4Addr::from_bits(bits)),
         None => IpAddr::V6(str::from_utf8(address).ok()?.parse::<Ipv6Addr>().ok()?),
@@ -120,6 +190,37 @@ mod tests {
             connection.engine,
             Some((&b"sip"[..], &b"short-id@host"[..]))
         );
+    }
+
+    #[test]
+    fn eight_digits_are_read_at_once() {
+        assert_eq!(eight_digits(*b"0A0100FF"), Some(0x0a01_00ff));
+        assert_eq!(eight_digits(*b"FEDCBA98"), Some(0xfedc_ba98));
+        assert_eq!(eight_digits(*b"76543210"), Some(0x7654_3210));
+        for byte in 0..=255_u8 {
+            // Small letters are left to the other way.
+            let value = char::from(byte).to_digit(16);
+            let value = value.filter(|_| !byte.is_ascii_lowercase());
+            for place in 0..8 {
+                let mut text = *b"00000000";
+                text[place] = byte;
+                let value = value.map(|value| value << (4 * (7 - place)));
+                assert_eq!(eight_digits(text), value, "{byte} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_and_words_say_the_same() {
+        let line = b"TCP 0A010001 BBC6 0A010002 0050 0A010003 1F90 ESTABLISHED     899";
+        let words = String::from_utf8_lossy(line).to_lowercase();
+        let by_words = parse(words.as_bytes()).unwrap();
+        let by_columns = parse(line).unwrap();
+        assert_eq!(by_columns.client, by_words.client);
+        assert_eq!(by_columns.virtual_service, by_words.virtual_service);
+        assert_eq!(by_columns.server, by_words.server);
+        assert_eq!(decimal(b"4294967295"), Some(u32::MAX));
+        assert_eq!([&b"4294967296"[..], b"1a", b"-1"].map(decimal), [None; 3]);
     }
 
     #[test]
