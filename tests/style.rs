@@ -34,7 +34,8 @@ fn clippy_is_silent() {
 fn commands_and_changes_are_matched_without_wildcards() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    for file in files_below(&source) {
+    let program = files_below(&source).into_iter();
+    for file in program.filter(|file| !file.ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).expect("a source file");
         let program = text.split("#[cfg(test)]\nmod tests").next();
         let wildcards = wildcards(program.unwrap_or_default()).into_iter();

@@ -333,9 +333,11 @@ fn save_change(out: &mut Out, change: Change, unsaid: &mut Vec<Vec<u8>>) -> io::
     let mark = out.mark();
     save::change(out, &mut names, &change);
     let line = out.take(mark);
-    match rules::read(&line, &names) {
-        Ok(Some(Command::Change(read))) if read == change => out.text(line).end_row()?,
-        _ => unsaid.push(line),
+    let read = rules::read(&line, &names);
+    if read.is_ok_and(|read| read == Some(Command::Change(change))) {
+        out.text(line).end_row()?;
+    } else {
+        unsaid.push(line);
     }
     Ok(())
 }
