@@ -99,7 +99,7 @@ impl<R: Read> Lines<R> {
     /// Moves `searched` to the end of the next line, if that is known.
     fn find(&mut self) -> bool {
         let mut rest = &self.text[self.searched..self.length];
-        // The quickest search there is in the library. Reading memory cannot fail.
+        // The fastest search in the standard library. Reading memory cannot fail.
         let searched = rest.skip_until(b'\n').unwrap_or_default();
         let found = self.text[self.searched..][..searched].ends_with(b"\n");
         self.searched += searched - usize::from(found);
