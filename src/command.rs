@@ -94,6 +94,10 @@ pub struct Apply {
     pub keep: bool,
     /// Reports what was done even without a terminal.
     pub verbose: bool,
+    /// How many seconds the connections of what is deleted have to end.
+    pub wait: Option<u32>,
+    /// How many seconds somebody has to confirm the changes, which are taken back otherwise.
+    pub confirm: Option<u32>,
 }
 
 /// A file to look at.

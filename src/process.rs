@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ipvsadm::app::{Env, Input, Locking, Medium, Stream, Terminal};
+use ipvsadm::app::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
 use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
 
@@ -65,6 +65,7 @@ pub fn env() -> Env {
         broken_pipe,
         unbroken,
         pause,
+        terminal: controlling_terminal,
         locking: Locking {
             folder: "/run".into(),
             try_lock,
@@ -206,16 +207,45 @@ fn unbroken(act: &mut dyn FnMut()) {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Waits for a time, or for a signal that is held back. One that whoever started this process
-/// wants ignored, as `nohup` does, is.
-fn pause(time: Duration) -> bool {
+/// Waits for a time, for a signal that is held back, or for something to read. A signal that
+/// whoever started this process wants ignored, as `nohup` does, is.
+fn pause(time: Duration, input: Option<&File>) -> Pause {
     let ending = signals(ENDING.into_iter().filter(|signal| !is_ignored(*signal)));
-    let time = libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
-        tv_nsec: time.subsec_nanos().into(),
+    // SAFETY: the set outlives the call. The new descriptor, if there is one, is nobody else's.
+    let signals = unsafe {
+        let descriptor = libc::signalfd(-1, &raw const ending, libc::SFD_CLOEXEC);
+        (descriptor >= 0).then(|| File::from_raw_fd(descriptor))
     };
-    // SAFETY: both values outlive the call, which fills nothing in.
-    unsafe { libc::sigtimedwait(&raw const ending, std::ptr::null_mut(), &raw const time) > 0 }
+    let entry = |file: Option<&File>| libc::pollfd {
+        // Those below 0 are passed over.
+        fd: file.map_or(-1, |file| file.as_raw_fd()),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut files = [entry(signals.as_ref()), entry(input)];
+    let time = c_int::try_from(time.as_millis().max(1)).unwrap_or(c_int::MAX);
+    // SAFETY: the pointer is to as many entries as said, which outlive the call.
+    unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, time) };
+    let [signal, input] = files.map(|file| file.revents != 0);
+    if let (true, Some(mut signals)) = (signal, signals) {
+        // It has come, and ends nothing later.
+        let _ = signals.read(&mut [0; size_of::<libc::signalfd_siginfo>()]);
+        return Pause::Signal;
+    }
+    if input { Pause::Input } else { Pause::Over }
+}
+
+/// The terminal that this process belongs to, without what was typed so far. Nothing stops the
+/// process from now on: it would not see the time pass.
+fn controlling_terminal() -> io::Result<File> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let stopping = signals([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
+    // SAFETY: the set outlives the call, and the descriptor is open.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const stopping, std::ptr::null_mut());
+        libc::tcflush(terminal.as_raw_fd(), libc::TCIFLUSH);
+    }
+    Ok(terminal)
 }
 
 /// Whether a signal is ignored.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
+use super::drain::without_signals;
 use super::lock::lock;
 use super::run::Run;
 use super::{Env, asked};
@@ -33,10 +34,18 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     let _lock = trouble(lock(env))?;
     let mut client = trouble(env.open(Action::Read))?;
     let entries = trouble(entries(&mut client))?;
-    let difference = trouble(compare(&mut client, &entries, &meaning, apply.keep))?;
+    let before = trouble(current(&mut client, &entries, &meaning))?;
     drop(entries);
-    let mut run = Run::new(env, &meaning, &difference);
-    trouble(run.all(&mut client))?;
+    refuse_to_empty(&before, &meaning, apply.keep)?;
+    if apply.confirm.is_some() {
+        trouble((env.terminal)().map_err(Error::NoTerminal))?;
+    }
+    let difference = difference(&before, &meaning.table, apply.keep);
+    let mut run = Run::new(apply, &before, &meaning, &difference);
+    let is_done = trouble(without_signals(env, |env| run.all(env, &mut client)))?;
+    if !is_done {
+        return Ok(DIFFERENT);
+    }
     let (summary, mut is_different, unmade) = (run.summary, run.is_incomplete(), run.unmade());
     if !difference.steps.is_empty() {
         let entries = trouble(self::entries(&mut client))?;
@@ -130,7 +139,7 @@ fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Mean
 }
 
 /// The current services, sorted.
-fn entries(client: &mut Client) -> Result<Vec<Entry>, Error> {
+pub(super) fn entries(client: &mut Client) -> Result<Vec<Entry>, Error> {
     let mut entries = asked(Action::Read, client.table(Detail::Settings))?;
     sort_table(&mut entries);
     Ok(entries)
@@ -161,7 +170,11 @@ fn connections(entries: &HashMap<ServiceId, &Entry>, change: &Change) -> u64 {
 }
 
 /// The current table, as far as the file describes it.
-fn current(client: &mut Client, entries: &[Entry], meaning: &Meaning) -> Result<Table, Error> {
+pub(super) fn current(
+    client: &mut Client,
+    entries: &[Entry],
+    meaning: &Meaning,
+) -> Result<Table, Error> {
     let mut table = Table {
         services: entries.iter().map(Configured::from).collect(),
         ..Table::default()

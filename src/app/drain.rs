@@ -1,14 +1,14 @@
 //! Takes servers out of service: their weight becomes 0, their connections may end, and perhaps
 //! they are deleted then.
 
-use super::apply::{line_of, trouble};
+use super::apply::{entries, line_of, trouble};
 use super::wait::{End, wait};
 use super::{Env, asked};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
-use crate::kernel::{Client, Detail, Error as KernelError};
+use crate::kernel::{Client, Error as KernelError};
 use crate::model::drain::{self, Note, Plan, Rest, Tuning};
-use crate::model::{Change, Entry, Host, ServiceId, sort_table};
+use crate::model::{Change, Entry, Host, ServiceId};
 use crate::names::Names;
 use crate::render::save;
 
@@ -34,7 +34,7 @@ fn drain_host(
     seconds: Option<u32>,
 ) -> Result<u8, Error> {
     let mut client = env.open(Action::Read)?;
-    let table = table(&mut client)?;
+    let table = entries(&mut client)?;
     let places = drain::places(&table, service, host);
     if places.is_empty() {
         return Err(Error::NoSuchServer);
@@ -71,7 +71,7 @@ fn drain_host(
 
 fn delete_drained(env: &mut Env, change: Change, exist: bool, seconds: u32) -> Result<u8, Error> {
     let mut client = env.open(Action::from(&change))?;
-    let table = table(&mut client)?;
+    let table = entries(&mut client)?;
     let mut delete = |_: &mut Env, client: &mut Client, changes: &[Change]| {
         changes
             .iter()
@@ -158,7 +158,7 @@ fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
 }
 
 /// Does something while signals wait that would end the process.
-fn without_signals<T: Default>(
+pub fn without_signals<T: Default>(
     env: &mut Env,
     mut act: impl FnMut(&mut Env) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -166,12 +166,6 @@ fn without_signals<T: Default>(
     let mut outcome = Ok(T::default());
     unbroken(&mut || outcome = act(env));
     outcome
-}
-
-fn table(client: &mut Client) -> Result<Vec<Entry>, Error> {
-    let mut table = asked(Action::Read, client.table(Detail::Settings))?;
-    sort_table(&mut table);
-    Ok(table)
 }
 
 fn make(client: &mut Client, changes: &[Change]) -> Result<(), Error> {

@@ -28,9 +28,22 @@ pub struct Env {
     pub broken_pipe: fn(),
     /// Runs a function; signals that would end the process meanwhile wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
-    /// Waits for a time, or for one of the signals that `unbroken` holds back: then true.
-    pub pause: fn(Duration) -> bool,
+    /// Waits for a time, or until a signal comes that `unbroken` holds back, or a file can be read.
+    pub pause: fn(Duration, Option<&File>) -> Pause,
+    /// Opens the terminal of this process, whatever the standard files are. What was typed so far
+    /// is dropped, and job control does not stop the process any more.
+    pub terminal: fn() -> io::Result<File>,
     pub locking: Locking,
+}
+
+/// How a pause ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The time is over.
+    Over,
+    Signal,
+    /// There is something to read, or nothing will ever be.
+    Input,
 }
 
 /// What lets only one process at a time replace a table.

@@ -91,7 +91,7 @@ fn holder(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Input, Locking, Medium, Stream};
+    use super::super::{Input, Locking, Medium, Pause, Stream};
     use super::*;
     use crate::kernel;
     use crate::names::Names;
@@ -114,7 +114,8 @@ mod tests {
             names: Names::numeric,
             broken_pipe: || {},
             unbroken: |act| act(),
-            pause: |_| false,
+            pause: |_, _| Pause::Over,
+            terminal: || Err(io::ErrorKind::NotFound.into()),
             locking,
         }
     }

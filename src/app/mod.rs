@@ -3,6 +3,7 @@
 mod apply;
 mod change;
 mod complete;
+mod confirm;
 mod drain;
 mod env;
 mod file;
@@ -14,7 +15,7 @@ mod source;
 mod wait;
 mod wrappers;
 
-pub use env::{Env, Input, Locking, Medium, Stream, Terminal};
+pub use env::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
 
 use crate::cli::{self, help};
 use crate::command::{Command, Request, Save};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Env, asked};
+use super::{Env, Pause, asked};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
 use crate::model::drain::{Counted, Left, Place, Progress, Rest, Tally};
@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const DOUBT: Duration = Duration::from_millis(100);
 
 /// A connection table that takes longer is read only if it must be.
-const LONG: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_millis(200);
 
 /// How a wait ends.
 pub enum End {
@@ -47,7 +47,8 @@ pub fn wait(
     let mut first = None;
     let mut was_empty = false;
     let end = loop {
-        let Seen { left, raised } = watch.look(client)?;
+        let remaining = limit.saturating_sub(start.elapsed());
+        let Seen { left, raised } = watch.look(client, remaining.is_zero())?;
         let first = *first.get_or_insert(left.total());
         if let Some((place, weight)) = raised {
             break End::Raised(place, weight);
@@ -57,7 +58,6 @@ pub fn wait(
             break End::Empty;
         }
         was_empty = is_empty;
-        let remaining = limit.saturating_sub(start.elapsed());
         if remaining.is_zero() && !is_empty {
             break End::Over(Rest { left, first });
         }
@@ -77,7 +77,7 @@ pub fn wait(
                 },
             );
         }
-        if (env.pause)(pause) {
+        if (env.pause)(pause, None) == Pause::Signal {
             break End::Stopped(left);
         }
     };
@@ -99,7 +99,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// What is left. Servers that were deleted meanwhile are left out.
-    fn look(&mut self, client: &mut Client) -> Result<Seen, Error> {
+    fn look(&mut self, client: &mut Client, is_last: bool) -> Result<Seen, Error> {
         let mut services: Vec<ServiceId> = self.places.iter().map(|(id, _)| *id).collect();
         services.dedup();
         let (mut servers, mut raised) = (Vec::new(), None);
@@ -119,15 +119,20 @@ impl Watch<'_> {
                 });
             }
         }
-        let left = self.left(client, servers)?;
+        let left = self.left(client, servers, is_last)?;
         Ok(Seen { left, raised })
     }
 
-    fn left(&mut self, client: &mut Client, servers: Vec<Counted>) -> Result<Left, Error> {
+    fn left(
+        &mut self,
+        client: &mut Client,
+        servers: Vec<Counted>,
+        is_last: bool,
+    ) -> Result<Left, Error> {
         let any = |number: fn(&Counted) -> u64| servers.iter().any(|server| number(server) > 0);
         let (is_active, is_inactive) = (any(|server| server.active), any(|server| server.inactive));
         let is_wanted = match is_active {
-            true => !self.is_large,
+            true => is_last || !self.is_large,
             false => is_inactive,
         };
         let mut tally = Tally::new(servers);

@@ -188,6 +188,7 @@ pub struct Line<'a> {
     pub filter: Filter,
     pub netns: Option<&'a OsStr>,
     pub wait: Option<u32>,
+    pub confirm: Option<u32>,
 }
 
 impl<'a> Line<'a> {
@@ -232,6 +233,7 @@ impl<'a> Line<'a> {
             filter: Filter::ALL,
             netns: None,
             wait: None,
+            confirm: None,
         }
     }
 

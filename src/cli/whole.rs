@@ -150,6 +150,8 @@ impl Line<'_> {
             file: self.file(),
             keep: self.keeps(),
             verbose: self.given.has(VERBOSE),
+            wait: self.wait,
+            confirm: self.confirm,
         }
     }
 

@@ -19,7 +19,7 @@ pub use table::{Configured, Table};
 use std::collections::{HashMap, HashSet};
 
 use super::{Change, Daemon, Server, ServerId, Service, ServiceId, Timeouts};
-use effective::{effective_server, effective_service, runs_as_wanted};
+pub(super) use effective::{effective_server, effective_service, runs_as_wanted};
 
 /// What turns one table into another: steps, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

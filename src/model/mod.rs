@@ -17,6 +17,8 @@ pub mod filter;
 mod name;
 mod notation;
 mod order;
+#[doc(hidden)]
+pub mod reversal;
 mod server;
 mod service;
 #[doc(hidden)]

@@ -3,13 +3,18 @@
 
 use std::fmt::Write;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
-use crate::lab::world::{Namespace, Output, Status, World};
+use crate::lab::terminal::Terminal;
+use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 use crate::round_trip::{Table, ours, save};
 
 pub fn tests() -> Vec<KernelTest> {
+    let mut confirming = KernelTest::new("apply::confirming", confirming);
+    // Terminals and signals are the same everywhere.
+    confirming.kernels = vec![Kernel::V7_2];
     let named = |name: &str, run| KernelTest::new(format!("apply::{name}"), run);
     vec![
         named(
@@ -19,6 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("refusals", refusals),
         named("traffic_that_changes_hands", traffic_that_changes_hands),
         named("files_that_are_none", files_that_are_none),
+        confirming,
     ]
 }
 
@@ -216,4 +222,111 @@ the file has no service and would empty the table; if that is meant, begin it wi
         warning,
     )?;
     Ok(())
+}
+
+const OLD: &str = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 1
+-A -t 10.0.0.2:80 -s rr
+";
+
+const NEW: &str = "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5
+-a -t 10.0.0.1:80 -r 10.1.0.3:80 -g -w 1
+-A -t 10.0.0.3:80 -s rr
+-a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1
+";
+
+/// Everything but the deletions is done.
+const BETWEEN: &str = "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 1
+-a -t 10.0.0.1:80 -r 10.1.0.3:80 -g -w 1
+-A -t 10.0.0.2:80 -s rr
+-A -t 10.0.0.3:80 -s rr
+-a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1
+";
+
+/// The new table is confirmed at a terminal, or everything is as it was.
+fn confirming(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let alone = "--confirm asks on a terminal, and there is none: No such device or address\n";
+    ours(&here, &["-R"], OLD)?.success()?;
+    let output = ours(&here, &["--apply", "--confirm", "5"], NEW)?;
+    expect(&output, 2, "", alone)?;
+    ensure!(save(&here)? == OLD);
+
+    let mut terminal = asked(&here, 60)?;
+    terminal.press("yes\r")?;
+    terminal.end()?;
+    ensure!(save(&here)? == NEW, "{}", save(&here)?);
+
+    for (keys, said) in [
+        ("no\r", "the changes are taken back"),
+        ("\r", "the changes are taken back"),
+        ("\x04", "no answer: the changes are taken back"),
+        ("\x03", "stopped: the changes are taken back"),
+    ] {
+        let mut terminal = asked(&here, 60)?;
+        terminal.press(keys)?;
+        let screen = terminal.end()?;
+        ensure!(screen.contains(said), "{keys:?}:\n{screen}");
+        ensure!(save(&here)? == OLD, "{keys:?}: {}", save(&here)?);
+    }
+    let mut terminal = asked(&here, 1)?;
+    let screen = terminal.end()?;
+    ensure!(screen.contains("no answer in time"), "{screen}");
+    ensure!(save(&here)? == OLD);
+    let mut terminal = asked(&here, 60)?;
+    let kill = format!("kill -TERM {}", terminal.id());
+    here.run(&Program::shell(Side::Ours, &kill))?.success()?;
+    terminal.end()?;
+    ensure!(save(&here)? == OLD);
+    asked(&here, 60)?.hang_up()?;
+    ensure!(save(&here)? == OLD);
+
+    // What somebody else has changed meanwhile stays as it is.
+    let mut terminal = asked(&here, 60)?;
+    let theirs = "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -w 9\n-a -t 10.0.0.3:80 -r 10.1.0.4:80\n";
+    ours(&here, &["-R"], theirs)?.success()?;
+    terminal.press("no\r")?;
+    let screen = terminal.end()?;
+    for kept in [
+        "somebody else changed the same: -A -t 10.0.0.3:80 -s rr",
+        "somebody else changed the same: -e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5",
+    ] {
+        ensure!(screen.contains(kept), "{screen}");
+    }
+    let left = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 9
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 1
+-A -t 10.0.0.2:80 -s rr
+-A -t 10.0.0.3:80 -s rr
+-a -t 10.0.0.3:80 -r 10.1.0.4:80 -g -w 1
+";
+    ensure!(save(&here)? == left, "{}", save(&here)?);
+    Ok(())
+}
+
+/// A terminal that asks whether to keep the new table.
+fn asked(here: &Namespace, seconds: u32) -> Result<Terminal> {
+    ours(here, &["-C"], "")?.success()?;
+    ours(here, &["-R"], OLD)?.success()?;
+    let write = Program::shell(Side::Ours, "cat >/tmp/new").stdin(NEW);
+    here.run(&write)?.success()?;
+    let seconds = seconds.to_string();
+    let apply = Program::ipvsadm(Side::Ours).args(["--apply", "/tmp/new", "--confirm", &seconds]);
+    let mut terminal = here.start_at_terminal(&apply)?;
+    let question = "keep the changes and do 2 deletions:";
+    let shown = terminal.wait(|screen| screen.contains(question));
+    shown.map_err(|screen| anyhow!("it shows\n{screen}"))?;
+    if seconds != "1" {
+        let between = save(here)?;
+        ensure!(between == BETWEEN, "{between}");
+    }
+    Ok(terminal)
 }

@@ -478,15 +478,37 @@ impl Address {
 /// A stream socket of any protocol, bound to an address.
 fn bound(protocol: libc::c_int, address: SocketAddr) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    let is_again = address.port() != 0;
     let address = Address::new(address);
     let family = libc::c_int::from(address.storage.ss_family);
     // SAFETY: takes numbers only.
     let fd = check(unsafe { libc::socket(family, kind, protocol) }.into())?;
     // SAFETY: the call succeeded, so the descriptor is open and ours alone.
     let socket = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
+    if is_again {
+        // The last connection may not be forgotten yet.
+        use_again(&socket)?;
+    }
     // SAFETY: pointer and length describe an address that outlives the call.
     check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length) }.into())?;
     Ok(socket)
+}
+
+/// Lets a socket have a port that was used a moment ago.
+fn use_again(socket: &OwnedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: pointer and length describe a number that outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    check(set.into())?;
+    Ok(())
 }
 
 /// Connects by any stream protocol, which the standard library does for TCP from anywhere.

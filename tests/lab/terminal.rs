@@ -47,6 +47,18 @@ impl Terminal {
         Ok(())
     }
 
+    /// The number of the program's process.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
+    /// Takes the terminal away, and waits for the end of the program.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.line = File::open("/dev/null")?;
+        self.program.wait()?;
+        Ok(())
+    }
+
     pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
         let screen = self.screen.screen_mut();
         screen.set_size(rows.try_into()?, columns.try_into()?);

@@ -16,6 +16,12 @@ pub const STRICT: Slot = Slot::new(50, "strict");
 pub const VERBOSE: Slot = Slot::new(51, "verbose");
 pub const WAIT: Slot = Slot::new(56, "wait");
 
+const SECONDS: Value = Value::Required(Form {
+    name: "seconds",
+    allowed: "seconds, from 1 to 2678400 (31 days)",
+    completes: Completes::Nothing,
+});
+
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "exist",
@@ -74,12 +80,13 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "wait",
         slot: WAIT,
-        value: Value::Required(Form {
-            name: "seconds",
-            allowed: "seconds, from 1 to 2678400 (31 days)",
-            completes: Completes::Nothing,
-        }),
-        may: &[Verb::Drain, Verb::DeleteServer, Verb::DeleteService],
+        value: SECONDS,
+        may: &[
+            Verb::Drain,
+            Verb::DeleteServer,
+            Verb::DeleteService,
+            Verb::Apply,
+        ],
         take: |line, text| {
             line.wait = Some(timeout(text.unwrap_or_default(), 1)?);
             Ok(())
@@ -87,8 +94,24 @@ const OPTIONS: &[OptionSpec] = &[
         help: "let connections end",
         manual: "\
             Waits up to so many seconds until the connections of drained servers have ended. With \
-            --delete-server and --delete-service: drains first, and deletes when they have ended \
-            or the time is over. See DRAINING.",
+            --delete-server, --delete-service and --apply: drains what is to be deleted first, \
+            and deletes it when they have ended or the time is over. See DRAINING.",
+        ..OPTION
+    },
+    OptionSpec {
+        long: "confirm",
+        slot: Slot::new(57, "confirm"),
+        value: SECONDS,
+        may: &[Verb::Apply],
+        take: |line, text| {
+            line.confirm = Some(timeout(text.unwrap_or_default(), 1)?);
+            Ok(())
+        },
+        help: "or take it back",
+        manual: "\
+            Does everything but the deletions, and then asks on the terminal whether to go on. \
+            Without a yes within so many seconds the changes are taken back. See MANAGING A \
+            DIRECTOR BY A FILE.",
         ..OPTION
     },
 ];

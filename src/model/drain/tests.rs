@@ -2,8 +2,9 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
+use super::left::is_at;
 use super::*;
-use crate::model::{Forwarding, Server, Service, ServiceState, Stats};
+use crate::model::{Connection, Forwarding, Protocol, ServiceState, Stats};
 
 const KEEPING: Tuning = Tuning {
     expire_quiescent_template: Some(0),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::lan::{Lan, sh};
+use super::lan::{Lan, eventually, sh};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Program, Running, World};
 
@@ -41,11 +41,14 @@ fn no_request_fails(world: &mut World) -> Result<()> {
     ensure!(failed == 0, "{failed} of {asked} requests failed");
     // What stays keeps its connections and its counters, which the kernel adds up late.
     held.end()?;
-    let stats = lan.ipvsadm("-Ln --stats --exact")?;
-    let service = stats.lines().find(|line| line.starts_with("TCP"));
-    let count = service.and_then(|line| line.split_whitespace().nth(2));
-    let count: usize = count.unwrap_or_default().parse()?;
-    ensure!(count > asked / 2, "{asked} requests, {count} counted");
+    eventually(|| {
+        let stats = lan.ipvsadm("-Ln --stats --exact")?;
+        let service = stats.lines().find(|line| line.starts_with("TCP"));
+        let count = service.and_then(|line| line.split_whitespace().nth(2));
+        let count: usize = count.unwrap_or_default().parse()?;
+        ensure!(count > asked / 2, "{asked} requests, {count} counted");
+        Ok(())
+    })?;
 
     // The control: the same by hand.
     let (asked, failed) = under_traffic(&lan, "ipvsadm -C; ipvsadm -R <")?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::applying::Client;
+use super::ask;
 use super::lan::{self, Lan, eventually, sh};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Output, Program, Running, Side, Status, World};
@@ -17,6 +18,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("new_clients", new_clients as fn(&mut World) -> Result<()>),
         named("no_request_fails", no_request_fails),
         named("waits", waits),
+        named("applied", applied),
         named("what_does_not_end", what_does_not_end),
         named("persistence", persistence),
         named("wider_services", wider_services),
@@ -113,7 +115,8 @@ fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
     let before = lan.ipvsadm("-Sn")?;
     let client = Client::start(lan, service)?;
     let lines = format!(
-        "for round in 1 2 3; do
+        "set -e
+        for round in 1 2; do
             ipvsadm --drain -r 172.16.0.11 --wait 60 >/tmp/undo 2>/dev/null
             sleep 0.3
             ipvsadm -R </tmp/undo
@@ -122,7 +125,8 @@ fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
             ipvsadm -a -t {service} -r 172.16.0.11 {method} -w 2
         done"
     );
-    sh(&lan.director, &lines)?;
+    let program = Program::shell(Side::Ours, &lines).limit(LIMIT);
+    lan.director.run(&program)?.success()?;
     let (asked, failed) = client.stop(lan)?;
     ensure!(asked > 10, "only {asked} requests");
     ensure!(failed == 0, "{failed} of {asked} requests failed");
@@ -180,6 +184,47 @@ fn waits(world: &mut World) -> Result<()> {
     Ok(())
 }
 
+/// What a file does not name any more is drained before it is deleted; the service is then as the
+/// file says.
+fn applied(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    let service = lan.service("sh", &["", ""])?;
+    let held = lan.hold(&service)?;
+    let number = held.answer.server.trim_start_matches("web").to_owned();
+    let server = format!("172.16.0.1{number}:80");
+    let saved = lan.ipvsadm("-Sn")?;
+    let lines = saved.lines().filter(|line| !line.contains(&server));
+    let wanted: String = lines.map(|line| format!("{line}\n")).collect();
+    let apply = ["--apply", "--wait", "60", "--verbose"];
+    let apply = Program::ipvsadm(Side::Ours).args(apply).stdin(&wanted);
+
+    let mut applying = lan.director.start(&apply)?;
+    let drained = format!("TCP {service} sh (sh-fallback)\n-> {server} Masq 0 1 0");
+    lan.shows("-Ln", &drained)?;
+    for number in CLIENTS {
+        lan.ask_as(number, &service)?;
+    }
+    held.end()?;
+    let left = "1 connection (1 ESTABLISHED) left";
+    says(&applying.finish(LIMIT)?, 0, &[left, "1 deleted"])?;
+    let after = lan.ipvsadm("-Sn")?;
+    ensure!(after == wanted, "{wanted}became\n{after}");
+
+    // Somebody who does not want to wait has nothing deleted.
+    let _held = lan.hold(&service)?;
+    let apply = Program::ipvsadm(Side::Ours).args(["--apply", "--wait", "60"]);
+    let mut applying = lan.director.start(&apply.stdin("-C\n"))?;
+    lan.shows("-Ln", "-> * Masq 0 1 *")?;
+    sh(&lan.director, &format!("kill -INT {}", applying.id()))?;
+    let stopped = applying.finish(LIMIT)?;
+    says(
+        &stopped,
+        1,
+        &["stopped: 1 connection", "put everything back"],
+    )?;
+    lan.shows("-Ln", "-> * Masq 0 1 *")
+}
+
 /// What may be left when the time is over, and why.
 fn what_does_not_end(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
@@ -201,6 +246,27 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     let dropped = "after 1 s: 1 connection (1 ESTABLISHED) left: their packets are dropped";
     says(&run(&lan, &delete)?, 0, &[dropped])?;
     lan.shows("-Lnc", &format!("TCP * ESTABLISHED * {service} *"))?;
+
+    // Who uses a port again keeps the server, or does not.
+    lan::set(&lan.client, &[("ipv4/tcp_tw_reuse", "1")])?;
+    for (mode, comes_back) in [("0", true), ("1", false)] {
+        lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", mode)])?;
+        let service = lan.service("rr", &["", ""])?;
+        let ask = || {
+            lan.client.enter()?;
+            let from = ([203, 0, 113, 9], 4000).into();
+            ask::hold(libc::IPPROTO_TCP, from, service.parse()?)?.end()
+        };
+        let name = ask()?.server;
+        let number = name.trim_start_matches("web");
+        run(&lan, &format!("--drain -t {service} -r 172.16.0.1{number}"))?;
+        thread::sleep(Duration::from_millis(1200));
+        let again = ask()?.server;
+        ensure!(
+            (again == name) == comes_back,
+            "mode {mode}: {name}, {again}"
+        );
+    }
 
     // UDP knows no end.
     lan.rules(

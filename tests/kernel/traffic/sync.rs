@@ -43,6 +43,14 @@ fn sync(world: &mut World) -> Result<()> {
     lan::shows(&backup, "-Lnc", &connection)?;
     lan::shows(&backup, "-Ln", "-> 172.16.0.11:80 Masq 1 1 0")?;
 
+    // Services and servers are not sent: a drain of the master leaves the backup as it is.
+    lan.ipvsadm("--drain -r 172.16.0.11")?;
+    lan.shows("-Ln", "-> 172.16.0.11:80 Masq 0 1 0")?;
+    lan::shows(&backup, "-Ln", "-> 172.16.0.11:80 Masq 1 1 0")?;
+    lan.ipvsadm("-d -t 198.51.100.1:80 -r 172.16.0.11 --wait 1")?;
+    lan::shows(&backup, "-Ln", "-> 172.16.0.11:80 Masq 1 1 0")?;
+    lan::shows(&backup, "-Lnc", &connection)?;
+
     lan.ipvsadm("--stop-daemon master")?;
     lan::ipvsadm(&backup, "--stop-daemon backup")?;
     Ok(())

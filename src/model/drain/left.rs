@@ -1,0 +1,220 @@
+//! The connections that drained servers still have.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Place, Tuning};
+use crate::model::terms::Vocabulary;
+use crate::model::{Connection, Protocol, ServiceId};
+
+/// The connections of drained servers that have not ended, by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left(BTreeMap<String, u64>);
+
+impl Left {
+    /// Adds connections in a state.
+    pub(super) fn add(&mut self, state: &[u8], connections: u64) {
+        if connections > 0 {
+            let state = String::from_utf8_lossy(state).into_owned();
+            *self.0.entry(state).or_default() += connections;
+        }
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    fn has(&self, states: &[&str]) -> bool {
+        states.iter().any(|state| self.0.contains_key(*state))
+    }
+
+    /// Whether there is TCP or SCTP that may be idle.
+    pub fn may_be_idle(&self) -> bool {
+        self.has(&["ESTABLISHED", ANY])
+    }
+}
+
+/// `3 connections (2 ESTABLISHED, 1 SYN_RECV)`
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.total() {
+            0 => return f.write_str("no connections"),
+            1 => f.write_str("1 connection (")?,
+            total => write!(f, "{total} connections (")?,
+        }
+        for (index, (state, connections)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{connections} {state}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// TCP connections that the kernel counts as active: established ones and handshakes. Of SCTP it
+/// counts only those that are established.
+const ACTIVE: &[&str] = &["ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK"];
+
+/// Connections that have not ended although the kernel does not count them as active: TCP on
+/// which the client has said everything and waits for the rest of the answer, UDP, which never
+/// says that it ends, and handshakes of SCTP.
+const UNFINISHED: &[&str] = &[
+    "CLOSE_WAIT",
+    UDP,
+    "INIT1",
+    "INIT",
+    "C-SENT",
+    "C-REPLIED",
+    "C-WAIT",
+    "COOKIE",
+    "C-ECHOED",
+];
+
+/// The state of every UDP connection.
+const UDP: &str = "UDP";
+
+/// Active connections whose state is not known.
+const ANY: &str = "active";
+
+/// The connections of a drained server, as the kernel counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The server.
+    pub place: Place,
+    /// Connections under way.
+    pub active: u64,
+    /// Most of them have ended; others are not counted as active.
+    pub inactive: u64,
+}
+
+/// Finds out what of the connections of drained servers has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    servers: Vec<Counted>,
+    left: Left,
+}
+
+impl Tally {
+    /// Begins with what the kernel counts.
+    pub fn new(servers: Vec<Counted>) -> Self {
+        let left = Left::default();
+        Self { servers, left }
+    }
+
+    /// Adds a connection of the connection table, if it is one of these.
+    pub fn add(&mut self, connection: &Connection) {
+        let is_in = |states: &[&str]| states.iter().any(|s| s.as_bytes() == connection.state);
+        let (is_active, is_unfinished) = (is_in(ACTIVE), is_in(UNFINISHED));
+        // What persistence remembers has no port of the client.
+        if connection.client.port() == 0 || !(is_active || is_unfinished) {
+            return;
+        }
+        for server in &mut self.servers {
+            let count = match is_active {
+                true => &mut server.active,
+                false => &mut server.inactive,
+            };
+            if *count > 0 && is_at(&server.place, connection) {
+                *count -= 1;
+                self.left.add(connection.state, 1);
+                return;
+            }
+        }
+    }
+
+    /// What has not ended. Of active connections that were not added no state is known.
+    pub fn left(mut self) -> Left {
+        for server in &self.servers {
+            self.left.add(ANY.as_bytes(), server.active);
+        }
+        self.left
+    }
+}
+
+/// Whether a connection may be one of a server of a service. Those of a mark cannot be told by
+/// their address.
+pub(super) fn is_at((service, server): &Place, connection: &Connection) -> bool {
+    let is_of_service = match *service {
+        ServiceId::Address {
+            protocol,
+            address,
+            port,
+        } => {
+            let at = connection.virtual_service;
+            Protocol::from_title(connection.protocol) == Some(protocol)
+                && at.ip() == address
+                && (port == 0 || at.port() == port)
+        }
+        ServiceId::Mark { .. } => true,
+    };
+    let to = connection.server;
+    is_of_service && to.ip() == server.address && (server.port == 0 || to.port() == server.port)
+}
+
+/// What a wait leaves behind when its time is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// What has not ended.
+    pub left: Left,
+    /// How many there were when the wait began.
+    pub first: u64,
+}
+
+impl Rest {
+    /// Why there may be a rest.
+    pub fn reasons(&self, tuning: &Tuning) -> Vec<&'static str> {
+        let mut reasons = Vec::new();
+        if self.left.has(&[UDP]) {
+            reasons.push(
+                "UDP knows no end: an entry stays while its client sends from the same port, \
+                 and for the timeout after that",
+            );
+        }
+        if self.left.total() >= self.first && tuning.conn_reuse_mode == Some(0) {
+            reasons.push(
+                "likely: clients that use their ports again come back, \
+                 since net.ipv4.vs.conn_reuse_mode is 0",
+            );
+        }
+        reasons
+    }
+}
+
+/// What becomes of connections whose server is deleted.
+pub fn fate(tuning: &Tuning) -> &'static str {
+    match tuning.expire_nodest_conn {
+        Some(1) => "cut, since net.ipv4.vs.expire_nodest_conn is 1",
+        _ => "their packets are dropped until they time out, or the server comes back",
+    }
+}
+
+/// How a wait is getting on.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// What has not ended.
+    pub left: &'a Left,
+    /// How many there were when the wait began.
+    pub first: u64,
+    /// Seconds since then.
+    pub elapsed: u64,
+    /// Seconds until the wait is over.
+    pub remaining: u64,
+    /// After so many seconds without a packet the kernel forgets a connection of this kind.
+    pub idle: Option<u64>,
+}
+
+/// `12 connections (12 ESTABLISHED) left, 4 a second end; idle ones within 900 s; waiting 58 s more`
+impl fmt::Display for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} left", self.left)?;
+        let ended = self.first.saturating_sub(self.left.total());
+        if ended > 0 && self.elapsed > 0 {
+            let tenths = ended * 10 / self.elapsed;
+            write!(f, ", {}.{} a second end", tenths / 10, tenths % 10)?;
+        }
+        if let Some(idle) = self.idle {
+            write!(f, "; idle ones end within {idle} s")?;
+        }
+        write!(f, "; waiting {} s more", self.remaining)
+    }
+}

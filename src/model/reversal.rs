@@ -1,0 +1,325 @@
+//! Takes changes back: our own, and only where nobody else has changed the same thing since.
+
+use super::difference::{Configured, Table, effective_server, effective_service, runs_as_wanted};
+use super::{Change, Server, ServerId, Service, ServiceId};
+
+/// How to take changes back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reversal {
+    /// What takes them back.
+    pub changes: Vec<Change>,
+    /// Changes that stay, since somebody else has changed the same thing since.
+    pub kept: Vec<Change>,
+}
+
+/// Takes back what was `made` of a table, the last change first. `now` is the table after it.
+pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
+    let mut reversal = Reversal::default();
+    for (index, change) in made.iter().enumerate().rev() {
+        // What was changed again is as it was left only after that.
+        let is_last = !made[index + 1..]
+            .iter()
+            .any(|later| is_of_same(change, later));
+        if !is_last {
+            continue;
+        }
+        match back(before, made, now, change) {
+            Back::By(changes) => reversal.changes.extend(changes),
+            Back::With => {}
+            Back::No => reversal.kept.push(*change),
+        }
+    }
+    reversal
+}
+
+/// How one change is taken back.
+enum Back {
+    By(Vec<Change>),
+    /// With the service that it belongs to.
+    With,
+    /// Somebody else has changed the same thing.
+    No,
+}
+
+impl Back {
+    fn when(is_as_left: bool, change: Option<Change>) -> Self {
+        match change {
+            Some(change) if is_as_left => Self::By(vec![change]),
+            _ => Self::No,
+        }
+    }
+}
+
+fn back(before: &Table, made: &[Change], now: &Table, change: &Change) -> Back {
+    match *change {
+        Change::AddService(service) => {
+            let is_as_left = entry(now, &service.id).is_some_and(|now| is_ours(now, made));
+            Back::when(is_as_left, Some(Change::DeleteService(service.id)))
+        }
+        Change::EditService(service) => {
+            let old = service_of(before, &service.id).map(Change::EditService);
+            let now = service_of(now, &service.id);
+            let is_as_left = now.is_some_and(|now| is_same_service(&now, &service));
+            Back::when(is_as_left, old)
+        }
+        Change::AddServer(id, server) => {
+            let ours = entry(now, &id).filter(|_| service_of(before, &id).is_none());
+            if ours.is_some_and(|now| is_ours(now, made)) {
+                return Back::With;
+            }
+            let now = server_of(now, &id, &server.id);
+            let is_as_left = now.is_some_and(|now| is_same_server(&now, &server));
+            Back::when(is_as_left, Some(Change::DeleteServer(id, server.id)))
+        }
+        Change::EditServer(id, server) => {
+            let old = server_of(before, &id, &server.id);
+            let old = old.map(|old| Change::EditServer(id, old));
+            let now = server_of(now, &id, &server.id);
+            let is_as_left = now.is_some_and(|now| is_same_server(&now, &server));
+            Back::when(is_as_left, old)
+        }
+        Change::SetTimeouts(left) => {
+            let is_as_left = now.timeouts.is_some_and(|now| {
+                let is = |left, now| left == 0 || left == now;
+                is(left.tcp, now.tcp) && is(left.tcp_fin, now.tcp_fin) && is(left.udp, now.udp)
+            });
+            Back::when(is_as_left, before.timeouts.map(Change::SetTimeouts))
+        }
+        Change::StartDaemon(left) => {
+            let of_role = |table: &Table| {
+                let mut daemons = table.daemons.iter();
+                daemons.find(|daemon| daemon.role == left.role).copied()
+            };
+            let is_as_left = of_role(now).is_some_and(|now| runs_as_wanted(&now, &left));
+            if !is_as_left {
+                return Back::No;
+            }
+            let mut changes = vec![Change::StopDaemon(left.role)];
+            changes.extend(of_role(before).map(Change::StartDaemon));
+            Back::By(changes)
+        }
+        Change::StopDaemon(role) => {
+            let old = before.daemons.iter().find(|daemon| daemon.role == role);
+            let is_as_left = !now.daemons.iter().any(|daemon| daemon.role == role);
+            Back::when(is_as_left, old.copied().map(Change::StartDaemon))
+        }
+        // Nothing brings these back: they come last, when all is confirmed.
+        Change::DeleteService(_) | Change::DeleteServer(..) | Change::Flush | Change::Zero(_) => {
+            Back::No
+        }
+    }
+}
+
+/// Whether two changes are about the same thing.
+fn is_of_same(one: &Change, other: &Change) -> bool {
+    match (object(one), object(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+#[derive(PartialEq)]
+enum Object {
+    Service(ServiceId),
+    Server(ServiceId, ServerId),
+    Timeouts,
+    Daemon(super::DaemonRole),
+}
+
+fn object(change: &Change) -> Option<Object> {
+    Some(match change {
+        Change::AddService(service) | Change::EditService(service) => Object::Service(service.id),
+        Change::DeleteService(id) => Object::Service(*id),
+        Change::AddServer(id, server) | Change::EditServer(id, server) => {
+            Object::Server(*id, server.id)
+        }
+        Change::DeleteServer(id, server) => Object::Server(*id, *server),
+        Change::SetTimeouts(_) => Object::Timeouts,
+        Change::StartDaemon(daemon) => Object::Daemon(daemon.role),
+        Change::StopDaemon(role) => Object::Daemon(*role),
+        Change::Flush | Change::Zero(_) => return None,
+    })
+}
+
+/// Whether a service and all its servers are as the changes left them.
+fn is_ours(now: &Configured, made: &[Change]) -> bool {
+    let id = now.service.id;
+    let is_added = |server: &Server| {
+        made.iter().any(|change| {
+            matches!(change, Change::AddServer(at, added) if *at == id && is_same_server(added, server))
+        })
+    };
+    let is_new = made.iter().any(|change| {
+        matches!(change, Change::AddService(added) if is_same_service(added, &now.service))
+    });
+    is_new && now.servers.iter().all(is_added)
+}
+
+fn is_same_service(one: &Service, other: &Service) -> bool {
+    effective_service(one) == effective_service(other)
+}
+
+fn is_same_server(one: &Server, other: &Server) -> bool {
+    effective_server(one) == effective_server(other)
+}
+
+fn entry<'a>(table: &'a Table, id: &ServiceId) -> Option<&'a Configured> {
+    let mut services = table.services.iter();
+    services.find(|entry| entry.service.id == *id)
+}
+
+fn service_of(table: &Table, id: &ServiceId) -> Option<Service> {
+    entry(table, id).map(|entry| entry.service)
+}
+
+fn server_of(table: &Table, id: &ServiceId, server: &ServerId) -> Option<Server> {
+    let mut servers = entry(table, id)?.servers.iter();
+    servers.find(|one| one.id == *server).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::difference::{Phase, difference};
+    use crate::model::{Daemon, DaemonRole, Timeouts};
+
+    /// Does what the kernel does.
+    fn carry_out(table: &mut Table, changes: &[Change]) {
+        changes.iter().for_each(|change| make(table, change));
+    }
+
+    fn make(table: &mut Table, change: &Change) {
+        let at = |table: &Table, id: &ServiceId| {
+            let mut services = table.services.iter();
+            services.position(|entry| entry.service.id == *id).unwrap()
+        };
+        match *change {
+            Change::AddService(service) => table.services.push(Configured {
+                service,
+                servers: Vec::new(),
+            }),
+            Change::EditService(service) => {
+                let at = at(table, &service.id);
+                table.services[at].service = service;
+            }
+            Change::DeleteService(id) => table.services.retain(|entry| entry.service.id != id),
+            Change::AddServer(id, server) => {
+                let at = at(table, &id);
+                table.services[at].servers.push(server);
+            }
+            Change::EditServer(id, server) => {
+                let at = at(table, &id);
+                let mut servers = table.services[at].servers.iter_mut();
+                *servers.find(|old| old.id == server.id).unwrap() = server;
+            }
+            Change::DeleteServer(id, server) => {
+                let at = at(table, &id);
+                table.services[at].servers.retain(|old| old.id != server);
+            }
+            Change::SetTimeouts(timeouts) => table.timeouts = Some(timeouts),
+            Change::StartDaemon(daemon) => table.daemons.push(daemon),
+            Change::StopDaemon(role) => table.daemons.retain(|daemon| daemon.role != role),
+            Change::Flush | Change::Zero(_) => unreachable!(),
+        }
+    }
+
+    fn table() -> impl Strategy<Value = Table> {
+        let servers = prop::collection::btree_map(1u8..5, 0..3i32, 0..4);
+        let entry = (prop::sample::select(vec!["rr", "wrr"]), servers);
+        let services = prop::collection::btree_map(80u16..84, entry, 0..4);
+        let daemon = prop::option::of(0..3u32);
+        (services, 1..3u32, daemon).prop_map(|(services, tcp, daemon)| Table {
+            services: services
+                .into_iter()
+                .map(|(port, (scheduler, servers))| {
+                    let service = Service::tcp(SocketAddr::from(([192, 0, 2, 1], port)));
+                    let servers = servers.into_iter().map(|(host, weight)| Server {
+                        weight,
+                        ..Server::new(SocketAddr::from(([10, 0, 0, host], port)))
+                    });
+                    Configured {
+                        service: Service {
+                            scheduler: scheduler.parse().unwrap(),
+                            ..service
+                        },
+                        servers: servers.collect(),
+                    }
+                })
+                .collect(),
+            timeouts: Some(Timeouts {
+                tcp,
+                tcp_fin: 1,
+                udp: 1,
+            }),
+            daemons: daemon
+                .map(|id| Daemon::new(DaemonRole::Master, "eth0".parse().unwrap(), id))
+                .into_iter()
+                .collect(),
+        })
+    }
+
+    /// Everything on the way from one table to another but the deletions.
+    fn made(before: &Table, wanted: &Table) -> Vec<Change> {
+        let steps = difference(before, wanted, false).steps.into_iter();
+        let is_kept = |phase| !matches!(phase, Phase::DeleteServers | Phase::DeleteServices);
+        let steps = steps.filter(|step| is_kept(step.phase));
+        steps.map(|step| step.change).collect()
+    }
+
+    fn sorted(mut table: Table) -> Table {
+        let id = |entry: &Configured| entry.service.id.to_string();
+        table.services.sort_by_key(id);
+        table.daemons.sort_by_key(|daemon| daemon.role.to_string());
+        for entry in &mut table.services {
+            entry.servers.sort_by_key(|server| server.id.to_string());
+        }
+        table
+    }
+
+    proptest! {
+        #[test]
+        fn our_own_changes_are_taken_back(before in table(), wanted in table()) {
+            let made = made(&before, &wanted);
+            let mut now = before.clone();
+            carry_out(&mut now, &made);
+            let reversal = reversal(&before, &made, &now);
+            prop_assert_eq!(&reversal.kept, &[]);
+            carry_out(&mut now, &reversal.changes);
+            prop_assert_eq!(sorted(now), sorted(before));
+        }
+
+        /// What somebody else has made of the table since stays.
+        #[test]
+        fn changes_of_others_stay(before in table(), wanted in table(), other in table()) {
+            let made = made(&before, &wanted);
+            let mut ours = before.clone();
+            carry_out(&mut ours, &made);
+            let theirs: Vec<Change> =
+                difference(&ours, &other, false).steps.iter().map(|step| step.change).collect();
+            let mut now = ours.clone();
+            carry_out(&mut now, &theirs);
+            let reversal = reversal(&before, &made, &now);
+            for entry in &now.services {
+                let id = entry.service.id;
+                let touches = |wanted: &[Object]| {
+                    let mut objects = reversal.changes.iter().filter_map(object);
+                    objects.any(|object| wanted.contains(&object))
+                };
+                let is_theirs = service_of(&ours, &id) != Some(entry.service);
+                prop_assert!(!is_theirs || !touches(&[Object::Service(id)]));
+                for server in &entry.servers {
+                    let is_theirs = server_of(&ours, &id, &server.id) != Some(*server);
+                    let is_gone = reversal.changes.contains(&Change::DeleteService(id));
+                    let is_touched = touches(&[Object::Server(id, server.id)]);
+                    prop_assert!(!is_theirs || !(is_touched || is_gone));
+                }
+            }
+            // All of it can be done.
+            carry_out(&mut now, &reversal.changes);
+        }
+    }
+}
