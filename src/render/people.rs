@@ -4,11 +4,13 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 
+use tabled::settings::Color;
+
 use super::classic::{longest_chain, rates, service_settings, sysctls, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
 use super::format::{Format, TOP_CLIENTS};
 use super::out::Out;
-use super::sheet::{Sheet, Style};
+use super::sheet::Sheet;
 use crate::command::{Columns, View};
 use crate::model::terms::Vocabulary;
 use crate::model::{
@@ -73,10 +75,7 @@ impl Format for People {
         let mut sheet = Sheet::new(&[], &titles);
         let tables = [counts.services, counts.servers].map(grouped);
         let connections = [counts.active, counts.inactive, counts.persistent].map(grouped);
-        sheet.add(
-            Style::Plain,
-            tables.into_iter().chain(connections).collect(),
-        );
+        sheet.add(tables.into_iter().chain(connections).collect());
         self.print(out, sheet)
     }
 
@@ -93,7 +92,7 @@ impl Format for People {
     ) -> io::Result<()> {
         let engines = self.shows_engines();
         if let Some(sheet) = &mut self.connections {
-            sheet.add(Style::Plain, connection_cells(names, engines, connection));
+            sheet.add(connection_cells(names, engines, connection));
         }
         Ok(())
     }
@@ -150,14 +149,13 @@ fn services(names: &mut Names, columns: Columns, table: &[Entry]) -> Sheet {
     };
     let mut sheet = Sheet::new(texts, number_titles(columns));
     for Entry { service, servers } in table {
-        sheet.add(Style::Cyan, service_cells(names, columns, service));
+        sheet.add_coloured(Color::FG_CYAN, service_cells(names, columns, service));
         for state in servers {
             let cells = server_cells(names, columns, &service.service.id, state);
-            let style = match state.server.weight {
-                0 => Style::Yellow,
-                _ => Style::Plain,
-            };
-            sheet.add(style, cells);
+            match state.server.weight {
+                0 => sheet.add_coloured(Color::FG_YELLOW, cells),
+                _ => sheet.add(cells),
+            }
         }
     }
     sheet
@@ -271,15 +269,12 @@ fn counts_by_server(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
     for count in counts.by_server() {
         let protocol = Protocol::from_title(count.protocol.as_bytes());
         let (ip, port) = (count.server.ip(), count.server.port());
-        sheet.add(
-            Style::Plain,
-            vec![
-                cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never)),
-                text(count.protocol.as_bytes()),
-                text(count.state.as_bytes()),
-                grouped(count.connections),
-            ],
-        );
+        sheet.add(vec![
+            cell(|out| endpoint(out, names, ip, port, protocol, Cut::Never)),
+            text(count.protocol.as_bytes()),
+            text(count.state.as_bytes()),
+            grouped(count.connections),
+        ]);
     }
     let total = [
         "All".to_owned(),
@@ -287,7 +282,7 @@ fn counts_by_server(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
         String::new(),
         grouped(counts.total),
     ];
-    sheet.add(Style::Bold, total.into());
+    sheet.add_coloured(Color::BOLD, total.into());
     sheet
 }
 
@@ -305,7 +300,7 @@ fn counts_by_client(names: &mut Names, counts: &ConnectionCounts) -> Sheet {
     let mut sheet = Sheet::new(&[&title], &[connections]);
     for client in counts.top_clients(TOP_CLIENTS) {
         let host = cell(|out| endpoint::host(out, names, client.address));
-        sheet.add(Style::Plain, vec![host, grouped(client.at_least)]);
+        sheet.add(vec![host, grouped(client.at_least)]);
     }
     sheet
 }
@@ -318,7 +313,7 @@ fn timeouts_sheet(timeouts: &Timeouts) -> Sheet {
         ("UDP", timeouts.udp),
     ];
     for (name, seconds) in rows {
-        sheet.add(Style::Plain, vec![name.to_owned(), grouped(seconds)]);
+        sheet.add(vec![name.to_owned(), grouped(seconds)]);
     }
     sheet
 }
@@ -327,21 +322,18 @@ fn daemons_sheet(daemons: &[Daemon]) -> Sheet {
     let texts = ["Daemon", "Interface", "Group"];
     let mut sheet = Sheet::new(&texts, &["Sync id", "Longest message", "Port", "TTL"]);
     for daemon in daemons {
-        sheet.add(
-            Style::Plain,
-            vec![
-                daemon.role.to_string(),
-                text(daemon.interface.as_bytes()),
-                daemon
-                    .group
-                    .map(|group| group.to_string())
-                    .unwrap_or_default(),
-                daemon.sync_id.to_string(),
-                daemon.max_length.map(grouped).unwrap_or_default(),
-                daemon.port.map(|port| port.to_string()).unwrap_or_default(),
-                daemon.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
-            ],
-        );
+        sheet.add(vec![
+            daemon.role.to_string(),
+            text(daemon.interface.as_bytes()),
+            daemon
+                .group
+                .map(|group| group.to_string())
+                .unwrap_or_default(),
+            daemon.sync_id.to_string(),
+            daemon.max_length.map(grouped).unwrap_or_default(),
+            daemon.port.map(|port| port.to_string()).unwrap_or_default(),
+            daemon.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
+        ]);
     }
     sheet
 }
@@ -350,10 +342,7 @@ fn totals_sheet(stats: &Stats) -> Sheet {
     let mut sheet = Sheet::new(&["All services"], number_titles(Columns::Stats));
     for (name, counters) in [("so far", totals(stats)), ("a second", rates(stats))] {
         let counters = counters.into_iter().map(grouped);
-        sheet.add(
-            Style::Plain,
-            [name.to_owned()].into_iter().chain(counters).collect(),
-        );
+        sheet.add([name.to_owned()].into_iter().chain(counters).collect());
     }
     sheet
 }
@@ -366,16 +355,13 @@ fn tables_sheet(status: &Status) -> Sheet {
         ("services", &status.services),
     ];
     for (name, table) in tables {
-        sheet.add(
-            Style::Plain,
-            vec![
-                name.to_owned(),
-                grouped(table.entries),
-                grouped(table.buckets),
-                grouped(table.empty_buckets),
-                longest_chain(table).to_owned(),
-            ],
-        );
+        sheet.add(vec![
+            name.to_owned(),
+            grouped(table.entries),
+            grouped(table.buckets),
+            grouped(table.empty_buckets),
+            longest_chain(table).to_owned(),
+        ]);
     }
     sheet
 }
@@ -391,7 +377,7 @@ fn limits_sheet(totals: &Totals) -> Option<Sheet> {
     let mut limits = sysctls.chain(threads).peekable();
     limits.peek()?;
     let mut sheet = Sheet::new(&["Limit"], &["Value"]);
-    limits.for_each(|(name, value)| sheet.add(Style::Plain, vec![name.to_owned(), value]));
+    limits.for_each(|(name, value)| sheet.add(vec![name.to_owned(), value]));
     Some(sheet)
 }
 

@@ -7,11 +7,15 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use tabled::builder::Builder;
+use tabled::grid::util::string::{get_char_width, get_line_width};
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Color, Style};
 
 use super::Screen;
 
-const BETWEEN: &str = " | ";
+/// What stands between two columns: a line with a blank on each side.
+const BETWEEN: usize = 3;
 
 /// The indentation of the further lines of a row, where there is room for it.
 const INDENT: usize = 2;
@@ -26,31 +30,11 @@ pub struct Sheet {
 
 struct Row {
     cells: Vec<String>,
-    style: Style,
+    /// How it stands out on a screen with colours.
+    colour: Option<Color>,
 }
 
-/// What stands out on a screen with colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    Plain,
-    Bold,
-    Cyan,
-    Yellow,
-}
-
-impl Style {
-    /// The codes that switch it on and off.
-    fn codes(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Plain => None,
-            Self::Bold => Some(("\x1b[1m", "\x1b[22m")),
-            Self::Cyan => Some(("\x1b[36m", "\x1b[39m")),
-            Self::Yellow => Some(("\x1b[33m", "\x1b[39m")),
-        }
-    }
-}
-
-/// The columns that share a line, and how wide each is.
+/// The columns that share a line, and how wide each may be.
 struct Line {
     columns: Range<usize>,
     widths: Vec<usize>,
@@ -58,9 +42,18 @@ struct Line {
 
 impl Line {
     fn width(&self) -> usize {
-        let between = BETWEEN.len() * self.widths.len().saturating_sub(1);
+        let between = BETWEEN * self.widths.len().saturating_sub(1);
         self.widths.iter().sum::<usize>() + between
     }
+}
+
+/// Some columns of all rows, each row on as many lines as its highest cell takes.
+struct Grid {
+    rows: Vec<Vec<String>>,
+    /// What follows the titles, if anything does.
+    ruler: Option<String>,
+    /// With a blank at both ends.
+    width: usize,
 }
 
 impl Sheet {
@@ -69,29 +62,41 @@ impl Sheet {
         Self {
             rows: vec![Row {
                 cells: titles.map(|title| (*title).to_owned()).collect(),
-                style: Style::Bold,
+                colour: Some(Color::BOLD),
             }],
             texts: texts.len(),
         }
     }
 
     /// Adds a row; cells that are missing are empty.
-    pub fn add(&mut self, style: Style, mut cells: Vec<String>) {
+    pub fn add(&mut self, cells: Vec<String>) {
+        self.add_row(cells, None);
+    }
+
+    pub fn add_coloured(&mut self, colour: Color, cells: Vec<String>) {
+        self.add_row(cells, Some(colour));
+    }
+
+    fn add_row(&mut self, mut cells: Vec<String>, colour: Option<Color>) {
         cells.resize(self.rows[0].cells.len(), String::new());
-        self.rows.push(Row { cells, style });
+        self.rows.push(Row { cells, colour });
     }
 
     pub fn laid_out(&self, screen: Screen) -> String {
-        // A blank begins each line, and ends it where there is room for that.
-        let room = screen.width.map_or(usize::MAX, |width| width.max(2) - 1);
-        let lines = self.lines(room);
+        let room = screen.width.unwrap_or(usize::MAX);
+        // A blank begins each line.
+        let lines = self.lines(room.max(2) - 1);
+        let grids: Vec<_> = lines.iter().map(|line| self.grid(line, screen)).collect();
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
-            for line in &lines {
-                row.write(&mut text, line, room, self.texts, screen.colour);
+            for (line, grid) in lines.iter().zip(&grids) {
+                if row.goes_on_in(line) {
+                    write(&mut text, line, grid, number, room);
+                }
             }
             if number == 0 {
-                text += &ruler(&lines, room);
+                text += &ruler(&grids, room);
+                text.push('\n');
             }
         }
         text
@@ -105,7 +110,7 @@ impl Sheet {
         for column in 0..columns {
             let least = self.width_of(column, least_width).min(room);
             match lines.last_mut() {
-                Some(line) if line.width() + BETWEEN.len() + least <= room => {
+                Some(line) if line.width() + BETWEEN + least <= room => {
                     line.columns.end += 1;
                     line.widths.push(least);
                 }
@@ -118,7 +123,7 @@ impl Sheet {
         for line in &mut lines {
             let mut spare = room - line.width();
             for (width, column) in line.widths.iter_mut().zip(line.columns.clone()) {
-                let wanted = self.width_of(column, |_, text| text.width());
+                let wanted = self.width_of(column, |_, text| get_line_width(text));
                 let more = wanted.saturating_sub(*width).min(spare);
                 *width += more;
                 spare -= more;
@@ -131,92 +136,108 @@ impl Sheet {
         let cells = self.rows.iter().map(|row| &row.cells[column]);
         cells.map(|cell| width(column, cell)).max().unwrap_or(0)
     }
-}
 
-impl Row {
-    /// Writes the cells of a line, which may take several below each other. Those of further lines
-    /// may all be empty: then there is nothing to write.
-    fn write(&self, text: &mut String, line: &Line, room: usize, texts: usize, colour: bool) {
-        let cells = &self.cells[line.columns.clone()];
-        let goes_on = line.columns.start > 0;
-        if goes_on && cells.iter().all(String::is_empty) {
-            return;
+    fn grid(&self, line: &Line, screen: Screen) -> Grid {
+        let mut builder = Builder::new();
+        let mut heights = Vec::new();
+        for row in &self.rows {
+            let cells = row.cells[line.columns.clone()].iter().zip(&line.widths);
+            let cells: Vec<_> = cells.map(|(cell, width)| broken(cell, *width)).collect();
+            heights.push(cells.iter().map(Vec::len).max().unwrap_or(0));
+            builder.push_record(cells.iter().map(|cell| cell.join("\n")));
         }
-        let indent = if goes_on && line.width() + INDENT < room {
-            INDENT
-        } else {
-            0
-        };
-        let end = if indent + line.width() < room {
-            " "
-        } else {
-            ""
-        };
-        let codes = self.style.codes().filter(|_| colour).unwrap_or_default();
-        let cells = cells.iter().zip(&line.widths);
-        let cells: Vec<Vec<String>> = cells.map(|(cell, width)| broken(cell, *width)).collect();
-        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
-        for level in 0..height {
-            *text += &" ".repeat(indent);
-            for (index, column) in line.columns.clone().enumerate() {
-                let cell = cells[index].get(level).map_or("", String::as_str);
-                let padding = " ".repeat(line.widths[index].saturating_sub(cell.width()));
-                let shown = match cell {
-                    "" => String::new(),
-                    cell => [codes.0, cell, codes.1].concat(),
-                };
-                *text += if index == 0 { " " } else { BETWEEN };
-                match column < texts {
-                    true => *text += &(shown + &padding),
-                    false => *text += &(padding + &shown),
+        let mut table = builder.build();
+        table.with(Style::psql());
+        let texts = self.texts.saturating_sub(line.columns.start);
+        table.modify(Columns::new(texts..), Alignment::right());
+        for (number, row) in self.rows.iter().enumerate().filter(|_| screen.colour) {
+            let cells = row.cells[line.columns.clone()].iter().enumerate();
+            for (column, _) in cells.filter(|(_, cell)| !cell.is_empty()) {
+                if let Some(colour) = &row.colour {
+                    table.modify((number, column), colour.clone());
                 }
             }
-            *text += end;
-            text.push('\n');
+        }
+        let text = table.to_string();
+        let mut lines = text.lines().map(str::to_owned);
+        let mut ruler = None;
+        let rows = heights.into_iter().enumerate().map(|(number, height)| {
+            if number == 1 {
+                ruler = lines.next();
+            }
+            lines.by_ref().take(height).collect()
+        });
+        let rows = rows.collect();
+        Grid {
+            rows,
+            ruler,
+            width: table.total_width(),
         }
     }
 }
 
-/// What stands between titles and rows.
-fn ruler(lines: &[Line], room: usize) -> String {
-    let ruler = match lines {
-        [line] => {
-            let parts = line.widths.iter().map(|width| "-".repeat(width + 2));
-            let mut ruler = parts.collect::<Vec<_>>().join("+");
-            ruler.truncate(room.saturating_add(1));
-            ruler
-        }
-        lines => {
-            let width = lines.iter().map(Line::width).max().unwrap_or(0);
-            "-".repeat((width + 1).min(room) + 1)
-        }
+impl Row {
+    /// Where all cells of a further line are empty there is nothing to show.
+    fn goes_on_in(&self, line: &Line) -> bool {
+        let mut cells = self.cells[line.columns.clone()].iter();
+        line.columns.start == 0 || cells.any(|cell| !cell.is_empty())
+    }
+}
+
+/// Writes the lines of a row, indented if they are further ones. The blank at their end is left
+/// out where there is no room for it.
+fn write(text: &mut String, line: &Line, grid: &Grid, row: usize, room: usize) {
+    let is_indented = line.columns.start > 0 && grid.width + INDENT <= room;
+    let indent = if is_indented { INDENT } else { 0 };
+    for shown in &grid.rows[row] {
+        *text += &" ".repeat(indent);
+        *text += match shown.strip_suffix(' ') {
+            Some(cut) if indent + grid.width > room => cut,
+            _ => shown,
+        };
+        text.push('\n');
+    }
+}
+
+/// What stands between titles and rows. On one line it crosses the lines between the columns.
+fn ruler(grids: &[Grid], room: usize) -> String {
+    let mut ruler = match grids {
+        [
+            Grid {
+                ruler: Some(ruler), ..
+            },
+        ] => ruler.clone(),
+        grids => "-".repeat(grids.iter().map(|grid| grid.width).max().unwrap_or(0)),
     };
-    ruler + "\n"
+    ruler.truncate(room);
+    ruler
 }
 
 /// How narrow the column of a text may be. What names a row stays together.
 fn least_width(column: usize, text: &str) -> usize {
     match column {
-        0 => text.width(),
-        _ => text.split(' ').map(str::width).max().unwrap_or(0),
+        0 => get_line_width(text),
+        _ => text.split(' ').map(get_line_width).max().unwrap_or(0),
     }
 }
 
 /// A text on as many lines as it takes in this width.
 fn broken(text: &str, width: usize) -> Vec<String> {
-    if text.width() <= width {
+    if get_line_width(text) <= width {
         return vec![text.to_owned()];
     }
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let parts = if word.width() <= width {
+        let parts = if get_line_width(word) <= width {
             vec![word.to_owned()]
         } else {
             parts(word, width)
         };
         for (index, part) in parts.into_iter().enumerate() {
             match lines.last_mut() {
-                Some(line) if index == 0 && line.width() + 1 + part.width() <= width => {
+                Some(line)
+                    if index == 0 && get_line_width(line) + 1 + get_line_width(&part) <= width =>
+                {
                     *line = format!("{line} {part}");
                 }
                 _ => lines.push(part),
@@ -241,8 +262,8 @@ fn parts(word: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for letter in word.chars() {
         let last = parts.len() - 1;
-        let letter_width = letter.width().unwrap_or(0);
-        if !parts[last].is_empty() && parts[last].width() + letter_width > width {
+        let is_full = get_line_width(&parts[last]) + get_char_width(letter) > width;
+        if !parts[last].is_empty() && is_full {
             parts.push(letter.to_string());
         } else {
             parts[last].push(letter);
@@ -259,7 +280,7 @@ mod tests {
         let mut sheet = Sheet::new(texts, numbers);
         for row in rows {
             let cells = row.iter().map(|cell| (*cell).to_owned()).collect();
-            sheet.add(Style::Plain, cells);
+            sheet.add(cells);
         }
         let screen = Screen {
             width: Some(width),
@@ -289,12 +310,12 @@ mod tests {
     fn words_get_lines_of_their_own_before_columns_do() {
         let text = laid_out(51, &["Service", "How"], &["Weight", "Active"], SERVICES);
         let expected = "
- Service           | How          | Weight | Active
--------------------+--------------+--------+-------
- TCP  192.0.2.1:80 | wlc          |        |       
-                   | persistent   |        |       
-                   | 300          |        |       
- -> 10.0.0.1:8080  | masq         |      1 |     12
+ Service           | How        | Weight | Active 
+-------------------+------------+--------+--------
+ TCP  192.0.2.1:80 | wlc        |        |        
+                   | persistent |        |        
+                   | 300        |        |        
+ -> 10.0.0.1:8080  | masq       |      1 |     12 
 ";
         assert_eq!(text, expected[1..]);
     }

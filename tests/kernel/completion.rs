@@ -196,6 +196,8 @@ fn at_home(program: Program, home: &Path) -> Program {
 /// A folder with the shell's settings, a file, and something by the name of `sudo`.
 fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
     let home = Path::new("/tmp/home").join(shell.name);
+    // An earlier test of this boot may have left one.
+    let _ = fs::remove_dir_all(&home);
     fs::create_dir_all(&home)?;
     fs::write(home.join("settings"), shell.settings)?;
     fs::write(home.join(".zshrc"), shell.settings)?;
