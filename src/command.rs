@@ -36,7 +36,7 @@ pub enum Command {
     /// Makes the table equal to a file.
     Apply(Apply),
     /// Prints what `Apply` would change.
-    Diff(Apply),
+    Diff(Diff),
     Check(Check),
     /// Takes servers out of service.
     Drain(Drain),
@@ -85,6 +85,15 @@ pub struct Save {
     pub output: Option<Vec<u8>>,
 }
 
+/// A file that is compared with the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    pub file: Option<Vec<u8>>,
+    /// Services that the file does not name stay.
+    pub keep: bool,
+    pub json: bool,
+}
+
 /// A file that stands for the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
@@ -106,6 +115,7 @@ pub struct Check {
     pub file: Option<Vec<u8>>,
     /// Warnings also give status 1.
     pub strict: bool,
+    pub json: bool,
 }
 
 /// Servers that get no new connections.

@@ -10,16 +10,16 @@ use super::drain::without_signals;
 use super::lock::lock;
 use super::run::Run;
 use super::{Env, asked};
-use crate::command::{Apply, Check};
+use crate::command::{Apply, Check, Diff};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Detail};
 use crate::lines::Lines;
-use crate::model::difference::{Configured, Difference, Table, difference};
+use crate::model::difference::{Configured, Difference, Step, Table, difference};
 use crate::model::drain::fate;
 use crate::model::{Change, Entry, ServerId, ServerState, ServiceId, sort_table};
 use crate::names::Names;
 use crate::render::steps::{self, Cut};
-use crate::render::{Out, save};
+use crate::render::{Out, report, save};
 use crate::rules::{self, Meaning};
 
 /// Exit statuses, as those of `diff`.
@@ -28,7 +28,7 @@ const TROUBLE: u8 = 2;
 
 /// Makes the table equal to the file.
 pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
-    let Some(meaning) = read(env, names, apply.file.as_deref())? else {
+    let Some(meaning) = read(env, names, apply.file.as_deref(), complain)? else {
         return Ok(TROUBLE);
     };
     let _lock = trouble(lock(env))?;
@@ -65,21 +65,27 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
 }
 
 /// Prints what `apply` would do.
-pub fn diff(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
-    let Some(meaning) = read(env, names, apply.file.as_deref())? else {
+pub fn diff(env: &mut Env, names: &Names, diff: &Diff) -> Result<u8, Error> {
+    let Some(meaning) = read(env, names, diff.file.as_deref(), complain)? else {
         return Ok(TROUBLE);
     };
     let mut client = trouble(env.open(Action::Read))?;
     let entries = trouble(entries(&mut client))?;
-    let steps = trouble(compare(&mut client, &entries, &meaning, apply.keep))?.steps;
+    let steps = trouble(compare(&mut client, &entries, &meaning, diff.keep))?.steps;
     let fate = fate(&client.tuning());
     let by_id: HashMap<ServiceId, &Entry> =
         entries.iter().map(|e| (e.service.service.id, e)).collect();
+    let cut = |step: &Step| Cut {
+        connections: connections(&by_id, &step.change),
+        fate,
+    };
     env.print(|out| {
+        if diff.json {
+            return Ok(report::steps(out, &steps, cut)?);
+        }
         let mut names = Names::numeric();
         for step in &steps {
-            let connections = connections(&by_id, &step.change);
-            steps::step(out, &mut names, step, Cut { connections, fate })?;
+            steps::step(out, &mut names, step, cut(step))?;
         }
         Ok(())
     })?;
@@ -100,19 +106,45 @@ fn compare(
 
 /// Reports what is wrong with the file, without a kernel.
 pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
-    let Some(meaning) = read(env, names, check.file.as_deref())? else {
-        return Ok(TROUBLE);
+    let file = check.file.as_deref();
+    let mut errors = Vec::new();
+    let meaning = match check.json {
+        false => read(env, names, file, complain)?,
+        true => read(env, names, file, |_, line, error| {
+            errors.push((line, error.to_string()));
+        })?,
     };
-    let notes = meaning.notes();
-    for note in &notes {
-        env.warn(format!("line {}: warning: {}", note.line, note.text).as_bytes());
-    }
+    let notes = meaning.as_ref().map_or(Vec::new(), Meaning::notes);
     let is_wrong = check.strict && !notes.is_empty();
-    Ok(if is_wrong { DIFFERENT } else { 0 })
+    if check.json {
+        let warnings: Vec<_> = notes
+            .into_iter()
+            .map(|note| (note.line, note.text))
+            .collect();
+        env.print(|out| Ok(report::findings(out, &errors, &warnings)?))?;
+    } else {
+        for note in &notes {
+            env.warn(format!("line {}: warning: {}", note.line, note.text).as_bytes());
+        }
+    }
+    Ok(match meaning {
+        None => TROUBLE,
+        Some(_) if is_wrong => DIFFERENT,
+        Some(_) => 0,
+    })
+}
+
+fn complain(env: &mut Env, line: usize, error: &Error) {
+    env.complain(format!("line {line}: ").as_bytes(), error);
 }
 
 /// What the file means; nothing if a line of it is wrong. Every such line is reported.
-fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Meaning>, Error> {
+fn read(
+    env: &mut Env,
+    names: &Names,
+    file: Option<&[u8]>,
+    mut report: impl FnMut(&mut Env, usize, &Error),
+) -> Result<Option<Meaning>, Error> {
     let input: Box<dyn Read> = match file {
         None => env.take_stdin(),
         Some(path) => {
@@ -131,7 +163,7 @@ fn read(env: &mut Env, names: &Names, file: Option<&[u8]>) -> Result<Option<Mean
             .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));
         if let Err(error) = taken {
             env.tell_silence(names);
-            env.complain(format!("line {number}: ").as_bytes(), &error);
+            report(env, number, &error);
             is_sound = false;
         }
     }

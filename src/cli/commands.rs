@@ -248,7 +248,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             Prints what --apply would do, in its order, as lines that --restore takes, with a \
             comment where a change has a cost. The status is 0 if there is nothing to do, 1 if \
             there is something, 2 if the file or the kernel gives trouble.",
-        ..command(Verb::Diff, |line| Ok(Command::Diff(line.apply())))
+        ..command(Verb::Diff, |line| Ok(Command::Diff(line.diff())))
     },
     CommandSpec {
         long: "check",

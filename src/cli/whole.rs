@@ -10,7 +10,7 @@ use super::options::{
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
 use crate::command::{
-    Apply, Careful, Check, Columns, Command, Drain, Drained, Listing, Subject, View,
+    Apply, Careful, Check, Columns, Command, Diff, Drain, Drained, Format, Listing, Subject, View,
 };
 use crate::error::Error;
 use crate::model::{
@@ -155,10 +155,19 @@ impl Line<'_> {
         }
     }
 
+    pub fn diff(&self) -> Diff {
+        Diff {
+            file: self.file(),
+            keep: self.keeps(),
+            json: self.format == Format::Json,
+        }
+    }
+
     pub fn check(&self) -> Check {
         Check {
             file: self.file(),
             strict: self.given.has(STRICT),
+            json: self.format == Format::Json,
         }
     }
 

@@ -10,6 +10,7 @@ mod json;
 mod out;
 mod people;
 mod prometheus;
+pub mod report;
 pub mod save;
 mod sheet;
 pub mod steps;

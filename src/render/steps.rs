@@ -17,6 +17,13 @@ pub struct Cut {
     pub fate: &'static str,
 }
 
+impl Cut {
+    /// Whether a step really has this cost: without connections none is cut.
+    pub fn is_paid(&self, cost: &Cost) -> bool {
+        *cost != Cost::Cuts || self.connections > 0
+    }
+}
+
 /// One step. What no line can do becomes a comment as a whole.
 pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: Cut) -> io::Result<()> {
     if !save::is_sayable(&step.change) {
@@ -24,8 +31,7 @@ pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: Cut) -> io::Resu
     }
     save::change(out, names, &step.change);
     let mut separator = "  # ";
-    let is_real = |cost: &&Cost| **cost != Cost::Cuts || cut.connections > 0;
-    for cost in step.costs.iter().filter(is_real) {
+    for cost in step.costs.iter().filter(|cost| cut.is_paid(cost)) {
         out.text(separator);
         self::cost(out, names, step, cost, cut);
         separator = "; ";

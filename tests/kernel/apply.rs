@@ -184,6 +184,15 @@ line 5: only -A, -a, --set, --start-daemon and a leading -C describe a table
     for command in ["--apply", "--diff", "--check"] {
         expect(&ours(&here, &[command], wrong)?, 2, "", complaint)?;
     }
+    let found = r#"{"errors":[
+{"line":2,"text":"the same service as on line 1"},
+{"line":3,"text":"Service not defined"},
+{"line":4,"text":"the first option must be a command"},
+{"line":5,"text":"only -A, -a, --set, --start-daemon and a leading -C describe a table"}
+],"warnings":[
+]}
+"#;
+    expect(&ours(&here, &["--check", "-j"], wrong)?, 2, found, "")?;
     let empty = "\
 the file has no service and would empty the table; if that is meant, begin it with -C\n";
     expect(&ours(&here, &["--apply"], "# nothing\n")?, 2, "", empty)?;
@@ -209,12 +218,25 @@ the file has no service and would empty the table; if that is meant, begin it wi
         gone,
         "",
     )?;
+    let gone = r#"{"changes":[
+{"line":"-d -t 10.0.0.1:80 -r 10.1.0.1:80","costs":[],"cut_connections":0},
+{"line":"-D -t 10.0.0.2:80","costs":[],"cut_connections":0}
+]}
+"#;
+    let service = "-A -t 10.0.0.1:80 -s rr\n";
+    expect(&ours(&here, &["--diff", "-j"], service)?, 1, gone, "")?;
     expect(&ours(&here, &["--apply"], "-C\n")?, 0, "", "")?;
     ensure!(save(&here)?.is_empty());
 
     let doubtful = "-A -t 10.0.0.1:80 -s rr\n";
     let warning = "line 1: warning: the service has no servers\n";
     expect(&ours(&here, &["--check"], doubtful)?, 0, "", warning)?;
+    let found = r#"{"errors":[
+],"warnings":[
+{"line":1,"text":"the service has no servers"}
+]}
+"#;
+    expect(&ours(&here, &["--check", "-j"], doubtful)?, 0, found, "")?;
     expect(
         &ours(&here, &["--check", "--strict"], doubtful)?,
         1,

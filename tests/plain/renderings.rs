@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
+use ipvsadm::model::difference::{Configured, Table, difference};
 use ipvsadm::model::{
     Checksum, Connection, ConnectionCounts, Daemon, DaemonRole, Entry, Estimators, Family, Flags,
     Forwarding, HashTable, Info, Limits, Mask, Name, Protocol, Server, ServerState, Service,
@@ -13,7 +14,8 @@ use ipvsadm::model::{
     sort_table,
 };
 use ipvsadm::names::Names;
-use ipvsadm::render::{self, Out, Screen, save};
+use ipvsadm::render::steps::Cut;
+use ipvsadm::render::{self, Out, Screen, report, save};
 use proptest::prelude::*;
 
 fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> Vec<u8> {
@@ -350,6 +352,26 @@ fn document_of_timeouts() -> String {
     }))
 }
 
+fn documents_of_reports() -> [String; 2] {
+    let current = Table {
+        services: vec![Configured {
+            service: Service::new("-t 192.0.2.1:80".parse().unwrap()),
+            servers: vec![Server::new(([10, 0, 0, 1], 80))],
+        }],
+        ..Table::default()
+    };
+    let steps = difference(&current, &Table::default(), false).steps;
+    let fate = "";
+    let connections = 3;
+    let finding = [(7, "wrong".to_owned())];
+    [
+        document(rendered(|out, _| {
+            report::steps(out, &steps, |_| Cut { connections, fate })
+        })),
+        document(rendered(|out, _| report::findings(out, &finding, &[]))),
+    ]
+}
+
 fn document_of_daemons(daemons: &[Daemon]) -> String {
     document(shown(Format::Json, Columns::Plain, |json, out, _| {
         json.daemons(out, daemons)
@@ -467,6 +489,7 @@ fn the_page_has_every_key_and_no_other() {
         document_of_totals(&new_totals()),
     ];
     let documents = documents.into_iter().chain(documents_of_counts());
+    let documents = documents.chain(documents_of_reports());
     let mut keys = BTreeSet::new();
     for document in documents {
         add_keys(&mut keys, &serde_json::from_str(&document).unwrap());

@@ -155,8 +155,11 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "JSON",
-        manual: "Writes the listing for programs: the same as --format json.",
-        ..VIEW
+        may: &[Verb::List, Verb::Diff, Verb::Check],
+        manual: "\
+            Writes the listing for programs: the same as --format json. It also works with \
+            --diff and --check.",
+        ..OPTION
     },
     OptionSpec {
         long: "format",

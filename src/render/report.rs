@@ -1,0 +1,85 @@
+//! What `--diff` and `--check` find, for programs, as `ipvsadm-json.5` describes it.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::json::Json;
+use super::out::Out;
+use super::save;
+use super::steps::Cut;
+use crate::model::difference::{Cost, Step};
+use crate::names::Names;
+
+/// The steps, with the connections that each of them cuts.
+pub fn steps(out: &mut Out, steps: &[Step], cut: impl Fn(&Step) -> Cut) -> io::Result<()> {
+    let mut json = Json::default();
+    json.begin(out, "", "changes");
+    for step in steps {
+        let cut = cut(step);
+        let costs = step.costs.iter().filter(|cost| cut.is_paid(cost));
+        json.add(
+            out,
+            &Change {
+                line: save::is_sayable(&step.change).then(|| line_of(step)),
+                costs: costs.map(word).collect(),
+                cut_connections: cut.connections,
+            },
+        )?;
+    }
+    json.end(out)
+}
+
+/// The errors and warnings of a file, with their lines.
+pub fn findings(
+    out: &mut Out,
+    errors: &[(usize, String)],
+    warnings: &[(usize, String)],
+) -> io::Result<()> {
+    let mut json = Json::default();
+    json.begin(out, "", "errors");
+    for finding in errors {
+        json.add(out, &Finding::from(finding))?;
+    }
+    json.next_list(out, "warnings")?;
+    for finding in warnings {
+        json.add(out, &Finding::from(finding))?;
+    }
+    json.end(out)
+}
+
+fn line_of(step: &Step) -> String {
+    let mut sink = io::sink();
+    let mut out = Out::new(&mut sink);
+    save::change(&mut out, &mut Names::numeric(), &step.change);
+    String::from_utf8_lossy(&out.take(0)).into_owned()
+}
+
+fn word(cost: &Cost) -> &'static str {
+    match cost {
+        Cost::Scheduler => "scheduler",
+        Cost::Mask => "netmask",
+        Cost::Forwarding => "forwarding",
+        Cost::TakesOver(_) => "takeover",
+        Cost::Cuts => "connections",
+    }
+}
+
+#[derive(Serialize)]
+struct Change {
+    line: Option<String>,
+    costs: Vec<&'static str>,
+    cut_connections: u64,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    line: usize,
+    text: &'a str,
+}
+
+impl<'a> From<&'a (usize, String)> for Finding<'a> {
+    fn from((line, text): &'a (usize, String)) -> Self {
+        Self { line: *line, text }
+    }
+}
