@@ -169,8 +169,9 @@ pub fn of_difference(difference: Difference) -> String {
 /// Everything that has to be met.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
-    let is_met =
-        |row: &Spec| !differences::is_ours_alone(*row) || row.long() == differences::NEUTRAL.0;
+    let is_met = |row: &Spec| {
+        !differences::is_ours_alone(row.long()) || row.long() == differences::NEUTRAL.0
+    };
     for row in specs().filter(is_met) {
         wanted.insert(match row {
             Spec::Command(row) => format!("command: {}", row.name),

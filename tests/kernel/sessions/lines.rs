@@ -9,7 +9,7 @@ use super::script::Line;
 use super::spelling::{Item, reordered, spell};
 use super::spoiling::spoil;
 use super::values::{self, Sample, Server, Service, Shape, Value};
-use crate::differences::Difference;
+use crate::differences::{self, Difference};
 
 /// How many lines of a hundred are spoiled.
 const SPOILED: usize = 18;
@@ -469,7 +469,7 @@ impl<'a> LineMaker<'a> {
     }
 }
 
-/// The commands that take the option of the sample.
+/// The commands of the reference that take the option of the sample.
 fn takers(sample: &Sample) -> Vec<Verb> {
     let takers = specs().find_map(|row| match row {
         Spec::Command(row) if row.long == sample.option => Some(vec![row.verb]),
@@ -479,6 +479,7 @@ fn takers(sample: &Sample) -> Vec<Verb> {
         _ => None,
     });
     let mut takers = takers.unwrap_or_default();
+    takers.retain(|verb| !differences::is_ours_alone(long_name(*verb)));
     if sample.option == "real-server" {
         // Ours filters listings by it, which the reference refuses.
         takers.retain(|verb| *verb != Verb::List);

@@ -76,7 +76,7 @@ fn bad_value(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
 }
 
 fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
-    let known = specs().filter(|row| !differences::is_ours_alone(*row));
+    let known = specs().filter(|row| !differences::is_ours_alone(row.long()));
     let options = known.filter_map(|row| match row {
         Spec::Option(row) => Some(row.long),
         Spec::Command(_) => None,
