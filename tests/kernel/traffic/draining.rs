@@ -152,6 +152,7 @@ fn waits(world: &mut World) -> Result<()> {
         Ok(())
     })?;
     let mut deletion = start(&lan, &format!("-d -t {service} -r 172.16.0.11 --wait 60"))?;
+    lan.shows("-Ln", "-> 172.16.0.11:80 Masq 0 * *")?;
     thread::sleep(Duration::from_secs(1));
     lan::ip(
         &lan.servers[0],
@@ -172,6 +173,8 @@ fn waits(world: &mut World) -> Result<()> {
     let mut deletion = start(&lan, &format!("-D -t {service} --wait 60"))?;
     let drained = "-> 172.16.0.11:80 Masq 0 * *\n-> 172.16.0.12:80 Masq 0 * *";
     lan.shows("-Ln", drained)?;
+    // It looks for connections right after that.
+    thread::sleep(Duration::from_secs(1));
     held.send(1000)?;
     held.end()?;
     says(
