@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const DOUBT: Duration = Duration::from_millis(100);
 
 /// A connection table that takes longer is read only if it must be.
-const LONG: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_millis(500);
 
 /// How a wait ends.
 pub enum End {
