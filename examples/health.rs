@@ -43,9 +43,10 @@ pub fn check(client: &mut Client, out: &mut Out) -> Result<(), Box<dyn Error>> {
                 (false, None) => 0,
                 _ => continue,
             };
-            match is_alive {
-                true => out.remove(&key),
-                false => out.insert(key, server.weight),
+            if is_alive {
+                out.remove(&key)
+            } else {
+                out.insert(key, server.weight)
             };
             let change = Change::EditServer(service, Server { weight, ..server });
             batch.push(server.id, &change, refused)?;

@@ -108,11 +108,12 @@ fn compare(
 pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
     let file = check.file.as_deref();
     let mut errors = Vec::new();
-    let meaning = match check.json {
-        false => read(env, names, file, complain)?,
-        true => read(env, names, file, |_, line, error| {
+    let meaning = if check.json {
+        read(env, names, file, |_, line, error| {
             errors.push((line, error.to_string()));
-        })?,
+        })?
+    } else {
+        read(env, names, file, complain)?
     };
     let notes = meaning.as_ref().map_or(Vec::new(), Meaning::notes);
     let is_wrong = check.strict && !notes.is_empty();

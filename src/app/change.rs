@@ -163,9 +163,12 @@ fn resets_of_service(named: Settings, current: &Service, service: &Service) -> V
         names.collect::<Vec<_>>().join(",")
     };
     resets.add(Settings::SCHEDULER_FLAGS, "flags", flags(old), flags(new));
-    let one_packet = |service: &Service| match service.flags.has(Flags::ONE_PACKET) {
-        true => "on",
-        false => "off",
+    let one_packet = |service: &Service| {
+        if service.flags.has(Flags::ONE_PACKET) {
+            "on"
+        } else {
+            "off"
+        }
     };
     let (one_packet_before, one_packet_now) = (one_packet(old), one_packet(new));
     resets.add(

@@ -46,9 +46,10 @@ impl Failure {
 
 /// How messages name a row of lines.
 fn lines((first, last): (usize, usize)) -> String {
-    match first == last {
-        true => format!("line {first}"),
-        false => format!("lines {first}-{last}"),
+    if first == last {
+        format!("line {first}")
+    } else {
+        format!("lines {first}-{last}")
     }
 }
 
@@ -324,12 +325,11 @@ impl<'a> Restore<'a> {
             unapplied: unknown.len().max(1),
             error,
         };
-        match failure.error.kernel_is_gone() {
-            true => Err(failure),
-            false => {
-                self.report.failed(&failure);
-                Ok(())
-            }
+        if failure.error.kernel_is_gone() {
+            Err(failure)
+        } else {
+            self.report.failed(&failure);
+            Ok(())
         }
     }
 }

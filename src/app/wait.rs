@@ -61,9 +61,10 @@ pub fn wait(
         if remaining.is_zero() && !is_empty {
             break End::Over(Rest { left, first });
         }
-        let pause = match is_empty {
-            true => DOUBT,
-            false => PERIOD.min(remaining),
+        let pause = if is_empty {
+            DOUBT
+        } else {
+            PERIOD.min(remaining)
         };
         if !is_empty {
             report.progress(
@@ -131,9 +132,10 @@ impl Watch<'_> {
     ) -> Result<Left, Error> {
         let any = |number: fn(&Counted) -> u64| servers.iter().any(|server| number(server) > 0);
         let (is_active, is_inactive) = (any(|server| server.active), any(|server| server.inactive));
-        let is_wanted = match is_active {
-            true => is_last || !self.is_large,
-            false => is_inactive,
+        let is_wanted = if is_active {
+            is_last || !self.is_large
+        } else {
+            is_inactive
         };
         let mut tally = Tally::new(servers);
         if is_wanted {

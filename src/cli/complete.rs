@@ -238,9 +238,10 @@ fn servers(line: &Line, services: &str) -> Vec<Candidate> {
         return Vec::new();
     }
     let Some(id) = line.service else {
-        return match line.verb == Verb::Drain {
-            true => hosts(&live::services(services)),
-            false => Vec::new(),
+        return if line.verb == Verb::Drain {
+            hosts(&live::services(services))
+        } else {
+            Vec::new()
         };
     };
     let services = live::services(services);

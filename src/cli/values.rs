@@ -165,9 +165,10 @@ pub fn states(text: &[u8]) -> Option<States> {
 
 /// A multicast group: its family by the colon, no names.
 pub fn group(text: &[u8]) -> Option<IpAddr> {
-    let address = match text.contains(&b':') {
-        true => IpAddr::from(ipv6(text)?),
-        false => IpAddr::from(str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok()?),
+    let address = if text.contains(&b':') {
+        IpAddr::from(ipv6(text)?)
+    } else {
+        IpAddr::from(str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok()?)
     };
     Some(address).filter(IpAddr::is_multicast)
 }

@@ -164,9 +164,10 @@ impl Netlink {
                 };
                 answers.push(answer);
                 next += 1;
-                Ok(match next == expected.len() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+                Ok(if next == expected.len() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
                 })
             })?;
             if heard.lost {

@@ -208,9 +208,10 @@ impl Difference {
         for server in &new.servers {
             self.add_server(Phase::NewServices, id, server);
         }
-        let outlook = match new.is_usable() {
-            true => &mut self.in_need,
-            false => &mut self.closing,
+        let outlook = if new.is_usable() {
+            &mut self.in_need
+        } else {
+            &mut self.closing
         };
         outlook.insert(id);
     }

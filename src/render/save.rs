@@ -27,18 +27,20 @@ pub fn entry(
     out.text("-A ");
     service_options(out, names, service);
     let is_sayable = is_sayable_service(service);
-    match is_sayable {
-        true => out.end_row()?,
-        false => unsaid.push(out.take(mark)),
+    if is_sayable {
+        out.end_row()?
+    } else {
+        unsaid.push(out.take(mark))
     }
     for state in &entry.servers {
         let mark = out.mark();
         out.text("-a ");
         service_id(out, names, &service.id);
         server_options(out, names, &service.id, &state.server);
-        match is_sayable && is_sayable_server(&service.id, &state.server) {
-            true => out.end_row()?,
-            false => unsaid.push(out.take(mark)),
+        if is_sayable && is_sayable_server(&service.id, &state.server) {
+            out.end_row()?
+        } else {
+            unsaid.push(out.take(mark))
         }
     }
     Ok(())

@@ -75,15 +75,17 @@ impl Transport for Nobody {
         let last = &messages[messages.len().saturating_sub(20)..];
         let is_first = self.answer.is_empty();
         self.answer = [44_u32.to_ne_bytes(), [0x20, 0, 0, 0]].concat();
-        self.answer.extend(match is_first {
-            true => &messages[8..12],
-            false => &last[8..12],
+        self.answer.extend(if is_first {
+            &messages[8..12]
+        } else {
+            &last[8..12]
         });
         self.answer.extend([0; 4]);
         self.answer.extend([14, 1, 0, 0]);
-        match is_first {
-            true => self.answer.extend([6, 0, 1, 0, 0x20, 0, 0, 0]),
-            false => self.answer.extend([8, 0, 1, 0, 1, 2, 1, 0]),
+        if is_first {
+            self.answer.extend([6, 0, 1, 0, 0x20, 0, 0, 0])
+        } else {
+            self.answer.extend([8, 0, 1, 0, 1, 2, 1, 0])
         }
         self.answer.extend([8, 0, 2, 0, 0, 16, 0, 0]);
         let length = self.answer.len() as u32;

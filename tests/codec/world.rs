@@ -119,9 +119,10 @@ impl World {
                 let is_other =
                     |daemon: &Daemon| attributes[&1] != said::role(daemon.role).to_ne_bytes();
                 self.daemons.retain(is_other);
-                let verdict = match self.daemons.len() < count {
-                    true => 0,
-                    false => libc::ESRCH,
+                let verdict = if self.daemons.len() < count {
+                    0
+                } else {
+                    libc::ESRCH
                 };
                 self.waiting.push_back(wire::verdict(sequence, verdict));
             }
@@ -167,12 +168,11 @@ impl World {
             }
         };
         list.told += items.len();
-        self.waiting.push_back(match items.is_empty() {
-            true => {
-                self.list = None;
-                wire::done(sequence)
-            }
-            false => items.concat(),
+        self.waiting.push_back(if items.is_empty() {
+            self.list = None;
+            wire::done(sequence)
+        } else {
+            items.concat()
         });
         if let Some(other) = &mut self.other {
             other(&mut self.table);

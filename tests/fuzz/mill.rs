@@ -85,10 +85,7 @@ impl Mill {
 /// A part of something of this length, seldom a long one.
 fn range(random: &mut Random, length: usize) -> (usize, usize) {
     let start = random.below(length + 1);
-    let longest = match random.chance(20) {
-        true => length,
-        false => 8,
-    };
+    let longest = if random.chance(20) { length } else { 8 };
     (start, (start + random.below(longest + 1)).min(length))
 }
 

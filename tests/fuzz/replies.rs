@@ -66,9 +66,10 @@ fn open() -> anyhow::Result<Reader> {
     });
     let (mut netlink, mut options) = (netlink, options);
     Ok(Box::new(move |input, random| {
-        let (kernel, batch) = match random.chance(70) {
-            true => &mut netlink,
-            false => &mut options,
+        let (kernel, batch) = if random.chance(70) {
+            &mut netlink
+        } else {
+            &mut options
         };
         kernel.prepare(input, random);
         ask(kernel, batch, random);

@@ -68,9 +68,10 @@ fn said_service(service: Service) -> Service {
     let known = (Flags::ONE_PACKET | Flags::SCHEDULER).bits();
     Service {
         flags: Flags::from_bits(service.flags.bits() & known),
-        mask: match service.persistence.is_some() {
-            true => service.mask,
-            false => Mask::whole(service.id.family()),
+        mask: if service.persistence.is_some() {
+            service.mask
+        } else {
+            Mask::whole(service.id.family())
         },
         ..service
     }
@@ -109,23 +110,28 @@ fn entry(random: &mut Random) -> Entry {
 
 fn service(random: &mut Random) -> Service {
     let family = *random.pick(&[Family::V4, Family::V6]);
-    let id = match random.chance(25) {
-        true => ServiceId::Mark {
+    let id = if random.chance(25) {
+        ServiceId::Mark {
             mark: NonZeroU32::new(number(random)).unwrap_or(NonZeroU32::MIN),
             family,
-        },
-        false => ServiceId::Address {
-            protocol: match random.chance(95) {
-                true => *random.pick(&[Protocol::TCP, Protocol::UDP, Protocol::SCTP]),
-                false => Protocol(number(random) as u16),
+        }
+    } else {
+        ServiceId::Address {
+            protocol: if random.chance(95) {
+                *random.pick(&[Protocol::TCP, Protocol::UDP, Protocol::SCTP])
+            } else {
+                Protocol(number(random) as u16)
             },
             address: address(random, family),
             port: number(random) as u16,
-        },
+        }
     };
-    let flag = |random: &mut Random, percent, flag: Flags| match random.chance(percent) {
-        true => flag,
-        false => Flags::NONE,
+    let flag = |random: &mut Random, percent, flag: Flags| {
+        if random.chance(percent) {
+            flag
+        } else {
+            Flags::NONE
+        }
     };
     Service {
         id,
@@ -165,9 +171,10 @@ fn server(random: &mut Random, service: &ServiceId) -> Server {
     Server {
         id: ServerId {
             address: address(random, family),
-            port: match random.chance(80) {
-                true => service.port(),
-                false => number(random) as u16,
+            port: if random.chance(80) {
+                service.port()
+            } else {
+                number(random) as u16
             },
         },
         forwarding,

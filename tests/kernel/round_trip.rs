@@ -195,10 +195,7 @@ impl Table {
             "-s mh -b flag-3",
             "-s rr -b flag-1,flag-2,flag-3",
         ]);
-        let mask = match v6 {
-            true => "-M 64",
-            false => "-M 255.255.240.0",
-        };
+        let mask = if v6 { "-M 64" } else { "-M 255.255.240.0" };
         let persistence = self.one_of(&["", "", "-p", "-p 2678400", "-p 1"]);
         let mask = if persistence.is_empty() {
             ""

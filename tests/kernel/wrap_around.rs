@@ -106,8 +106,9 @@ fn service(random: &mut Random) -> String {
 
 fn address(random: &mut Random) -> String {
     let port = random.pick(&["1", "80", "32768", "65535"]);
-    match random.chance(60) {
-        true => format!("{}:{port}", random.pick(IPV4)),
-        false => format!("[{}]:{port}", random.pick(IPV6)),
+    if random.chance(60) {
+        format!("{}:{port}", random.pick(IPV4))
+    } else {
+        format!("[{}]:{port}", random.pick(IPV6))
     }
 }

@@ -224,9 +224,10 @@ impl Archive {
         for library in said.split_whitespace().filter(|word| word.starts_with('/')) {
             let library = Path::new(library);
             let name = library.file_name().context("a library without a name")?;
-            let folder = match name.to_string_lossy().starts_with("ld-linux") {
-                true => "/lib64",
-                false => "/lib/x86_64-linux-gnu",
+            let folder = if name.to_string_lossy().starts_with("ld-linux") {
+                "/lib64"
+            } else {
+                "/lib/x86_64-linux-gnu"
             };
             let path = Path::new(folder).join(name);
             if !self.paths.contains(&path) {

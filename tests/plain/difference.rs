@@ -74,9 +74,10 @@ fn service(id: ServiceId) -> impl Strategy<Value = Service> {
                     flags => flags,
                 },
                 persistence,
-                mask: match is_masked && persistence.is_some() {
-                    true => mask,
-                    false => Mask::whole(id.family()),
+                mask: if is_masked && persistence.is_some() {
+                    mask
+                } else {
+                    Mask::whole(id.family())
                 },
                 engine: has_engine.then(|| "sip".parse().unwrap()),
                 ..Service::new(id)

@@ -110,9 +110,10 @@ impl Tally {
             return;
         }
         for server in &mut self.servers {
-            let count = match is_active {
-                true => &mut server.active,
-                false => &mut server.inactive,
+            let count = if is_active {
+                &mut server.active
+            } else {
+                &mut server.inactive
             };
             if *count > 0 && is_at(&server.place, connection) {
                 *count -= 1;

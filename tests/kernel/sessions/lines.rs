@@ -248,9 +248,10 @@ impl<'a> LineMaker<'a> {
             let mut values = service.shapes.iter().flat_map(|shape| &shape.values);
             is_wanted(service) && values.any(|value| self.is_possible(value))
         });
-        match known.is_empty() {
-            true => self.random.pick(&self.services).clone(),
-            false => self.random.pick(&known).clone(),
+        if known.is_empty() {
+            self.random.pick(&self.services).clone()
+        } else {
+            self.random.pick(&known).clone()
         }
     }
 
@@ -274,9 +275,10 @@ impl<'a> LineMaker<'a> {
     }
 
     fn add_mask(&mut self, items: &mut Vec<Item>, is_ipv6: bool) {
-        let mask = match is_ipv6 {
-            true => self.value("prefix", true, values::prefixes()),
-            false => self.value("netmask", true, values::masks()),
+        let mask = if is_ipv6 {
+            self.value("prefix", true, values::prefixes())
+        } else {
+            self.value("netmask", true, values::masks())
         };
         self.note("option: --netmask".to_owned());
         let mask = Item::valued("netmask", mask);
@@ -294,9 +296,10 @@ impl<'a> LineMaker<'a> {
         if self.random.chance(80) && servers.iter().any(|server| server.is_ipv6 == is_ipv6) {
             servers.retain(|server| server.is_ipv6 == is_ipv6);
         }
-        let server = match self.random.chance(50) {
-            true => servers[0].clone(),
-            false => self.random.pick(&servers).clone(),
+        let server = if self.random.chance(50) {
+            servers[0].clone()
+        } else {
+            self.random.pick(&servers).clone()
         };
         let address = self.value("server", true, server.shapes);
         self.note("option: --real-server".to_owned());
@@ -347,9 +350,10 @@ impl<'a> LineMaker<'a> {
         let mut options = self.flags(&[(if is_tcp { 2 } else { 15 }, "ops")]);
         let is_portless = self.notes.contains("service: no port");
         if self.random.chance(if is_portless { 80 } else { 40 }) {
-            options.push(match self.random.chance(30) {
-                true => Item::flag("persistent"),
-                false => self.option("persistent"),
+            options.push(if self.random.chance(30) {
+                Item::flag("persistent")
+            } else {
+                self.option("persistent")
             });
         }
         options.extend(self.valued_options(&[(10, "pe")]));

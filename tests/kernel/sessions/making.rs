@@ -253,9 +253,12 @@ fn insert_own_name(lines: &mut LineMaker, line: &mut Line) {
 
 fn lay_out(lines: &mut LineMaker, line: Line) -> InputLine {
     let usual = lines.random.chance(50);
-    let mut one_of = |texts: &[&'static str]| match usual {
-        true => texts[0],
-        false => lines.random.pick(texts),
+    let mut one_of = |texts: &[&'static str]| {
+        if usual {
+            texts[0]
+        } else {
+            lines.random.pick(texts)
+        }
     };
     InputLine {
         line,

@@ -88,9 +88,10 @@ fn in_a_file(message: &[u8], line: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(line);
     let is_command = |word| ["-R", "--restore", "-h", "--help", "-v", "--version"].contains(&word);
     let first = text.split_whitespace().find(|word| word.starts_with('-'));
-    match first.is_some_and(is_command) {
-        true => b"this command is not allowed in a file\n".to_vec(),
-        false => b"the first option must be a command\n".to_vec(),
+    if first.is_some_and(is_command) {
+        b"this command is not allowed in a file\n".to_vec()
+    } else {
+        b"the first option must be a command\n".to_vec()
     }
 }
 

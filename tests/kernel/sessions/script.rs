@@ -142,9 +142,10 @@ impl Step {
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (theirs, ours) = (self.text(Side::Reference), self.text(Side::Ours));
-        match theirs == ours {
-            true => write!(f, "{ours}"),
-            false => write!(f, "{ours}\n#   the reference: {theirs}"),
+        if theirs == ours {
+            write!(f, "{ours}")
+        } else {
+            write!(f, "{ours}\n#   the reference: {theirs}")
         }
     }
 }
@@ -167,12 +168,13 @@ fn quoted(word: &[u8]) -> String {
     if !word.is_empty() && word.iter().all(is_plain) {
         return String::from_utf8_lossy(word).into_owned();
     }
-    match word
+    if word
         .iter()
         .all(|byte| (b' '..=b'~').contains(byte) && *byte != b'\'')
     {
-        true => format!("'{}'", String::from_utf8_lossy(word)),
-        false => format!("$'{}'", word.escape_ascii()),
+        format!("'{}'", String::from_utf8_lossy(word))
+    } else {
+        format!("$'{}'", word.escape_ascii())
     }
 }
 

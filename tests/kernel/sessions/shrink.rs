@@ -18,9 +18,10 @@ pub fn shortest(mut session: Session, mut fails: impl FnMut(&Session) -> bool) -
                 if start.elapsed() > PATIENCE {
                     return session;
                 }
-                match fails(&shorter) {
-                    true => session = shorter,
-                    false => at += size,
+                if fails(&shorter) {
+                    session = shorter
+                } else {
+                    at += size
                 }
             }
             size /= 2;

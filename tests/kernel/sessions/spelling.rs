@@ -171,9 +171,10 @@ impl Speller<'_> {
         match value {
             None => self.note("long"),
             Some(value) => {
-                let attachment = match self.random.chance(40) {
-                    true => Attachment::Equals,
-                    false => Attachment::NextWord,
+                let attachment = if self.random.chance(40) {
+                    Attachment::Equals
+                } else {
+                    Attachment::NextWord
                 };
                 self.note(match attachment {
                     Attachment::Equals => "long, value behind =",

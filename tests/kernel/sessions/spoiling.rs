@@ -100,9 +100,10 @@ fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
     let name = *maker.random.pick(&options);
     let is_good = maker.random.chance(70);
     let item = maker.any_option(name, is_good);
-    match LATE.contains(&name) {
-        true => items.push(item),
-        false => insert(maker, items, item),
+    if LATE.contains(&name) {
+        items.push(item)
+    } else {
+        insert(maker, items, item)
     }
 }
 
@@ -202,9 +203,10 @@ fn end_of_options(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
 }
 
 fn early_option(maker: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
-    let item = match maker.random.chance(50) {
-        true => Item::flag("numeric"),
-        false => maker.option("weight"),
+    let item = if maker.random.chance(50) {
+        Item::flag("numeric")
+    } else {
+        maker.option("weight")
     };
     items.insert(0, item);
 }

@@ -102,9 +102,10 @@ fn shape(
 ) -> Shape {
     let texts: Vec<String> = numbers.iter().map(|number| write(*number)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    match is_good {
-        true => good(name, &texts),
-        false => bad(name, &texts),
+    if is_good {
+        good(name, &texts)
+    } else {
+        bad(name, &texts)
     }
 }
 

@@ -149,15 +149,16 @@ impl Lan {
             lines += "tc qdisc add dev eth0 clsact\n";
         }
         for (address, port) in destinations {
-            lines += &match iptables {
-                true => format!(
+            lines += &if iptables {
+                format!(
                     "iptables -t mangle -A PREROUTING -d {address} -p tcp --dport {port} \
                      -j MARK --set-mark {mark}\n"
-                ),
-                false => format!(
+                )
+            } else {
+                format!(
                     "tc filter add dev eth0 ingress protocol ip flower dst_ip {address} \
                      ip_proto tcp dst_port {port} action skbedit mark {mark}\n"
-                ),
+                )
             };
         }
         sh(&self.director, &lines)
