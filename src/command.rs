@@ -30,7 +30,7 @@ pub enum Command {
     Save(Save),
     /// Runs the commands of a file.
     Restore {
-        /// Standard input, if there is none.
+        /// `None` is standard input.
         file: Option<Vec<u8>>,
     },
     /// Makes the table equal to a file.
@@ -81,7 +81,7 @@ pub struct Save {
     pub numeric: bool,
     /// Timeouts and daemons, too.
     pub all: bool,
-    /// Standard output, if there is none.
+    /// `None` is standard output.
     pub output: Option<Vec<u8>>,
 }
 
@@ -97,7 +97,7 @@ pub struct Diff {
 /// A file that stands for the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
-    /// Standard input, if there is none.
+    /// `None` is standard input.
     pub file: Option<Vec<u8>>,
     /// Services that the file does not name stay.
     pub keep: bool,

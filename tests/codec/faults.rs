@@ -332,7 +332,7 @@ fn told(outcome: &Result<String>) -> String {
     }
 }
 
-/// The answer as it is without a fault, or an error that is none of the kernel's verdicts.
+/// The answer as it is without a fault, or an error that did not come from the kernel.
 fn nothing_invented(trial: &Trial, sound: &Trial, place: &str) {
     if told(&trial.outcome) == told(&sound.outcome) {
         return;
