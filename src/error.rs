@@ -10,8 +10,12 @@ use crate::model::Family;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     // Words that cannot be read.
-    #[error("Try `{program} -h' or '{program} --help' for more information.", program = .0)]
-    NoCommand(Word),
+    #[error("Try `{program} -h' or '{program} --help' for more information.")]
+    NoCommand {
+        program: Word,
+        /// An unknown option in the command's place.
+        instead: Option<Word>,
+    },
     #[error("{0}: unknown option")]
     UnknownOption(Word),
     #[error("{0}: missing argument")]
@@ -129,10 +133,6 @@ pub enum Error {
         "the file has no service and would empty the table; if that is meant, begin it with -C"
     )]
     WouldEmpty,
-    #[error("{file}: {}", plain(reason))]
-    Open { file: Word, reason: io::Error },
-    #[error("cannot read: {}", plain(.0))]
-    Unreadable(#[source] io::Error),
     /// Any error, where they all have status 2.
     #[error("{0}")]
     Trouble(Box<Error>),
@@ -168,7 +168,7 @@ impl Error {
 
     pub fn status(&self) -> u8 {
         match self {
-            Self::NoCommand(_)
+            Self::NoCommand { .. }
             | Self::NoCommandOnLine
             | Self::NotInAFile
             | Self::UnknownOption(_)

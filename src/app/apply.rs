@@ -1,19 +1,15 @@
 //! A file as the truth: makes the table equal to it, says what that would change, or checks it.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 
 use super::drain::without_signals;
 use super::lock::lock;
 use super::run::Run;
-use super::{Env, asked};
+use super::source::Source;
+use super::{Env, Medium, asked};
 use crate::command::{Apply, Check, Diff};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Detail};
-use crate::lines::Lines;
 use crate::model::difference::{Configured, Difference, Step, Table, difference};
 use crate::model::drain::fate;
 use crate::model::{Change, Entry, ServerId, ServerState, ServiceId, sort_table};
@@ -25,6 +21,8 @@ use crate::rules::{self, Meaning};
 /// Exit statuses, as those of `diff`.
 const DIFFERENT: u8 = 1;
 const TROUBLE: u8 = 2;
+
+const READS: &str = "reading lines from the terminal: Ctrl-D ends the file";
 
 /// Makes the table equal to the file.
 pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
@@ -146,19 +144,12 @@ fn read(
     file: Option<&[u8]>,
     mut report: impl FnMut(&mut Env, usize, &Error),
 ) -> Result<Option<Meaning>, Error> {
-    let input: Box<dyn Read> = match file {
-        None => env.take_stdin(),
-        Some(path) => {
-            let file = File::open(OsStr::from_bytes(path));
-            Box::new(file.map_err(|reason| Error::Open {
-                file: path.into(),
-                reason,
-            })?)
-        }
-    };
-    let (mut meaning, mut is_sound) = (Meaning::new(), true);
-    let (mut lines, mut number) = (Lines::new(input), 0);
-    while let Some(line) = lines.read().map_err(Error::Unreadable)? {
+    let mut source = trouble(Source::open(env, file))?;
+    if source.medium == Medium::Terminal {
+        env.tell_people(READS);
+    }
+    let (mut meaning, mut is_sound, mut number) = (Meaning::new(), true, 0);
+    while let Some(line) = trouble(source.lines.read().map_err(&source.unreadable))? {
         number += 1;
         let taken = rules::read(line, names)
             .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));

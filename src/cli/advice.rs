@@ -12,10 +12,14 @@ const LETTERS_A_SLIP: usize = 3;
 /// A line of advice, if there is any beyond the message.
 pub fn advice(error: &Error) -> Option<String> {
     let line = match error {
-        Error::NoCommand(_) => "the first option must be a command, such as -L",
+        Error::NoCommand { instead, .. } => match instead.as_ref().and_then(similar_option) {
+            Some(option) => return Some(option),
+            None => "the first option must be a command, such as -L",
+        },
         Error::UnknownOption(word) => return similar_option(word),
         Error::MissingValue(word) => return missing_value(word),
         Error::SecondCommand(_) => "only one command may stand on a line",
+        Error::LeftOver(word) if is_address(word) => "a service follows -t or -u, a server -r",
         Error::LeftOver(word) => return scheduler_without_option(word),
         Error::Value(value) => return allowed(value),
         Error::Ipv6BeforeMark => "-6 goes with -f; IPv6 addresses need no option",
@@ -117,6 +121,13 @@ fn missing_value(word: &Word) -> Option<String> {
     };
     let name = spec.value().form()?.name;
     Some(format!("--{} needs its value: {name}", spec.long()))
+}
+
+/// Whether it looks like an address, with a port or without.
+fn is_address(word: &Word) -> bool {
+    let bytes = word.bytes();
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || b".:[]".contains(byte);
+    bytes.iter().all(is_part) && bytes.iter().any(|byte| b".:".contains(byte))
 }
 
 /// A scheduler is easily given without its option.

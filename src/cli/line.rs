@@ -8,7 +8,7 @@ use super::spec::{OptionSpec, Refusal, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
 use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
-use crate::error::Error;
+use crate::error::{Error, Word};
 use crate::model::{
     DaemonRole, Engine, Family, Filter, Flags, Forwarding, Interface, Mask, Protocol, Scheduler,
     ServerId, ServiceId, Settings, Timeouts, Tunnel,
@@ -67,6 +67,10 @@ fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
     words: &mut Words<'a, I>,
     before: &mut Vec<Event<'a>>,
 ) -> Result<Given<'a>, Error> {
+    let no_command = |instead: Option<&[u8]>| Error::NoCommand {
+        program: program.into(),
+        instead: instead.map(Word::from),
+    };
     loop {
         match words.next() {
             Some(Ok(Event::Given {
@@ -83,7 +87,8 @@ fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
             Some(Err(Fault::MissingValue(word))) if is_global(word) => {
                 return Err(Error::MissingValue(word.into()));
             }
-            Some(_) | None => return Err(Error::NoCommand(program.into())),
+            Some(Err(Fault::UnknownOption(word))) => return Err(no_command(Some(word))),
+            Some(_) | None => return Err(no_command(None)),
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     }
     let Request { command, globals } =
         cli::read(b"", words, names).map_err(|error| match error {
-            Error::NoCommand(_) => Error::NoCommandOnLine,
+            Error::NoCommand { .. } => Error::NoCommandOnLine,
             error => error,
         })?;
     if globals != Globals::default() {

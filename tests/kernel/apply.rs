@@ -23,7 +23,7 @@ pub fn tests() -> Vec<KernelTest> {
         ),
         named("refusals", refusals),
         named("traffic_that_changes_hands", traffic_that_changes_hands),
-        named("files_that_are_none", files_that_are_none),
+        named("files_with_nothing", files_with_nothing),
         confirming,
     ]
 }
@@ -165,7 +165,7 @@ left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
 }
 
 /// Nothing is changed by a file that is wrong anywhere, or empty by accident.
-fn files_that_are_none(world: &mut World) -> Result<()> {
+fn files_with_nothing(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let table = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
     ours(&here, &["-R"], table)?.success()?;
@@ -197,9 +197,9 @@ line 5: only -A, -a, --set, --start-daemon and a leading -C describe a table
 the file has no service and would empty the table; if that is meant, begin it with -C\n";
     expect(&ours(&here, &["--apply"], "# nothing\n")?, 2, "", empty)?;
     expect(&ours(&here, &["--diff"], "")?, 2, "", empty)?;
-    let missing = "/nowhere: No such file or directory\n";
+    let missing = "cannot read /nowhere: No such file or directory\n";
     expect(&ours(&here, &["--apply", "/nowhere"], "")?, 2, "", missing)?;
-    let folder = "cannot read: Is a directory\n";
+    let folder = "cannot read /: Is a directory\n";
     expect(&ours(&here, &["--check", "/"], "")?, 2, "", folder)?;
     untouched(&here)?;
 

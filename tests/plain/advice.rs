@@ -10,6 +10,9 @@ use ipvsadm::names::Names;
 
 const LINES: &str = "\
 -n -L
+--aply web.rules
+--drain 10.0.0.1
+--drain 2001:db8::1
 -L --stat
 -L --numreic
 --flush
