@@ -11,6 +11,7 @@
 # RUN    how a command is run on a host (ssh)
 # OWNER  `others': services that RULES does not name belong to keepalived or to other files, and
 #        stay. `file': they are deleted (others)
+# WAIT   how many seconds connections get to end before their server is deleted (60)
 set -eu
 
 run=${RUN:-ssh}
@@ -42,7 +43,7 @@ roll_out() {
     check "$rules"
     for host; do
         echo "$host:"
-        $run "$host" ipvsadm --apply $keep --verbose <"$rules"
+        $run "$host" ipvsadm --apply $keep --wait "${WAIT:-60}" --verbose <"$rules"
         drift "$rules" "$host"
     done
 }
