@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::model::terms::{Term, Vocabulary, term};
-use crate::model::{Change, Filter, Host, ServiceId, Settings};
+use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings};
 
 /// The longest timeout: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -40,6 +40,8 @@ pub enum Command {
     Check(Check),
     /// Takes servers out of service.
     Drain(Drain),
+    /// Says why nothing arrives.
+    Doctor(Doctor),
     Help,
     Version,
 }
@@ -143,6 +145,19 @@ impl Careful {
     pub fn is_plain(&self) -> bool {
         !self.exist && !self.keep
     }
+}
+
+/// What to look at when nothing arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doctor {
+    /// The only service to look at.
+    pub service: Option<ServiceId>,
+    /// The virtual address whose real server this host is; it is a director without one.
+    pub real_server: Option<Host>,
+    /// How packets reach this real server.
+    pub forwarding: Forwarding,
+    /// For programs.
+    pub json: bool,
 }
 
 /// What to list, and how.

@@ -56,6 +56,9 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub mod doctor;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod error;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -4,6 +4,7 @@ mod apply;
 mod change;
 mod complete;
 mod confirm;
+mod doctor;
 mod drain;
 mod env;
 mod file;
@@ -80,6 +81,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
         Command::Diff(asked) => return apply::diff(env, &names, &asked),
         Command::Check(asked) => return apply::check(env, &names, &asked),
         Command::Drain(asked) => return drain::drain(env, &asked),
+        Command::Doctor(asked) => return doctor::doctor(env, &asked),
         Command::Help => env.print_text(&help::help(program))?,
         Command::Version => env.print_text(help::VERSION)?,
     }

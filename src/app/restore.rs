@@ -271,6 +271,7 @@ impl<'a> Restore<'a> {
             | Command::Diff(_)
             | Command::Check(_)
             | Command::Drain(_)
+            | Command::Doctor(_)
             | Command::Help
             | Command::Version => {
                 return Err(Failure::on(line, Error::NotInAFile));

@@ -29,6 +29,7 @@ pub enum Verb {
     Diff,
     Check,
     Drain,
+    Doctor,
     Help,
     Version,
 }
@@ -271,6 +272,19 @@ pub const COMMANDS: &[CommandSpec] = &[
             service that has the server. Before the first change it prints lines for --restore \
             that put everything back. See DRAINING.",
         ..command(Verb::Drain, |line| Ok(Command::Drain(line.drain()?)))
+    },
+    CommandSpec {
+        long: "doctor",
+        name: "doctor",
+        help: "say why nothing arrives",
+        manual: "\
+            Looks at this director, or at one service, and says what keeps traffic from flowing: \
+            what is wrong, why it matters, where it was seen and which command mends it. It \
+            changes nothing and sends nothing. With --real-server: looks at a real server of that \
+            virtual address and port instead; the forwarding is -g, -i or -m. Findings are \
+            certain, likely or hints. The status is 0 without findings other than hints, 1 with \
+            some, 2 if it could not look. See WHY NOTHING ARRIVES.",
+        ..command(Verb::Doctor, |line| Ok(Command::Doctor(line.doctor()?)))
     },
     CommandSpec {
         short: b"h",

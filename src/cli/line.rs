@@ -406,7 +406,7 @@ impl<'a> Line<'a> {
 
     /// Whether a server without a port is every port of its host.
     fn is_host(&self) -> bool {
-        matches!(self.verb, Verb::List | Verb::Drain)
+        matches!(self.verb, Verb::List | Verb::Drain | Verb::Doctor)
     }
 
     pub(super) fn server_of(

@@ -3,14 +3,15 @@
 use super::commands::Verb;
 use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
-    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, KEEP, NO_SORT, NUMERIC,
+    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, FORWARDING, KEEP, NO_SORT, NUMERIC,
     PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, STRICT, THRESHOLDS,
     TIMEOUT, TOTALS, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE,
     TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
 use crate::command::{
-    Apply, Careful, Check, Columns, Command, Diff, Drain, Drained, Format, Listing, Subject, View,
+    Apply, Careful, Check, Columns, Command, Diff, Doctor, Drain, Drained, Format, Listing,
+    Subject, View,
 };
 use crate::error::Error;
 use crate::model::{
@@ -62,11 +63,7 @@ impl Line<'_> {
                     option: slot.name,
                     command,
                 },
-                Breach::Conflict { slot, other } => Error::Conflict {
-                    option: slot.name,
-                    other: other.name,
-                    command,
-                },
+                Breach::Conflict { slot, other } => self.conflict(slot, other),
             })
     }
 
@@ -95,6 +92,14 @@ impl Line<'_> {
     fn needs(&self, slot: Slot) -> Error {
         Error::Needed {
             option: slot.name,
+            command: self.verb.spec().name,
+        }
+    }
+
+    fn conflict(&self, slot: Slot, other: Slot) -> Error {
+        Error::Conflict {
+            option: slot.name,
+            other: other.name,
             command: self.verb.spec().name,
         }
     }
@@ -179,6 +184,23 @@ impl Line<'_> {
     /// The file to write, if it is not standard output.
     pub fn output(&self) -> Option<Vec<u8>> {
         named(self.output)
+    }
+
+    pub fn doctor(&self) -> Result<Doctor, Error> {
+        let real_server = self.server_filter()?;
+        match real_server {
+            Some(_) if self.service.is_some() => {
+                return Err(self.conflict(REAL_SERVER, SERVICE_ADDRESS));
+            }
+            None if self.given.has(FORWARDING) => return Err(self.needs(REAL_SERVER)),
+            Some(_) | None => {}
+        }
+        Ok(Doctor {
+            service: self.service,
+            real_server,
+            forwarding: self.forwarding,
+            json: self.format == Format::Json,
+        })
     }
 
     pub fn drain(&self) -> Result<Drain, Error> {
@@ -310,11 +332,7 @@ impl Line<'_> {
         };
         match self.given.and(FILTER_SLOTS).first() {
             None => Ok(()),
-            Some(slot) => Err(Error::Conflict {
-                option: slot.name,
-                other: other.name,
-                command: self.verb.spec().name,
-            }),
+            Some(slot) => Err(self.conflict(slot, other)),
         }
     }
 

@@ -15,6 +15,8 @@ mod netns;
 mod only_ipv4;
 mod proc;
 mod request;
+#[cfg(feature = "cli")]
+mod rtnetlink;
 mod server;
 mod service;
 mod socket;
@@ -33,6 +35,9 @@ pub use netns::Netns;
 pub use proc::Connections;
 #[doc(hidden)]
 pub use proc::parse_connection;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
 pub use table::Detail;
 #[doc(hidden)]
 pub use transport::{Inbox, Room, Transport};

@@ -173,13 +173,17 @@ fn open_netlink() -> io::Result<netlink_sys::Socket> {
     // Connected to the kernel, so that messages of other senders are dropped.
     netlink.connect(&SocketAddr::new(0, 0))?;
     netlink.set_cap_ack(true)?;
-    let patience = libc::timeval {
-        tv_sec: PATIENCE.as_secs() as _,
-        tv_usec: PATIENCE.subsec_micros() as _,
-    };
-    let socket = netlink.as_raw_fd();
-    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
+    set_patience(netlink.as_raw_fd(), PATIENCE)?;
     Ok(netlink)
+}
+
+/// Sets how long receiving may take.
+pub fn set_patience(socket: RawFd, patience: Duration) -> io::Result<()> {
+    let patience = libc::timeval {
+        tv_sec: patience.as_secs() as _,
+        tv_usec: patience.subsec_micros() as _,
+    };
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)
 }
 
 fn enlarge(socket: RawFd) -> io::Result<()> {

@@ -27,13 +27,13 @@ pub struct Json {
 
 impl Json {
     /// `head` is what stands before the list: other keys of the document.
-    pub(super) fn begin(&mut self, out: &mut Out, head: &str, name: &str) {
+    pub(crate) fn begin(&mut self, out: &mut Out, head: &str, name: &str) {
         out.text("{").text(head);
         out.text("\"").text(name).text("\":[");
         self.separator = "";
     }
 
-    pub(super) fn add(&mut self, out: &mut Out, item: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn add(&mut self, out: &mut Out, item: &impl Serialize) -> io::Result<()> {
         out.text(self.separator).end_row()?;
         out.text(serde_json::to_vec(item)?);
         self.separator = ",";
@@ -41,14 +41,14 @@ impl Json {
     }
 
     /// Ends the list and begins another one.
-    pub(super) fn next_list(&mut self, out: &mut Out, name: &str) -> io::Result<()> {
+    pub(crate) fn next_list(&mut self, out: &mut Out, name: &str) -> io::Result<()> {
         out.end_row()?;
         out.text("],\"").text(name).text("\":[");
         self.separator = "";
         Ok(())
     }
 
-    pub(super) fn end(&mut self, out: &mut Out) -> io::Result<()> {
+    pub(crate) fn end(&mut self, out: &mut Out) -> io::Result<()> {
         out.end_row()?;
         out.text("]}").end_row()
     }

@@ -17,6 +17,7 @@ pub mod steps;
 
 pub use format::{Format, format};
 pub use harmless::harmless;
+pub use json::Json;
 pub use out::Out;
 pub use people::Screen;
 

@@ -62,6 +62,7 @@ impl Meaning {
             | Command::Diff(_)
             | Command::Check(_)
             | Command::Drain(_)
+            | Command::Doctor(_)
             | Command::Help
             | Command::Version => Err(Error::NotOfATable),
         }

@@ -34,6 +34,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Check(_)
+        | Command::Doctor(_)
         | Command::Drain(Drain {
             of: Drained::Host(..),
             ..

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Mutex;
 use std::{env, fs};
 
 use clap_mangen::Man;
@@ -11,6 +12,8 @@ use crate::face::face;
 
 const BEGIN: &str = ".\\\" What follows is made of the option table.\n";
 const END: &str = ".\\\" Here ends what is made of the option table.\n";
+const BEGIN_FINDINGS: &str = ".\\\" What follows is made of the findings.\n";
+const END_FINDINGS: &str = ".\\\" Here ends what is made of the findings.\n";
 
 fn page() -> (std::path::PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvsadm.8");
@@ -26,11 +29,17 @@ fn made_of_the_table() -> String {
         .expect("memory takes all");
     let roff = String::from_utf8(roff).expect("roff is text");
     let roff = roff.replace("\\*(Aq", "'");
-    let mut wrapped = String::new();
-    for line in roff
-        .lines()
+    let lines = roff.lines();
+    lines
         .filter(|line| !line.starts_with(".ie") && !line.starts_with(".el"))
-    {
+        .map(wrap)
+        .collect()
+}
+
+/// A text in lines of a decent length.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    for line in text.lines() {
         let mut length = 0;
         for word in line.split(' ') {
             if length > 0 && length + word.len() >= 79 {
@@ -46,22 +55,47 @@ fn made_of_the_table() -> String {
     wrapped
 }
 
-#[test]
-fn the_options_are_those_of_the_table() {
+/// The part of the page between two lines is this text, or is made so.
+fn hold(begin: &str, end: &str, expected: &str) {
+    static PAGE: Mutex<()> = Mutex::new(());
+    let _alone = PAGE.lock();
     let (path, page) = page();
     let (before, rest) = page
-        .split_once(BEGIN)
-        .expect("the page says where they begin");
-    let (options, after) = rest.split_once(END).expect("the page says where they end");
-    let expected = made_of_the_table();
+        .split_once(begin)
+        .expect("the page says where it begins");
+    let (part, after) = rest.split_once(end).expect("the page says where it ends");
     if env::var_os("UPDATE_MANUAL").is_some() {
-        fs::write(path, [before, BEGIN, &expected, END, after].concat()).expect("it is ours");
+        fs::write(path, [before, begin, expected, end, after].concat()).expect("it is ours");
         return;
     }
     assert!(
-        options == expected,
-        "the table has changed: UPDATE_MANUAL=1 cargo test --test plain manual"
+        part == expected,
+        "a declaration has changed: UPDATE_MANUAL=1 cargo test --test plain manual"
     );
+}
+
+#[test]
+fn the_options_are_those_of_the_table() {
+    hold(BEGIN, END, &made_of_the_table());
+}
+
+/// The manual's section on what the doctor finds: a paragraph for each finding.
+fn made_of_the_findings() -> String {
+    let mut roff = String::new();
+    for (title, checks) in ipvsadm::doctor::GROUPS {
+        writeln!(roff, ".SS {title}").expect("memory takes all");
+        for check in *checks {
+            let name = check.name.replace('-', "\\-");
+            let why = check.why.replace('-', "\\-");
+            write!(roff, ".TP\n.B {name}\n{}", wrap(&why)).expect("memory takes all");
+        }
+    }
+    roff
+}
+
+#[test]
+fn the_findings_are_those_of_the_doctor() {
+    hold(BEGIN_FINDINGS, END_FINDINGS, &made_of_the_findings());
 }
 
 #[test]

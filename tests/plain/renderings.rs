@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use ipvsadm::command::{Columns, Format, View};
+use ipvsadm::doctor::{self, Facts};
 use ipvsadm::kernel::parse_connection;
 use ipvsadm::model::difference::{Configured, Table, difference};
 use ipvsadm::model::{
@@ -456,6 +457,14 @@ fn documents_for_programs() {
     insta::assert_snapshot!("json-daemons", document_of_daemons(&daemons()));
 }
 
+/// What the doctor says where the kernel has no IPVS.
+fn diagnosis() -> String {
+    let findings = doctor::examine(&Facts::default());
+    let unseen = ["daemons (no right)".to_owned()];
+    let bytes = rendered(|out, _| doctor::json(out, &findings, &unseen));
+    String::from_utf8(bytes).unwrap()
+}
+
 /// Adds the keys of all objects in a document.
 fn add_keys(keys: &mut BTreeSet<String>, value: &serde_json::Value) {
     match value {
@@ -490,12 +499,15 @@ fn the_page_has_every_key_and_no_other() {
     ];
     let documents = documents.into_iter().chain(documents_of_counts());
     let documents = documents.chain(documents_of_reports());
+    let documents = documents.chain([diagnosis()]);
     let mut keys = BTreeSet::new();
     for document in documents {
         add_keys(&mut keys, &serde_json::from_str(&document).unwrap());
     }
     // They are told in a sentence.
-    for key in ["csum", "remcsum", "type", "tcp", "tcpfin", "udp"] {
+    for key in [
+        "csum", "remcsum", "type", "tcp", "tcpfin", "udp", "place", "value",
+    ] {
         assert!(keys.remove(key), "{key}");
     }
     let page = include_str!("../../man/ipvsadm-json.5");

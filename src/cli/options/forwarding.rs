@@ -1,6 +1,7 @@
 //! How a server is reached, and how much it gets.
 
 use super::SERVER_SETTERS;
+use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
 use crate::cli::line::Line;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Refusal, Slot, Value};
@@ -12,6 +13,7 @@ pub const GROUP: Group = Group {
     options: OPTIONS,
 };
 
+pub const FORWARDING: Slot = Slot::new(7, "forwarding-method");
 pub const TUNNEL_TYPE: Slot = Slot::new(29, "tun-type");
 pub const TUNNEL_PORT: Slot = Slot::new(30, "tun-port");
 pub const TUNNEL_NO_CHECKSUM: Slot = Slot::new(31, "tun-nocsum");
@@ -25,7 +27,8 @@ const SETTING: OptionSpec = OptionSpec {
 
 /// What the options for a forwarding method have in common.
 const METHOD: OptionSpec = OptionSpec {
-    slot: Slot::new(7, "forwarding-method"),
+    slot: FORWARDING,
+    may: &[Verb::AddServer, Verb::EditServer, Verb::Doctor],
     names: Settings::FORWARDING,
     ..SETTING
 };

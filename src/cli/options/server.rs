@@ -22,13 +22,14 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
         completes: Completes::Servers,
     }),
     must: WITH_A_SERVER,
-    may: &[Verb::List],
+    may: &[Verb::List, Verb::Doctor],
     take: |line, text| line.real_server(text.unwrap_or_default()),
     help: "a server of the service",
     manual: "\
         The real server. Without a port it has that of the service. For direct routing and \
         tunnels the port is always that of the service. With --list: lists the services that \
         have this server, without their other servers, or with -c its connections. Without a \
-        port, any port counts there. The same holds for --drain.",
+        port, any port counts there. The same holds for --drain. With --doctor: the virtual \
+        address of the real server that this is.",
     ..OPTION
 }];

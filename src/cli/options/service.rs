@@ -17,7 +17,7 @@ pub const SERVICE_ADDRESS: Slot = Slot::new(2, "service-address");
 const SERVICE: OptionSpec = OptionSpec {
     slot: SERVICE_ADDRESS,
     must: ON_A_SERVICE,
-    may: &[Verb::Zero, Verb::Drain],
+    may: &[Verb::Zero, Verb::Drain, Verb::Doctor],
     one_of: &[Verb::List],
     ..OPTION
 };
@@ -93,6 +93,7 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::Zero,
             Verb::List,
             Verb::Drain,
+            Verb::Doctor,
         ],
         take: |line, _| line.ipv6(),
         is_useful: |line| {

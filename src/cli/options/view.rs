@@ -155,10 +155,10 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "JSON",
-        may: &[Verb::List, Verb::Diff, Verb::Check],
+        may: &[Verb::List, Verb::Diff, Verb::Check, Verb::Doctor],
         manual: "\
             Writes the listing for programs: the same as --format json. It also works with \
-            --diff and --check.",
+            --diff, --check and --doctor.",
         ..OPTION
     },
     OptionSpec {

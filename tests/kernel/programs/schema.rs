@@ -44,8 +44,9 @@ pub fn validated(world: &mut World) -> Result<()> {
 }
 
 /// What is found in files, whatever the status.
-fn reports(here: &Namespace) -> [Result<String>; 3] {
+fn reports(here: &Namespace) -> [Result<String>; 4] {
     let files = [
+        ("--doctor", ""),
         ("--diff", "-A -t 10.0.0.9:80 -s rr\n"),
         ("--check", "-A -t 10.0.0.9:80 -s rr\n"),
         ("--check", "-A -t 10.0.0.9:80 -x\n"),

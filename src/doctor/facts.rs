@@ -1,0 +1,157 @@
+//! What is known about a host. Plain values, gathered elsewhere, so that tests can make them up.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::kernel::{Address, Link, Neighbour, Route};
+use crate::model::{Connection, Daemon, Entry, Forwarding, Host, Protocol, ServerState, ServiceId};
+
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Whether the kernel has IPVS.
+    pub has_ipvs: bool,
+    /// All services, unless they cannot be seen. Not looked at on a real server.
+    pub table: Option<Vec<Entry>>,
+    /// The only service to look at.
+    pub service: Option<ServiceId>,
+    /// Where this is a real server: how clients reach it.
+    pub real_server: Option<RealServer>,
+    /// Some connections; of many, those that the kernel lists first.
+    pub connections: Vec<Passing>,
+    /// The synchronisation daemons that run.
+    pub daemons: Vec<Daemon>,
+    pub links: Vec<Link>,
+    pub addresses: Vec<Address>,
+    pub neighbours: Vec<Neighbour>,
+    /// Where packets to each address of interest go, or nothing where no route leads.
+    pub routes: HashMap<IpAddr, Option<Route>>,
+    /// By name, as in `net.ipv4.ip_forward`.
+    pub sysctls: BTreeMap<String, String>,
+    /// The names of the programs that run.
+    pub programs: HashSet<String>,
+    /// The addresses and ports at which programs listen.
+    pub listening: HashSet<(IpAddr, u16)>,
+    /// What could not be looked at.
+    pub unseen: Vec<String>,
+}
+
+/// A host as a server of a virtual address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RealServer {
+    pub vip: Host,
+    pub forwarding: Forwarding,
+}
+
+/// A connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passing {
+    pub protocol: Protocol,
+    pub client: SocketAddr,
+    pub service: SocketAddr,
+    pub server: SocketAddr,
+    /// The server has been asked, and the client has not seen its answer.
+    pub is_half_open: bool,
+}
+
+impl Passing {
+    /// A connection of the table. Templates of persistence are none, nor are other protocols.
+    pub fn of(connection: &Connection) -> Option<Self> {
+        let protocol = match connection.protocol {
+            b"TCP" => Protocol::TCP,
+            b"UDP" => Protocol::UDP,
+            b"SCTP" => Protocol::SCTP,
+            _ => return None,
+        };
+        (connection.client.port() != 0).then_some(Self {
+            protocol,
+            client: connection.client,
+            service: connection.virtual_service,
+            server: connection.server,
+            is_half_open: connection.state == b"SYN_RECV",
+        })
+    }
+}
+
+impl Facts {
+    /// The services to look at.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let table = self.table.iter().flatten();
+        table.filter(|entry| {
+            self.service
+                .is_none_or(|wanted| wanted == entry.service.service.id)
+        })
+    }
+
+    /// Their servers that get connections.
+    pub fn live_servers(&self) -> impl Iterator<Item = (ServiceId, &ServerState)> {
+        self.entries().flat_map(|entry| {
+            let servers = entry.servers.iter();
+            let live = servers.filter(|state| state.server.weight > 0);
+            live.map(|state| (entry.service.service.id, state))
+        })
+    }
+
+    /// Whether this host may be one of several directors, so that its addresses may be at another.
+    pub fn may_stand_by(&self) -> bool {
+        const MOVE_ADDRESSES: [&str; 5] =
+            ["keepalived", "pacemakerd", "corosync", "heartbeat", "ucarp"];
+        MOVE_ADDRESSES
+            .iter()
+            .any(|&program| self.programs.contains(program))
+    }
+
+    pub fn sysctl(&self, name: &str) -> Option<i64> {
+        self.sysctls.get(name)?.parse().ok()
+    }
+
+    /// A setting of IPv4 for one device. Of this and that of all devices the larger counts.
+    pub fn larger(&self, device: &str, setting: &str) -> Option<i64> {
+        let of = |device| self.sysctl(&of_device(device, setting));
+        of("all").max(of(device))
+    }
+
+    /// The address leads to this host, elsewhere or nowhere. Nothing if that is not known.
+    pub fn route(&self, to: IpAddr) -> Option<Option<Route>> {
+        self.routes.get(&to).copied()
+    }
+
+    pub fn device(&self, index: u32) -> &str {
+        let link = self.links.iter().find(|link| link.index == index);
+        link.map_or("?", |link| &link.name)
+    }
+}
+
+/// The address that clients of a service connect to; marks have none.
+pub fn service_address(entry: &Entry) -> Option<IpAddr> {
+    match entry.service.service.id {
+        ServiceId::Address { address, .. } => Some(address),
+        ServiceId::Mark { .. } => None,
+    }
+}
+
+/// A setting of IPv4 for one device. Names of settings have a slash where a device has a dot.
+pub fn of_device(device: &str, setting: &str) -> String {
+    format!("net.ipv4.conf.{}.{setting}", device.replace('.', "/"))
+}
+
+/// The file of a setting.
+pub fn path(name: &str) -> String {
+    let swapped = name.chars().map(|c| match c {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    });
+    format!("/proc/sys/{}", swapped.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_may_have_dots() {
+        let name = of_device("eth0.7", "rp_filter");
+        assert_eq!(name, "net.ipv4.conf.eth0/7.rp_filter");
+        assert_eq!(path(&name), "/proc/sys/net/ipv4/conf/eth0.7/rp_filter");
+    }
+}

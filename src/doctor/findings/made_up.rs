@@ -1,0 +1,86 @@
+//! Facts for tests.
+
+use super::super::facts::Facts;
+use super::examine;
+use crate::kernel::{Link, Route};
+use crate::model::{Entry, Forwarding, Server, ServerState, Service, ServiceState, Stats};
+
+fn link(index: u32, name: &str) -> Link {
+    Link {
+        index,
+        name: name.to_owned(),
+        is_up: true,
+        is_running: true,
+        is_multicast: true,
+        is_loopback: name == "lo",
+        has_neighbours: name != "lo",
+        kind: String::new(),
+    }
+}
+
+/// A host where nothing is wrong.
+pub fn host() -> Facts {
+    let mut facts = Facts {
+        has_ipvs: true,
+        links: vec![link(1, "lo"), link(2, "eth0")],
+        ..Facts::default()
+    };
+    for (name, value) in [
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv4.conf.eth0.forwarding", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv4.conf.all.arp_ignore", "1"),
+        ("net.ipv4.conf.all.arp_announce", "2"),
+    ] {
+        facts.sysctls.insert(name.to_owned(), value.to_owned());
+    }
+    facts
+}
+
+/// A director of 192.0.2.1:80, whose servers are 10.0.0.1, 10.0.0.2 and so on by NAT.
+pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
+    let mut facts = host();
+    let service = Service {
+        scheduler: scheduler.parse().unwrap(),
+        ..Service::tcp("192.0.2.1:80".parse().unwrap())
+    };
+    let here = |is_local| {
+        Some(Route {
+            is_local,
+            gateway: None,
+            device: 2,
+        })
+    };
+    facts.routes.insert([192, 0, 2, 1].into(), here(true));
+    let mut servers = Vec::new();
+    for (number, &weight) in (1..).zip(weights) {
+        facts.routes.insert([10, 0, 0, number].into(), here(false));
+        servers.push(ServerState {
+            server: Server {
+                weight,
+                forwarding: Forwarding::Masquerade,
+                ..Server::new(([10, 0, 0, number], 80))
+            },
+            active: 0,
+            inactive: 0,
+            persistent: 0,
+            stats: Stats::default(),
+        });
+    }
+    let service = ServiceState {
+        service,
+        stats: Stats::default(),
+    };
+    facts.table = Some(vec![Entry { service, servers }]);
+    facts
+}
+
+/// What is found: a line for each finding, with the commands that mend it.
+pub fn found(facts: &Facts) -> String {
+    let lines = examine(facts).into_iter().map(|finding| {
+        let mend = finding.mend.iter().map(|mend| format!(": {mend}"));
+        let mend: String = mend.collect();
+        format!("{} {}{mend}", finding.level.word(), finding.name)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,98 @@
+//! The findings: one pure function each, with its paragraph of the manual beside it.
+
+mod addresses;
+mod real_server;
+mod table;
+
+use std::net::IpAddr;
+
+use super::facts::{Facts, path};
+
+/// How sure it is that this keeps traffic from flowing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Certain,
+    Likely,
+    /// It may be meant so.
+    Hint,
+}
+
+impl Level {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Hint => "hint",
+        }
+    }
+}
+
+/// Something to look for.
+pub struct Check {
+    pub name: &'static str,
+    /// Why it matters. Reports show it; the manual is made of these.
+    pub why: &'static str,
+    judge: fn(&Facts) -> Vec<Found>,
+}
+
+/// What one check found in one place.
+struct Found {
+    level: Level,
+    what: String,
+    evidence: Vec<(String, String)>,
+    mend: Vec<String>,
+}
+
+/// What is wrong, as reports show it.
+pub struct Finding {
+    pub name: &'static str,
+    pub why: &'static str,
+    pub level: Level,
+    pub what: String,
+    /// Where it was seen, and what was there.
+    pub evidence: Vec<(String, String)>,
+    /// Commands that mend it.
+    pub mend: Vec<String>,
+}
+
+/// Everything that is looked for, by where it is found. What hurts most comes first.
+pub const GROUPS: &[(&str, &[Check])] = &[
+    ("The table", table::CHECKS),
+    ("Addresses and routes", addresses::CHECKS),
+    ("On a real server", real_server::CHECKS),
+];
+
+/// What is wrong, the most certain first.
+pub fn examine(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = GROUPS
+        .iter()
+        .flat_map(|(_, checks)| *checks)
+        .flat_map(|check| {
+            let found = (check.judge)(facts).into_iter();
+            found.map(|found| Finding {
+                name: check.name,
+                why: check.why,
+                level: found.level,
+                what: found.what,
+                evidence: found.evidence,
+                mend: found.mend,
+            })
+        })
+        .collect();
+    findings.sort_by_key(|finding| finding.level);
+    findings
+}
+
+/// The length of a network that is one address.
+fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The evidence of one setting.
+fn setting(facts: &Facts, name: &str) -> (String, String) {
+    let value = facts.sysctls.get(name).cloned();
+    (path(name), value.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod made_up;

@@ -1,0 +1,219 @@
+//! What keeps a real server from answering.
+
+use super::{Check, Found, Level, bits, setting};
+use crate::doctor::facts::{Facts, RealServer, of_device};
+use crate::kernel::Link;
+use crate::model::Forwarding;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "vip-missing",
+        why: "\
+            By direct routing and in tunnels packets keep the virtual address, so a real server \
+            that does not have it drops them.",
+        judge: vip_missing,
+    },
+    Check {
+        name: "nobody-listens",
+        why: "No program listens at the virtual address or at all addresses, so clients are refused.",
+        judge: nobody_listens,
+    },
+    Check {
+        name: "arp",
+        why: "\
+            A real server that tells others by ARP that it has the virtual address takes it away \
+            from the director.",
+        judge: arp,
+    },
+    Check {
+        name: "rp-filter",
+        why: "\
+            With rp_filter 1 packets from a tunnel are dropped, because no route leads to their \
+            clients through it. The larger value of all and of the device counts.",
+        judge: rp_filter,
+    },
+];
+
+/// Where this is a server that has the virtual address.
+fn with_vip(facts: &Facts) -> Option<RealServer> {
+    facts
+        .real_server
+        .filter(|real| real.forwarding != Forwarding::Masquerade)
+}
+
+fn vip_missing(facts: &Facts) -> Vec<Found> {
+    let Some(vip) = with_vip(facts).map(|real| real.vip.address) else {
+        return Vec::new();
+    };
+    match facts.route(vip) {
+        None => Vec::new(),
+        Some(Some(route)) if route.is_local => Vec::new(),
+        Some(_) => {
+            let bits = bits(vip);
+            vec![Found {
+                level: Level::Certain,
+                what: format!("this host does not have {vip}"),
+                evidence: vec![(format!("ip route get {vip}"), "not local".to_owned())],
+                mend: vec![format!("ip addr add {vip}/{bits} dev lo")],
+            }]
+        }
+    }
+}
+
+fn nobody_listens(facts: &Facts) -> Vec<Found> {
+    let Some(real) = with_vip(facts) else {
+        return Vec::new();
+    };
+    let Some(port) = real.vip.port else {
+        return Vec::new();
+    };
+    let mut at = facts.listening.iter();
+    if at.any(|(at, on)| *on == port && (*at == real.vip.address || at.is_unspecified())) {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Certain,
+        what: format!("no program listens at {} port {port}", real.vip.address),
+        evidence: vec![("ss -lntu".to_owned(), format!("nothing at port {port}"))],
+        mend: Vec::new(),
+    }]
+}
+
+fn arp(facts: &Facts) -> Vec<Found> {
+    let Some(vip) = with_vip(facts).map(|real| real.vip.address) else {
+        return Vec::new();
+    };
+    if !vip.is_ipv4() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (name, least) in [("arp_ignore", 1), ("arp_announce", 2)] {
+        let tells = |link: &&Link| {
+            let value = facts.larger(&link.name, name);
+            answers(link) && value.is_some_and(|value| value < least)
+        };
+        let Some(link) = facts.links.iter().find(tells) else {
+            continue;
+        };
+        let all = format!("net.ipv4.conf.all.{name}");
+        let own = of_device(&link.name, name);
+        found.push(Found {
+            level: Level::Likely,
+            what: format!("{} tells others that {vip} is here", link.name),
+            evidence: vec![setting(facts, &all), setting(facts, &own)],
+            mend: vec![format!("sysctl -w {all}={least}")],
+        });
+    }
+    found
+}
+
+/// Whether the device answers other hosts that ask for link-layer addresses.
+fn answers(link: &Link) -> bool {
+    link.is_up && link.has_neighbours && link.kind != "dummy"
+}
+
+fn rp_filter(facts: &Facts) -> Vec<Found> {
+    let is_tunnel = |real: &RealServer| real.forwarding == Forwarding::Tunnel;
+    if !facts.real_server.as_ref().is_some_and(is_tunnel) {
+        return Vec::new();
+    }
+    let ends = facts.links.iter().filter(|link| {
+        link.is_up && matches!(link.kind.as_str(), "ipip" | "gre" | "sit" | "ip6tnl")
+    });
+    let strict = ends.filter(|link| facts.larger(&link.name, "rp_filter") == Some(1));
+    strict
+        .map(|link| {
+            let own = of_device(&link.name, "rp_filter");
+            let evidence = ["net.ipv4.conf.all.rp_filter", &own];
+            Found {
+                level: Level::Certain,
+                what: format!("rp_filter drops what arrives through {}", link.name),
+                evidence: evidence.map(|name| setting(facts, name)).into(),
+                // The larger one counts: 2 is more than 1 of all.
+                mend: vec![format!("sysctl -w {own}=2")],
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{found, host};
+    use crate::doctor::facts::{Facts, RealServer};
+    use crate::kernel::Route;
+    use crate::model::{Forwarding, Host};
+
+    fn server(forwarding: Forwarding) -> Facts {
+        let mut facts = host();
+        let address = [192, 0, 2, 1].into();
+        let vip = Host {
+            address,
+            port: Some(80),
+        };
+        facts.real_server = Some(RealServer { vip, forwarding });
+        let here = Route {
+            is_local: true,
+            gateway: None,
+            device: 1,
+        };
+        facts.routes.insert(address, Some(here));
+        facts.listening.insert(([0; 4].into(), 80));
+        facts
+    }
+
+    #[test]
+    fn the_virtual_address_must_be_there() {
+        let mut facts = server(Forwarding::DirectRouting);
+        assert_eq!(found(&facts), "");
+        facts.routes.insert([192, 0, 2, 1].into(), None);
+        assert_eq!(
+            found(&facts),
+            "certain vip-missing: ip addr add 192.0.2.1/32 dev lo"
+        );
+        let mut facts = server(Forwarding::Masquerade);
+        facts.routes.insert([192, 0, 2, 1].into(), None);
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn a_program_must_listen() {
+        let mut facts = server(Forwarding::DirectRouting);
+        facts.listening = [([10, 0, 0, 1].into(), 80)].into();
+        assert_eq!(found(&facts), "certain nobody-listens");
+        facts.listening = [([192, 0, 2, 1].into(), 80)].into();
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn nobody_may_be_told() {
+        for (name, value) in [("arp_ignore", 1), ("arp_announce", 2)] {
+            let mut facts = server(Forwarding::DirectRouting);
+            let all = format!("net.ipv4.conf.all.{name}");
+            facts.sysctls.insert(all.clone(), "0".to_owned());
+            assert_eq!(
+                found(&facts),
+                format!("likely arp: sysctl -w {all}={value}")
+            );
+            let own = format!("net.ipv4.conf.eth0.{name}");
+            facts.sysctls.insert(own, value.to_string());
+            assert_eq!(found(&facts), "");
+        }
+    }
+
+    #[test]
+    fn strict_filters_drop_what_tunnels_bring() {
+        let mut facts = server(Forwarding::Tunnel);
+        let mut end = facts.links[1].clone();
+        (end.name, end.kind, end.has_neighbours) = ("tunl0".into(), "ipip".into(), false);
+        facts.links.push(end);
+        let mut set = |name: &str, value: &str| {
+            facts
+                .sysctls
+                .insert(format!("net.ipv4.conf.{name}.rp_filter"), value.to_owned());
+            found(&facts)
+        };
+        let expected = "certain rp-filter: sysctl -w net.ipv4.conf.tunl0.rp_filter=2";
+        assert_eq!(set("all", "1"), expected);
+        assert_eq!(set("tunl0", "2"), "");
+    }
+}

@@ -1,0 +1,266 @@
+//! What is wrong with the table itself.
+
+use super::{Check, Found, Level};
+use crate::doctor::facts::Facts;
+use crate::model::terms::names_of_flags;
+use crate::model::{Entry, Flags, ServiceId};
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "no-ipvs",
+        why: "Without its module ip_vs the kernel balances nothing.",
+        judge: no_ipvs,
+    },
+    Check {
+        name: "empty-table",
+        why: "\
+            Without services nothing is balanced. Each network namespace has a table of its own, \
+            so the services may be in another one: see --netns.",
+        judge: empty_table,
+    },
+    Check {
+        name: "no-service",
+        why: "Packets to an address and port without a service are not balanced.",
+        judge: no_service,
+    },
+    Check {
+        name: "hash-weight-0",
+        why: "\
+            The schedulers dh, sh and mh send some clients to a server of weight 0 and refuse \
+            them there, unless sh and mh have their flag of fallback.",
+        judge: hash_weight_0,
+    },
+    Check {
+        name: "shadowed",
+        why: "\
+            A service of one port takes that port from the service of all ports, even when it \
+            has no server that takes connections.",
+        judge: shadowed,
+    },
+    Check {
+        name: "no-live-server",
+        why: "\
+            A service whose servers all have weight 0, or that has none, refuses new connections. \
+            A drain, keepalived's inhibit_on_failure and Kubernetes do this on purpose.",
+        judge: no_live_server,
+    },
+];
+
+fn no_ipvs(facts: &Facts) -> Vec<Found> {
+    if facts.has_ipvs || facts.real_server.is_some() {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Certain,
+        what: "the kernel has no IPVS".to_owned(),
+        evidence: vec![("/proc/net/ip_vs".to_owned(), "missing".to_owned())],
+        mend: vec!["modprobe ip_vs".to_owned()],
+    }]
+}
+
+fn empty_table(facts: &Facts) -> Vec<Found> {
+    let Some([]) = facts.table.as_deref() else {
+        return Vec::new();
+    };
+    vec![Found {
+        level: Level::Hint,
+        what: "there are no services in this network namespace".to_owned(),
+        evidence: vec![("ipvsadm -Ln".to_owned(), "0 services".to_owned())],
+        mend: Vec::new(),
+    }]
+}
+
+/// The service that is asked about is not there, nor is one that takes its packets.
+fn no_service(facts: &Facts) -> Vec<Found> {
+    let (Some(id), Some(table)) = (facts.service, &facts.table) else {
+        return Vec::new();
+    };
+    let has = |id| table.iter().any(|entry| entry.service.service.id == id);
+    if has(id) {
+        return Vec::new();
+    }
+    let wide = all_ports(id).filter(|&wide| has(wide));
+    vec![Found {
+        level: if wide.is_some() {
+            Level::Hint
+        } else {
+            Level::Certain
+        },
+        what: wide.map_or_else(
+            || format!("there is no service {id}"),
+            |wide| format!("there is no service {id}; {wide} takes its packets"),
+        ),
+        evidence: vec![("ipvsadm -Ln".to_owned(), format!("no {id}"))],
+        mend: Vec::new(),
+    }]
+}
+
+fn live(entry: &Entry) -> usize {
+    let servers = entry.servers.iter();
+    servers.filter(|state| state.server.weight > 0).count()
+}
+
+fn hash_weight_0(facts: &Facts) -> Vec<Found> {
+    let refuses = |entry: &&Entry| {
+        let service = &entry.service.service;
+        let hashes = match service.scheduler.as_bytes() {
+            b"dh" => true,
+            b"sh" | b"mh" => !service.flags.has(Flags::SCHEDULER_1),
+            _ => false,
+        };
+        hashes && (1..entry.servers.len()).contains(&live(entry))
+    };
+    facts.entries().filter(refuses).map(hashes_to_0).collect()
+}
+
+fn hashes_to_0(entry: &Entry) -> Found {
+    let service = &entry.service.service;
+    let (id, scheduler) = (service.id, service.scheduler.to_string());
+    let idle = entry
+        .servers
+        .iter()
+        .filter(|state| state.server.weight == 0);
+    let idle: Vec<String> = idle.map(|state| state.server.id.to_string()).collect();
+    let mend = match scheduler.as_str() {
+        "dh" => idle
+            .iter()
+            .map(|server| format!("ipvsadm -d {id} -r {server}"))
+            .collect(),
+        _ => {
+            let kept = names_of_flags(service.scheduler.as_bytes(), service.flags);
+            let kept: String = kept.map(|flag| format!(",{flag}")).collect();
+            vec![format!(
+                "ipvsadm -E {id} --keep -b {scheduler}-fallback{kept}"
+            )]
+        }
+    };
+    Found {
+        level: Level::Certain,
+        what: format!("{id} refuses the clients that {scheduler} sends to servers of weight 0"),
+        evidence: idle
+            .into_iter()
+            .map(|server| (server, "weight 0".to_owned()))
+            .collect(),
+        mend,
+    }
+}
+
+fn shadowed(facts: &Facts) -> Vec<Found> {
+    let idle = facts.entries().filter(|entry| live(entry) == 0);
+    let hidden = idle.filter_map(|entry| {
+        let id = entry.service.service.id;
+        let wide = all_ports(id)?;
+        let is_live = |other: &Entry| other.service.service.id == wide && live(other) > 0;
+        facts
+            .table
+            .iter()
+            .flatten()
+            .any(is_live)
+            .then_some((id, wide))
+    });
+    hidden
+        .map(|(id, wide)| Found {
+            level: Level::Likely,
+            what: format!(
+                "{id} has no server that takes connections, and takes its port from {wide}"
+            ),
+            evidence: vec![(format!("ipvsadm -Ln {id}"), "no weight above 0".to_owned())],
+            mend: vec![format!("ipvsadm -D {id}")],
+        })
+        .collect()
+}
+
+/// The service of all ports that this one takes a port from.
+fn all_ports(id: ServiceId) -> Option<ServiceId> {
+    match id {
+        ServiceId::Address {
+            protocol,
+            address,
+            port,
+        } if port != 0 => Some(ServiceId::Address {
+            protocol,
+            address,
+            port: 0,
+        }),
+        _ => None,
+    }
+}
+
+fn no_live_server(facts: &Facts) -> Vec<Found> {
+    let idle = facts.entries().filter(|entry| live(entry) == 0);
+    idle.map(|entry| {
+        let id = entry.service.service.id;
+        let servers = match entry.servers.len() {
+            0 => "no servers".to_owned(),
+            count => format!("all of {count} weights are 0"),
+        };
+        Found {
+            level: Level::Hint,
+            what: format!("{id} has no server that takes connections"),
+            evidence: vec![(format!("ipvsadm -Ln {id}"), servers)],
+            mend: Vec::new(),
+        }
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{director, found};
+
+    #[test]
+    fn a_table_is_needed() {
+        let mut facts = director("rr", &[1]);
+        assert_eq!(found(&facts), "");
+        facts.table = Some(Vec::new());
+        assert_eq!(found(&facts), "hint empty-table");
+        facts.table = None;
+        assert_eq!(found(&facts), "", "not seen");
+        facts.has_ipvs = false;
+        assert_eq!(found(&facts), "certain no-ipvs: modprobe ip_vs");
+    }
+
+    #[test]
+    fn the_service_that_is_asked_about_is_there() {
+        let mut facts = director("rr", &[1]);
+        facts.service = Some("-t 192.0.2.1:80".parse().unwrap());
+        assert_eq!(found(&facts), "");
+        facts.service = Some("-t 192.0.2.1:81".parse().unwrap());
+        assert_eq!(found(&facts), "certain no-service");
+        let wide = &mut facts.table.as_mut().unwrap()[0].service.service.id;
+        *wide = "-t 192.0.2.1:0".parse().unwrap();
+        assert_eq!(found(&facts), "hint no-service");
+    }
+
+    #[test]
+    fn hashing_to_weight_0_refuses_clients() {
+        let mend = "certain hash-weight-0: ipvsadm -E -t 192.0.2.1:80 --keep -b sh-fallback";
+        assert_eq!(found(&director("sh", &[1, 0])), mend);
+        let mend = "certain hash-weight-0: ipvsadm -d -t 192.0.2.1:80 -r 10.0.0.2:80";
+        assert_eq!(found(&director("dh", &[1, 0])), mend);
+        assert_eq!(found(&director("wlc", &[1, 0])), "");
+        assert_eq!(found(&director("sh", &[1, 1])), "");
+    }
+
+    #[test]
+    fn a_service_without_live_servers_is_a_hint() {
+        assert_eq!(found(&director("rr", &[0])), "hint no-live-server");
+        assert_eq!(found(&director("rr", &[])), "hint no-live-server");
+    }
+
+    #[test]
+    fn an_idle_service_hides_that_of_all_ports() {
+        let mut facts = director("rr", &[0]);
+        let wide = director("rr", &[1]).table.unwrap().remove(0);
+        let mut wide_id = wide.clone();
+        wide_id.service.service.id = "-t 192.0.2.1:0".parse().unwrap();
+        facts.table.as_mut().unwrap().push(wide_id);
+        let expected = "likely shadowed: ipvsadm -D -t 192.0.2.1:80\nhint no-live-server";
+        assert_eq!(found(&facts), expected);
+        facts.table.as_mut().unwrap()[1].service.service.id = "-t 192.0.2.2:0".parse().unwrap();
+        facts
+            .routes
+            .insert([192, 0, 2, 2].into(), facts.routes[&[192, 0, 2, 1].into()]);
+        assert_eq!(found(&facts), "hint no-live-server");
+    }
+}

@@ -1,0 +1,111 @@
+//! Gathers facts about this host, within a second. What cannot be looked at is noted as unseen.
+
+mod sockets;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::facts::{Facts, of_device, path, service_address};
+use crate::kernel::Network;
+
+/// How long looking may take. Most of a second: what was begun is finished.
+const LIMIT: Duration = Duration::from_millis(800);
+
+/// The time that is left for looking.
+pub struct Budget {
+    end: Instant,
+}
+
+impl Budget {
+    pub fn start() -> Self {
+        Self {
+            end: Instant::now() + LIMIT,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() > self.end
+    }
+}
+
+pub fn gather(facts: &mut Facts, budget: &Budget) {
+    if let Err(error) = read_network(facts, budget) {
+        facts.unseen.push(format!("addresses and routes ({error})"));
+    }
+    read_sysctls(facts, budget);
+    facts.programs = programs();
+    if facts.real_server.is_some() {
+        facts.listening = sockets::listening();
+    }
+}
+
+fn read_network(facts: &mut Facts, budget: &Budget) -> io::Result<()> {
+    let network = Network::open()?;
+    facts.links = network.links()?;
+    facts.addresses = network.addresses()?;
+    facts.neighbours = network.neighbours()?;
+    for address in addresses(facts) {
+        if budget.is_over() {
+            facts.unseen.push("some routes (no time left)".to_owned());
+            break;
+        }
+        if let Entry::Vacant(unknown) = facts.routes.entry(address) {
+            unknown.insert(network.route(address)?);
+        }
+    }
+    Ok(())
+}
+
+/// The addresses of services and servers.
+fn addresses(facts: &Facts) -> Vec<IpAddr> {
+    let of_services = facts.table.iter().flatten().flat_map(|entry| {
+        let servers = entry.servers.iter().map(|state| state.server.id.address);
+        service_address(entry).into_iter().chain(servers)
+    });
+    let vip = facts.real_server.map(|real| real.vip.address);
+    of_services.chain(vip).collect()
+}
+
+/// Settings of the whole host.
+const SETTINGS: &[&str] = &["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+
+/// Settings of each device, and of all.
+const OF_DEVICES: &[&str] = &["forwarding", "rp_filter", "arp_ignore", "arp_announce"];
+
+fn read_sysctls(facts: &mut Facts, budget: &Budget) {
+    let mut names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
+    let devices = facts.links.iter().map(|link| link.name.as_str());
+    for device in ["all"].into_iter().chain(devices) {
+        let settings = OF_DEVICES.iter();
+        names.extend(settings.map(|setting| of_device(device, setting)));
+    }
+    let mut sysctls = BTreeMap::new();
+    for name in names {
+        if budget.is_over() {
+            facts.unseen.push("some settings (no time left)".to_owned());
+            break;
+        }
+        match fs::read_to_string(path(&name)) {
+            Ok(value) => drop(sysctls.insert(name, value.trim().to_owned())),
+            // A kernel without IPv6 has no settings of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => facts.unseen.push(format!("{name} ({error})")),
+        }
+    }
+    facts.sysctls = sysctls;
+}
+
+/// The names of the programs that run.
+fn programs() -> HashSet<String> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = processes.map(|process| fs::read_to_string(Path::join(&process.path(), "comm")));
+    names
+        .flatten()
+        .map(|name| name.trim_end().to_owned())
+        .collect()
+}

@@ -1,0 +1,11 @@
+//! Why nothing arrives: facts about a host, and what is to be concluded from them.
+
+pub mod facts;
+mod findings;
+mod gather;
+mod report;
+
+pub use facts::Facts;
+pub use findings::{Check, Finding, GROUPS, Level, examine};
+pub use gather::{Budget, gather};
+pub use report::{json, text};

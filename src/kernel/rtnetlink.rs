@@ -1,0 +1,343 @@
+//! Addresses, devices, routes and neighbours, as the kernel tells them to everybody.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::attribute::{exactly, number, walk};
+use super::error::Malformed;
+use super::socket::set_patience;
+use crate::model::Family;
+
+const HEADER: usize = 16;
+const DONE: u16 = libc::NLMSG_DONE as u16;
+const ERROR: u16 = libc::NLMSG_ERROR as u16;
+const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
+const DUMP: u16 = libc::NLM_F_DUMP as u16;
+
+/// The kernel answers at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A network device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The number that addresses, routes and neighbours name it by.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is switched on.
+    pub is_up: bool,
+    /// Whether it has a carrier too.
+    pub is_running: bool,
+    /// Whether it is the loopback device.
+    pub is_loopback: bool,
+    /// Whether it sends to groups.
+    pub is_multicast: bool,
+    /// Whether neighbours are asked for link-layer addresses on it.
+    pub has_neighbours: bool,
+    /// What made it, such as `dummy`, `veth` or `ipip`; nothing for hardware.
+    pub kind: String,
+}
+
+/// An address of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// The length of its network's prefix.
+    pub bits: u8,
+    /// The device that has it.
+    pub device: u32,
+    /// Another host has this IPv6 address, and so it is not used.
+    pub is_duplicate: bool,
+}
+
+/// Where packets to an address go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// To this host itself.
+    pub is_local: bool,
+    /// The router that they are sent to, if the address is not in a network of this host.
+    pub gateway: Option<IpAddr>,
+    /// The device through which they leave.
+    pub device: u32,
+}
+
+/// Another host of the same network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: IpAddr,
+    /// The device of the network.
+    pub device: u32,
+    /// Whether its link-layer address is known.
+    pub state: NeighbourState,
+}
+
+/// Whether the link-layer address of a neighbour is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighbourState {
+    /// It was asked for its link-layer address and has not answered yet.
+    Incomplete,
+    /// It has not answered.
+    Failed,
+    /// It is known, or nobody has asked.
+    Other,
+}
+
+/// A connection to the part of the kernel that knows the network.
+pub struct Network {
+    socket: Socket,
+}
+
+impl Network {
+    /// Connects to it in the network namespace of this thread.
+    pub fn open() -> io::Result<Self> {
+        let socket = Socket::new(NETLINK_ROUTE)?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        set_patience(socket.as_raw_fd(), PATIENCE)?;
+        Ok(Self { socket })
+    }
+
+    /// All network devices.
+    pub fn links(&self) -> io::Result<Vec<Link>> {
+        self.dump(libc::RTM_GETLINK, 16, link)
+    }
+
+    /// The addresses of all devices.
+    pub fn addresses(&self) -> io::Result<Vec<Address>> {
+        self.dump(libc::RTM_GETADDR, 8, address)
+    }
+
+    /// The neighbours of all devices.
+    pub fn neighbours(&self) -> io::Result<Vec<Neighbour>> {
+        self.dump(libc::RTM_GETNEIGH, 12, neighbour)
+    }
+
+    /// Where packets to an address go; nothing if no route leads there.
+    pub fn route(&self, to: IpAddr) -> io::Result<Option<Route>> {
+        let (family, octets) = match to {
+            IpAddr::V4(to) => (libc::AF_INET, to.octets().to_vec()),
+            IpAddr::V6(to) => (libc::AF_INET6, to.octets().to_vec()),
+        };
+        let mut body = vec![0; 12];
+        body[0] = family as u8;
+        body[1] = octets.len() as u8 * 8;
+        body.extend((octets.len() as u16 + 4).to_ne_bytes());
+        body.extend(libc::RTA_DST.to_ne_bytes());
+        body.extend(octets);
+        self.send(libc::RTM_GETROUTE, REQUEST, &body)?;
+        let buffer = self.receive()?;
+        match messages(&buffer).next() {
+            Some((ERROR, ..)) | None => Ok(None),
+            Some((_, body)) => route(body).map_err(|Malformed(what)| io::Error::other(what)),
+        }
+    }
+
+    fn dump<T>(
+        &self,
+        kind: u16,
+        header: usize,
+        read: fn(&[u8]) -> Result<Option<T>, Malformed>,
+    ) -> io::Result<Vec<T>> {
+        self.send(kind, REQUEST | DUMP, &vec![0; header])?;
+        let mut items = Vec::new();
+        loop {
+            let buffer = self.receive()?;
+            for (kind, body) in messages(&buffer) {
+                match kind {
+                    DONE => return Ok(items),
+                    ERROR => return Err(io::Error::other("the kernel refuses a list")),
+                    _ => {
+                        items.extend(read(body).map_err(|Malformed(what)| io::Error::other(what))?)
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        let length = (HEADER + body.len()) as u32;
+        let mut message = length.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend(flags.to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(body);
+        self.socket.send(&message, 0).map(drop)
+    }
+
+    fn receive(&self) -> io::Result<Vec<u8>> {
+        Ok(self.socket.recv_from_full()?.0)
+    }
+}
+
+/// The messages of a datagram, each by its kind and what follows its header.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let [a, b, c, d, e, f, ..] = *bytes else {
+            return None;
+        };
+        let length = u32::from_ne_bytes([a, b, c, d]) as usize;
+        let body = bytes.get(HEADER..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16::from_ne_bytes([e, f]), body))
+    })
+}
+
+const SHORT: Malformed = Malformed("a message is too short");
+
+fn split<const N: usize>(body: &[u8]) -> Result<([u8; N], &[u8]), Malformed> {
+    let (header, attributes) = body.split_at_checked(N).ok_or(SHORT)?;
+    Ok((exactly(header)?, attributes))
+}
+
+fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
+    let (header, attributes) = split::<16>(body)?;
+    let flags = number::<u32>(&header[8..12])? as i32;
+    let mut link = Link {
+        index: number(&header[4..8])?,
+        name: String::new(),
+        is_up: flags & libc::IFF_UP != 0,
+        is_running: flags & libc::IFF_RUNNING != 0,
+        is_multicast: flags & libc::IFF_MULTICAST != 0,
+        is_loopback: flags & libc::IFF_LOOPBACK != 0,
+        has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_LOOPBACK | libc::IFF_POINTOPOINT) == 0,
+        kind: String::new(),
+    };
+    for attribute in walk(attributes) {
+        match attribute? {
+            (libc::IFLA_IFNAME, value) => link.name = text(value),
+            (libc::IFLA_LINKINFO, value) => {
+                for attribute in walk(value) {
+                    if let (libc::IFLA_INFO_KIND, value) = attribute? {
+                        link.kind = text(value);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(link))
+}
+
+fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
+    let (header, attributes) = split::<8>(body)?;
+    let Some(family) = family(header[0]) else {
+        return Ok(None);
+    };
+    let mut found = None;
+    for attribute in walk(attributes) {
+        match attribute? {
+            (libc::IFA_LOCAL, value) => found = Some(ip(family, value)?),
+            (libc::IFA_ADDRESS, value) if found.is_none() => found = Some(ip(family, value)?),
+            _ => {}
+        }
+    }
+    let device = number(&header[4..8])?;
+    Ok(found.map(|address| Address {
+        address,
+        bits: header[1],
+        device,
+        is_duplicate: u32::from(header[2]) & libc::IFA_F_DADFAILED != 0,
+    }))
+}
+
+fn neighbour(body: &[u8]) -> Result<Option<Neighbour>, Malformed> {
+    let (header, attributes) = split::<12>(body)?;
+    let Some(family) = family(header[0]) else {
+        return Ok(None);
+    };
+    let state = match number::<u16>(&header[8..10])? {
+        libc::NUD_INCOMPLETE => NeighbourState::Incomplete,
+        libc::NUD_FAILED => NeighbourState::Failed,
+        _ => NeighbourState::Other,
+    };
+    let device = number(&header[4..8])?;
+    for attribute in walk(attributes) {
+        if let (libc::NDA_DST, value) = attribute? {
+            return Ok(Some(Neighbour {
+                address: ip(family, value)?,
+                device,
+                state,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn route(body: &[u8]) -> Result<Option<Route>, Malformed> {
+    let (header, attributes) = split::<12>(body)?;
+    let is_local = match header[7] {
+        libc::RTN_LOCAL => true,
+        libc::RTN_UNICAST => false,
+        _ => return Ok(None),
+    };
+    let mut route = Route {
+        is_local,
+        gateway: None,
+        device: 0,
+    };
+    for attribute in walk(attributes) {
+        match (attribute?, family(header[0])) {
+            ((libc::RTA_OIF, value), _) => route.device = number(value)?,
+            ((libc::RTA_GATEWAY, value), Some(family)) => route.gateway = Some(ip(family, value)?),
+            _ => {}
+        }
+    }
+    Ok(Some(route))
+}
+
+fn family(number: u8) -> Option<Family> {
+    match i32::from(number) {
+        libc::AF_INET => Some(Family::V4),
+        libc::AF_INET6 => Some(Family::V6),
+        _ => None,
+    }
+}
+
+fn ip(family: Family, value: &[u8]) -> Result<IpAddr, Malformed> {
+    Ok(match family {
+        Family::V4 => exactly::<4>(value)?.into(),
+        Family::V6 => exactly::<16>(value)?.into(),
+    })
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The loopback device has its address and its route on every machine.
+    #[test]
+    fn the_loopback_device_is_known() {
+        let network = Network::open().unwrap();
+        let links = network.links().unwrap();
+        let lo = links.iter().find(|link| link.is_loopback).unwrap();
+        assert_eq!(lo.name, "lo");
+        let to = IpAddr::from([127, 0, 0, 1]);
+        let addresses = network.addresses().unwrap();
+        let here = |at: &&Address| at.address == to;
+        assert_eq!(
+            addresses.iter().find(here).map(|at| at.device),
+            Some(lo.index)
+        );
+        let route = network.route(to).unwrap();
+        assert!(route.is_some_and(|route| route.is_local && route.device == lo.index));
+        network.neighbours().unwrap();
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_error() {
+        for length in 0..12 {
+            neighbour(&vec![0; length]).unwrap_err();
+            route(&vec![0; length]).unwrap_err();
+        }
+        assert_eq!(messages(&[9, 0, 0, 0, 3]).count(), 0);
+    }
+}
