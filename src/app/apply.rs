@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::drain::without_signals;
+use super::execution::{Execution, News, Reach};
 use super::lock::lock;
 use super::run::Run;
 use super::source::Source;
@@ -44,7 +45,8 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     if !is_done {
         return Ok(DIFFERENT);
     }
-    let (summary, mut is_different, unmade) = (run.summary, run.is_incomplete(), run.unmade());
+    let execution = run.execution;
+    let (mut is_different, unmade) = (execution.is_incomplete(), execution.unmade());
     if !difference.steps.is_empty() {
         let entries = trouble(self::entries(&mut client))?;
         let after = trouble(current(&mut client, &entries, &meaning))?;
@@ -57,9 +59,25 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         }
     }
     if apply.verbose || env.stderr.is_terminal() {
-        env.warn(summary.to_string().as_bytes());
+        env.warn(execution.summary.to_string().as_bytes());
     }
     Ok(if is_different { DIFFERENT } else { 0 })
+}
+
+/// Makes the table equal to a file, with the news of what did not go as it should.
+pub(super) fn make_equal(
+    client: &mut Client,
+    meaning: &Meaning,
+    news: &mut Vec<News>,
+) -> Result<(), Error> {
+    let entries = entries(client)?;
+    let current = current(client, &entries, meaning)?;
+    drop(entries);
+    let difference = difference(&current, &meaning.table, false);
+    let mut execution = Execution::new(&difference, Reach::Own);
+    let done = execution.phases(client, 0..difference.steps.len());
+    news.append(&mut execution.news);
+    done
 }
 
 /// Prints what `apply` would do.

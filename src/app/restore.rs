@@ -7,6 +7,7 @@ use crate::names::Names;
 use crate::rules;
 
 use super::lock::lock;
+use super::renewal::{Outcome, describes_a_table, renew, starts_daemons};
 use super::source::Source;
 use super::{Env, Medium, asked, change, list};
 
@@ -186,15 +187,37 @@ impl<'a> Restore<'a> {
         let _lock = lock(self.report.env)?;
         let batch = opened(&mut self.batch, self.report.env, Action::Flush)?;
         let client = asked(Action::Flush, batch.client(|_, _| {}))?;
-        if self.report.status.is_some() && !asked(Action::Read, client.services())?.is_empty() {
+        let is_empty = asked(Action::Read, client.services())?.is_empty();
+        if self.report.status.is_some() && !is_empty {
             let kept = b"the table has services and is left alone";
             self.report.env.warn(kept);
             return Ok(());
         }
+        let renews = describes_a_table(commands) && (!is_empty || starts_daemons(commands));
         let unbroken = self.report.env.unbroken;
-        let mut cleared = Ok(());
-        unbroken(&mut || cleared = self.clear_and_run(commands));
-        cleared
+        let mut outcome = Ok(());
+        unbroken(&mut || {
+            outcome = if renews {
+                self.renew(commands)
+            } else {
+                self.clear_and_run(commands)
+            }
+        });
+        outcome
+    }
+
+    fn renew(&mut self, commands: &[(usize, Command)]) -> Result<(), Error> {
+        let batch = opened(&mut self.batch, self.report.env, Action::Flush)?;
+        let client = asked(Action::Flush, batch.client(|_, _| {}))?;
+        let mut outcome = Outcome::default();
+        let done = renew(client, commands, &mut outcome);
+        for (line, error) in outcome.failures {
+            self.report.failed(&Failure::on(line, error));
+        }
+        for note in outcome.notes {
+            self.report.env.warn(&note);
+        }
+        done
     }
 
     fn clear_and_run(&mut self, commands: &[(usize, Command)]) -> Result<(), Error> {

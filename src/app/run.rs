@@ -1,33 +1,26 @@
-//! The steps of a difference on their way to the kernel.
+//! A difference on its way to the kernel: with a question before its deletions, or after their
+//! connections have ended.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::apply::{current, entries, line_of};
 use super::confirm::confirm;
 use super::drain;
+use super::execution::{Execution, News, Reach};
 use super::{Env, asked};
 use crate::command::Apply;
-use crate::error::{Action, Error};
-use crate::kernel::{Batch, Client, Refusal};
-use crate::model::difference::{Difference, Phase, Step, Summary, Table};
+use crate::error::Error;
+use crate::kernel::Client;
+use crate::model::Change;
+use crate::model::difference::{Difference, Phase, Table};
 use crate::model::reversal::{Reversal, reversal};
-use crate::model::{Change, ServiceId};
 use crate::rules::Meaning;
 
-/// What was done of a difference, and what was not.
 pub struct Run<'a> {
     apply: &'a Apply,
     before: &'a Table,
     meaning: &'a Meaning,
-    difference: &'a Difference,
-    /// By their places in the difference.
-    refused: HashSet<usize>,
-    left_out: HashSet<usize>,
-    /// New services that had to be deleted again.
-    withdrawn: Vec<ServiceId>,
-    made: Vec<Change>,
-    pub summary: Summary,
+    pub execution: Execution<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -41,19 +34,13 @@ impl<'a> Run<'a> {
             apply,
             before,
             meaning,
-            difference,
-            refused: HashSet::new(),
-            left_out: HashSet::new(),
-            withdrawn: Vec::new(),
-            made: Vec::new(),
-            summary: Summary::default(),
+            execution: Execution::new(difference, Reach::Shared),
         }
     }
 
-    /// Makes all changes, but for those that would take the last usable server after a refusal.
-    /// False if it ended before, as somebody wanted.
+    /// Makes all changes that are possible. False if it ended before, as somebody wanted.
     pub fn all(&mut self, env: &mut Env, client: &mut Client) -> Result<bool, Error> {
-        let steps = &self.difference.steps;
+        let steps = &self.execution.difference.steps;
         let deletions = steps.partition_point(|step| step.phase < Phase::DeleteServers)
             ..steps.partition_point(|step| step.phase <= Phase::DeleteServices);
         let behind = deletions.end..steps.len();
@@ -74,40 +61,16 @@ impl<'a> Run<'a> {
         self.delete(env, client, deletions)
     }
 
-    /// Makes the changes in these places, phase by phase.
+    /// Makes the changes in these places, phase by phase, and tells what did not go well.
     fn phases(
         &mut self,
         env: &mut Env,
         client: &mut Client,
         places: Range<usize>,
     ) -> Result<(), Error> {
-        let mut start = places.start;
-        let steps = &self.difference.steps[places];
-        for steps in steps.chunk_by(|one, next| one.phase == next.phase) {
-            let places = start..start + steps.len();
-            start = places.end;
-            let places = self.possible(env, places);
-            self.send(env, client, &places)?;
-            let is_new = steps
-                .first()
-                .is_some_and(|step| step.phase == Phase::NewServices);
-            if is_new && !self.refused.is_empty() {
-                self.withdraw(env, client)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The places whose changes do not depend on what was refused.
-    fn possible(&mut self, env: &mut Env, places: Range<usize>) -> Vec<usize> {
-        if !self.refused.is_empty() {
-            let left_out = self.difference.left_out(&self.refused);
-            for place in places.clone().filter(|place| left_out.contains(place)) {
-                self.leave_out(env, place);
-            }
-        }
-        let is_possible = |place: &usize| !self.left_out.contains(place);
-        places.filter(is_possible).collect()
+        let outcome = self.execution.phases(client, places);
+        tell(env, self.meaning, &mut self.execution);
+        outcome
     }
 
     /// Makes the deletions, perhaps when the connections have ended.
@@ -121,14 +84,18 @@ impl<'a> Run<'a> {
             self.phases(env, client, places)?;
             return Ok(true);
         };
-        let steps = &self.difference.steps;
-        let possible = self.possible(env, places);
+        let (meaning, execution) = (self.meaning, &mut self.execution);
+        let steps = &execution.difference.steps;
+        let possible = execution.possible(places);
+        tell(env, meaning, execution);
         let changes: Vec<Change> = possible.iter().map(|at| steps[*at].change).collect();
         let table = entries(client)?;
         let mut delete = |env: &mut Env, client: &mut Client, changes: &[Change]| {
             let is_one = |place: &&usize| changes.contains(&steps[**place].change);
             let places: Vec<usize> = possible.iter().filter(is_one).copied().collect();
-            self.send(env, client, &places)
+            let outcome = execution.send(client, &places);
+            tell(env, meaning, execution);
+            outcome
         };
         drain::retire(env, client, &table, &changes, seconds, &mut delete)
     }
@@ -137,7 +104,7 @@ impl<'a> Run<'a> {
     fn take_back(&mut self, env: &mut Env, client: &mut Client) -> Result<(), Error> {
         let entries = entries(client)?;
         let now = current(client, &entries, self.meaning)?;
-        let Reversal { changes, kept } = reversal(self.before, &self.made, &now);
+        let Reversal { changes, kept } = reversal(self.before, &self.execution.made, &now);
         for change in kept {
             let note = b"not taken back, since somebody else changed the same: ";
             env.warn(&[&note[..], &line_of(&change)].concat());
@@ -150,88 +117,20 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
 
-    /// Whether something was not done.
-    pub fn is_incomplete(&self) -> bool {
-        !self.refused.is_empty() || !self.left_out.is_empty()
-    }
-
-    /// The lines of the changes that were not made.
-    pub fn unmade(&self) -> HashSet<Vec<u8>> {
-        let is_unmade = |(place, step): &(usize, &Step)| {
-            let service = step.change.service();
-            self.refused.contains(place)
-                || self.left_out.contains(place)
-                || service.is_some_and(|id| self.withdrawn.contains(&id))
-        };
-        let steps = self.difference.steps.iter().enumerate();
-        steps
-            .filter(is_unmade)
-            .map(|(_, step)| line_of(&step.change))
-            .collect()
-    }
-
-    /// Sends steps together, and waits until they are done.
-    fn send(&mut self, env: &mut Env, client: &mut Client, places: &[usize]) -> Result<(), Error> {
-        let steps = &self.difference.steps;
-        let mut refused = Vec::new();
-        let mut batch = asked(Action::Read, Batch::new(client))?;
-        let mut outcome = Ok(());
-        for &place in places {
-            let step = &steps[place];
-            // It refuses connections until its first server is there: both go in one send.
-            if matches!(step.change, Change::AddService(_)) && !step.costs.is_empty() {
-                outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
+/// Names refused changes with their lines. A service that could not be added takes its servers
+/// along, which says nothing new.
+fn tell(env: &mut Env, meaning: &Meaning, execution: &mut Execution) {
+    for news in execution.news.drain(..) {
+        match news {
+            News::Refused(refused) if refused.is_consequence => {}
+            News::Refused(refused) => {
+                let place = meaning.line_of(&refused.change);
+                let place = place.map_or(String::new(), |line| format!("line {line}: "));
+                env.complain(place.as_bytes(), &refused.error());
             }
-            let note = |at, refusal| refused.push((at, refusal));
-            outcome = outcome.and(batch.push(place, &step.change, note));
+            News::Note(note) => env.warn(&note),
         }
-        outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
-        self.refused.extend(refused.iter().map(|(at, _)| *at));
-        let done = places.iter().filter(|place| !self.refused.contains(place));
-        for place in done {
-            let change = steps[*place].change;
-            self.made.push(change);
-            self.summary.count(&change);
-        }
-        for (at, refusal) in refused {
-            self.refuse(env, at, refusal);
-        }
-        asked(Action::Read, outcome)
-    }
-
-    /// Deletes the new services that keep traffic from a server they were to replace.
-    fn withdraw(&mut self, env: &mut Env, client: &mut Client) -> Result<(), Error> {
-        self.withdrawn = self.difference.withdrawn(&self.refused);
-        for id in &self.withdrawn {
-            let change = Change::DeleteService(*id);
-            asked((&change).into(), client.apply(&change))?;
-            self.made.retain(|made| made.service() != Some(*id));
-            self.summary.count(&change);
-            let note = b"deleted again, since it has no server and another service has: ";
-            env.warn(&[&note[..], &line_of(&change)].concat());
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, env: &mut Env, place: usize, refusal: Refusal) {
-        if self.difference.is_consequence(place, &self.refused) {
-            return;
-        }
-        let change = &self.difference.steps[place].change;
-        let error = Error::Refused {
-            action: change.into(),
-            errno: refusal.errno,
-        };
-        let line = self.meaning.line_of(change);
-        let line = line.map_or(String::new(), |line| format!("line {line}: "));
-        env.complain(line.as_bytes(), &error);
-    }
-
-    fn leave_out(&mut self, env: &mut Env, place: usize) {
-        self.left_out.insert(place);
-        let line = line_of(&self.difference.steps[place].change);
-        let note = b"left as it was, since what replaces it was refused: ";
-        env.warn(&[&note[..], &line].concat());
     }
 }

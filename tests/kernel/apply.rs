@@ -81,7 +81,7 @@ fn random_tables(world: &mut World) -> Result<()> {
 }
 
 /// Some services and servers less, some weights others, and new services.
-fn changed(lines: &str, seed: u64) -> String {
+pub fn changed(lines: &str, seed: u64) -> String {
     let mut random = Table::random(1000 + seed);
     let (mut new, mut dropped) = (String::new(), Vec::new());
     for line in lines.lines() {

@@ -28,6 +28,7 @@ mod own_words;
 mod pair;
 mod program;
 mod programs;
+mod renewal;
 mod round_trip;
 mod selftest;
 mod sessions;
@@ -83,6 +84,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(netns::tests());
     tests.extend(round_trip::tests());
     tests.extend(apply::tests());
+    tests.extend(renewal::tests());
     tests.extend(wrappers::tests());
     tests.extend(matrix::tests());
     tests.extend(own_words::tests());

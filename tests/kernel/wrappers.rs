@@ -114,6 +114,7 @@ forget() {
     ipvsadm --stop-daemon master; ipvsadm --stop-daemon backup
 }
 forget; /tmp/ipvsadm-restore rules; ipvsadm -Sn --all | cmp - rules
+/tmp/ipvsadm-restore rules; ipvsadm -Sn --all | cmp - rules
 forget; ipvsadm --apply rules; ipvsadm -Sn --all --output again; cmp again rules
 sleep 0.1; ipvsadm --stop-daemon master; ipvsadm --stop-daemon backup
 rm /tmp/ipvsadm-save /tmp/ipvsadm-restore";

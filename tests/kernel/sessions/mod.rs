@@ -103,7 +103,7 @@ fn seed() -> u64 {
     number("LAB_SEED", 1)
 }
 
-fn number(variable: &str, default: u64) -> u64 {
+pub fn number(variable: &str, default: u64) -> u64 {
     env::var(variable)
         .ok()
         .and_then(|text| text.parse().ok())

@@ -1,5 +1,5 @@
-//! A table that is changed under traffic: by `--apply` no request fails, by clear and restore some
-//! do.
+//! A table that is changed under traffic: by `--apply` and `ipvsadm-restore` no request fails, by
+//! clear and restore some do.
 
 use std::time::Duration;
 
@@ -39,6 +39,11 @@ fn no_request_fails(world: &mut World) -> Result<()> {
     let (asked, failed) = under_traffic(&lan, "ipvsadm --apply")?;
     ensure!(asked > CHANGES, "only {asked} requests");
     ensure!(failed == 0, "{failed} of {asked} requests failed");
+    let link = "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore";
+    sh(&lan.director, link)?;
+    let (more, failed) = under_traffic(&lan, "/tmp/ipvsadm-restore")?;
+    ensure!(failed == 0, "{failed} of {more} requests failed");
+    sh(&lan.director, "rm /tmp/ipvsadm-restore")?;
     // What stays keeps its connections and its counters, which the kernel adds up late.
     held.end()?;
     eventually(|| {

@@ -1,0 +1,200 @@
+//! The steps of a difference on their way to the kernel.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::apply::line_of;
+use super::asked;
+use crate::error::{Action, Error};
+use crate::kernel::{Batch, Client, Refusal};
+use crate::model::difference::{Difference, Phase, Step, Summary};
+use crate::model::{Change, ServiceId};
+
+/// What did not go as it should.
+pub enum News {
+    Refused(Refused),
+    /// What was done about that, for people.
+    Note(Vec<u8>),
+}
+
+/// A change that the kernel refused.
+pub struct Refused {
+    pub change: Change,
+    pub errno: i32,
+    /// It was refused because its service had been.
+    pub is_consequence: bool,
+}
+
+impl Refused {
+    pub fn error(&self) -> Error {
+        Error::Refused {
+            action: (&self.change).into(),
+            errno: self.errno,
+        }
+    }
+}
+
+/// What stays because something was refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Servers of the same service.
+    Own,
+    /// All that would have served its traffic.
+    Shared,
+}
+
+/// What was done of a difference, and what was not.
+pub struct Execution<'a> {
+    pub difference: &'a Difference,
+    reach: Reach,
+    /// By their places in the difference.
+    refused: HashSet<usize>,
+    left_out: HashSet<usize>,
+    /// New services that had to be deleted again.
+    withdrawn: Vec<ServiceId>,
+    pub made: Vec<Change>,
+    pub summary: Summary,
+    /// What has not been told to anybody yet.
+    pub news: Vec<News>,
+}
+
+impl<'a> Execution<'a> {
+    pub fn new(difference: &'a Difference, reach: Reach) -> Self {
+        Self {
+            difference,
+            reach,
+            refused: HashSet::new(),
+            left_out: HashSet::new(),
+            withdrawn: Vec::new(),
+            made: Vec::new(),
+            summary: Summary::default(),
+            news: Vec::new(),
+        }
+    }
+
+    /// Makes the changes in these places, phase by phase, but for those that would take the last
+    /// usable server after a refusal.
+    pub fn phases(&mut self, client: &mut Client, places: Range<usize>) -> Result<(), Error> {
+        let mut start = places.start;
+        let steps = &self.difference.steps[places];
+        for steps in steps.chunk_by(|one, next| one.phase == next.phase) {
+            let places = start..start + steps.len();
+            start = places.end;
+            let places = self.possible(places);
+            self.send(client, &places)?;
+            let is_new = steps
+                .first()
+                .is_some_and(|step| step.phase == Phase::NewServices);
+            if is_new && !self.refused.is_empty() && self.reach == Reach::Shared {
+                self.withdraw(client)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The places whose changes do not depend on what was refused.
+    pub fn possible(&mut self, places: Range<usize>) -> Vec<usize> {
+        if !self.refused.is_empty() {
+            let left_out = self.held_back();
+            for place in places.clone().filter(|place| left_out.contains(place)) {
+                self.leave_out(place);
+            }
+        }
+        let is_possible = |place: &usize| !self.left_out.contains(place);
+        places.filter(is_possible).collect()
+    }
+
+    /// The steps that must not be made after what was refused so far.
+    fn held_back(&self) -> HashSet<usize> {
+        let mut held_back = self.difference.left_out(&self.refused);
+        if self.reach == Reach::Own {
+            let steps = &self.difference.steps;
+            let refused = self.refused.iter();
+            let own: HashSet<_> = refused.map(|at| steps[*at].change.service()).collect();
+            held_back.retain(|at| own.contains(&steps[*at].change.service()));
+        }
+        held_back
+    }
+
+    /// Whether something was not done.
+    pub fn is_incomplete(&self) -> bool {
+        !self.refused.is_empty() || !self.left_out.is_empty()
+    }
+
+    /// The lines of the changes that were not made.
+    pub fn unmade(&self) -> HashSet<Vec<u8>> {
+        let is_unmade = |(place, step): &(usize, &Step)| {
+            let service = step.change.service();
+            self.refused.contains(place)
+                || self.left_out.contains(place)
+                || service.is_some_and(|id| self.withdrawn.contains(&id))
+        };
+        let steps = self.difference.steps.iter().enumerate();
+        steps
+            .filter(is_unmade)
+            .map(|(_, step)| line_of(&step.change))
+            .collect()
+    }
+
+    /// Sends steps together, and waits until they are done.
+    pub fn send(&mut self, client: &mut Client, places: &[usize]) -> Result<(), Error> {
+        let steps = &self.difference.steps;
+        let mut refused = Vec::new();
+        let mut batch = asked(Action::Read, Batch::new(client))?;
+        let mut outcome = Ok(());
+        for &place in places {
+            let step = &steps[place];
+            // It refuses connections until its first server is there: both go in one send.
+            if matches!(step.change, Change::AddService(_)) && !step.costs.is_empty() {
+                outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
+            }
+            let note = |at, refusal| refused.push((at, refusal));
+            outcome = outcome.and(batch.push(place, &step.change, note));
+        }
+        outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
+        self.refused.extend(refused.iter().map(|(at, _)| *at));
+        let done = places.iter().filter(|place| !self.refused.contains(place));
+        for place in done {
+            let change = steps[*place].change;
+            self.made.push(change);
+            self.summary.count(&change);
+        }
+        for (at, refusal) in refused {
+            self.refuse(at, refusal);
+        }
+        asked(Action::Read, outcome)
+    }
+
+    /// Deletes the new services that keep traffic from a server they were to replace.
+    fn withdraw(&mut self, client: &mut Client) -> Result<(), Error> {
+        self.withdrawn = self.difference.withdrawn(&self.refused);
+        for id in self.withdrawn.clone() {
+            let change = Change::DeleteService(id);
+            asked((&change).into(), client.apply(&change))?;
+            self.made.retain(|made| made.service() != Some(id));
+            self.summary.count(&change);
+            let note = b"deleted again, since it has no server and another service has: ";
+            self.note(note, &change);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, place: usize, refusal: Refusal) {
+        self.news.push(News::Refused(Refused {
+            change: self.difference.steps[place].change,
+            errno: refusal.errno,
+            is_consequence: self.difference.is_consequence(place, &self.refused),
+        }));
+    }
+
+    fn leave_out(&mut self, place: usize) {
+        self.left_out.insert(place);
+        let note = b"left as it was, since what replaces it was refused: ";
+        self.note(note, &self.difference.steps[place].change);
+    }
+
+    fn note(&mut self, note: &[u8], change: &Change) {
+        self.news
+            .push(News::Note([note, &line_of(change)].concat()));
+    }
+}

@@ -1,0 +1,165 @@
+//! A file in the place of a table in use: what stays is edited in place, so that traffic always
+//! finds a server. Line by line the outcome is that of clearing the table and running the file.
+
+use std::collections::HashSet;
+
+use super::apply::make_equal;
+use super::execution::{News, Refused};
+use crate::command::Command;
+use crate::error::{Action, Error};
+use crate::kernel::Client;
+use crate::model::Change;
+use crate::rules::Meaning;
+
+/// Whether a file only adds and sets, so that it says what the table is to be.
+pub fn describes_a_table(commands: &[(usize, Command)]) -> bool {
+    let is_clear = |(_, command): &(usize, Command)| *command == Command::Change(Change::Flush);
+    let clears = commands.first().is_some_and(is_clear);
+    let rest = &commands[usize::from(clears)..];
+    let is_description = |(_, command): &(usize, Command)| change(command).is_some_and(describes);
+    !rest.is_empty() && rest.iter().all(is_description)
+}
+
+/// Whether a file starts daemons, which clearing does not stop.
+pub fn starts_daemons(commands: &[(usize, Command)]) -> bool {
+    let is_start = |change: &Change| matches!(change, Change::StartDaemon(_));
+    commands
+        .iter()
+        .any(|(_, command)| change(command).is_some_and(is_start))
+}
+
+fn describes(change: &Change) -> bool {
+    match change {
+        Change::AddService(_)
+        | Change::AddServer(..)
+        | Change::SetTimeouts(_)
+        | Change::StartDaemon(_) => true,
+        Change::EditService(_)
+        | Change::DeleteService(_)
+        | Change::EditServer(..)
+        | Change::DeleteServer(..)
+        | Change::Flush
+        | Change::Zero(_)
+        | Change::StopDaemon(_) => false,
+    }
+}
+
+fn is_deletion(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::DeleteService(_) | Change::DeleteServer(..) | Change::StopDaemon(_)
+    )
+}
+
+fn change(command: &Command) -> Option<&Change> {
+    match command {
+        Command::Change(change) => Some(change),
+        Command::Careful(careful) => careful.is_plain().then_some(&careful.change),
+        Command::List(_)
+        | Command::Save(_)
+        | Command::Restore { .. }
+        | Command::Apply(_)
+        | Command::Diff(_)
+        | Command::Check(_)
+        | Command::Drain(_)
+        | Command::Doctor(_)
+        | Command::Help
+        | Command::Version => None,
+    }
+}
+
+/// What came of it.
+#[derive(Default)]
+pub struct Outcome {
+    /// The lines that failed, in their order.
+    pub failures: Vec<(usize, Error)>,
+    pub notes: Vec<Vec<u8>>,
+}
+
+/// How often an answer of the kernel may be lost.
+const MOST_LOSSES: usize = 3;
+
+/// Replaces the table. What the kernel refuses keeps what it had.
+pub fn renew(
+    client: &mut Client,
+    commands: &[(usize, Command)],
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let mut lines: Vec<&(usize, Command)> = commands.iter().collect();
+    let mut losses = 0;
+    loop {
+        let (meaning, rejected) = read(&lines);
+        let mut news = Vec::new();
+        let done = make_equal(client, &meaning, &mut news);
+        let is_lost = done.as_ref().is_err_and(|error| !error.kernel_is_gone());
+        if is_lost && losses < MOST_LOSSES {
+            // What is missing is the difference to what the table has become.
+            losses += 1;
+            continue;
+        }
+        let mut refused = Vec::new();
+        for news in news {
+            match news {
+                // What cannot be deleted is gone.
+                News::Refused(it) if is_deletion(&it.change) => {}
+                News::Refused(it) => {
+                    refused.extend(meaning.line_of(&it.change).map(|line| (line, it)));
+                }
+                News::Note(note) => outcome.notes.push(note),
+            }
+        }
+        // The line that is refused may be the first of two: then the second counts.
+        let firsts: HashSet<usize> = rejected.iter().filter_map(first).collect();
+        let is_replaced =
+            |(line, refused): &(usize, Refused)| firsts.contains(line) && !refused.is_consequence;
+        let (replaced, rest): (Vec<_>, Vec<_>) = refused.into_iter().partition(is_replaced);
+        let failures = &mut outcome.failures;
+        failures.extend(replaced.iter().map(failed));
+        if replaced.is_empty() || done.is_err() {
+            failures.extend(rejected.into_iter().map(|line| of_the_kernel(line, &rest)));
+            failures.extend(rest.iter().map(failed));
+            failures.sort_by_key(|(line, _)| *line);
+            return done;
+        }
+        outcome.notes.clear();
+        let replaced: HashSet<usize> = replaced.iter().map(|(line, _)| *line).collect();
+        lines.retain(|(line, _)| !replaced.contains(line));
+    }
+}
+
+fn failed((line, refused): &(usize, Refused)) -> (usize, Error) {
+    (*line, refused.error())
+}
+
+/// What lines mean together, and which of them an empty table would refuse.
+fn read(lines: &[&(usize, Command)]) -> (Meaning, Vec<(usize, Error)>) {
+    let (mut meaning, mut rejected) = (Meaning::new(), Vec::new());
+    for (line, command) in lines {
+        if let Err(error) = meaning.take(*line, command) {
+            rejected.push((*line, error));
+        }
+    }
+    (meaning, rejected)
+}
+
+/// The line that has what a rejected line wants to add.
+fn first((_, error): &(usize, Error)) -> Option<usize> {
+    match error {
+        Error::SameService(line) | Error::SameServer(line) => Some(*line),
+        _ => None,
+    }
+}
+
+/// What the kernel says of a line for which there is no room: what it wants to add is there
+/// already, unless that was refused.
+fn of_the_kernel((line, error): (usize, Error), refused: &[(usize, Refused)]) -> (usize, Error) {
+    let action = match error {
+        Error::SameService(_) => Action::AddService,
+        Error::SameServer(_) => Action::AddServer,
+        error => return (line, error),
+    };
+    let its_first = first(&(line, error));
+    let of_the_first = refused.iter().find(|(line, _)| Some(*line) == its_first);
+    let errno = of_the_first.map_or(libc::EEXIST, |(_, refused)| refused.errno);
+    (line, Error::Refused { action, errno })
+}
