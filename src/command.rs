@@ -1,6 +1,7 @@
 //! What a line asks for: one value for each thing this program can do.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use crate::model::terms::{Term, Vocabulary, term};
 use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings};
@@ -27,6 +28,8 @@ pub enum Command {
     /// A change that may depend on the current table.
     Careful(Careful),
     List(Listing),
+    /// Lists again and again.
+    Watch(Watch),
     Save(Save),
     /// Runs the commands of a file.
     Restore {
@@ -172,6 +175,13 @@ pub struct Listing {
     pub format: Format,
     /// The file to write; `None` for standard output.
     pub output: Option<Vec<u8>>,
+}
+
+/// A listing, and how often it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    pub listing: Listing,
+    pub period: Duration,
 }
 
 /// For whom a listing is written.

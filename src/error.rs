@@ -100,6 +100,8 @@ pub enum Error {
         action: Action,
         source: kernel::Error,
     },
+    #[error("the kernel has no IPVS any more; waiting until its module is loaded")]
+    Unloaded,
     #[error("cannot open file /proc/net/ip_vs_conn")]
     NoConnections(#[source] io::Error),
     #[error("unexpected input from /proc/net/ip_vs_conn")]

@@ -13,6 +13,7 @@ use crate::names::Names;
 use crate::render::{self, Out, Screen, save};
 use crate::rules;
 
+use super::env::print_to;
 use super::{Env, asked, file};
 
 pub fn list(
@@ -21,9 +22,7 @@ pub fn list(
     names: &mut Names,
     listing: &Listing,
 ) -> Result<(), Error> {
-    if let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject {
-        env.warn(&only_templates(mark.get(), family));
-    }
+    warn_of_marks(env, listing);
     let screen = match listing.output {
         Some(_) => Screen::NONE,
         None => env.screen(),
@@ -40,13 +39,31 @@ pub fn list(
     })
 }
 
+/// A listing as text.
+pub fn text(
+    client: &mut Client,
+    names: &mut Names,
+    listing: &Listing,
+    screen: Screen,
+) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    let mut format = render::format(listing.format, listing.view, screen);
+    print_to(&mut text, |out| {
+        write(out, client, names, listing, &mut *format)
+    })?;
+    Ok(text)
+}
+
 /// The kernel shows the marks of templates alone.
-fn only_templates(mark: u32, family: Family) -> Vec<u8> {
+pub fn warn_of_marks(env: &mut Env, listing: &Listing) {
+    let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject else {
+        return;
+    };
     let of_ipv6 = match family {
         Family::V4 => "",
         Family::V6 => " of IPv6",
     };
-    format!("only what persistence remembers of mark {mark}{of_ipv6}: the kernel does not show which other connections have it").into_bytes()
+    env.warn(format!("only what persistence remembers of mark {mark}{of_ipv6}: the kernel does not show which other connections have it").as_bytes());
 }
 
 /// Saves with names that a restore reads as what they stand for, or with numbers alone.

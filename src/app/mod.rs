@@ -16,6 +16,7 @@ mod restore;
 mod run;
 mod source;
 mod wait;
+mod watch;
 mod wrappers;
 
 pub use env::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
@@ -74,6 +75,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let mut client = env.open(Action::Read)?;
             list::list(env, &mut client, &mut names, &listing)?;
         }
+        Command::Watch(asked) => watch::watch(env, &mut names, &asked)?,
         Command::Save(save) => save_table(env, &save)?,
         Command::Restore { file } => {
             let source = Source::open(env, file.as_deref())?;

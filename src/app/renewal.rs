@@ -56,6 +56,7 @@ fn change(command: &Command) -> Option<&Change> {
         Command::Change(change) => Some(change),
         Command::Careful(careful) => careful.is_plain().then_some(&careful.change),
         Command::List(_)
+        | Command::Watch(_)
         | Command::Save(_)
         | Command::Restore { .. }
         | Command::Apply(_)

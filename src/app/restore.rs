@@ -295,6 +295,7 @@ impl<'a> Restore<'a> {
             | Command::Check(_)
             | Command::Drain(_)
             | Command::Doctor(_)
+            | Command::Watch(_)
             | Command::Help
             | Command::Version => {
                 return Err(Failure::on(line, Error::NotInAFile));

@@ -112,7 +112,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             choose what is shown: counters, rates, limits, tunnels, or instead of services the \
             connections, the timeouts or the synchronisation daemons. Without any command this \
             is what ipvsadm does. -l is the same.",
-        ..command(Verb::List, |line| Ok(Command::List(line.listing()?)))
+        ..command(Verb::List, |line| line.list())
     },
     CommandSpec {
         short: b"a",

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::commands::Verb;
 use super::spec::{OptionSpec, Refusal, Slots, Spec};
@@ -194,6 +195,7 @@ pub struct Line<'a> {
     pub netns: Option<&'a OsStr>,
     pub wait: Option<u32>,
     pub confirm: Option<u32>,
+    pub watch: Option<Duration>,
 }
 
 impl<'a> Line<'a> {
@@ -239,6 +241,7 @@ impl<'a> Line<'a> {
             netns: None,
             wait: None,
             confirm: None,
+            watch: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod commands;
 pub mod complete;
 pub mod help;
 mod line;
+mod listing;
 pub mod live;
 mod options;
 mod spec;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::str;
+use std::time::Duration;
 
 use crate::model::terms::Vocabulary;
 use crate::model::{Network, Protocol, States};
@@ -113,6 +114,15 @@ pub fn bounded<T: TryFrom<i64> + Into<i64>>(text: Option<&[u8]>, least: i64, mos
 }
 
 /// One of the words of a vocabulary.
+/// Seconds, perhaps with a fraction: from a tenth of one up to a day.
+pub fn period(text: &[u8]) -> Option<Duration> {
+    let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let text = str::from_utf8(text).ok()?;
+    let seconds: f64 = text.parse().ok()?;
+    let is_sound = text.bytes().all(|byte| is_number(&byte)) && (0.1..=86400.0).contains(&seconds);
+    is_sound.then(|| Duration::from_secs_f64(seconds))
+}
+
 pub fn choice<T: Vocabulary>(text: Option<&[u8]>) -> Option<T> {
     T::from_word(text?)
 }
@@ -300,6 +310,25 @@ mod tests {
         }
         for text in ["80", "[::1]81", "[::1", ":80", ""] {
             assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        let cases = [
+            ("0.5", 500),
+            ("1", 1_000),
+            (".1", 100),
+            ("86400", 86_400_000),
+        ];
+        for (text, milliseconds) in cases {
+            let expected = Some(Duration::from_millis(milliseconds));
+            assert_eq!(period(text.as_bytes()), expected, "{text:?}");
+        }
+        for bad in [
+            "0", "0.09", "86401", "", "-1", "+1", "1e2", "inf", "1,5", "1 ", "\u{ff}",
+        ] {
+            assert_eq!(period(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

@@ -3,20 +3,15 @@
 use super::commands::Verb;
 use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
-    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, EXIST, FORWARDING, KEEP, NO_SORT, NUMERIC,
-    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SERVICE_ADDRESS, STATE, STATS, STRICT, THRESHOLDS,
-    TIMEOUT, TOTALS, TUNNEL_CHECKSUM, TUNNEL_INFO, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE,
-    TUNNEL_TYPE, VERBOSE,
+    CONNECTIONS, EXIST, FORWARDING, KEEP, REAL_SERVER, SERVICE_ADDRESS, STRICT, TUNNEL_CHECKSUM,
+    TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
-use crate::command::{
-    Apply, Careful, Check, Columns, Command, Diff, Doctor, Drain, Drained, Format, Listing,
-    Subject, View,
-};
+use crate::command::{Apply, Careful, Check, Command, Diff, Doctor, Drain, Drained, Format};
 use crate::error::Error;
 use crate::model::{
-    Change, Checksum, Daemon, Filter, Flags, Forwarding, Host, Interface, Mask, Name, Protocol,
-    Server, ServerId, Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
+    Change, Checksum, Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId,
+    Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
 };
 
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
@@ -89,14 +84,14 @@ impl Line<'_> {
         }
     }
 
-    fn needs(&self, slot: Slot) -> Error {
+    pub(super) fn needs(&self, slot: Slot) -> Error {
         Error::Needed {
             option: slot.name,
             command: self.verb.spec().name,
         }
     }
 
-    fn conflict(&self, slot: Slot, other: Slot) -> Error {
+    pub(super) fn conflict(&self, slot: Slot, other: Slot) -> Error {
         Error::Conflict {
             option: slot.name,
             other: other.name,
@@ -285,104 +280,6 @@ impl Line<'_> {
         Ok((service, server))
     }
 
-    pub fn listing(&self) -> Result<Listing, Error> {
-        let subject = self.subject();
-        let has = |slot| self.given.has(slot);
-        let statistics = has(STATS) || has(RATE) || has(THRESHOLDS);
-        let conflict = match subject {
-            Subject::Connections(_) => statistics,
-            Subject::Timeouts | Subject::Daemons | Subject::Totals => {
-                statistics || has(PERSISTENT_CONNECTIONS)
-            }
-            Subject::Services(_) => false,
-        };
-        let columns = self.columns();
-        if conflict || has(COUNT) && columns != Columns::Plain {
-            return Err(Error::ListConflict);
-        }
-        self.check_filter(subject)?;
-        let view = View {
-            columns,
-            exact: has(EXACT),
-            sorted: !has(NO_SORT),
-        };
-        Ok(Listing {
-            subject,
-            filter: Filter {
-                server: self.server_filter()?,
-                ..self.filter
-            },
-            count: has(COUNT),
-            view,
-            numeric: has(NUMERIC),
-            format: self.format,
-            output: self.output(),
-        })
-    }
-
-    fn check_filter(&self, subject: Subject) -> Result<(), Error> {
-        let other = match subject {
-            Subject::Services(_) if self.given.has(CLIENT) || self.given.has(STATE) => {
-                return Err(self.needs(CONNECTIONS));
-            }
-            Subject::Services(_) | Subject::Connections(_) => return Ok(()),
-            Subject::Timeouts => TIMEOUT,
-            Subject::Daemons => DAEMON,
-            Subject::Totals => TOTALS,
-        };
-        match self.given.and(FILTER_SLOTS).first() {
-            None => Ok(()),
-            Some(slot) => Err(self.conflict(slot, other)),
-        }
-    }
-
-    /// The server that a listing or a drain is about. The name of a port is that of the service's protocol.
-    fn server_filter(&self) -> Result<Option<Host>, Error> {
-        let Some(server) = self.server else {
-            return Ok(None);
-        };
-        if let ServerSoFar::Portless(address) = server {
-            return Ok(Some(Host {
-                address,
-                port: None,
-            }));
-        }
-        let any_tcp = ServiceId::address(Protocol::TCP, ([0; 4], 0).into());
-        let ServerId { address, port } = self.server_of(self.service.unwrap_or(any_tcp), server)?;
-        Ok(Some(Host {
-            address,
-            port: Some(port),
-        }))
-    }
-
-    fn subject(&self) -> Subject {
-        if self.given.has(CONNECTIONS) {
-            return Subject::Connections(self.service);
-        }
-        if self.given.has(TIMEOUT) {
-            return Subject::Timeouts;
-        }
-        if self.given.has(DAEMON) {
-            return Subject::Daemons;
-        }
-        if self.given.has(TOTALS) {
-            return Subject::Totals;
-        }
-        Subject::Services(self.service)
-    }
-
-    fn columns(&self) -> Columns {
-        let choices = [
-            (STATS, Columns::Stats),
-            (RATE, Columns::Rates),
-            (THRESHOLDS, Columns::Thresholds),
-            (PERSISTENT_CONNECTIONS, Columns::PersistentConnections),
-            (TUNNEL_INFO, Columns::Tunnels),
-        ];
-        let chosen = choices.iter().find(|(slot, _)| self.given.has(*slot));
-        chosen.map_or(Columns::Plain, |(_, columns)| *columns)
-    }
-
     pub fn daemon(&self) -> Daemon {
         Daemon {
             role: self.daemon_role,
@@ -484,12 +381,6 @@ const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_C
 fn foreign_flags(flags: &[u8]) -> Error {
     illegal("sched-flags", "incompatible scheduler flag `{}'", flags)
 }
-
-const FILTER_SLOTS: Slots = Slots::NONE
-    .with(REAL_SERVER)
-    .with(CLIENT)
-    .with(STATE)
-    .with(COUNT);
 
 const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(TUNNEL_REMOTE)

@@ -255,6 +255,12 @@ impl Client {
         proc::read_totals(self.namespace.as_ref())
     }
 
+    /// Whether the kernel has IPVS at the moment: its module may be unloaded at any time.
+    #[doc(hidden)]
+    pub fn is_there(&self) -> bool {
+        proc::has_ipvs(self.namespace.as_ref())
+    }
+
     /// The settings that drains depend on.
     #[doc(hidden)]
     pub fn tuning(&self) -> Tuning {

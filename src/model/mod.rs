@@ -18,6 +18,8 @@ mod name;
 mod notation;
 mod order;
 #[doc(hidden)]
+pub mod rates;
+#[doc(hidden)]
 pub mod reversal;
 mod server;
 mod service;

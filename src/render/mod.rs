@@ -14,12 +14,14 @@ pub mod report;
 pub mod save;
 mod sheet;
 pub mod steps;
+mod time;
 
 pub use format::{Format, format};
 pub use harmless::harmless;
 pub use json::Json;
 pub use out::Out;
 pub use people::Screen;
+pub use time::utc;
 
 use crate::model::Mask;
 

@@ -56,6 +56,7 @@ impl Meaning {
             Command::Change(change) => self.change(line, change),
             Command::Careful(careful) => self.careful(line, careful),
             Command::List(_)
+            | Command::Watch(_)
             | Command::Save(_)
             | Command::Restore { .. }
             | Command::Apply(_)

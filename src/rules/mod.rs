@@ -45,6 +45,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
             of: Drained::Deleted { .. },
             ..
         }) => Err(Error::OptionInAFile("wait")),
+        Command::Watch(_) => Err(Error::OptionInAFile("watch")),
         Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save(_) => {
             Ok(Some(command))
         }

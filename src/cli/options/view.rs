@@ -22,11 +22,13 @@ pub const PERSISTENT_CONNECTIONS: Slot = Slot::new(17, "persistent-conn");
 pub const NO_SORT: Slot = Slot::new(18, "nosort");
 pub const EXACT: Slot = Slot::new(20, "exact");
 pub const TUNNEL_INFO: Slot = Slot::new(28, "tun-info");
-const FORMAT: Slot = Slot::new(34, "format");
+pub const FORMAT: Slot = Slot::new(34, "format");
 pub const CLIENT: Slot = Slot::new(40, "client");
 pub const STATE: Slot = Slot::new(41, "state");
 pub const COUNT: Slot = Slot::new(42, "count");
 pub const TOTALS: Slot = Slot::new(43, "totals");
+pub const OUTPUT: Slot = Slot::new(44, "output");
+pub const WATCH: Slot = Slot::new(45, "watch");
 
 /// An option that chooses what is listed.
 const SUBJECT: OptionSpec = OptionSpec {
@@ -180,7 +182,7 @@ const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         long: "output",
-        slot: Slot::new(44, "output"),
+        slot: OUTPUT,
         value: Value::Required(Form {
             name: "file",
             allowed: "",
@@ -245,6 +247,25 @@ const OPTIONS: &[OptionSpec] = &[
         manual: "\
             With -c: lists the connections in one of these states, named as -L -c shows them, \
             with commas between: SYN_RECV,FIN_WAIT. Small letters will do.",
+        ..VIEW
+    },
+    OptionSpec {
+        long: "watch",
+        slot: WATCH,
+        value: Value::Optional(Form {
+            name: "seconds",
+            allowed: "seconds, from 0.1 to 86400, as in 0.5",
+            completes: Completes::Nothing,
+        }),
+        take: |line, text| {
+            let seconds = values::period(text.unwrap_or(b"1"));
+            line.watch = Some(seconds.ok_or("invalid seconds `{}'")?);
+            Ok(())
+        },
+        help: "again and again",
+        manual: "\
+            Lists again every so many seconds, every second by default, until the program is \
+            stopped. See WATCHING.",
         ..VIEW
     },
 ];

@@ -7,9 +7,16 @@ mod totals;
 use std::fs::File;
 use std::io;
 
+use super::netns::{Netns, run_in};
+
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
 pub(super) use totals::read as read_totals;
+
+/// Whether there is IPVS.
+pub(super) fn has_ipvs(namespace: Option<&Netns>) -> bool {
+    run_in(namespace, || open("ip_vs")).is_ok()
+}
 
 /// Opens a file of the network namespace that the thread is in, and that of the process in a
 /// `/proc` that has no threads.
