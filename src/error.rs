@@ -118,7 +118,7 @@ pub enum Error {
     WriteFile { file: Word, source: io::Error },
     #[error("not saved, because no restore would bring it back:\n{0}")]
     Unsaid(Word),
-    #[error("--confirm asks on a terminal, and there is none: {}", plain(.0))]
+    #[error("--confirm needs a terminal to ask on: {}", plain(.0))]
     NoTerminal(#[source] io::Error),
     #[error("no service has such a server")]
     NoSuchServer,

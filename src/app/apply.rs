@@ -196,19 +196,7 @@ fn connections(entries: &HashMap<ServiceId, &Entry>, change: &Change) -> u64 {
         let counts = counts.map(|s| u64::from(s.active) + u64::from(s.inactive));
         counts.sum()
     };
-    match change {
-        Change::DeleteService(id) => of(id, None),
-        Change::DeleteServer(id, server) => of(id, Some(*server)),
-        Change::AddService(_)
-        | Change::EditService(_)
-        | Change::AddServer(..)
-        | Change::EditServer(..)
-        | Change::Flush
-        | Change::Zero(_)
-        | Change::SetTimeouts(_)
-        | Change::StartDaemon(_)
-        | Change::StopDaemon(_) => 0,
-    }
+    change.deletes().map_or(0, |(id, server)| of(&id, server))
 }
 
 /// The current table, as far as the file describes it.

@@ -43,4 +43,21 @@ impl Change {
             Self::Flush | Self::SetTimeouts(_) | Self::StartDaemon(_) | Self::StopDaemon(_) => None,
         }
     }
+
+    /// What it deletes: a server of a service, or a service with all of its servers.
+    pub fn deletes(&self) -> Option<(ServiceId, Option<ServerId>)> {
+        match self {
+            Self::DeleteService(id) => Some((*id, None)),
+            Self::DeleteServer(id, server) => Some((*id, Some(*server))),
+            Self::AddService(_)
+            | Self::EditService(_)
+            | Self::AddServer(..)
+            | Self::EditServer(..)
+            | Self::Flush
+            | Self::Zero(_)
+            | Self::SetTimeouts(_)
+            | Self::StartDaemon(_)
+            | Self::StopDaemon(_) => None,
+        }
+    }
 }

@@ -209,29 +209,19 @@ impl fmt::Display for AtOnce {
 pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
     let mut deletions = Deletions::default();
     for change in changes {
-        let (id, server) = match change {
-            Change::DeleteServer(id, server) => (id, Some(server)),
-            Change::DeleteService(id) => (id, None),
-            Change::AddService(_)
-            | Change::EditService(_)
-            | Change::AddServer(..)
-            | Change::EditServer(..)
-            | Change::Flush
-            | Change::Zero(_)
-            | Change::SetTimeouts(_)
-            | Change::StartDaemon(_)
-            | Change::StopDaemon(_) => continue,
+        let Some((id, server)) = change.deletes() else {
+            continue;
         };
         let mut entries = table.iter();
-        let Some(entry) = entries.find(|entry| entry.service.service.id == *id) else {
+        let Some(entry) = entries.find(|entry| entry.service.service.id == id) else {
             deletions.later.push(*change);
             continue;
         };
-        let is_leaving = |state: &&ServerState| server.is_none_or(|id| state.server.id == *id);
+        let is_leaving = |state: &&ServerState| server.is_none_or(|id| state.server.id == id);
         let leaving = || entry.servers.iter().filter(is_leaving);
         let wider = match server {
             Some(_) => None,
-            None => takes_over(table, id, changes),
+            None => takes_over(table, &id, changes),
         };
         let refuses =
             server.is_some() && is_refusing(entry, changes) && leaving().any(|s| is_usable(&s));
@@ -245,7 +235,7 @@ pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
             });
             continue;
         }
-        let servers = leaving().map(|state| (*id, state.server.id));
+        let servers = leaving().map(|state| (id, state.server.id));
         deletions.places.extend(servers);
         deletions.later.push(*change);
     }

@@ -275,7 +275,7 @@ const BETWEEN: &str = "\
 /// The new table is confirmed at a terminal, or everything is as it was.
 fn confirming(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
-    let alone = "--confirm asks on a terminal, and there is none: No such device or address\n";
+    let alone = "--confirm needs a terminal to ask on: No such device or address\n";
     ours(&here, &["-R"], OLD)?.success()?;
     let output = ours(&here, &["--apply", "--confirm", "5"], NEW)?;
     expect(&output, 2, "", alone)?;
