@@ -1,24 +1,35 @@
 # Completion of ipvsadm for bash. What may stand on the line is known to ipvsadm itself.
 
+# A word as it is typed: blanks in quotes or behind a backslash are part of it.
+_ipvsadm_word='(([^[:blank:]"'\''\]|\\.?|"([^"\]|\\.)*("|$)|'\''[^'\'']*('\''|$))*)'
+
 _ipvsadm() {
-    local line=${COMP_LINE:0:COMP_POINT} word quotes start
+    local line=${COMP_LINE:0:COMP_POINT} rest word quotes start
     local -a words rows values abouts
     # Behind a redirection stands a file.
-    if [[ $line =~ [\<\>][[:blank:]]*[^[:blank:]]*$ ]]; then
+    if [[ $line =~ [\<\>][[:blank:]]*$_ipvsadm_word$ ]]; then
         compopt -o default
         return
     fi
     # The shell breaks words at colons; addresses are taken from the line as it was typed.
-    read -ra words <<<"$line"
-    [[ $line == *[[:blank:]] ]] && words+=("")
+    rest=$line
+    while [[ $rest =~ ^[[:blank:]]*$_ipvsadm_word ]]; do
+        words+=("${BASH_REMATCH[1]}")
+        rest=${rest:${#BASH_REMATCH[0]}}
+        [[ $rest ]] || break
+    done
     word=${words[-1]}
     words=("${words[@]//[\"\'\\]/}")
-    # A path with a blank was cut at it, and what is before the blank is another program.
     [[ ${words[0]##*/} == ipvsadm ]] || return
     mapfile -t rows < <(
         exec 2>/dev/null
         printf '%s\0' "${words[@]:1}" | command "${words[0]/#\~\//$HOME/}" --complete-words
     )
+    # A row without a value asks for files.
+    if [[ ${rows[0]} == $'\t'* ]]; then
+        compopt -o default
+        return
+    fi
     values=("${rows[@]%%$'\t'*}")
     abouts=("${rows[@]#*$'\t'}")
 

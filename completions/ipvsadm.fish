@@ -1,6 +1,6 @@
 # Completion of ipvsadm for fish. What may stand on the line is known to ipvsadm itself.
 
-function __ipvsadm_candidates
+function __ipvsadm_rows
     set -l words (commandline -opc)
     set -l current (commandline -ct | string replace -ra '[\'"\\\\]' '')
     set -l program (string replace -r '^~/' ~/ -- $words[1])
@@ -9,4 +9,10 @@ function __ipvsadm_candidates
     and printf '%s\0' $words[2..-1] "$current" | command $program --complete-words 2>/dev/null
 end
 
-complete -c ipvsadm -f -a '(__ipvsadm_candidates)'
+# A row without a value asks for files.
+function __ipvsadm_wants_file
+    __ipvsadm_rows | string match -q \t'*'
+end
+
+complete -c ipvsadm -f -a '(__ipvsadm_rows | string match -v \t"*")'
+complete -c ipvsadm -n __ipvsadm_wants_file -F

@@ -3,25 +3,23 @@
 //!
 //! It speaks to no kernel and loads nothing. Where there is no IPVS the live values are missing.
 
+mod values;
+
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::commands::{COMMANDS, Verb};
+use self::values::values;
+use super::commands::COMMANDS;
 use super::line::Line;
-use super::live::{self, Live, LiveId, LiveService};
+use super::live::Live;
 use super::options::NETNS;
 use super::spec::{self, Needs, OptionSpec, Slots, Spec, Value};
 use super::words::{Event, Words};
 use crate::command::Globals;
-use crate::model::{Family, Name, Protocol, ServiceId, terms};
+use crate::model::Protocol;
 use crate::names::Names;
 use crate::render::Out;
-
-/// Where `ip netns` keeps network namespaces by name.
-const NAMESPACES: &str = "/run/netns";
 
 /// What completes a value.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +38,16 @@ pub enum Completes {
     Interfaces,
     /// The names of network namespaces.
     Namespaces,
+    Files,
+}
+
+/// What may come next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// One of these words.
+    Words(Vec<Candidate>),
+    /// A file, or one behind what is attached to an option. Shells know best how to complete it.
+    File,
 }
 
 /// A word that may come next, and its description.
@@ -74,19 +82,25 @@ pub fn globals(words: &[&[u8]]) -> Globals {
     }
 }
 
-/// Prints `value TAB description` for each candidate that the last word may become.
+/// Prints `value TAB description` for each candidate that the last word may become. A row without
+/// a value asks for the shell's own file names.
 pub fn print(out: &mut Out, words: &[&[u8]], live: &Live) -> io::Result<()> {
-    for candidate in candidates(words, live) {
-        out.text(candidate.text).text("\t").text(candidate.about);
-        out.end_row()?;
+    match answer(words, live) {
+        Answer::Words(candidates) => {
+            for candidate in candidates {
+                out.text(candidate.text).text("\t").text(candidate.about);
+                out.end_row()?;
+            }
+        }
+        Answer::File => out.text("\tfile").end_row()?,
     }
     out.flush()
 }
 
 /// What the last of these words may become.
-pub fn candidates(words: &[&[u8]], live: &Live) -> Vec<Candidate> {
+pub fn answer(words: &[&[u8]], live: &Live) -> Answer {
     let Some((current, before)) = words.split_last() else {
-        return Vec::new();
+        return Answer::Words(Vec::new());
     };
     let names = Names::numeric();
     let line = line_before(before, &names);
@@ -98,17 +112,21 @@ pub fn candidates(words: &[&[u8]], live: &Live) -> Vec<Candidate> {
         }) if !(current.is_empty() && matches!(spec.value(), Value::Optional(_))) => {
             let attached = &current[..current.len() - value.len()];
             let completes = spec.value().form().map(|form| form.completes);
+            if let Some(Completes::Files) = completes {
+                return Answer::File;
+            }
             let values = completes.map(|completes| values(line.as_ref(), completes, value, live));
             let values = values.unwrap_or_default().into_iter();
             values.map(|value| prefixed(attached, value)).collect()
         }
         _ => match &line {
+            Some(line) if line.wants_file() && !current.starts_with(b"-") => return Answer::File,
             Some(line) => options(line, current),
             None => commands(current),
         },
     };
     let fits = |candidate: &Candidate| candidate.text.starts_with(current);
-    candidates.into_iter().filter(fits).collect()
+    Answer::Words(candidates.into_iter().filter(fits).collect())
 }
 
 fn prefixed(prefix: &[u8], candidate: Candidate) -> Candidate {
@@ -188,157 +206,6 @@ fn takes(line: &Line, spec: &OptionSpec) -> bool {
     must.or(may).has(slot)
 }
 
-fn values(line: Option<&Line>, completes: Completes, value: &[u8], live: &Live) -> Vec<Candidate> {
-    let services = &String::from_utf8_lossy(&live.services);
-    match completes {
-        Completes::Nothing => Vec::new(),
-        Completes::Words(words) => explained(words()),
-        Completes::Services(protocol) => services_of(line, protocol, services),
-        Completes::Servers => line.map_or(Vec::new(), |line| servers(line, services)),
-        Completes::SchedulerFlags => {
-            let scheduler = line.and_then(|line| line.scheduler.as_ref());
-            let flags = terms::flags_of(scheduler.map_or(b"", Name::as_bytes)).iter();
-            let flags: Vec<_> = flags.map(|flag| (flag.word, flag.about)).collect();
-            list_of(&flags, value)
-        }
-        Completes::States => list_of(terms::STATES, value),
-        Completes::Interfaces => interfaces(&live.interfaces),
-        Completes::Namespaces => namespaces(),
-    }
-}
-
-/// The services that exist, except for a command that adds one.
-fn services_of(line: Option<&Line>, protocol: Option<Protocol>, services: &str) -> Vec<Candidate> {
-    if line.is_some_and(|line| line.verb == Verb::AddService) {
-        return Vec::new();
-    }
-    let mut services = live::services(services);
-    // A mark may stand there once for each family.
-    services.dedup_by_key(|service| service.id);
-    let is_wanted = |id: LiveId| match id {
-        LiveId::Address(of, _) => protocol == Some(of),
-        LiveId::Mark(_) => protocol.is_none(),
-    };
-    let services = services.iter().filter(|service| is_wanted(service.id));
-    services
-        .map(|service| {
-            let about = match service.servers.len() {
-                1 => format!("{}, 1 server", service.scheduler),
-                count => format!("{}, {count} servers", service.scheduler),
-            };
-            Candidate::new(service.id.to_string(), about)
-        })
-        .collect()
-}
-
-/// The servers of the service on the line, except for a command that adds one. Without a service
-/// a drain takes the hosts of all.
-fn servers(line: &Line, services: &str) -> Vec<Candidate> {
-    if line.verb == Verb::AddServer {
-        return Vec::new();
-    }
-    let Some(id) = line.service else {
-        return if line.verb == Verb::Drain {
-            hosts(&live::services(services))
-        } else {
-            Vec::new()
-        };
-    };
-    let services = live::services(services);
-    let service = services.iter().find(|service| match (id, service.id) {
-        (ServiceId::Mark { mark, family }, LiveId::Mark(live)) => {
-            mark.get() == live && service.is_ipv6() == (family == Family::V6)
-        }
-        (
-            ServiceId::Address {
-                protocol,
-                address,
-                port,
-            },
-            LiveId::Address(live, at),
-        ) => protocol == live && at == SocketAddr::new(address, port),
-        _ => false,
-    });
-    let servers = service.into_iter().flat_map(|service| &service.servers);
-    servers
-        .map(|server| {
-            let about = format!("{}, weight {}", server.forwarding, server.weight);
-            Candidate::new(server.address.to_string(), about)
-        })
-        .collect()
-}
-
-/// The hosts of all servers, each with the number of services that have it.
-fn hosts(services: &[LiveService]) -> Vec<Candidate> {
-    let hosts = live::hosts(services).into_iter();
-    hosts
-        .map(|(host, count)| match count {
-            1 => Candidate::new(host, "in 1 service"),
-            count => Candidate::new(host, format!("in {count} services")),
-        })
-        .collect()
-}
-
-/// Words that are not in the list yet.
-fn list_of(words: &[(&str, &str)], value: &[u8]) -> Vec<Candidate> {
-    let typed = value.iter().rposition(|&byte| byte == b',');
-    let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
-    let is_listed = |word: &str| {
-        let mut listed = before.split(|&byte| byte == b',');
-        listed.any(|listed| listed == word.as_bytes())
-    };
-    let words = words.iter();
-    let free: Vec<_> = words.filter(|(word, _)| !is_listed(word)).collect();
-    let fits = |word: &str| word.as_bytes().starts_with(current);
-    let mut lists = Vec::new();
-    for (word, about) in free.iter().filter(|(word, _)| fits(word)) {
-        lists.push(((*word).to_owned(), *about));
-    }
-    // Shells add a blank behind the only candidate, which would end a list too early.
-    if let [(only, _)] = &lists[..] {
-        let more = free.iter().filter(|(word, _)| word != only);
-        let longer: Vec<_> = more
-            .map(|(word, about)| (format!("{only},{word}"), *about))
-            .collect();
-        lists.extend(longer);
-    }
-    let candidates = lists.iter();
-    candidates
-        .map(|(list, about)| prefixed(before, Candidate::new(list, *about)))
-        .collect()
-}
-
-fn explained(words: Vec<(&str, &str)>) -> Vec<Candidate> {
-    let words = words.into_iter();
-    words
-        .map(|(word, about)| Candidate::new(word, about))
-        .collect()
-}
-
-fn interfaces(text: &[u8]) -> Vec<Candidate> {
-    let text = String::from_utf8_lossy(text);
-    let names = text.lines().filter_map(|line| line.split_once(':'));
-    let names = names.map(|(name, _)| name.trim_start());
-    names.filter_map(plain).collect()
-}
-
-fn namespaces() -> Vec<Candidate> {
-    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
-    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
-    names.sort();
-    names
-        .iter()
-        .filter_map(|name| plain(name.to_str()?))
-        .collect()
-}
-
-/// A name that means nothing to shells and terminals: nearly any byte may be in one.
-fn plain(name: &str) -> Option<Candidate> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
-    let all_are = name.bytes().all(is_plain);
-    all_are.then(|| Candidate::new(name, ""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,11 +229,23 @@ FWM  00000007 wrr
         }
     }
 
+    fn answer_to(line: &str) -> Answer {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        answer(&words, &live())
+    }
+
+    fn candidates(line: &str) -> Vec<Candidate> {
+        match answer_to(line) {
+            Answer::Words(candidates) => candidates,
+            Answer::File => panic!("a file after {line:?}"),
+        }
+    }
+
     /// The candidates for the last word of a line, without what is said about them.
     fn texts(line: &str) -> Vec<String> {
-        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let candidates = candidates(&words, &live());
-        let texts = candidates.into_iter().map(|c| String::from_utf8(c.text));
+        let texts = candidates(line)
+            .into_iter()
+            .map(|c| String::from_utf8(c.text));
         texts.map(Result::unwrap).collect()
     }
 
@@ -466,27 +345,27 @@ FWM  00000007 wrr
     }
 
     #[test]
-    fn interfaces_with_hostile_names_are_not_offered() {
-        let text = b"\
-Inter-|   Receive  |  Transmit
- face |bytes packets errs|bytes packets
-    lo:     0       0    0    0     0
-eth0.100@x-_+: 0    0    0    0     0
-$(reboot): 0        0    0    0     0
-e\x1b[2J:   0        0    0    0     0
-\xff:        0        0    0    0     0
-";
-        let candidates = interfaces(text);
-        let names: Vec<_> = candidates.iter().map(|c| c.text.as_slice()).collect();
-        assert_eq!(names, [&b"lo"[..], b"eth0.100@x-_+"]);
+    fn files_are_left_to_the_shell() {
+        for line in [
+            "--apply ",
+            "--diff ru",
+            "--check --strict ",
+            "-R ru",
+            "-Ln --output ",
+            "-S --output=ru",
+            "-S --output -ru",
+        ] {
+            assert_eq!(answer_to(line), Answer::File, "{line}");
+        }
+        assert_eq!(texts("--check -"), ["--strict", "-j", "--format"]);
+        assert_eq!(texts("--check rules "), ["--strict", "-j", "--format"]);
+        assert_eq!(texts("--check rules ru"), [""; 0]);
+        assert_eq!(texts("-S ru"), [""; 0]);
     }
 
     #[test]
     fn candidates_say_what_they_are() {
-        let about = |line: &str| {
-            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            candidates(&words, &live()).swap_remove(0).about
-        };
+        let about = |line: &str| candidates(line).swap_remove(0).about;
         assert_eq!(about("-D -t 10"), "rr, 2 servers");
         assert_eq!(about("-d -t 10.0.0.1:80 -r 10.1.0.2"), "Route, weight 0");
         assert_eq!(about("-Z"), "zero the counters of one service or all");

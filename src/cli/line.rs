@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::commands::Verb;
-use super::spec::{OptionSpec, Refusal, Slots, Spec};
+use super::spec::{self, OptionSpec, Refusal, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
 use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
@@ -405,6 +405,11 @@ impl<'a> Line<'a> {
             }
         });
         Ok(())
+    }
+
+    /// Whether a file may be named that is not named yet.
+    pub fn wants_file(&self) -> bool {
+        self.verb.spec().operands == spec::Operands::File && self.operands.get(0).is_none()
     }
 
     /// Whether a server without a port is every port of its host.

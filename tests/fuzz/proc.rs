@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use anyhow::Result;
-use ipvsadm::cli::complete;
+use ipvsadm::cli::complete::{self, Answer};
 use ipvsadm::cli::live::Live;
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::parse_connection;
@@ -94,8 +94,9 @@ fn open() -> Result<Reader> {
                 .split_last()
                 .map(|(last, rest)| (*last, rest))
                 .expect("words");
-            for candidate in complete::candidates(line, &live) {
-                assert!(candidate.text.starts_with(last));
+            if let Answer::Words(candidates) = complete::answer(line, &live) {
+                let mut candidates = candidates.iter();
+                assert!(candidates.all(|candidate| candidate.text.starts_with(last)));
             }
         }
     }))

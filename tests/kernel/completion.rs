@@ -193,7 +193,7 @@ fn at_home(program: Program, home: &Path) -> Program {
         .env("LC_ALL", "C.UTF-8")
 }
 
-/// A folder with the shell's settings, a file, and something by the name of `sudo`.
+/// A folder with the shell's settings, files, and something by the name of `sudo`.
 fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
     let home = Path::new("/tmp/home").join(shell.name);
     // An earlier test of this boot may have left one.
@@ -202,6 +202,7 @@ fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
     fs::write(home.join("settings"), shell.settings)?;
     fs::write(home.join(".zshrc"), shell.settings)?;
     fs::write(home.join("rules.saved"), "")?;
+    fs::write(home.join("my rules"), "")?;
     // Shells complete behind commands that there are.
     symlink("/bin/true", home.join("sudo"))?;
     chown(&home, Some(NOBODY), Some(NOBODY))?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ipvsadm::cli::complete::candidates;
+use ipvsadm::cli::complete::{Answer, answer};
 use ipvsadm::cli::help::help;
 use ipvsadm::cli::live::Live;
 use ipvsadm::cli::{OptionSpec, Spec, Verb, specs};
@@ -46,7 +46,9 @@ fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
 
 fn is_offered(before: &[&str], word: &str) -> bool {
     let words: Vec<&[u8]> = before.iter().chain([&word]).map(|w| w.as_bytes()).collect();
-    let found = candidates(&words, &Live::default());
+    let Answer::Words(found) = answer(&words, &Live::default()) else {
+        return false;
+    };
     found
         .iter()
         .any(|found| found.text == word.as_bytes() && !found.about.is_empty())

@@ -186,7 +186,7 @@ const OPTIONS: &[OptionSpec] = &[
         value: Value::Required(Form {
             name: "file",
             allowed: "",
-            completes: Completes::Nothing,
+            completes: Completes::Files,
         }),
         may: &[Verb::List, Verb::Save],
         take: |line, text| {

@@ -1,0 +1,193 @@
+//! What the value of an option may be: by what the kernel shows to everyone, and by the words there
+//! are.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::{Candidate, Completes, prefixed};
+use crate::cli::commands::Verb;
+use crate::cli::line::Line;
+use crate::cli::live::{self, Live, LiveId, LiveService};
+use crate::model::{Family, Name, Protocol, ServiceId, terms};
+
+/// Where `ip netns` keeps network namespaces by name.
+const NAMESPACES: &str = "/run/netns";
+
+/// What the value of an option on this line may be.
+pub fn values(
+    line: Option<&Line>,
+    completes: Completes,
+    value: &[u8],
+    live: &Live,
+) -> Vec<Candidate> {
+    let services = &String::from_utf8_lossy(&live.services);
+    match completes {
+        // Files are for the shell to find.
+        Completes::Nothing | Completes::Files => Vec::new(),
+        Completes::Words(words) => explained(words()),
+        Completes::Services(protocol) => services_of(line, protocol, services),
+        Completes::Servers => line.map_or(Vec::new(), |line| servers(line, services)),
+        Completes::SchedulerFlags => {
+            let scheduler = line.and_then(|line| line.scheduler.as_ref());
+            let flags = terms::flags_of(scheduler.map_or(b"", Name::as_bytes)).iter();
+            let flags: Vec<_> = flags.map(|flag| (flag.word, flag.about)).collect();
+            list_of(&flags, value)
+        }
+        Completes::States => list_of(terms::STATES, value),
+        Completes::Interfaces => interfaces(&live.interfaces),
+        Completes::Namespaces => namespaces(),
+    }
+}
+
+/// The services that exist, except for a command that adds one.
+fn services_of(line: Option<&Line>, protocol: Option<Protocol>, services: &str) -> Vec<Candidate> {
+    if line.is_some_and(|line| line.verb == Verb::AddService) {
+        return Vec::new();
+    }
+    let mut services = live::services(services);
+    // A mark may stand there once for each family.
+    services.dedup_by_key(|service| service.id);
+    let is_wanted = |id: LiveId| match id {
+        LiveId::Address(of, _) => protocol == Some(of),
+        LiveId::Mark(_) => protocol.is_none(),
+    };
+    let services = services.iter().filter(|service| is_wanted(service.id));
+    services
+        .map(|service| {
+            let about = match service.servers.len() {
+                1 => format!("{}, 1 server", service.scheduler),
+                count => format!("{}, {count} servers", service.scheduler),
+            };
+            Candidate::new(service.id.to_string(), about)
+        })
+        .collect()
+}
+
+/// The servers of the service on the line, except for a command that adds one. Without a service
+/// a drain takes the hosts of all.
+fn servers(line: &Line, services: &str) -> Vec<Candidate> {
+    if line.verb == Verb::AddServer {
+        return Vec::new();
+    }
+    let Some(id) = line.service else {
+        return if line.verb == Verb::Drain {
+            hosts(&live::services(services))
+        } else {
+            Vec::new()
+        };
+    };
+    let services = live::services(services);
+    let service = services.iter().find(|service| match (id, service.id) {
+        (ServiceId::Mark { mark, family }, LiveId::Mark(live)) => {
+            mark.get() == live && service.is_ipv6() == (family == Family::V6)
+        }
+        (
+            ServiceId::Address {
+                protocol,
+                address,
+                port,
+            },
+            LiveId::Address(live, at),
+        ) => protocol == live && at == SocketAddr::new(address, port),
+        _ => false,
+    });
+    let servers = service.into_iter().flat_map(|service| &service.servers);
+    servers
+        .map(|server| {
+            let about = format!("{}, weight {}", server.forwarding, server.weight);
+            Candidate::new(server.address.to_string(), about)
+        })
+        .collect()
+}
+
+/// The hosts of all servers, each with the number of services that have it.
+fn hosts(services: &[LiveService]) -> Vec<Candidate> {
+    let hosts = live::hosts(services).into_iter();
+    hosts
+        .map(|(host, count)| match count {
+            1 => Candidate::new(host, "in 1 service"),
+            count => Candidate::new(host, format!("in {count} services")),
+        })
+        .collect()
+}
+
+/// Words that are not in the list yet.
+fn list_of(words: &[(&str, &str)], value: &[u8]) -> Vec<Candidate> {
+    let typed = value.iter().rposition(|&byte| byte == b',');
+    let (before, current) = value.split_at(typed.map_or(0, |comma| comma + 1));
+    let is_listed = |word: &str| {
+        let mut listed = before.split(|&byte| byte == b',');
+        listed.any(|listed| listed == word.as_bytes())
+    };
+    let words = words.iter();
+    let free: Vec<_> = words.filter(|(word, _)| !is_listed(word)).collect();
+    let fits = |word: &str| word.as_bytes().starts_with(current);
+    let mut lists = Vec::new();
+    for (word, about) in free.iter().filter(|(word, _)| fits(word)) {
+        lists.push(((*word).to_owned(), *about));
+    }
+    // Shells add a blank behind the only candidate, which would end a list too early.
+    if let [(only, _)] = &lists[..] {
+        let more = free.iter().filter(|(word, _)| word != only);
+        let longer: Vec<_> = more
+            .map(|(word, about)| (format!("{only},{word}"), *about))
+            .collect();
+        lists.extend(longer);
+    }
+    let candidates = lists.iter();
+    candidates
+        .map(|(list, about)| prefixed(before, Candidate::new(list, *about)))
+        .collect()
+}
+
+fn explained(words: Vec<(&str, &str)>) -> Vec<Candidate> {
+    let words = words.into_iter();
+    words
+        .map(|(word, about)| Candidate::new(word, about))
+        .collect()
+}
+
+fn interfaces(text: &[u8]) -> Vec<Candidate> {
+    let text = String::from_utf8_lossy(text);
+    let names = text.lines().filter_map(|line| line.split_once(':'));
+    let names = names.map(|(name, _)| name.trim_start());
+    names.filter_map(plain).collect()
+}
+
+fn namespaces() -> Vec<Candidate> {
+    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+    names.sort();
+    names
+        .iter()
+        .filter_map(|name| plain(name.to_str()?))
+        .collect()
+}
+
+/// A name that means nothing to shells and terminals: nearly any byte may be in one.
+fn plain(name: &str) -> Option<Candidate> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
+    let all_are = name.bytes().all(is_plain);
+    all_are.then(|| Candidate::new(name, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_with_hostile_names_are_not_offered() {
+        let text = b"\
+Inter-|   Receive  |  Transmit
+ face |bytes packets errs|bytes packets
+    lo:     0       0    0    0     0
+eth0.100@x-_+: 0    0    0    0     0
+$(reboot): 0        0    0    0     0
+e\x1b[2J:   0        0    0    0     0
+\xff:        0        0    0    0     0
+";
+        let candidates = interfaces(text);
+        let names: Vec<_> = candidates.iter().map(|c| c.text.as_slice()).collect();
+        assert_eq!(names, [&b"lo"[..], b"eth0.100@x-_+"]);
+    }
+}
