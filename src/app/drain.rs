@@ -7,7 +7,7 @@ use super::{Env, asked};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
-use crate::model::drain::{self, Note, Plan, Rest, Tuning};
+use crate::model::drain::{self, Note, Place, Plan, Rest, Tuning};
 use crate::model::{Change, Entry, Host, ServiceId};
 use crate::names::Names;
 use crate::render::save;
@@ -113,33 +113,48 @@ pub fn retire(
     }
     without_signals(env, |env| {
         delete(env, client, &at_once)?;
-        make(client, &plan.changes)?;
-        if !deletions.places.is_empty() {
-            match wait(env, client, &deletions.places, seconds)? {
-                End::Empty => {}
-                End::Over(rest) => {
-                    let fate = drain::fate(&tuning);
-                    let text = format!("after {seconds} s: {} left: {fate}", rest.left);
-                    env.warn(text.as_bytes());
-                    tell_reasons(env, &rest, &tuning);
-                }
-                End::Stopped(left) => {
-                    let text = format!("stopped: {left} left; nothing more is deleted");
-                    env.warn(text.as_bytes());
-                    tell_undo(env, &plan);
-                    return Ok(false);
-                }
-                End::Raised(place, weight) => {
-                    tell_raised(env, place, weight);
-                    tell_undo(env, &plan);
-                    return Ok(false);
-                }
-            }
+        let waited = make(client, &plan.changes)
+            .and_then(|()| outlast(env, client, &deletions.places, seconds, &tuning));
+        if !matches!(waited, Ok(true)) {
+            tell_undo(env, &plan);
+            return waited;
         }
         delete(env, client, &deletions.later)?;
         put_services_back(client, &plan)?;
         Ok(true)
     })
+}
+
+/// Waits for the connections of servers that go. False if these are to stay.
+fn outlast(
+    env: &mut Env,
+    client: &mut Client,
+    places: &[Place],
+    seconds: u32,
+    tuning: &Tuning,
+) -> Result<bool, Error> {
+    if places.is_empty() {
+        return Ok(true);
+    }
+    match wait(env, client, places, seconds)? {
+        End::Empty => Ok(true),
+        End::Over(rest) => {
+            let fate = drain::fate(tuning);
+            let text = format!("after {seconds} s: {} left: {fate}", rest.left);
+            env.warn(text.as_bytes());
+            tell_reasons(env, &rest, tuning);
+            Ok(true)
+        }
+        End::Stopped(left) => {
+            let text = format!("stopped: {left} left; nothing more is deleted");
+            env.warn(text.as_bytes());
+            Ok(false)
+        }
+        End::Raised(place, weight) => {
+            tell_raised(env, place, weight);
+            Ok(false)
+        }
+    }
 }
 
 /// Gives services the flags back that they had before the drain, unless another program has changed
@@ -204,7 +219,7 @@ fn tell_reasons(env: &mut Env, rest: &Rest, tuning: &Tuning) {
     }
 }
 
-fn tell_raised(env: &mut Env, (service, server): drain::Place, weight: i32) {
+fn tell_raised(env: &mut Env, (service, server): Place, weight: i32) {
     let text = format!("{service} -r {server}: another program has set the weight to {weight}");
     env.warn(text.as_bytes());
 }

@@ -1,6 +1,7 @@
 //! A difference on its way to the kernel: with a question before its deletions, or after their
 //! connections have ended.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::apply::{current, entries, line_of};
@@ -89,10 +90,12 @@ impl<'a> Run<'a> {
         let possible = execution.possible(places);
         tell(env, meaning, execution);
         let changes: Vec<Change> = possible.iter().map(|at| steps[*at].change).collect();
+        let place_of: HashMap<_, usize> =
+            changes.iter().map(Change::deletes).zip(possible).collect();
         let table = entries(client)?;
         let mut delete = |env: &mut Env, client: &mut Client, changes: &[Change]| {
-            let is_one = |place: &&usize| changes.contains(&steps[**place].change);
-            let places: Vec<usize> = possible.iter().filter(is_one).copied().collect();
+            let places = changes.iter().map(|change| place_of.get(&change.deletes()));
+            let places: Vec<usize> = places.flatten().copied().collect();
             let outcome = execution.send(client, &places);
             tell(env, meaning, execution);
             outcome

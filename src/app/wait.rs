@@ -1,5 +1,6 @@
 //! Waits until the connections of drained servers have ended.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::{Env, Pause, asked};
@@ -40,7 +41,8 @@ pub fn wait(
     let timeouts = asked(Action::Read, client.timeouts())?;
     let (start, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
     let mut watch = Watch {
-        places,
+        services: services(places),
+        places: places.iter().copied().collect(),
         is_large: false,
     };
     let mut report = Report::default();
@@ -92,21 +94,20 @@ struct Seen {
 }
 
 /// What looks at servers.
-struct Watch<'a> {
-    places: &'a [Place],
+struct Watch {
+    services: Vec<ServiceId>,
+    places: HashSet<Place>,
     /// Reading the connection table takes too long to do it only for the states.
     is_large: bool,
 }
 
-impl Watch<'_> {
+impl Watch {
     /// What is left. Servers that were deleted meanwhile are left out.
     fn look(&mut self, client: &mut Client, is_last: bool) -> Result<Seen, Error> {
-        let mut services: Vec<ServiceId> = self.places.iter().map(|(id, _)| *id).collect();
-        services.dedup();
         let (mut servers, mut raised) = (Vec::new(), None);
-        for id in services {
-            for state in servers_of(client, &id)? {
-                let place = (id, state.server.id);
+        for id in &self.services {
+            for state in servers_of(client, id)? {
+                let place = (*id, state.server.id);
                 if !self.places.contains(&place) {
                     continue;
                 }
@@ -151,6 +152,13 @@ impl Watch<'_> {
         }
         Ok(tally.left())
     }
+}
+
+/// The services of places that are in the order of a table.
+fn services(places: &[Place]) -> Vec<ServiceId> {
+    let mut services: Vec<ServiceId> = places.iter().map(|(id, _)| *id).collect();
+    services.dedup();
+    services
 }
 
 fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, Error> {

@@ -312,7 +312,7 @@ fn overtaken(
     old: &HashMap<ServiceId, &Configured>,
 ) -> Option<ServiceId> {
     let loses = |old: &&Configured| old.is_usable() && wins_over(new, &old.service.id);
-    let loser = match for_all_ports(new) {
+    let loser = match new.for_all_ports() {
         Some(id) => old.get(&id).copied().filter(loses),
         None => current.services.iter().find(loses),
     };
@@ -326,27 +326,11 @@ fn wins_over(winner: &ServiceId, loser: &ServiceId) -> bool {
         (_, ServiceId::Mark { .. }) => false,
         (ServiceId::Mark { family, .. }, ServiceId::Address { .. }) => *family == loser.family(),
         (ServiceId::Address { .. }, ServiceId::Address { .. }) => {
-            for_all_ports(winner).as_ref() == Some(loser)
+            winner.for_all_ports().as_ref() == Some(loser)
         }
     }
 }
 
 fn share_traffic(one: &ServiceId, other: &ServiceId) -> bool {
     wins_over(one, other) || wins_over(other, one)
-}
-
-/// The service for all ports of an address that has one for this port.
-fn for_all_ports(id: &ServiceId) -> Option<ServiceId> {
-    match *id {
-        ServiceId::Address {
-            protocol,
-            address,
-            port: 1..,
-        } => Some(ServiceId::Address {
-            protocol,
-            address,
-            port: 0,
-        }),
-        ServiceId::Address { .. } | ServiceId::Mark { .. } => None,
-    }
 }

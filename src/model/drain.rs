@@ -5,7 +5,7 @@ mod left;
 
 pub use left::{Counted, Left, Progress, Rest, Tally, fate};
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::{Change, Entry, Flags, Host, Server, ServerId, ServerState, Service, ServiceId};
@@ -207,13 +207,13 @@ impl fmt::Display for AtOnce {
 
 /// Which deletions can wait for connections to end.
 pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
+    let outlook = Outlook::new(table, changes);
     let mut deletions = Deletions::default();
     for change in changes {
         let Some((id, server)) = change.deletes() else {
             continue;
         };
-        let mut entries = table.iter();
-        let Some(entry) = entries.find(|entry| entry.service.service.id == id) else {
+        let Some(entry) = outlook.entries.get(&id) else {
             deletions.later.push(*change);
             continue;
         };
@@ -221,10 +221,10 @@ pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
         let leaving = || entry.servers.iter().filter(is_leaving);
         let wider = match server {
             Some(_) => None,
-            None => takes_over(table, &id, changes),
+            None => outlook.takes_over(&id),
         };
         let refuses =
-            server.is_some() && is_refusing(entry, changes) && leaving().any(|s| is_usable(&s));
+            server.is_some() && outlook.is_refusing(entry) && leaving().any(|s| is_usable(&s));
         if wider.is_some() || refuses {
             let numbers =
                 leaving().map(|state| u64::from(state.active) + u64::from(state.inactive));
@@ -242,45 +242,38 @@ pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
     deletions
 }
 
-/// Whether a service with a server of weight 0 refuses clients that it would have another server
-/// for.
-fn is_refusing(entry: &Entry, changes: &[Change]) -> bool {
-    let id = entry.service.service.id;
-    let goes = |server| changes.contains(&Change::DeleteServer(id, server));
-    let mut staying = entry.servers.iter().filter(|state| !goes(state.server.id));
-    is_dh(&entry.service.service) && staying.any(|state| is_usable(&state))
+/// A table, and what goes from it.
+struct Outlook<'a> {
+    entries: HashMap<ServiceId, &'a Entry>,
+    gone: HashSet<(ServiceId, Option<ServerId>)>,
 }
 
-/// The service that takes the traffic of another one once that is gone.
-fn takes_over(table: &[Entry], id: &ServiceId, changes: &[Change]) -> Option<ServiceId> {
-    let goes = |id| changes.contains(&Change::DeleteService(id));
-    let wider = table.iter().find(|entry| {
-        let other = entry.service.service.id;
-        other != *id
-            && !goes(other)
-            && has_every_port_of(&other, id)
-            && entry.servers.iter().any(|state| is_usable(&state))
-    });
-    wider.map(|entry| entry.service.service.id)
-}
+impl<'a> Outlook<'a> {
+    fn new(table: &'a [Entry], changes: &[Change]) -> Self {
+        let entries = table.iter().map(|entry| (entry.service.service.id, entry));
+        Self {
+            entries: entries.collect(),
+            gone: changes.iter().filter_map(Change::deletes).collect(),
+        }
+    }
 
-/// Whether a service takes the traffic of another one as soon as that is gone: it has the same
-/// address and every port. Marks do not tell which addresses they are on.
-fn has_every_port_of(wide: &ServiceId, narrow: &ServiceId) -> bool {
-    match (wide, narrow) {
-        (
-            ServiceId::Address {
-                protocol,
-                address,
-                port: 0,
-            },
-            ServiceId::Address {
-                protocol: narrow_protocol,
-                address: narrow_address,
-                ..
-            },
-        ) => (protocol, address) == (narrow_protocol, narrow_address),
-        (ServiceId::Address { .. } | ServiceId::Mark { .. }, _) => false,
+    /// Whether a service with a server of weight 0 refuses clients that it would have another
+    /// server for.
+    fn is_refusing(&self, entry: &Entry) -> bool {
+        let service = &entry.service.service;
+        let stays =
+            |state: &&ServerState| !self.gone.contains(&(service.id, Some(state.server.id)));
+        let mut staying = entry.servers.iter().filter(stays);
+        is_dh(service) && staying.any(|state| is_usable(&state))
+    }
+
+    /// The service for all ports that takes the traffic of another one once that is gone. Marks do
+    /// not tell which addresses they are on.
+    fn takes_over(&self, id: &ServiceId) -> Option<ServiceId> {
+        let wider = id.for_all_ports()?;
+        let entry = self.entries.get(&wider)?;
+        let is_able = entry.servers.iter().any(|state| is_usable(&state));
+        (is_able && !self.gone.contains(&(wider, None))).then_some(wider)
     }
 }
 

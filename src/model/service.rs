@@ -60,6 +60,23 @@ impl ServiceId {
         }
     }
 
+    /// The service for all ports of the address of a service for one port: it takes what the other
+    /// does not.
+    pub fn for_all_ports(&self) -> Option<Self> {
+        match *self {
+            Self::Address {
+                protocol,
+                address,
+                port: 1..,
+            } => Some(Self::Address {
+                protocol,
+                address,
+                port: 0,
+            }),
+            Self::Address { .. } | Self::Mark { .. } => None,
+        }
+    }
+
     /// The protocol whose port names apply; the kernel keeps marks as TCP.
     pub fn protocol(&self) -> Protocol {
         match *self {
