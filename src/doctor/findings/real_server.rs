@@ -29,7 +29,8 @@ pub const CHECKS: &[Check] = &[
         name: "rp-filter",
         why: "\
             With rp_filter 1 packets from a tunnel are dropped, because no route leads to their \
-            clients through it. The larger value of all and of the device counts.",
+            clients through it; with 2 too if the device has no address. The larger value of all \
+            and of the device counts.",
         judge: rp_filter,
     },
 ];
@@ -120,27 +121,40 @@ fn rp_filter(facts: &Facts) -> Vec<Found> {
     let ends = facts.links.iter().filter(|link| {
         link.is_up && matches!(link.kind.as_str(), "ipip" | "gre" | "sit" | "ip6tnl")
     });
-    let strict = ends.filter(|link| facts.larger(&link.name, "rp_filter") == Some(1));
-    strict
-        .map(|link| {
-            let own = of_device(&link.name, "rp_filter");
-            let evidence = ["net.ipv4.conf.all.rp_filter", &own];
-            Found {
-                level: Level::Certain,
-                what: format!("rp_filter drops what arrives through {}", link.name),
-                evidence: evidence.map(|name| setting(facts, name)).into(),
-                // The larger one counts: 2 is more than 1 of all.
-                mend: vec![format!("sysctl -w {own}=2")],
-            }
-        })
-        .collect()
+    ends.filter_map(|link| filtered(facts, link)).collect()
+}
+
+fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
+    const ALL: &str = "net.ipv4.conf.all.rp_filter";
+    let mut addresses = facts.addresses.iter();
+    let has_address = addresses.any(|at| at.device == link.index && at.address.is_ipv4());
+    let largest_harmless = if has_address { 2 } else { 0 };
+    let drops = match facts.larger(&link.name, "rp_filter")? {
+        1 => true,
+        value => value > largest_harmless,
+    };
+    let own = of_device(&link.name, "rp_filter");
+    let mend = if has_address {
+        // The larger one counts: 2 is more than 1 of all.
+        vec![format!("sysctl -w {own}=2")]
+    } else {
+        let on = [ALL, &own].into_iter();
+        let on = on.filter(|name| facts.sysctl(name).is_some_and(|value| value > 0));
+        on.map(|name| format!("sysctl -w {name}=0")).collect()
+    };
+    drops.then(|| Found {
+        level: Level::Certain,
+        what: format!("rp_filter drops what arrives through {}", link.name),
+        evidence: [ALL, &own].map(|name| setting(facts, name)).into(),
+        mend,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{found, host};
     use crate::doctor::facts::{Facts, RealServer};
-    use crate::kernel::Route;
+    use crate::kernel::{Address, Route};
     use crate::model::{Forwarding, Host};
 
     fn server(forwarding: Forwarding) -> Facts {
@@ -204,16 +218,26 @@ mod tests {
     fn strict_filters_drop_what_tunnels_bring() {
         let mut facts = server(Forwarding::Tunnel);
         let mut end = facts.links[1].clone();
-        (end.name, end.kind, end.has_neighbours) = ("tunl0".into(), "ipip".into(), false);
+        (end.index, end.name, end.kind) = (3, "tunl0".into(), "ipip".into());
+        end.has_neighbours = false;
         facts.links.push(end);
-        let mut set = |name: &str, value: &str| {
-            facts
-                .sysctls
-                .insert(format!("net.ipv4.conf.{name}.rp_filter"), value.to_owned());
-            found(&facts)
+        let set = |facts: &mut Facts, name: &str, value: &str| {
+            let name = format!("net.ipv4.conf.{name}.rp_filter");
+            facts.sysctls.insert(name, value.to_owned());
+            found(facts)
         };
-        let expected = "certain rp-filter: sysctl -w net.ipv4.conf.tunl0.rp_filter=2";
-        assert_eq!(set("all", "1"), expected);
-        assert_eq!(set("tunl0", "2"), "");
+        let all = "certain rp-filter: sysctl -w net.ipv4.conf.all.rp_filter=0";
+        let own = "sysctl -w net.ipv4.conf.tunl0.rp_filter";
+        assert_eq!(set(&mut facts, "all", "1"), all);
+        assert_eq!(set(&mut facts, "tunl0", "2"), format!("{all}: {own}=0"));
+        facts.addresses.push(Address {
+            address: [192, 0, 2, 1].into(),
+            bits: 32,
+            device: 3,
+            is_duplicate: false,
+        });
+        assert_eq!(found(&facts), "");
+        let expected = format!("certain rp-filter: {own}=2");
+        assert_eq!(set(&mut facts, "tunl0", "0"), expected);
     }
 }

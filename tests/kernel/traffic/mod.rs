@@ -5,6 +5,7 @@
 mod applying;
 mod ask;
 mod counters;
+mod doctoring;
 mod draining;
 mod forwarding;
 pub mod lan;
@@ -30,6 +31,7 @@ pub fn tests() -> Vec<KernelTest> {
     tests.extend(sync::tests());
     tests.extend(applying::tests());
     tests.extend(draining::tests());
+    tests.extend(doctoring::tests());
     for test in &mut tests {
         test.cost = COST;
     }

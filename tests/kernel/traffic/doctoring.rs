@@ -1,0 +1,250 @@
+//! What keeps traffic from flowing, and whether the doctor names it: while all is well it is
+//! silent; something breaks, requests fail, it names exactly that; the commands it prints are run
+//! as printed, requests are answered again, and it is silent again.
+
+use anyhow::{Context, Result, ensure};
+
+use super::lan::{self, Lan, eventually, ip, sh};
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Program, Side, Status, World};
+
+pub fn tests() -> Vec<KernelTest> {
+    let mut tests = vec![
+        KernelTest::new("traffic::doctoring::director", director),
+        KernelTest::new("traffic::doctoring::real_servers", real_servers),
+    ];
+    for test in &mut tests {
+        test.kernels = vec![Kernel::V6_1, Kernel::V7_2];
+    }
+    tests
+}
+
+/// Something that goes wrong.
+struct Fault {
+    /// What the doctor calls it, and what follows from it.
+    names: &'static [&'static str],
+    /// How it is made, on the host that the doctor looks at.
+    made: &'static str,
+    /// What mends it where the doctor has no command for it.
+    mended: &'static str,
+    /// What makes all as it was before.
+    undone: &'static str,
+}
+
+/// As many clients ask as it takes to meet every server.
+const CLIENTS: u8 = 8;
+
+/// A host that the doctor looks at, by these words, and the service whose traffic is watched.
+struct Patient<'a> {
+    lan: &'a Lan,
+    host: &'a Namespace,
+    words: &'a str,
+    service: &'a str,
+}
+
+struct Diagnosis {
+    names: Vec<String>,
+    commands: Vec<String>,
+    status: Status,
+}
+
+impl Patient<'_> {
+    fn examine(&self) -> Result<Diagnosis> {
+        let program = Program::ipvsadm(Side::Ours).args(self.words.split_whitespace());
+        let output = self.host.run(&program)?;
+        let said = String::from_utf8(output.stdout)?;
+        ensure!(output.stderr.is_empty(), "{}", output.stderr.escape_ascii());
+        let name = |line: &str| Some(line.strip_suffix(')')?.rsplit_once(" (")?.1.to_owned());
+        let heads = said.lines().filter(|line| !line.starts_with(' '));
+        let commands = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("  mend: "));
+        Ok(Diagnosis {
+            names: heads.filter_map(name).collect(),
+            commands: commands.map(str::to_owned).collect(),
+            status: output.status,
+        })
+    }
+
+    fn is_well(&self) -> Result<()> {
+        let Diagnosis { names, status, .. } = self.examine()?;
+        ensure!(names.is_empty(), "it finds {names:?}");
+        ensure!(status == Status::Exit(0), "{status:?}");
+        (1..=CLIENTS).try_for_each(|client| self.lan.ask_as(client, self.service).map(drop))
+    }
+
+    fn suffers(&self, fault: &Fault) -> Result<()> {
+        let all = || -> Result<()> {
+            eventually(|| self.is_well()).context("before")?;
+            sh(self.host, fault.made)?;
+            let fails = |client| self.lan.ask_as(client, self.service).is_err();
+            ensure!((1..=CLIENTS).any(fails), "no request fails");
+            let diagnosis = eventually(|| {
+                let diagnosis = self.examine()?;
+                let names = &diagnosis.names;
+                ensure!(names == fault.names, "it finds {names:?}");
+                Ok(diagnosis)
+            })?;
+            let is_hint = fault.names == ["no-live-server"];
+            let expected = Status::Exit(i32::from(!is_hint));
+            ensure!(diagnosis.status == expected, "{:?}", diagnosis.status);
+            ensure!(
+                diagnosis.commands.is_empty() != fault.mended.is_empty(),
+                "it prints {:?}",
+                diagnosis.commands
+            );
+            for command in &diagnosis.commands {
+                sh(self.host, command)?;
+            }
+            sh(self.host, fault.mended)?;
+            eventually(|| self.is_well()).context("when it is mended")?;
+            sh(self.host, fault.undone)
+        };
+        all().with_context(|| format!("{:?} by {}", fault.names, fault.made))
+    }
+}
+
+/// Behind masquerading, by IPv4 and IPv6.
+fn director(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.rules(
+        "-A -t 192.0.2.1:80 -s rr\n\
+         -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
+         -a -t 192.0.2.1:80 -r 172.16.0.12 -m\n",
+    )?;
+    let patient = Patient {
+        lan: &lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "192.0.2.1:80",
+    };
+    for fault in FAULTS_OF_A_DIRECTOR {
+        patient.suffers(fault)?;
+    }
+    // The server is there, but has another address.
+    let [first, ..] = &lan.servers[..] else {
+        unreachable!("there are three");
+    };
+    ip(
+        first,
+        "addr del 172.16.0.11/24 dev eth0\naddr add 172.16.0.99/24 dev eth0\n",
+    )?;
+    let diagnosis = eventually(|| {
+        sh(&lan.director, "ip neigh flush dev eth0")?;
+        let fails = |client| lan.ask_as(client, patient.service).is_err();
+        ensure!((1..=2).any(fails), "no request fails");
+        let diagnosis = patient.examine()?;
+        ensure!(
+            diagnosis.names == ["dead-neighbour"],
+            "{:?}",
+            diagnosis.names
+        );
+        Ok(diagnosis)
+    })?;
+    for command in &diagnosis.commands {
+        sh(&lan.director, command)?;
+    }
+    eventually(|| patient.is_well())
+}
+
+const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
+    Fault {
+        names: &["forwarding-off"],
+        made: "sysctl -w net.ipv4.ip_forward=0",
+        mended: "",
+        undone: "",
+    },
+    Fault {
+        names: &["vip-not-local"],
+        made: "ip route del local 192.0.2.0/24 dev lo",
+        mended: "",
+        undone: "ip route add local 192.0.2.0/24 dev lo",
+    },
+    Fault {
+        names: &["hash-weight-0"],
+        made: "ipvsadm -E -t 192.0.2.1:80 -s sh\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0",
+        mended: "",
+        undone: "ipvsadm -E -t 192.0.2.1:80 -s rr\n\
+                 ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m",
+    },
+    Fault {
+        names: &["no-route"],
+        made: "ip route add unreachable 172.16.0.11",
+        mended: "ip route del unreachable 172.16.0.11",
+        undone: "",
+    },
+    Fault {
+        names: &["no-live-server"],
+        made: "ipvsadm --drain -r 172.16.0.11 >/tmp/undo\n\
+               ipvsadm --drain -r 172.16.0.12 >>/tmp/undo 2>&-",
+        mended: "grep ^-e /tmp/undo | ipvsadm -R",
+        undone: "rm /tmp/undo",
+    },
+    Fault {
+        names: &["shadowed", "no-live-server"],
+        made: "ipvsadm -A -t 192.0.2.1:0 -p 60 -s rr\n\
+               ipvsadm -a -t 192.0.2.1:0 -r 172.16.0.12:0 -m\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -w 0",
+        mended: "",
+        undone: "ipvsadm -D -t 192.0.2.1:0\n\
+                 ipvsadm -A -t 192.0.2.1:80 -s rr\n\
+                 ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
+                 ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.12 -m",
+    },
+];
+
+/// By direct routing, and then in a tunnel.
+fn real_servers(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.take_vip_on_lo()?;
+    lan.rules(
+        "-A -t 198.51.100.1:80 -s rr\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
+         -a -t 198.51.100.1:80 -r 172.16.0.12 -g\n",
+    )?;
+    let patient = Patient {
+        lan: &lan,
+        host: &lan.servers[0],
+        words: "--doctor -r 198.51.100.1:80 -g",
+        service: "198.51.100.1:80",
+    };
+    patient.suffers(&Fault {
+        names: &["vip-missing"],
+        made: "ip addr del 198.51.100.1/32 dev lo",
+        mended: "",
+        undone: "",
+    })?;
+    // Who is asked first may answer, so traffic need not fail.
+    sh(patient.host, "sysctl -w net.ipv4.conf.all.arp_ignore=0")?;
+    let diagnosis = patient.examine()?;
+    ensure!(diagnosis.names == ["arp"], "{:?}", diagnosis.names);
+    for command in &diagnosis.commands {
+        sh(patient.host, command)?;
+    }
+    patient.is_well()?;
+    let unheard = Patient {
+        words: "--doctor -r 198.51.100.1:81 -g",
+        ..patient
+    };
+    let names = unheard.examine()?.names;
+    ensure!(names == ["nobody-listens"], "{names:?}");
+
+    lan::ip(
+        &lan.servers[0],
+        "tunnel add end mode ipip local 172.16.0.11\nlink set end up\n",
+    )?;
+    lan.rules("-e -t 198.51.100.1:80 -r 172.16.0.11 -i\n")?;
+    let at_the_end = Patient {
+        words: "--doctor -r 198.51.100.1:80 -i",
+        ..patient
+    };
+    at_the_end.suffers(&Fault {
+        names: &["rp-filter"],
+        made: "sysctl -w net.ipv4.conf.all.rp_filter=1",
+        mended: "",
+        undone: "",
+    })
+}
