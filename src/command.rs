@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::model::terms::{Term, Vocabulary, term};
+use crate::model::watch::Column;
 use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings};
 
 /// The longest timeout: 31 days, in seconds.
@@ -182,6 +183,8 @@ pub struct Listing {
 pub struct Watch {
     pub listing: Listing,
     pub period: Duration,
+    /// What a screen is sorted by at first.
+    pub sort: Column,
 }
 
 /// For whom a listing is written.

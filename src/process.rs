@@ -4,6 +4,8 @@
 
 #![allow(unsafe_code)]
 
+mod terminal;
+
 use std::ffi::{c_int, c_short};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -15,6 +17,7 @@ use std::time::Duration;
 use ipvsadm::app::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
 use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
+use ipvsadm::render::screen::Size;
 
 // Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a
 // start. The same functions are in this archive, beside every such library.
@@ -66,6 +69,8 @@ pub fn env() -> Env {
         unbroken,
         pause,
         terminal: controlling_terminal,
+        console: terminal::console,
+        unicode,
         locking: Locking {
             folder: "/run".into(),
             try_lock,
@@ -152,12 +157,24 @@ fn wait(file: &File, events: c_short) -> io::Result<()> {
 /// The terminal that a standard file is, if it is one.
 fn terminal(descriptor: RawFd) -> Option<Terminal> {
     standard(descriptor).is_terminal().then(|| Terminal {
-        columns: columns(descriptor),
+        columns: size_of_terminal(descriptor).map(|size| size.columns),
     })
 }
 
-/// How wide a terminal is, if it knows.
-fn columns(terminal: RawFd) -> Option<usize> {
+/// Whether the environment's characters are those of UTF-8.
+fn unicode() -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = names
+        .iter()
+        .filter_map(std::env::var_os)
+        .find(|name| !name.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    let locale = locale.to_string_lossy();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// How large a terminal is, if it knows.
+fn size_of_terminal(terminal: RawFd) -> Option<Size> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: the call fills in the size, for which zeros are as good as anything, or fails.
     let size = unsafe {
@@ -166,7 +183,8 @@ fn columns(terminal: RawFd) -> Option<usize> {
         }
         size.assume_init()
     };
-    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+    let [columns, rows] = [size.ws_col, size.ws_row].map(usize::from);
+    (columns > 0).then_some(Size { columns, rows })
 }
 
 /// The reader of our output is gone: ends this process by SIGPIPE as usual, unless its parent

@@ -12,6 +12,7 @@ use crate::command::Globals;
 use crate::error::{Action, Error};
 use crate::kernel::{self, Client, Netns};
 use crate::names::Names;
+use crate::render::screen::Size;
 use crate::render::{Out, Screen, harmless};
 
 pub struct Env {
@@ -33,7 +34,34 @@ pub struct Env {
     /// Opens the terminal of this process, whatever the standard files are. What was typed so far
     /// is dropped, and job control does not stop the process any more.
     pub terminal: fn() -> io::Result<File>,
+    /// Takes the terminal of this process to draw on and to read keys from, until it is dropped;
+    /// `None` if standard output is not one where that can be done.
+    pub console: fn() -> Option<Box<dyn Console>>,
+    /// Whether terminals show more letters than those of ASCII.
+    pub unicode: fn() -> bool,
     pub locking: Locking,
+}
+
+/// A terminal as a screen and a keyboard.
+pub trait Console {
+    fn size(&self) -> Size;
+
+    fn draw(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Waits for a time, or until something happens.
+    fn wait(&mut self, time: Duration) -> io::Result<Happening>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The time is over.
+    Nothing,
+    /// Keys were pressed.
+    Keys(Vec<u8>),
+    /// The screen has another size, or another program has drawn on it.
+    Redraw,
+    /// The terminal is gone, or a signal ends the process.
+    End,
 }
 
 /// How a pause ends.

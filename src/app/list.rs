@@ -1,6 +1,6 @@
 //! Listings and saves: reads what the kernel has, and hands it to a format.
 
-use std::io;
+use std::io::{self, Write};
 
 use crate::command::{Columns, Command, Format, Listing, Save, Subject};
 use crate::error::{Action, Error};
@@ -39,19 +39,25 @@ pub fn list(
     })
 }
 
-/// A listing as text.
-pub fn text(
+/// Writes a listing.
+pub fn write_to(
+    sink: &mut dyn Write,
     client: &mut Client,
     names: &mut Names,
     listing: &Listing,
     screen: Screen,
-) -> Result<Vec<u8>, Error> {
-    let mut text = Vec::new();
+) -> Result<(), Error> {
     let mut format = render::format(listing.format, listing.view, screen);
-    print_to(&mut text, |out| {
-        write(out, client, names, listing, &mut *format)
-    })?;
-    Ok(text)
+    print_to(sink, |out| write(out, client, names, listing, &mut *format))
+}
+
+/// The services that a listing is about, with their counters.
+pub fn table(client: &mut Client, listing: &Listing) -> Result<Vec<Entry>, Error> {
+    let Subject::Services(id) = listing.subject else {
+        return Ok(Vec::new());
+    };
+    let table = entries(client, id, Detail::Counters)?;
+    Ok(wanted(listing, table))
 }
 
 /// The kernel shows the marks of templates alone.
@@ -212,16 +218,25 @@ fn count_services(
     filter: &Filter,
     format: &mut dyn render::Format,
 ) -> Result<(), Error> {
+    let mut table = entries(client, id, Detail::Brief)?;
+    keep_wanted(&mut table, filter);
+    Ok(format.service_counts(out, &ServiceCounts::of(&table))?)
+}
+
+/// One service, or all.
+fn entries(
+    client: &mut Client,
+    id: Option<ServiceId>,
+    detail: Detail,
+) -> Result<Vec<Entry>, Error> {
     let table = match id {
-        None => client.table(Detail::Brief),
+        None => client.table(detail),
         Some(id) => client.service(&id).and_then(|service| {
             let servers = client.servers(&id)?;
             Ok(vec![Entry { service, servers }])
         }),
     };
-    let mut table = asked(Action::Read, table)?;
-    keep_wanted(&mut table, filter);
-    Ok(format.service_counts(out, &ServiceCounts::of(&table))?)
+    asked(Action::Read, table)
 }
 
 /// How much must be known to show it.

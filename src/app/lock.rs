@@ -116,6 +116,8 @@ mod tests {
             unbroken: |act| act(),
             pause: |_, _| Pause::Over,
             terminal: || Err(io::ErrorKind::NotFound.into()),
+            console: || None,
+            unicode: || false,
             locking,
         }
     }

@@ -10,6 +10,7 @@ mod env;
 mod execution;
 mod file;
 mod list;
+mod live;
 mod lock;
 mod renewal;
 mod restore;
@@ -19,7 +20,7 @@ mod wait;
 mod watch;
 mod wrappers;
 
-pub use env::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
+pub use env::{Console, Env, Happening, Input, Locking, Medium, Pause, Stream, Terminal};
 
 use crate::cli::{self, help};
 use crate::command::{Command, Request, Save};

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Env;
 use super::list::{self, warn_of_marks};
+use super::live::live;
 use crate::command::{Format, Listing, Watch};
 use crate::error::{Action, Error};
 use crate::kernel::Client;
@@ -19,7 +20,11 @@ pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Erro
         names
     };
     warn_of_marks(env, &watch.listing);
-    print_again(env, &mut kernel, names, watch)
+    let is_for_people = watch.listing.format != Format::Json;
+    match is_for_people.then(|| (env.console)()).flatten() {
+        Some(console) => live(env, &mut kernel, names, watch, console),
+        None => print_again(env, &mut kernel, names, watch),
+    }
 }
 
 /// Prints one listing after the other, each with its time. Only the first one must succeed.
@@ -31,8 +36,11 @@ fn print_again(
 ) -> Result<(), Error> {
     let mut pace = Pace::new(watch.period);
     let mut text = |env: &mut Env| {
-        let text = |client: &mut Client| list::text(client, names, &watch.listing, Screen::NONE);
-        kernel.ask(env, text)
+        kernel.ask(env, |client| {
+            let mut text = Vec::new();
+            list::write_to(&mut text, client, names, &watch.listing, Screen::NONE)?;
+            Ok(text)
+        })
     };
     let first = text(env)?;
     print(env, &watch.listing, &first)?;
@@ -78,11 +86,11 @@ fn line_of_json(out: &mut Out, time: &str, document: &[u8]) -> std::io::Result<(
 }
 
 /// The kernel, whose IPVS may go away and come back.
-struct Kernel(Client);
+pub(super) struct Kernel(Client);
 
 impl Kernel {
     /// Asks for something. The module is not loaded again: whoever watches changes nothing.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &mut self,
         env: &mut Env,
         mut ask: impl FnMut(&mut Client) -> Result<T, Error>,

@@ -10,6 +10,7 @@ use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
 use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
 use crate::error::{Error, Word};
+use crate::model::watch::Column;
 use crate::model::{
     DaemonRole, Engine, Family, Filter, Flags, Forwarding, Interface, Mask, Protocol, Scheduler,
     ServerId, ServiceId, Settings, Timeouts, Tunnel,
@@ -196,6 +197,7 @@ pub struct Line<'a> {
     pub wait: Option<u32>,
     pub confirm: Option<u32>,
     pub watch: Option<Duration>,
+    pub sort_by: Column,
 }
 
 impl<'a> Line<'a> {
@@ -242,6 +244,7 @@ impl<'a> Line<'a> {
             wait: None,
             confirm: None,
             watch: None,
+            sort_by: Column::Name,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::line::{Line, ServerSoFar};
 use super::options::{
     CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, FORMAT, NO_SORT, NUMERIC, OUTPUT,
-    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, STATE, STATS, THRESHOLDS, TIMEOUT, TOTALS,
+    PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SORT_BY, STATE, STATS, THRESHOLDS, TIMEOUT, TOTALS,
     TUNNEL_INFO, WATCH,
 };
 use super::spec::Slots;
@@ -22,6 +22,9 @@ impl Line<'_> {
     pub fn list(&self) -> Result<Command, Error> {
         let listing = self.listing()?;
         let Some(period) = self.watch else {
+            if self.given.has(SORT_BY) {
+                return Err(self.needs(WATCH));
+            }
             return Ok(Command::List(listing));
         };
         let conflict = match listing.format {
@@ -31,7 +34,11 @@ impl Line<'_> {
             }
         };
         match conflict {
-            None => Ok(Command::Watch(Watch { listing, period })),
+            None => Ok(Command::Watch(Watch {
+                listing,
+                period,
+                sort: self.sort_by,
+            })),
             Some(slot) => Err(self.conflict(slot, WATCH)),
         }
     }

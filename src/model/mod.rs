@@ -29,6 +29,8 @@ mod stats;
 #[doc(hidden)]
 pub mod terms;
 mod totals;
+#[doc(hidden)]
+pub mod watch;
 
 pub use change::Change;
 pub use connection::Connection;

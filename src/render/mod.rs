@@ -12,6 +12,7 @@ mod people;
 mod prometheus;
 pub mod report;
 pub mod save;
+pub mod screen;
 mod sheet;
 pub mod steps;
 mod time;

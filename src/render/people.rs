@@ -381,7 +381,7 @@ fn limits_sheet(totals: &Totals) -> Option<Sheet> {
     Some(sheet)
 }
 
-fn cell(write: impl FnOnce(&mut Out)) -> String {
+pub(super) fn cell(write: impl FnOnce(&mut Out)) -> String {
     let mut nowhere = io::sink();
     let mut out = Out::new(&mut nowhere);
     write(&mut out);

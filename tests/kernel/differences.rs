@@ -71,7 +71,7 @@ const PAGE: &str = include_str!("../../DIFFERENCES.md");
 const OURS_ALONE: &[&str] = &[
     "format", "json", "all", "exist", "keep", "client", "state", "count", "totals", "output",
     "strict", "verbose", "apply", "diff", "check", "drain", "doctor", "wait", "confirm", "watch",
-    "netns",
+    "sort-by", "netns",
 ];
 
 /// One of them, with a value by which a line means what it means to the reference without it.

@@ -37,6 +37,7 @@ mod static_build;
 mod synced;
 mod together;
 mod traffic;
+mod watch;
 mod wrap_around;
 mod wrappers;
 
@@ -93,6 +94,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(sessions::tests());
     tests.extend(silence::tests());
     tests.extend(together::tests());
+    tests.extend(watch::tests());
     tests.extend(wrap_around::tests());
     tests
 }

@@ -127,8 +127,10 @@ pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
     let result = unsafe { libc::openpty(&mut screen, &mut programs, no_name, no_settings, &size) };
     check(result.into()).context("opening a terminal")?;
     // SAFETY: the call succeeded, so both descriptors are open and ours alone.
-    let both = unsafe { (OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(programs)) };
-    Ok((both.0.into(), both.1.into()))
+    let both = unsafe { [OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(programs)] };
+    // Unlike these, copies are not inherited: a program with both sides never loses its terminal.
+    let [screen, programs] = both.each_ref().map(OwnedFd::try_clone);
+    Ok((screen?.into(), programs?.into()))
 }
 
 /// Gives a terminal another size, of which the programs there are told.

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::process::{Child, Command};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::sys::{self, Event};
 
@@ -55,7 +56,11 @@ impl Terminal {
     /// Takes the terminal away, and waits for the end of the program.
     pub fn hang_up(&mut self) -> Result<()> {
         self.line = File::open("/dev/null")?;
-        self.program.wait()?;
+        let start = Instant::now();
+        while self.program.try_wait()?.is_none() {
+            ensure!(start.elapsed() < PATIENCE, "the program has not ended");
+            thread::sleep(QUIET);
+        }
         Ok(())
     }
 
@@ -71,6 +76,20 @@ impl Terminal {
         let rows = contents.lines().map(str::trim_end);
         let shown = rows.filter(|row| !row.is_empty());
         shown.map(|row| format!("{row}\n")).collect()
+    }
+
+    /// What stands out in the row with this text.
+    pub fn reversed(&self, text: &str) -> String {
+        let screen = self.screen.screen();
+        let columns = screen.size().1.get();
+        let row = screen.rows(0, columns).position(|row| row.contains(text));
+        let cells = (0..columns).filter_map(|column| screen.cell(row? as u16, column));
+        let reversed = cells.filter(|cell| cell.inverse());
+        reversed.map(vt100::Cell::contents).collect()
+    }
+
+    pub fn has_cursor(&self) -> bool {
+        !self.screen.screen().hide_cursor()
     }
 
     /// Waits until the screen, at rest, is as wanted; says how it is if it does not get there.

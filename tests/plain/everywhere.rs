@@ -39,6 +39,7 @@ fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
     };
     match row.long {
         "ipv6" => [&command[..], &["-f", "7"]].concat(),
+        "sort-by" => [&command[..], &["--watch"]].concat(),
         "client" | "state" => [&command[..], &["-c"]].concat(),
         _ => command,
     }

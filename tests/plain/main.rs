@@ -13,4 +13,5 @@ mod manifest;
 mod manual;
 mod readme;
 mod renderings;
+mod screen;
 mod words;

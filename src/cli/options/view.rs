@@ -5,6 +5,7 @@ use crate::cli::complete::Completes;
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
 use crate::cli::values::{self, choice};
 use crate::command::Format;
+use crate::model::watch::Column;
 
 pub const GROUP: Group = Group {
     name: "VIEW",
@@ -29,6 +30,7 @@ pub const COUNT: Slot = Slot::new(42, "count");
 pub const TOTALS: Slot = Slot::new(43, "totals");
 pub const OUTPUT: Slot = Slot::new(44, "output");
 pub const WATCH: Slot = Slot::new(45, "watch");
+pub const SORT_BY: Slot = Slot::new(46, "sort-by");
 
 /// An option that chooses what is listed.
 const SUBJECT: OptionSpec = OptionSpec {
@@ -264,8 +266,23 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "again and again",
         manual: "\
-            Lists again every so many seconds, every second by default, until the program is \
-            stopped. See WATCHING.",
+            Lists again every so many seconds, every second by default: on a terminal on a \
+            screen, with rates, elsewhere one listing after the other. See WATCHING.",
+        ..VIEW
+    },
+    OptionSpec {
+        long: "sort-by",
+        slot: SORT_BY,
+        value: Value::Required(Form::choice::<Column>("column")),
+        take: |line, text| {
+            line.sort_by = choice(text).ok_or("invalid column `{}'")?;
+            Ok(())
+        },
+        is_useful: |line| line.given.has(WATCH),
+        help: "--watch: the order",
+        manual: "\
+            With --watch: what the screen is sorted by at first, largest first; by name if this \
+            is not given.",
         ..VIEW
     },
 ];

@@ -1,0 +1,369 @@
+//! The live screen: looks at the kernel, listens to the keyboard, and draws.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Env;
+use super::env::{Console, Happening};
+use super::list;
+use super::watch::Kernel;
+use crate::command::{Columns, Format, Listing, Subject, Watch};
+use crate::error::Error;
+use crate::kernel::Client;
+use crate::model::rates::looks;
+use crate::model::watch::keys::keys;
+use crate::model::watch::state::{Shown, State, Wish};
+use crate::model::watch::{Place, Watched};
+use crate::model::{Filter, Host, ServerId, ServiceId};
+use crate::names::Names;
+use crate::render::screen::{Frame, Line, Manner, Page, Painter};
+use crate::render::{self, Screen, screen};
+
+/// A page of text ends here: nobody scrolls through more.
+const LONGEST_PAGE: usize = 1 << 20;
+
+/// How long it is said what has happened.
+const NEWS: Duration = Duration::from_secs(10);
+
+/// What has changed is lit for so many refreshes.
+const LIT: u32 = 2;
+
+/// What is shown and what it is made of.
+struct Live<'a> {
+    watch: &'a Watch,
+    names: &'a mut Names,
+    watched: Watched,
+    state: State,
+    page: Text,
+    places: Vec<Place>,
+    painter: Painter,
+    manner: Manner,
+    trouble: Option<String>,
+    start: Instant,
+}
+
+/// Lines of text, and which of them are new.
+#[derive(Default)]
+struct Text {
+    title: String,
+    head: Vec<String>,
+    lines: Vec<(String, bool)>,
+}
+
+/// Shows a listing on a screen until it is left.
+pub fn live(
+    env: &mut Env,
+    kernel: &mut Kernel,
+    names: &mut Names,
+    watch: &Watch,
+    mut console: Box<dyn Console>,
+) -> Result<(), Error> {
+    let mut live = Live {
+        watch,
+        names,
+        watched: Watched::default(),
+        state: State::new(watch.sort),
+        page: Text::default(),
+        places: Vec::new(),
+        painter: Painter::default(),
+        manner: Manner {
+            unicode: (env.unicode)(),
+            colour: (env.colour)(),
+            exact: watch.listing.view.exact,
+        },
+        trouble: None,
+        start: Instant::now(),
+    };
+    live.look(env, kernel, true)?;
+    // A terminal that cannot be drawn on is gone.
+    let _ = live.run(env, kernel, &mut *console);
+    Ok(())
+}
+
+/// Whether a listing is shown as services with rates, and not as the text that it is.
+fn is_table(listing: &Listing) -> bool {
+    let is_plain = matches!(listing.view.columns, Columns::Plain | Columns::Rates);
+    matches!(listing.subject, Subject::Services(_)) && is_plain && !listing.count
+}
+
+impl Live<'_> {
+    fn run(
+        &mut self,
+        env: &mut Env,
+        kernel: &mut Kernel,
+        console: &mut dyn Console,
+    ) -> io::Result<()> {
+        let period = self.watch.period;
+        let looks = looks(period);
+        let gap = period / looks;
+        let mut next = Instant::now() + gap;
+        let mut count = 0;
+        self.draw(console)?;
+        loop {
+            match console.wait(next.saturating_duration_since(Instant::now()))? {
+                Happening::End => return Ok(()),
+                Happening::Redraw => self.painter.forget(),
+                Happening::Keys(bytes) => {
+                    let mut wish = Wish::Nothing;
+                    for key in keys(&bytes) {
+                        let room = self.room(console);
+                        let shown = if self.is_text() {
+                            Shown::Lines(self.page.lines.len())
+                        } else {
+                            Shown::Rows(&self.places)
+                        };
+                        match self.state.press(key, shown, room) {
+                            Wish::Nothing => {}
+                            Wish::Look => wish = Wish::Look,
+                            Wish::Leave => return Ok(()),
+                        }
+                    }
+                    if wish == Wish::Look {
+                        self.page = Text::default();
+                        self.look_and_tell(env, kernel, true);
+                    }
+                }
+                Happening::Nothing => {
+                    count += 1;
+                    let is_refresh = count % looks == 0;
+                    self.look_and_tell(env, kernel, is_refresh);
+                    while next <= Instant::now() {
+                        next += gap;
+                    }
+                    if !is_refresh {
+                        continue;
+                    }
+                }
+            }
+            self.draw(console)?;
+        }
+    }
+
+    /// Looks, and remembers why it could not.
+    fn look_and_tell(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) {
+        self.trouble = self.look(env, kernel, is_refresh).err().map(|error| {
+            self.watched.clear();
+            self.page = Text::default();
+            String::from_utf8_lossy(&render::harmless(&error.message())).replace('\n', " ")
+        });
+    }
+
+    /// Reads what is shown, and what its rates depend on even if it is not shown.
+    fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
+        let listing = &self.watch.listing;
+        if is_table(listing) {
+            let (table, totals) = kernel.ask(env, |client| {
+                let table = list::table(client, listing)?;
+                Ok((table, client.totals().map_err(Error::Read)?))
+            })?;
+            let now = self.start.elapsed();
+            let names = &mut *self.names;
+            self.watched.look(now, table, Some(&totals.stats), |place| {
+                screen::name(names, place)
+            });
+        }
+        if let Some(listing) = self.text_listing().filter(|_| is_refresh) {
+            let names = &mut *self.names;
+            let text = kernel.ask(env, |client| text(client, names, &listing))?;
+            self.page.renew(
+                title(&listing, self.state.open, names),
+                &text,
+                head(&listing),
+            );
+        }
+        Ok(())
+    }
+
+    fn is_text(&self) -> bool {
+        self.state.open.is_some() || !is_table(&self.watch.listing)
+    }
+
+    /// The listing that is shown as text, if one is.
+    fn text_listing(&self) -> Option<Listing> {
+        let listing = &self.watch.listing;
+        let Some((service, server)) = self.state.open else {
+            return (!is_table(listing)).then(|| listing.clone());
+        };
+        let host = |id: ServerId| Host {
+            address: id.address,
+            // Servers of a mark or of all ports have none of their own.
+            port: Some(id.port).filter(|port| *port != 0),
+        };
+        Some(Listing {
+            subject: Subject::Connections(Some(service)),
+            filter: Filter {
+                server: server.map(host),
+                ..Filter::ALL
+            },
+            ..listing.clone()
+        })
+    }
+}
+
+impl Live<'_> {
+    fn frame<'a>(
+        &'a self,
+        console: &dyn Console,
+        time: &'a str,
+        news: Option<&'a str>,
+    ) -> Frame<'a> {
+        Frame {
+            time,
+            period: self.watch.period,
+            state: &self.state,
+            trouble: self.trouble.as_deref(),
+            news,
+            size: console.size(),
+            manner: self.manner,
+        }
+    }
+
+    /// How many rows or lines the screen has room for.
+    fn room(&self, console: &dyn Console) -> usize {
+        let frame = self.frame(console, "", None);
+        if self.is_text() {
+            frame.room_for_lines(&self.page.shown(&self.page.lines))
+        } else {
+            frame.room_for_rows()
+        }
+    }
+
+    fn draw(&mut self, console: &mut dyn Console) -> io::Result<()> {
+        let size = console.size();
+        let lines = self.lines(console);
+        let bytes = self.painter.paint(&lines, size, self.manner);
+        console.draw(&bytes)
+    }
+
+    fn lines(&mut self, console: &dyn Console) -> Vec<Line> {
+        let time = render::utc(SystemTime::now());
+        // The date is known.
+        let time = time.split_once('T').map_or("", |(_, time)| time);
+        let now = self.start.elapsed();
+        let news = self
+            .watched
+            .news()
+            .filter(|news| now.saturating_sub(news.time) < NEWS);
+        let news = news.map(|news| news.text.clone());
+        if self.state.shows_help {
+            return self.frame(console, time, news.as_deref()).help();
+        }
+        if self.is_text() {
+            let wanted = self
+                .page
+                .lines
+                .iter()
+                .filter(|(line, _)| self.state.shows(line));
+            let wanted: Vec<(String, bool)> = wanted.cloned().collect();
+            let page = self.page.shown(&wanted);
+            return self.frame(console, time, news.as_deref()).page(&page);
+        }
+        let since = now.saturating_sub(LIT * self.watch.period);
+        let rows = self.watched.rows(&self.state, since);
+        let places: Vec<Place> = rows.iter().map(|row| row.place).collect();
+        self.state.settle(&self.places, &places);
+        self.places = places;
+        let rows = self.watched.rows(&self.state, since);
+        let frame = self.frame(console, time, news.as_deref());
+        frame.services(&rows, &self.watched.sums())
+    }
+}
+
+impl Text {
+    /// Takes in what the text is now. The first lines of it are the head.
+    fn renew(&mut self, title: String, text: &[u8], head: usize) {
+        let is_first = self.title != title;
+        self.title = title;
+        let text = render::harmless(text);
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines().map(str::to_owned);
+        self.head = lines.by_ref().take(head).collect();
+        let known: HashSet<String> = self.lines.iter().map(|(line, _)| lasting(line)).collect();
+        let is_new = |line: &String| !is_first && !known.contains(&lasting(line));
+        self.lines = lines
+            .map(|line| (is_new(&line), line))
+            .map(|(new, line)| (line, new))
+            .collect();
+    }
+
+    fn shown<'a>(&'a self, lines: &'a [(String, bool)]) -> Page<'a> {
+        Page {
+            title: &self.title,
+            head: &self.head,
+            lines,
+        }
+    }
+}
+
+/// A line without the time that passes.
+fn lasting(line: &str) -> String {
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let is_time = |word: &&str| {
+        let parts = word.split_once(':');
+        parts.is_some_and(|(minutes, seconds)| {
+            seconds.len() == 2
+                && minutes
+                    .bytes()
+                    .chain(seconds.bytes())
+                    .all(|byte| is_digit(&byte))
+        })
+    };
+    let words = line.split_whitespace().filter(|word| !is_time(word));
+    words.collect::<Vec<&str>>().join(" ")
+}
+
+/// A listing as text, but for what is too long to be looked at.
+fn text(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<Vec<u8>, Error> {
+    let mut page = Bounded(Vec::new());
+    match list::write_to(&mut page, client, names, listing, Screen::NONE) {
+        Err(Error::Write(_)) => page.0.extend(b"\n(and more: a filter shows less)\n"),
+        written => written?,
+    }
+    Ok(page.0)
+}
+
+/// Takes so much and no more.
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = LONGEST_PAGE.saturating_sub(self.0.len());
+        let length = bytes.len().min(room);
+        self.0.extend(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a text is about.
+fn title(listing: &Listing, open: Option<Place>, names: &mut Names) -> String {
+    let what = match listing.subject {
+        Subject::Services(_) => "services",
+        Subject::Connections(Some(ServiceId::Mark { .. })) => "what persistence remembers",
+        Subject::Connections(_) => "connections",
+        Subject::Timeouts => "timeouts",
+        Subject::Daemons => "daemons",
+        Subject::Totals => "totals",
+    };
+    let Some((service, server)) = open else {
+        return what.to_owned();
+    };
+    let of = screen::name(names, &(service, None));
+    let to = server.map(|_| screen::name(names, &(service, server)));
+    format!("{of}{}: {what}", to.unwrap_or_default())
+}
+
+/// How many lines at the top of a listing are titles.
+fn head(listing: &Listing) -> usize {
+    match (listing.format, listing.subject) {
+        (Format::Table, _) => 2,
+        (_, Subject::Connections(_)) if !listing.count => 2,
+        (_, Subject::Services(None)) if !listing.count => 3,
+        (_, Subject::Services(Some(_))) if !listing.count => 2,
+        _ => 0,
+    }
+}

@@ -1,0 +1,442 @@
+//! What a live screen knows: the services as they are, their rates, and what has just changed.
+
+pub mod keys;
+pub mod state;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::rates::{Counters, Meter, Rates};
+use super::terms::{Term, Vocabulary, term};
+use super::{Entry, Server, ServerId, Service, ServiceId, Stats};
+use state::State;
+
+/// A service, or a server in it.
+pub type Place = (ServiceId, Option<ServerId>);
+
+/// What rows are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Name,
+    Weight,
+    Active,
+    Inactive,
+    Connections,
+    Share,
+    PacketsIn,
+    PacketsOut,
+    BytesIn,
+    BytesOut,
+}
+
+impl Vocabulary for Column {
+    const TERMS: &'static [Term<Self>] = &[
+        term(Self::Name, "name", "Service", "the order of a listing"),
+        term(Self::Weight, "weight", "Weight", "weight"),
+        term(Self::Active, "active", "Active", "active connections"),
+        term(
+            Self::Inactive,
+            "inactive",
+            "Inactive",
+            "inactive connections",
+        ),
+        term(
+            Self::Connections,
+            "connections",
+            "Conn/s",
+            "new connections a second",
+        ),
+        term(
+            Self::Share,
+            "share",
+            "New%",
+            "share of the last minute's connections",
+        ),
+        term(
+            Self::PacketsIn,
+            "packets-in",
+            "Pkt/s in",
+            "packets a second from clients",
+        ),
+        term(
+            Self::PacketsOut,
+            "packets-out",
+            "Pkt/s out",
+            "packets a second to clients",
+        ),
+        term(
+            Self::BytesIn,
+            "bytes-in",
+            "B/s in",
+            "bytes a second from clients",
+        ),
+        term(
+            Self::BytesOut,
+            "bytes-out",
+            "B/s out",
+            "bytes a second to clients",
+        ),
+    ];
+}
+
+impl Column {
+    /// The key that sorts by it.
+    pub fn key(self) -> char {
+        match self {
+            Self::Name => 'n',
+            Self::Weight => 'w',
+            Self::Active => 'a',
+            Self::Inactive => 'i',
+            Self::Connections => 'c',
+            Self::Share => 's',
+            Self::PacketsIn => 'p',
+            Self::PacketsOut => 'P',
+            Self::BytesIn => 'b',
+            Self::BytesOut => 'B',
+        }
+    }
+}
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub struct Watched {
+    table: Vec<Entry>,
+    known: HashMap<Place, Known>,
+    totals: Option<Meter>,
+    looks: u64,
+    news: Option<News>,
+}
+
+/// What happened last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    pub time: Duration,
+    pub text: String,
+}
+
+/// A service or server over time.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    meter: Meter,
+    now: Values,
+    changed: Changed,
+    /// The last look that saw it.
+    look: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Values {
+    settings: Settings,
+    active: u32,
+    inactive: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Settings {
+    Service(Service),
+    Server(Server),
+}
+
+/// When something changed, if it did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changed {
+    all: Option<Duration>,
+    settings: Option<Duration>,
+    active: Option<Duration>,
+    inactive: Option<Duration>,
+}
+
+/// What has just changed in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lit {
+    /// It is new.
+    pub all: bool,
+    pub settings: bool,
+    pub active: bool,
+    pub inactive: bool,
+}
+
+/// A service or server on the screen.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    pub place: Place,
+    pub name: &'a str,
+    pub settings: Settings,
+    pub active: u64,
+    pub inactive: u64,
+    pub rates: Option<Rates>,
+    /// Of a server.
+    pub shares: Option<Shares>,
+    pub meter: &'a Meter,
+    pub lit: Lit,
+}
+
+/// What a server has of its service, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// Of the new connections of the last minute, if there were any.
+    pub connections: Option<f64>,
+    /// Of the weights, if there are any.
+    pub weight: Option<f64>,
+}
+
+/// The sums of what is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums<'a> {
+    pub services: usize,
+    pub servers: usize,
+    pub active: u64,
+    pub inactive: u64,
+    /// What the director counts over all services.
+    pub totals: Option<&'a Meter>,
+}
+
+impl Watched {
+    /// Takes in what a look has seen.
+    pub fn look(
+        &mut self,
+        now: Duration,
+        table: Vec<Entry>,
+        totals: Option<&Stats>,
+        mut name: impl FnMut(&Place) -> String,
+    ) {
+        let is_first = self.looks == 0;
+        self.looks += 1;
+        let mut news = Vec::new();
+        for Entry { service, servers } in &table {
+            let id = service.service.id;
+            let (active, inactive) =
+                sums(servers.iter().map(|state| (state.active, state.inactive)));
+            let values = Values {
+                settings: Settings::Service(service.service),
+                active: active as u32,
+                inactive: inactive as u32,
+            };
+            let of_service = ((id, None), values, Counters::from(&service.stats));
+            let of_servers = servers.iter().map(|state| {
+                let values = Values {
+                    settings: Settings::Server(state.server),
+                    active: state.active,
+                    inactive: state.inactive,
+                };
+                (
+                    (id, Some(state.server.id)),
+                    values,
+                    Counters::from(&state.stats),
+                )
+            });
+            for (place, values, counters) in [of_service].into_iter().chain(of_servers) {
+                match self.known.get_mut(&place) {
+                    Some(known) => {
+                        news.extend(known.look(now, values, counters));
+                        known.look = self.looks;
+                    }
+                    None => {
+                        let name = name(&place);
+                        if !is_first {
+                            news.push(format!("{name} added"));
+                        }
+                        let known = Known::new(now, name, values, counters, self.looks, is_first);
+                        self.known.insert(place, known);
+                    }
+                }
+            }
+        }
+        self.table = table;
+        self.known.retain(|_, known| {
+            let is_there = known.look == self.looks;
+            if !is_there {
+                news.push(format!("{} deleted", known.name));
+            }
+            is_there
+        });
+        self.meter_totals(now, totals);
+        if let Some(text) = summary(&news) {
+            self.news = Some(News { time: now, text });
+        }
+    }
+
+    fn meter_totals(&mut self, now: Duration, totals: Option<&Stats>) {
+        match (totals.map(Counters::from), &mut self.totals) {
+            (Some(counters), Some(meter)) => meter.look(now, counters),
+            (counters, _) => self.totals = counters.map(|counters| Meter::new(now, counters)),
+        }
+    }
+
+    /// Forgets everything, as when the kernel has forgotten it.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What happened last.
+    pub fn news(&self) -> Option<&News> {
+        self.news.as_ref()
+    }
+
+    pub fn sums(&self) -> Sums<'_> {
+        let servers = || self.table.iter().flat_map(|entry| &entry.servers);
+        let (active, inactive) = sums(servers().map(|state| (state.active, state.inactive)));
+        Sums {
+            services: self.table.len(),
+            servers: servers().count(),
+            active,
+            inactive,
+            totals: self.totals.as_ref(),
+        }
+    }
+
+    /// What is shown, in its order. What changed after this time is lit.
+    pub fn rows(&self, state: &State, since: Duration) -> Vec<Row<'_>> {
+        let groups = self.table.iter().filter_map(|entry| {
+            let service = self.row((entry.service.service.id, None), since)?;
+            let mut servers = self.servers(entry, since);
+            if !state.shows(service.name) {
+                servers.retain(|server| state.shows(server.name));
+                if servers.is_empty() {
+                    return None;
+                }
+            }
+            state.sort(&mut servers, |row| *row);
+            Some((service, servers))
+        });
+        let mut groups: Vec<(Row, Vec<Row>)> = groups.collect();
+        state.sort(&mut groups, |(service, _)| *service);
+        let rows = groups.into_iter();
+        rows.flat_map(|(service, servers)| [service].into_iter().chain(servers))
+            .collect()
+    }
+
+    fn servers(&self, entry: &Entry, since: Duration) -> Vec<Row<'_>> {
+        let id = entry.service.service.id;
+        let places = entry
+            .servers
+            .iter()
+            .map(|state| (id, Some(state.server.id)));
+        let mut rows: Vec<Row> = places.filter_map(|place| self.row(place, since)).collect();
+        let connections = |row: &Row| f64::from(row.meter.recent_connections());
+        let weight = |row: &Row| row.weight().map_or(0.0, f64::from);
+        let all_connections: f64 = rows.iter().map(connections).sum();
+        let all_weight: f64 = rows.iter().map(weight).sum();
+        let share = |part: f64, all: f64| (all > 0.0).then(|| part / all);
+        for row in &mut rows {
+            row.shares = Some(Shares {
+                connections: share(connections(row), all_connections),
+                weight: share(weight(row), all_weight),
+            });
+        }
+        rows
+    }
+
+    fn row(&self, place: Place, since: Duration) -> Option<Row<'_>> {
+        let known = self.known.get(&place)?;
+        Some(Row {
+            place,
+            name: &known.name,
+            settings: known.now.settings,
+            active: known.now.active.into(),
+            inactive: known.now.inactive.into(),
+            rates: known.meter.rates(),
+            shares: None,
+            meter: &known.meter,
+            lit: known.changed.since(since),
+        })
+    }
+}
+
+impl Row<'_> {
+    pub fn weight(&self) -> Option<i32> {
+        match self.settings {
+            Settings::Service(_) => None,
+            Settings::Server(server) => Some(server.weight),
+        }
+    }
+
+    /// What it is sorted by, if that is a number and is known.
+    fn number(&self, column: Column) -> Option<f64> {
+        let rate = |index: usize| self.rates.map(|rates| rates[index]);
+        match column {
+            Column::Name => None,
+            Column::Weight => self.weight().map(f64::from),
+            Column::Active => Some(self.active as f64),
+            Column::Inactive => Some(self.inactive as f64),
+            Column::Share => self.shares?.connections,
+            Column::Connections => rate(0),
+            Column::PacketsIn => rate(1),
+            Column::PacketsOut => rate(2),
+            Column::BytesIn => rate(3),
+            Column::BytesOut => rate(4),
+        }
+    }
+}
+
+impl Known {
+    fn new(
+        now: Duration,
+        name: String,
+        values: Values,
+        counters: Counters,
+        look: u64,
+        is_first: bool,
+    ) -> Self {
+        Self {
+            name,
+            meter: Meter::new(now, counters),
+            now: values,
+            changed: Changed {
+                all: (!is_first).then_some(now),
+                ..Changed::default()
+            },
+            look,
+        }
+    }
+
+    /// Takes in what a look has seen; says what has become of its settings.
+    fn look(&mut self, now: Duration, values: Values, counters: Counters) -> Option<String> {
+        self.meter.look(now, counters);
+        let before = std::mem::replace(&mut self.now, values);
+        if before.active != values.active {
+            self.changed.active = Some(now);
+        }
+        if before.inactive != values.inactive {
+            self.changed.inactive = Some(now);
+        }
+        if before.settings == values.settings {
+            return None;
+        }
+        self.changed.settings = Some(now);
+        let name = &self.name;
+        Some(match (before.settings, values.settings) {
+            (Settings::Server(before), Settings::Server(now)) if before.weight != now.weight => {
+                format!("{name}: weight {} instead of {}", now.weight, before.weight)
+            }
+            _ => format!("{name} changed"),
+        })
+    }
+}
+
+impl Changed {
+    fn since(&self, since: Duration) -> Lit {
+        let is_new = |time: Option<Duration>| time.is_some_and(|time| time > since);
+        Lit {
+            all: is_new(self.all),
+            settings: is_new(self.settings),
+            active: is_new(self.active),
+            inactive: is_new(self.inactive),
+        }
+    }
+}
+
+fn sums(numbers: impl Iterator<Item = (u32, u32)>) -> (u64, u64) {
+    numbers.fold((0, 0), |(active, inactive), (more, others)| {
+        (active + u64::from(more), inactive + u64::from(others))
+    })
+}
+
+fn summary(news: &[String]) -> Option<String> {
+    match news {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, rest @ ..] => Some(format!("{first}, and {} more changes", rest.len())),
+    }
+}

@@ -1,0 +1,189 @@
+//! The terminal of this process as a screen and a keyboard. However the process ends, the terminal
+//! is as before: signals wait until it is.
+
+use std::ffi::c_int;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::time::Duration;
+
+use ipvsadm::app::{Console, Happening};
+use ipvsadm::render::screen::Size;
+
+use super::{ENDING, is_ignored, signals, size_of_terminal};
+
+/// Another screen, without a cursor, and on which a full line does not begin the next one.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/// What a terminal has where it does not say how large it is.
+const USUAL: Size = Size {
+    columns: 80,
+    rows: 24,
+};
+
+struct Taken {
+    terminal: File,
+    settings: libc::termios,
+    mask: libc::sigset_t,
+    /// Readable as soon as a signal has come that ends the process. It is never read: the signal
+    /// does what it does when it is not held back any more.
+    ending: File,
+    /// Those that are for the screen.
+    others: File,
+}
+
+/// The terminal, if standard output is one on which things can be drawn.
+pub fn console() -> Option<Box<dyn Console>> {
+    let is_capable = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
+    if !is_capable || !io::stdout().is_terminal() {
+        return None;
+    }
+    let taken = Taken::new().ok()?;
+    Some(Box::new(taken))
+}
+
+impl Taken {
+    fn new() -> io::Result<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let ending = ENDING.into_iter().chain([libc::SIGQUIT]);
+        let ending = signals(ending.filter(|signal| !is_ignored(*signal)));
+        let others = signals([libc::SIGWINCH, libc::SIGTSTP]);
+        let mut taken = Self {
+            settings: settings(&terminal)?,
+            terminal,
+            // SAFETY: a set of signals is plain numbers. It is filled in below.
+            mask: unsafe { MaybeUninit::zeroed().assume_init() },
+            ending: descriptor(&ending)?,
+            others: descriptor(&others)?,
+        };
+        taken.enter()?;
+        // In the background this process may not change the terminal, but for putting it back.
+        let background = signals([libc::SIGTTOU]);
+        // SAFETY: the sets outlive the calls, the first of which fills one in.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, &raw mut taken.mask);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const others, std::ptr::null_mut());
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const background, std::ptr::null_mut());
+        }
+        Ok(taken)
+    }
+
+    /// Keys come one by one and are not shown. Those that send signals still do.
+    fn enter(&mut self) -> io::Result<()> {
+        let mut settings = self.settings;
+        settings.c_lflag &= !(libc::ICANON | libc::ECHO);
+        settings.c_iflag &= !(libc::IXON | libc::ICRNL);
+        settings.c_cc[libc::VMIN] = 1;
+        settings.c_cc[libc::VTIME] = 0;
+        set(&self.terminal, &settings)?;
+        self.terminal.write_all(ENTER)
+    }
+
+    /// Puts everything back. A terminal that is gone needs nothing.
+    fn leave(&mut self) {
+        let _ = self.terminal.write_all(LEAVE);
+        let _ = set(&self.terminal, &self.settings);
+    }
+
+    /// Stops, as the one at the keyboard wants, until the process is continued.
+    fn stop(&mut self) -> io::Result<()> {
+        self.leave();
+        // SAFETY: the call takes a number only.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        self.enter()
+    }
+}
+
+impl Console for Taken {
+    fn size(&self) -> Size {
+        size_of_terminal(self.terminal.as_raw_fd()).unwrap_or(USUAL)
+    }
+
+    fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.terminal.write_all(bytes)
+    }
+
+    fn wait(&mut self, time: Duration) -> io::Result<Happening> {
+        let entry = |file: &File| libc::pollfd {
+            fd: file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let mut files = [&self.ending, &self.others, &self.terminal].map(entry);
+        // Rounded up: a wait that is too short would be followed by another one.
+        let time = time.as_micros().div_ceil(1000);
+        let time = c_int::try_from(time).unwrap_or(c_int::MAX);
+        // SAFETY: the pointer is to as many entries as said, which outlive the call.
+        unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, time) };
+        let [ending, others, terminal] = files.map(|file| file.revents != 0);
+        if ending {
+            return Ok(Happening::End);
+        }
+        if others {
+            let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
+            self.others.read_exact(&mut signal)?;
+            // The number is its first field.
+            let [a, b, c, d, ..] = signal;
+            if i32::from_ne_bytes([a, b, c, d]) == libc::SIGTSTP {
+                self.stop()?;
+            }
+            return Ok(Happening::Redraw);
+        }
+        if terminal {
+            let mut keys = [0; 256];
+            return Ok(match self.terminal.read(&mut keys) {
+                // Its other end is gone.
+                Ok(0) | Err(_) => Happening::End,
+                Ok(length) => Happening::Keys(keys[..length].to_vec()),
+            });
+        }
+        Ok(Happening::Nothing)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.leave();
+        // SAFETY: the set was filled in at the beginning.
+        unsafe {
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.mask,
+                std::ptr::null_mut(),
+            );
+        }
+    }
+}
+
+fn settings(terminal: &File) -> io::Result<libc::termios> {
+    let mut settings = MaybeUninit::<libc::termios>::zeroed();
+    // SAFETY: the call fills in the settings, which outlive it, or fails.
+    unsafe {
+        match libc::tcgetattr(terminal.as_raw_fd(), settings.as_mut_ptr()) {
+            0 => Ok(settings.assume_init()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+fn set(terminal: &File, settings: &libc::termios) -> io::Result<()> {
+    // SAFETY: the settings outlive the call.
+    match unsafe { libc::tcsetattr(terminal.as_raw_fd(), libc::TCSADRAIN, settings) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A file that can be read when one of these signals has come.
+fn descriptor(signals: &libc::sigset_t) -> io::Result<File> {
+    // SAFETY: the set outlives the call. The new descriptor is nobody else's.
+    unsafe {
+        let descriptor: RawFd = libc::signalfd(-1, signals, libc::SFD_CLOEXEC);
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(File::from_raw_fd(descriptor))
+    }
+}
