@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
+use super::firewall::Firewall;
 use crate::kernel::{Address, Link, Neighbour, Route};
 use crate::model::{Connection, Daemon, Entry, Forwarding, Host, Protocol, ServerState, ServiceId};
 
@@ -27,6 +28,8 @@ pub struct Facts {
     pub routes: HashMap<IpAddr, Option<Route>>,
     /// By name, as in `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
+    /// The firewall's rules.
+    pub firewall: Firewall,
     /// The names of the programs that run.
     pub programs: HashSet<String>,
     /// The addresses and ports at which programs listen.

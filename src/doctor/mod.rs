@@ -2,6 +2,7 @@
 
 pub mod facts;
 mod findings;
+pub mod firewall;
 mod gather;
 mod report;
 

@@ -38,6 +38,8 @@ pub use proc::parse_connection;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
+#[cfg(feature = "cli")]
+pub(crate) use socket::keep_descriptors_from;
 pub use table::Detail;
 #[doc(hidden)]
 pub use transport::{Inbox, Room, Transport};

@@ -1,6 +1,7 @@
 //! The findings: one pure function each, with its paragraph of the manual beside it.
 
 mod addresses;
+mod firewall;
 mod real_server;
 mod table;
 
@@ -59,6 +60,7 @@ pub struct Finding {
 pub const GROUPS: &[(&str, &[Check])] = &[
     ("The table", table::CHECKS),
     ("Addresses and routes", addresses::CHECKS),
+    ("The firewall", firewall::CHECKS),
     ("On a real server", real_server::CHECKS),
 ];
 

@@ -1,5 +1,7 @@
 //! Gathers facts about this host, within a second. What cannot be looked at is noted as unseen.
 
+mod programs;
+mod rules;
 mod sockets;
 
 use std::collections::hash_map::Entry;
@@ -34,6 +36,7 @@ impl Budget {
 }
 
 pub fn gather(facts: &mut Facts, budget: &Budget) {
+    let listings = rules::Listings::start();
     if let Err(error) = read_network(facts, budget) {
         facts.unseen.push(format!("addresses and routes ({error})"));
     }
@@ -42,6 +45,7 @@ pub fn gather(facts: &mut Facts, budget: &Budget) {
     if facts.real_server.is_some() {
         facts.listening = sockets::listening();
     }
+    facts.firewall = listings.finish(&mut facts.unseen);
 }
 
 fn read_network(facts: &mut Facts, budget: &Budget) -> io::Result<()> {
@@ -72,7 +76,13 @@ fn addresses(facts: &Facts) -> Vec<IpAddr> {
 }
 
 /// Settings of the whole host.
-const SETTINGS: &[&str] = &["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+const SETTINGS: &[&str] = &[
+    "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv4.vs.conntrack",
+    "net.netfilter.nf_conntrack_count",
+    "net.netfilter.nf_conntrack_max",
+];
 
 /// Settings of each device, and of all.
 const OF_DEVICES: &[&str] = &["forwarding", "rp_filter", "arp_ignore", "arp_announce"];

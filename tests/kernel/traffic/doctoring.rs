@@ -2,6 +2,8 @@
 //! silent; something breaks, requests fail, it names exactly that; the commands it prints are run
 //! as printed, requests are answered again, and it is silent again.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 
 use super::lan::{self, Lan, eventually, ip, sh};
@@ -17,6 +19,19 @@ pub fn tests() -> Vec<KernelTest> {
     for test in &mut tests {
         test.kernels = vec![Kernel::V6_1, Kernel::V7_2];
     }
+    tests.push(KernelTest {
+        // It has iptables.
+        kernels: vec![Kernel::V6_1],
+        ..KernelTest::new("traffic::doctoring::iptables", |world| {
+            firewall(world, FAULTS_OF_IPTABLES)
+        })
+    });
+    tests.push(KernelTest {
+        kernels: vec![Kernel::Stock6_1],
+        ..KernelTest::new("traffic::doctoring::nft", |world| {
+            firewall(world, FAULTS_OF_NFT)
+        })
+    });
     tests
 }
 
@@ -77,7 +92,7 @@ impl Patient<'_> {
     fn suffers(&self, fault: &Fault) -> Result<()> {
         let all = || -> Result<()> {
             eventually(|| self.is_well()).context("before")?;
-            sh(self.host, fault.made)?;
+            do_all(self.host, fault.made)?;
             let fails = |client| self.lan.ask_as(client, self.service).is_err();
             ensure!((1..=CLIENTS).any(fails), "no request fails");
             let diagnosis = eventually(|| {
@@ -95,11 +110,11 @@ impl Patient<'_> {
                 diagnosis.commands
             );
             for command in &diagnosis.commands {
-                sh(self.host, command)?;
+                do_all(self.host, command)?;
             }
-            sh(self.host, fault.mended)?;
+            do_all(self.host, fault.mended)?;
             eventually(|| self.is_well()).context("when it is mended")?;
-            sh(self.host, fault.undone)
+            do_all(self.host, fault.undone)
         };
         all().with_context(|| format!("{:?} by {}", fault.names, fault.made))
     }
@@ -193,6 +208,85 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
                  ipvsadm -A -t 192.0.2.1:80 -s rr\n\
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.12 -m",
+    },
+];
+
+/// Runs lines: by a shell, or where there is none, word by word.
+fn do_all(host: &Namespace, lines: &str) -> Result<()> {
+    if Path::new("/bin/sh").exists() {
+        return sh(host, lines);
+    }
+    lines.lines().try_for_each(|line| {
+        let mut words = line.split_whitespace();
+        let program = Program::new(words.next().context("an empty line")?);
+        host.run(&program.args(words))?.success().map(drop)
+    })
+}
+
+/// A firewall on the director.
+fn firewall(world: &mut World, faults: &[Fault]) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.rules(
+        "-A -t 192.0.2.1:80 -s rr\n\
+         -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n",
+    )?;
+    let patient = Patient {
+        lan: &lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "192.0.2.1:80",
+    };
+    faults.iter().try_for_each(|fault| patient.suffers(fault))
+}
+
+const FAULTS_OF_IPTABLES: &[Fault] = &[
+    Fault {
+        names: &["input-drops"],
+        made: "iptables -P INPUT DROP\n\
+               iptables -A INPUT -p tcp --dport 22 -j ACCEPT",
+        mended: "",
+        undone: "iptables -P INPUT ACCEPT\niptables -F",
+    },
+    Fault {
+        names: &["input-drops"],
+        made: "iptables -N ours\n\
+               iptables -A INPUT -p tcp -j ours\n\
+               iptables -A ours -d 192.0.2.0/24 -p tcp --dport 80 -j DROP",
+        mended: "",
+        undone: "iptables -F\niptables -X",
+    },
+    Fault {
+        names: &["forward-drops"],
+        made: "iptables -P FORWARD DROP",
+        mended: "",
+        undone: "iptables -P FORWARD ACCEPT\niptables -F",
+    },
+    Fault {
+        names: &["output-drops"],
+        made: "iptables -A OUTPUT -d 172.16.0.0/24 -j DROP",
+        mended: "",
+        undone: "iptables -F",
+    },
+];
+
+const FAULTS_OF_NFT: &[Fault] = &[
+    Fault {
+        names: &["keepalived-drops"],
+        made: "nft add table ip keepalived\n\
+               nft add set ip keepalived vips { type ipv4_addr ; }\n\
+               nft add element ip keepalived vips { 192.0.2.1 , 192.0.2.2 }\n\
+               nft add chain ip keepalived in { type filter hook input priority -1 ; }\n\
+               nft add rule ip keepalived in ip daddr @vips drop",
+        mended: "",
+        undone: "nft flush ruleset",
+    },
+    Fault {
+        names: &["forward-drops"],
+        made: "nft add table inet filter\n\
+               nft add chain inet filter forward { type filter hook forward priority 0 ; \
+               policy drop ; }",
+        mended: "",
+        undone: "nft flush ruleset",
     },
 ];
 

@@ -1,0 +1,128 @@
+//! What a rule asks of packets.
+
+use std::net::IpAddr;
+
+use super::{Packet, State};
+use crate::model::{Family, Protocol};
+
+/// Whether a rule fits a packet; of several conditions the least counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    No,
+    Maybe,
+    Yes,
+}
+
+impl Fit {
+    fn of(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}
+
+/// Addresses with a common beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub bits: u8,
+}
+
+impl Network {
+    /// An address, or one with the length of its prefix.
+    pub fn read(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(whole);
+        (bits <= whole).then_some(Self { address, bits })
+    }
+
+    pub fn has(&self, address: IpAddr) -> bool {
+        let same = |ours: u128, theirs: u128, whole: u8| {
+            let rest = u32::from(whole.saturating_sub(self.bits));
+            let cut = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
+            cut(ours) == cut(theirs)
+        };
+        match (self.address, address) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                same(ours.to_bits().into(), theirs.to_bits().into(), 32)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.to_bits(), theirs.to_bits(), 128),
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Family(Family),
+    Protocols(Vec<Protocol>),
+    Sources(Vec<Network>),
+    Destinations(Vec<Network>),
+    SourcePorts(Vec<(u16, u16)>),
+    DestinationPorts(Vec<(u16, u16)>),
+    /// The device through which it comes.
+    From(String),
+    /// The device through which it leaves.
+    Through(String),
+    States(Vec<State>),
+    Not(Box<Condition>),
+    /// Something else.
+    Unknown,
+}
+
+impl Condition {
+    pub fn fits(&self, packet: &Packet) -> Fit {
+        match self {
+            Self::Family(family) => Fit::of(*family == packet.family),
+            Self::Protocols(protocols) => Fit::of(protocols.contains(&packet.protocol)),
+            Self::Sources(networks) => among(networks, packet.source),
+            Self::Destinations(networks) => among(networks, packet.destination),
+            Self::SourcePorts(ranges) => within(ranges, packet.source_port),
+            Self::DestinationPorts(ranges) => within(ranges, packet.destination_port),
+            Self::From(device) if device == "lo" => Fit::No,
+            Self::From(_) | Self::Unknown => Fit::Maybe,
+            Self::Through(device) => match &packet.out_device {
+                Some(out) => Fit::of(is_named(device, out)),
+                None => Fit::Maybe,
+            },
+            Self::States(states) => Fit::of(states.contains(&packet.state)),
+            Self::Not(condition) => match condition.fits(packet) {
+                Fit::No => Fit::Yes,
+                Fit::Maybe => Fit::Maybe,
+                Fit::Yes => Fit::No,
+            },
+        }
+    }
+}
+
+/// A device by its name, or by how its name begins.
+fn is_named(pattern: &str, device: &str) -> bool {
+    match pattern.strip_suffix(['+', '*']) {
+        Some(beginning) => device.starts_with(beginning),
+        None => device == pattern,
+    }
+}
+
+fn among(networks: &[Network], address: Option<IpAddr>) -> Fit {
+    let has_all = |network: &Network| network.bits == 0;
+    match address {
+        Some(address) => Fit::of(networks.iter().any(|network| network.has(address))),
+        None if networks.iter().any(has_all) => Fit::Yes,
+        None => Fit::Maybe,
+    }
+}
+
+/// A packet of every port meets each range.
+fn within(ranges: &[(u16, u16)], port: Option<u16>) -> Fit {
+    match port {
+        None | Some(0) => Fit::Maybe,
+        Some(port) => Fit::of(
+            ranges
+                .iter()
+                .any(|(low, high)| (*low..=*high).contains(&port)),
+        ),
+    }
+}

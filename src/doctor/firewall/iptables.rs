@@ -1,0 +1,203 @@
+//! The rules of iptables, as `iptables-save` prints them.
+
+use super::condition::{Condition, Network};
+use super::{Chain, Firewall, Hook, Rule, State, Tool, Verdict};
+use crate::model::Protocol;
+
+pub fn read(tool: Tool, text: &str) -> Firewall {
+    let mut firewall = Firewall::default();
+    let mut table = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        } else if let Some(chain) = line.strip_prefix(':') {
+            let mut words = chain.split(' ');
+            let (name, policy) = (words.next().unwrap_or_default(), words.next());
+            firewall.add(Chain {
+                tool,
+                table: table.to_owned(),
+                name: name.to_owned(),
+                hook: hook(name),
+                drops: policy == Some("DROP"),
+                rules: Vec::new(),
+            });
+        } else if let Some(rest) = line.strip_prefix("-A ") {
+            let words = words(rest);
+            let Some((name, words)) = words.split_first() else {
+                continue;
+            };
+            let (rule, has_other_mark) = rule(words, line);
+            firewall.has_other_marks |= has_other_mark;
+            if let Some(chain) = firewall.chain(tool, table, name) {
+                chain.rules.push(rule);
+            }
+        }
+    }
+    firewall
+}
+
+fn hook(chain: &str) -> Option<Hook> {
+    Some(match chain {
+        "PREROUTING" => Hook::Prerouting,
+        "INPUT" => Hook::Input,
+        "FORWARD" => Hook::Forward,
+        "OUTPUT" => Hook::Output,
+        "POSTROUTING" => Hook::Postrouting,
+        _ => return None,
+    })
+}
+
+/// The words of a rule; a comment in quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            '\\' => words
+                .last_mut()
+                .into_iter()
+                .for_each(|word| word.extend(letters.next())),
+            letter => words
+                .last_mut()
+                .into_iter()
+                .for_each(|word| word.push(letter)),
+        }
+    }
+    words
+}
+
+/// The rule, and whether it sets a mark that cannot be told.
+fn rule(words: &[String], text: &str) -> (Rule, bool) {
+    let mut rule = Rule {
+        conditions: Vec::new(),
+        verdict: Verdict::Nothing,
+        text: text.to_owned(),
+    };
+    let mut is_negated = false;
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if word == "!" {
+            is_negated = true;
+            continue;
+        }
+        let condition = match word {
+            // The matches show themselves in their options.
+            "-m" => {
+                words.next();
+                continue;
+            }
+            "--comment" => {
+                words.next();
+                continue;
+            }
+            "-j" | "-g" => {
+                let target = words.next().unwrap_or_default();
+                let options: Vec<&str> = words.by_ref().collect();
+                let (verdict, is_other) = verdict(target, &options);
+                rule.verdict = verdict;
+                return (rule, is_other);
+            }
+            word if word.starts_with('-') => condition(word, words.next().unwrap_or_default()),
+            // What follows an option that is not known.
+            _ => Condition::Unknown,
+        };
+        rule.conditions.push(if is_negated {
+            Condition::Not(Box::new(condition))
+        } else {
+            condition
+        });
+        is_negated = false;
+    }
+    (rule, false)
+}
+
+fn condition(option: &str, value: &str) -> Condition {
+    let known = match option {
+        "-s" => networks(value).map(Condition::Sources),
+        "-d" => networks(value).map(Condition::Destinations),
+        "-p" => protocol(value).map(|protocol| Condition::Protocols(vec![protocol])),
+        "-i" => Some(Condition::From(value.to_owned())),
+        "-o" => Some(Condition::Through(value.to_owned())),
+        "--dport" | "--dports" => ports(value).map(Condition::DestinationPorts),
+        "--sport" | "--sports" => ports(value).map(Condition::SourcePorts),
+        "--ctstate" | "--state" => Some(Condition::States(
+            value.split(',').filter_map(state).collect(),
+        )),
+        _ => None,
+    };
+    known.unwrap_or(Condition::Unknown)
+}
+
+fn networks(text: &str) -> Option<Vec<Network>> {
+    text.split(',').map(Network::read).collect()
+}
+
+fn protocol(text: &str) -> Option<Protocol> {
+    Some(match text {
+        "tcp" => Protocol::TCP,
+        "udp" => Protocol::UDP,
+        "sctp" => Protocol::SCTP,
+        // Those of no service.
+        "icmp" => Protocol(1),
+        "ipv6-icmp" => Protocol(58),
+        number => Protocol(number.parse().ok()?),
+    })
+}
+
+fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
+    let range = |text: &str| {
+        let (low, high) = text.split_once(':').unwrap_or((text, text));
+        Some((low.parse().ok()?, high.parse().ok()?))
+    };
+    text.split(',').map(range).collect()
+}
+
+/// Any other state is none of those that packets of services have.
+fn state(text: &str) -> Option<State> {
+    Some(match text {
+        "NEW" => State::New,
+        "ESTABLISHED" => State::Established,
+        "INVALID" => State::Invalid,
+        "UNTRACKED" => State::Untracked,
+        _ => return None,
+    })
+}
+
+fn verdict(target: &str, options: &[&str]) -> (Verdict, bool) {
+    let verdict = match target {
+        "ACCEPT" => Verdict::Accept,
+        "DROP" | "REJECT" => Verdict::Drop,
+        "RETURN" => Verdict::Return,
+        "MASQUERADE" | "SNAT" => Verdict::TranslateSource,
+        "MARK" => match options {
+            ["--set-xmark" | "--set-mark", mark] => match whole_mark(mark) {
+                Some(mark) => Verdict::Mark(mark),
+                None => return (Verdict::Nothing, true),
+            },
+            _ => return (Verdict::Nothing, true),
+        },
+        "CONNMARK" | "TPROXY" | "SET" => return (Verdict::Nothing, true),
+        "LOG" | "NFLOG" | "CT" | "NOTRACK" | "TCPMSS" | "TRACE" | "AUDIT" | "CLASSIFY" | "TOS"
+        | "DSCP" | "TTL" | "CHECKSUM" | "DNAT" | "REDIRECT" => Verdict::Nothing,
+        "QUEUE" | "NFQUEUE" => Verdict::Unclear,
+        chain => Verdict::Jump(chain.to_owned()),
+    };
+    (verdict, false)
+}
+
+/// A mark that replaces all of the former one.
+fn whole_mark(text: &str) -> Option<u32> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    match text.split_once('/') {
+        Some((mark, mask)) => number(mask)
+            .filter(|mask| *mask == u32::MAX)
+            .and(number(mark)),
+        None => number(text),
+    }
+}

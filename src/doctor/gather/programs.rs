@@ -1,0 +1,100 @@
+//! Other programs, started together and waited for within bounds.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kernel::keep_descriptors_from;
+
+/// Where programs of the system are, whatever the environment says.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// How long they may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The most that one may print.
+const MOST: u64 = 64 << 20;
+
+pub struct Running {
+    child: Child,
+    output: Receiver<io::Result<String>>,
+    end: Instant,
+}
+
+impl Running {
+    /// Starts a program, if it is installed.
+    pub fn start(words: &[&str]) -> Option<io::Result<Self>> {
+        let (name, arguments) = words.split_first()?;
+        let paths = FOLDERS.iter().map(|folder| Path::new(folder).join(name));
+        let path = paths.into_iter().find(|path| path.exists())?;
+        Some(Self::run(&path, arguments))
+    }
+
+    fn run(path: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let end = Instant::now() + PATIENCE;
+        let mut command = Command::new(path);
+        keep_descriptors_from(&mut command);
+        let mut child = command
+            .args(arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (sender, output) = channel();
+        if let Some(pipe) = child.stdout.take() {
+            thread::Builder::new().spawn(move || {
+                let text = io::read_to_string(pipe.take(MOST));
+                // Nobody may wait any more.
+                sender.send(text).ok();
+            })?;
+        }
+        Ok(Self { child, output, end })
+    }
+
+    /// What it prints.
+    pub fn finish(mut self) -> io::Result<String> {
+        let rest = self.end.saturating_duration_since(Instant::now());
+        let Ok(text) = self.output.recv_timeout(rest) else {
+            self.child.kill()?;
+            self.child.wait()?;
+            return Err(io::Error::other("it takes too long"));
+        };
+        let status = self.child.wait()?;
+        if status.success() {
+            return text;
+        }
+        Err(io::Error::other(format!("it failed: {status}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &[&str]) -> Option<Result<String, String>> {
+        let running = Running::start(words)?;
+        let output = running.and_then(Running::finish);
+        Some(output.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn programs_are_waited_for() {
+        assert_eq!(run(&["echo", "yes"]), Some(Ok("yes\n".to_owned())));
+        assert_eq!(run(&["no-such-program"]), None);
+        let failed = Some(Err("it failed: exit status: 1".to_owned()));
+        assert_eq!(run(&["false"]), failed);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let mut running = Running::start(&["sleep", "100"]).unwrap().unwrap();
+        running.end = Instant::now();
+        let error = running.finish().unwrap_err();
+        assert_eq!(error.to_string(), "it takes too long");
+    }
+}
