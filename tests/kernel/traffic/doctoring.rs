@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::lan::{self, Lan, eventually, ip, sh};
 use crate::lab::kernels::Kernel;
@@ -89,12 +89,21 @@ impl Patient<'_> {
         (1..=CLIENTS).try_for_each(|client| self.lan.ask_as(client, self.service).map(drop))
     }
 
+    /// An error unless some of so many clients get no connection.
+    fn requests_fail(&self, clients: u8) -> Result<()> {
+        for client in 1..=clients {
+            if self.lan.fails(client, self.service)? {
+                return Ok(());
+            }
+        }
+        bail!("no request fails")
+    }
+
     fn suffers(&self, fault: &Fault) -> Result<()> {
         let all = || -> Result<()> {
             eventually(|| self.is_well()).context("before")?;
             do_all(self.host, fault.made)?;
-            let fails = |client| self.lan.ask_as(client, self.service).is_err();
-            ensure!((1..=CLIENTS).any(fails), "no request fails");
+            self.requests_fail(CLIENTS)?;
             let diagnosis = eventually(|| {
                 let diagnosis = self.examine()?;
                 let names = &diagnosis.names;
@@ -147,8 +156,7 @@ fn director(world: &mut World) -> Result<()> {
     )?;
     let diagnosis = eventually(|| {
         sh(&lan.director, "ip neigh flush dev eth0")?;
-        let fails = |client| lan.ask_as(client, patient.service).is_err();
-        ensure!((1..=2).any(fails), "no request fails");
+        patient.requests_fail(2)?;
         let diagnosis = patient.examine()?;
         ensure!(
             diagnosis.names == ["dead-neighbour"],
@@ -260,6 +268,12 @@ const FAULTS_OF_IPTABLES: &[Fault] = &[
         made: "iptables -P FORWARD DROP",
         mended: "",
         undone: "iptables -P FORWARD ACCEPT\niptables -F",
+    },
+    Fault {
+        names: &["invalid-drops"],
+        made: "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP",
+        mended: "",
+        undone: "sysctl -w net.ipv4.vs.conntrack=0\niptables -F",
     },
     Fault {
         names: &["output-drops"],

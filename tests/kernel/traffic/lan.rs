@@ -7,12 +7,14 @@
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::ask::{self, Answer, Held};
 use super::web::Open;
 use crate::lab::guest;
+use crate::lab::sys;
 use crate::lab::world::{Namespace, Program, Side, World};
 use crate::network::Switch;
 pub use crate::network::{eventually, ip, set};
@@ -228,6 +230,14 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
     pub fn ask_as(&self, number: u8, service: &str) -> Result<Answer> {
         self.connect(libc::IPPROTO_TCP, Some(number), service)?
             .end()
+    }
+
+    /// Whether client `number` gets no connection by TCP within a second.
+    pub fn fails(&self, number: u8, service: &str) -> Result<bool> {
+        self.client.enter()?;
+        let service: SocketAddr = service.parse()?;
+        let from = address_of(Some(number), service);
+        Ok(sys::connect(libc::IPPROTO_TCP, from, service, Duration::from_secs(1)).is_err())
     }
 
     /// A connection by TCP that stays.
