@@ -1,6 +1,8 @@
 //! Lines of almost any length from anything that can be read, as they arrive.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
+
+use memchr::memchr;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -98,12 +100,10 @@ impl<R: Read> Lines<R> {
 
     /// Moves `searched` to the end of the next line, if that is known.
     fn find(&mut self) -> bool {
-        let mut rest = &self.text[self.searched..self.length];
-        // The fastest search in the standard library. Reading memory cannot fail.
-        let searched = rest.skip_until(b'\n').unwrap_or_default();
-        let found = self.text[self.searched..][..searched].ends_with(b"\n");
-        self.searched += searched - usize::from(found);
-        found || (self.ended && self.next < self.length)
+        let rest = &self.text[self.searched..self.length];
+        let found = memchr(b'\n', rest);
+        self.searched += found.unwrap_or(rest.len());
+        found.is_some() || (self.ended && self.next < self.length)
     }
 }
 

@@ -4,13 +4,12 @@ use std::io::{self, Write};
 
 use crate::command::{Columns, Command, Format, Listing, Save, Subject};
 use crate::error::{Action, Error};
-use crate::kernel::{Client, Connections, Detail};
+use crate::kernel::{Client, Connections, Detail, Line};
 use crate::model::{
-    Change, Connection, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted,
-    sort_table,
+    Change, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted, sort_table,
 };
 use crate::names::Names;
-use crate::render::{self, Out, Screen, save};
+use crate::render::{self, Extent, Out, Screen, save};
 use crate::rules;
 
 use super::env::print_to;
@@ -114,14 +113,18 @@ fn write(
         }
         Subject::Services(id) => {
             let info = asked(Action::Read, client.info())?;
+            let extent = Extent {
+                all_services: id.is_none(),
+                all_servers: listing.filter.server.is_none(),
+            };
             let table = match id {
                 None => {
-                    format.begin_services(out, &info, true)?;
+                    format.begin_services(out, &info, extent)?;
                     asked(Action::Read, client.table(detail(listing)))?
                 }
                 Some(id) => {
                     let service = asked(Action::Read, client.service(&id))?;
-                    format.begin_services(out, &info, false)?;
+                    format.begin_services(out, &info, extent)?;
                     let servers = asked(Action::Read, client.servers(&id))?;
                     vec![Entry { service, servers }]
                 }
@@ -284,8 +287,9 @@ fn connections(
 ) -> Result<(), Error> {
     let mut table = open_connections(client)?;
     format.begin_connections(out)?;
-    let unread = for_each(&mut table, wanted, |connection| {
-        format.connection(out, names, connection)
+    let unread = for_each(&mut table, wanted, |line| {
+        let connection = line.connection()?;
+        Some(format.connection(out, names, &connection))
     })?;
     format.end_connections(out)?;
     unread
@@ -299,27 +303,30 @@ fn count_connections(
     wanted: &Wanted,
 ) -> Result<(), Error> {
     let mut counts = ConnectionCounts::default();
-    let unread = for_each(&mut open_connections(client)?, wanted, |connection| {
-        counts.add(connection);
-        Ok(())
+    let unread = for_each(&mut open_connections(client)?, wanted, |line| {
+        counts.add(line).map(Ok)
     })?;
     format.connection_counts(out, names, &counts)?;
     unread
 }
 
-/// Calls a function with each wanted connection. Reading goes on after a line that cannot be
-/// read; the first such line is the error in the end.
+/// Calls a function with the line of each wanted connection; it gives nothing for a line that
+/// cannot be read. Reading goes on after one; the first is the error in the end.
 fn for_each(
     table: &mut Connections,
     wanted: &Wanted,
-    mut act: impl FnMut(&Connection) -> io::Result<()>,
+    mut act: impl FnMut(&Line) -> Option<io::Result<()>>,
 ) -> Result<Result<(), Error>, Error> {
     let mut unread = Ok(());
-    while let Some(connection) = table.read().map_err(Error::Read)? {
-        match connection {
-            Ok(connection) if wanted.has(&connection) => act(&connection)?,
-            Ok(_) => {}
-            Err(line) => unread = unread.and_then(|()| Err(Error::Connection(line.into()))),
+    while let Some(line) = table.line().map_err(Error::Read)? {
+        let done = match wanted.has(&line) {
+            Some(true) => act(&line),
+            Some(false) => Some(Ok(())),
+            None => None,
+        };
+        match done {
+            Some(done) => done?,
+            None => unread = unread.and_then(|()| Err(Error::Connection(line.text.into()))),
         }
     }
     Ok(unread)

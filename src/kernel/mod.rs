@@ -33,6 +33,8 @@ pub use error::{Action, Error, Refusal, Result};
 pub use module::load as load_module;
 pub use netns::Netns;
 pub use proc::Connections;
+#[cfg(feature = "cli")]
+pub(crate) use proc::Line;
 #[doc(hidden)]
 pub use proc::parse_connection;
 #[cfg(feature = "cli")]

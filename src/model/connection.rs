@@ -1,6 +1,6 @@
 //! A connection that the director knows.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One entry of the connection table; its texts are borrowed from where it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,4 +19,47 @@ pub struct Connection<'a> {
     pub expires: u32,
     /// The persistence engine and its data, on the connections that carry any.
     pub engine: Option<(&'a [u8], &'a [u8])>,
+}
+
+/// The fields by which connections are chosen and counted. They may be read only when they are
+/// asked for; `None` if one cannot be read.
+pub trait Fields {
+    /// The protocol as the kernel writes it.
+    fn protocol(&self) -> Option<&[u8]>;
+    /// The address of the client.
+    fn client(&self) -> Option<IpAddr>;
+    /// The service.
+    fn virtual_service(&self) -> Option<SocketAddr>;
+    /// The server.
+    fn server(&self) -> Option<SocketAddr>;
+    /// The state.
+    fn state(&self) -> Option<&[u8]>;
+
+    /// A number that is the same only for connections of one protocol, server and state. It spares
+    /// reading these fields.
+    fn group(&self) -> Option<[u64; 4]> {
+        None
+    }
+}
+
+impl Fields for Connection<'_> {
+    fn protocol(&self) -> Option<&[u8]> {
+        Some(self.protocol)
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        Some(self.client.ip())
+    }
+
+    fn virtual_service(&self) -> Option<SocketAddr> {
+        Some(self.virtual_service)
+    }
+
+    fn server(&self) -> Option<SocketAddr> {
+        Some(self.server)
+    }
+
+    fn state(&self) -> Option<&[u8]> {
+        Some(self.state)
+    }
 }

@@ -1,10 +1,13 @@
 //! How many there are: of services, and of connections by server, state and client.
 
+mod clients;
+
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Connection, Entry, Name};
+use self::clients::Clients;
+use super::{Entry, Fields, Name};
 
 /// Services and servers, and the connections of all servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +57,17 @@ pub struct StateCount {
 }
 
 impl StateCount {
+    /// The count of one connection.
+    fn first(connection: &impl Fields) -> Option<Self> {
+        let word = |text| Word::cut(text).unwrap_or(UNKNOWN);
+        Some(Self {
+            protocol: word(connection.protocol()?),
+            server: connection.server()?,
+            state: word(connection.state()?),
+            connections: 1,
+        })
+    }
+
     fn order(&self) -> (&[u8], SocketAddr, &[u8]) {
         (self.protocol.as_bytes(), self.server, self.state.as_bytes())
     }
@@ -76,86 +90,103 @@ pub struct ClientCount {
 pub struct ConnectionCounts {
     /// All of them.
     pub total: u64,
-    servers: HashMap<(Word, SocketAddr), Vec<(Word, u64)>, Seed>,
-    clients: HashMap<IpAddr, u64, Seed>,
-    /// How much the number of a client, kept or not, may be too low.
-    missing: u64,
+    groups: HashMap<Group, StateCount, Seed>,
+    /// Those that were in no group.
+    servers: HashMap<Key, Vec<StateCount>, Seed>,
+    clients: Clients,
 }
 
 impl ConnectionCounts {
     /// How many clients are counted exactly.
-    pub const MOST_CLIENTS: usize = 65_536;
+    pub const MOST_CLIENTS: usize = Clients::MOST;
 
-    /// Counts one more.
-    pub fn add(&mut self, connection: &Connection) {
+    /// Counts one more; `None` if what it is counted by cannot be read.
+    pub fn add(&mut self, connection: &impl Fields) -> Option<()> {
+        let client = connection.client()?;
+        match connection.group() {
+            Some(group) => match self.groups.get_mut(&Group(group)) {
+                Some(known) => known.connections += 1,
+                None => drop(
+                    self.groups
+                        .insert(Group(group), StateCount::first(connection)?),
+                ),
+            },
+            None => self.add_to_server(StateCount::first(connection)?),
+        }
         self.total += 1;
-        let word = |text| Word::cut(text).unwrap_or(UNKNOWN);
-        let server = (word(connection.protocol), connection.server);
-        let state = word(connection.state);
-        let states = self.servers.entry(server).or_default();
-        match states.iter_mut().find(|(known, _)| *known == state) {
-            Some((_, connections)) => *connections += 1,
-            None => states.push((state, 1)),
-        }
-        *self.clients.entry(connection.client.ip()).or_default() += 1;
-        if self.clients.len() > Self::MOST_CLIENTS {
-            self.thin_out();
-        }
+        self.clients.add(client);
+        Some(())
     }
 
-    /// Makes room: drops the half of the clients with the fewest connections, and subtracts the
-    /// largest of their numbers from the others. Any client with more than its share of all
-    /// connections stays (Misra and Gries, 1982).
-    fn thin_out(&mut self) {
-        let mut numbers: Vec<u64> = self.clients.values().copied().collect();
-        let middle = numbers.len() / 2;
-        let (_, &mut median, _) = numbers.select_nth_unstable(middle);
-        self.missing += median;
-        self.clients.retain(|_, connections| {
-            *connections = connections.saturating_sub(median);
-            *connections > 0
-        });
+    fn add_to_server(&mut self, new: StateCount) {
+        let states = self.servers.entry(Key(new.server)).or_default();
+        let same = |count: &&mut StateCount| count.order() == new.order();
+        match states.iter_mut().find(same) {
+            Some(count) => count.connections += new.connections,
+            None => states.push(new),
+        }
     }
 
     /// How many clients there are, if they were counted exactly.
     pub fn distinct_clients(&self) -> Option<usize> {
-        (self.missing == 0).then_some(self.clients.len())
+        (self.clients.missing == 0).then_some(self.clients.len())
     }
 
     /// The connections of each server in each state, sorted by server and state.
     pub fn by_server(&self) -> Vec<StateCount> {
-        let servers = self.servers.iter();
-        let counts = servers.flat_map(|(&(protocol, server), states)| {
-            states.iter().map(move |&(state, connections)| StateCount {
-                protocol,
-                server,
-                state,
-                connections,
-            })
-        });
-        let mut counts: Vec<_> = counts.collect();
+        let in_none = self.servers.values().flatten();
+        let mut counts: Vec<_> = self.groups.values().chain(in_none).copied().collect();
         counts.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        counts.dedup_by(|next, first| {
+            let is_same = next.order() == first.order();
+            first.connections += if is_same { next.connections } else { 0 };
+            is_same
+        });
         counts
     }
 
     /// The clients with the most connections, in descending order.
     pub fn top_clients(&self, most: usize) -> Vec<ClientCount> {
-        let mut clients: Vec<_> = self
-            .clients
-            .iter()
-            .map(|(&client, &count)| (count, client))
-            .collect();
+        let clients = self.clients.top(most).into_iter();
         clients
-            .sort_unstable_by(|(a, client_a), (b, client_b)| b.cmp(a).then(client_a.cmp(client_b)));
-        clients.truncate(most);
-        let clients = clients.into_iter();
-        clients
-            .map(|(connections, address)| ClientCount {
+            .map(|(address, connections)| ClientCount {
                 address,
                 at_least: connections,
-                at_most: connections + self.missing,
+                at_most: connections + self.clients.missing,
             })
             .collect()
+    }
+}
+
+/// An address and a port that things are counted by. As a number it is hashed in a fifth of the
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key(SocketAddr);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let port = self.0.port();
+        match self.0.ip() {
+            IpAddr::V4(address) => {
+                hasher.write_u64(u64::from(address.to_bits()) << 16 | u64::from(port));
+            }
+            IpAddr::V6(address) => {
+                hasher.write_u128(address.to_bits());
+                hasher.write_u64(port.into());
+            }
+        }
+    }
+}
+
+/// What the connections of one protocol, server and state have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group([u64; 4]);
+
+impl Hash for Group {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for word in self.0 {
+            hasher.write_u64(word);
+        }
     }
 }
 
@@ -197,16 +228,17 @@ impl Hasher for Folded {
         }
     }
 
-    fn write_usize(&mut self, number: usize) {
-        self.add(number as u64);
-    }
-
-    fn write_isize(&mut self, number: isize) {
-        self.add(number as u64);
-    }
-
-    fn write_u16(&mut self, number: u16) {
+    fn write_u32(&mut self, number: u32) {
         self.add(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.add(number);
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        self.add(number as u64);
+        self.add((number >> 64) as u64);
     }
 
     fn finish(&self) -> u64 {
@@ -219,21 +251,72 @@ const UNKNOWN: Word = Word::new(b"?").unwrap();
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Connection;
+
+    fn connection(client: u32) -> Connection<'static> {
+        Connection {
+            protocol: b"TCP",
+            client: (client.to_be_bytes(), 1024).into(),
+            virtual_service: ([10, 0, 0, 1], 80).into(),
+            server: ([10, 0, 0, 2], 80).into(),
+            state: b"ESTABLISHED",
+            expires: 900,
+            engine: None,
+        }
+    }
 
     fn counted(clients: impl Iterator<Item = u32>) -> ConnectionCounts {
         let mut counts = ConnectionCounts::default();
         for client in clients {
-            counts.add(&Connection {
-                protocol: b"TCP",
-                client: (client.to_be_bytes(), 1024).into(),
-                virtual_service: ([10, 0, 0, 1], 80).into(),
-                server: ([10, 0, 0, 2], 80).into(),
-                state: b"ESTABLISHED",
-                expires: 900,
-                engine: None,
-            });
+            counts.add(&connection(client)).unwrap();
         }
         counts
+    }
+
+    /// A connection that has a group.
+    struct Grouped(Connection<'static>);
+
+    impl Fields for Grouped {
+        fn protocol(&self) -> Option<&[u8]> {
+            self.0.protocol()
+        }
+
+        fn client(&self) -> Option<IpAddr> {
+            self.0.client()
+        }
+
+        fn virtual_service(&self) -> Option<SocketAddr> {
+            self.0.virtual_service()
+        }
+
+        fn server(&self) -> Option<SocketAddr> {
+            self.0.server()
+        }
+
+        fn state(&self) -> Option<&[u8]> {
+            self.0.state()
+        }
+
+        fn group(&self) -> Option<[u64; 4]> {
+            Some([u64::from(self.0.server.port()); 4])
+        }
+    }
+
+    #[test]
+    fn those_with_a_group_and_those_without_are_counted_together() {
+        let mut counts = counted(0..2);
+        for port in [80, 81, 80] {
+            let mut connection = connection(7);
+            connection.server.set_port(port);
+            counts.add(&Grouped(connection)).unwrap();
+        }
+        let by_server: Vec<_> = counts
+            .by_server()
+            .iter()
+            .map(|count| (count.server.port(), count.connections))
+            .collect();
+        assert_eq!(by_server, [(80, 4), (81, 1)]);
+        assert_eq!(counts.total, 5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::terms::{STATES, Vocabulary};
-use super::{Connection, Family, Protocol, ServerId, ServiceId};
+use super::{Family, Fields, Protocol, ServerId, ServiceId};
 
 /// What servers and connections must have to be listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,14 +29,15 @@ impl Filter {
         self.server.is_none_or(|server| server.is(id))
     }
 
-    fn takes(&self, connection: &Connection) -> bool {
-        self.takes_server(&connection.server.into())
-            && self
-                .client
-                .is_none_or(|network| network.has(connection.client.ip()))
-            && self
-                .states
-                .is_none_or(|states| states.has(connection.state))
+    fn takes(&self, connection: &impl Fields) -> Option<bool> {
+        let by_state = |states: States| Some(states.has(connection.state()?));
+        let by_client = |network: Network| Some(network.has(connection.client()?));
+        let by_server = |server: Host| Some(server.is(&connection.server()?.into()));
+        Some(
+            self.states.map_or(Some(true), by_state)?
+                && self.client.map_or(Some(true), by_client)?
+                && self.server.map_or(Some(true), by_server)?,
+        )
     }
 }
 
@@ -118,31 +119,36 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether a connection is listed.
-    pub fn has(&self, connection: &Connection) -> bool {
-        self.filter.takes(connection) && self.is_of_service(connection)
+    /// Whether a connection is listed; `None` if what decides it cannot be read.
+    pub fn has(&self, connection: &impl Fields) -> Option<bool> {
+        Some(
+            self.filter.takes(connection)?
+                && match self.service {
+                    None => true,
+                    Some(service) => self.is_of(&service, connection)?,
+                },
+        )
     }
 
-    fn is_of_service(&self, connection: &Connection) -> bool {
-        let at = connection.virtual_service;
-        match self.service {
-            None => true,
-            Some(ServiceId::Address {
+    fn is_of(&self, service: &ServiceId, connection: &impl Fields) -> Option<bool> {
+        let at = connection.virtual_service()?;
+        match *service {
+            ServiceId::Address {
                 protocol,
                 address,
                 port,
-            }) => {
-                at.ip() == address
-                    && (at.port() == port || port == 0 && !self.taken_ports.contains(&at.port()))
-                    && Protocol::from_title(connection.protocol) == Some(protocol)
+            } => {
+                let is_there = at.ip() == address
+                    && (at.port() == port || port == 0 && !self.taken_ports.contains(&at.port()));
+                Some(is_there && Protocol::from_title(connection.protocol()?) == Some(protocol))
             }
             // Only what persistence remembers of a mark names it, in place of the address.
-            Some(ServiceId::Mark { mark, family }) => {
+            ServiceId::Mark { mark, family } => {
                 let mark: IpAddr = match family {
                     Family::V4 => Ipv4Addr::from_bits(mark.get()).into(),
                     Family::V6 => Ipv6Addr::from_bits(u128::from(mark.get()) << 96).into(),
                 };
-                at.ip() == mark && connection.protocol == b"IP"
+                Some(at.ip() == mark && connection.protocol()? == b"IP")
             }
         }
     }

@@ -35,6 +35,8 @@ pub mod watch;
 pub use change::Change;
 pub use connection::Connection;
 #[doc(hidden)]
+pub use connection::Fields;
+#[doc(hidden)]
 pub use count::{ClientCount, ConnectionCounts, ServiceCounts, StateCount};
 pub use daemon::{Daemon, DaemonRole, Timeouts};
 #[doc(hidden)]

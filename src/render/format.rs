@@ -13,11 +13,28 @@ use crate::model::{
 };
 use crate::names::Names;
 
+/// How much of the table is listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// All services, not only one that was asked for.
+    pub all_services: bool,
+    /// All servers of a service.
+    pub all_servers: bool,
+}
+
+impl Extent {
+    /// The whole table.
+    pub const ALL: Self = Self {
+        all_services: true,
+        all_servers: true,
+    };
+}
+
 /// A way to write listings. Each method writes one subject, or a part of one that is written
 /// while it is read.
 pub trait Format {
-    /// Begins a listing of services: of all, or of one that was asked for.
-    fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()>;
+    /// Begins a listing of services.
+    fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()>;
 
     fn services(&mut self, out: &mut Out, names: &mut Names, table: &[Entry]) -> io::Result<()>;
 

@@ -17,7 +17,7 @@ mod sheet;
 pub mod steps;
 mod time;
 
-pub use format::{Format, format};
+pub use format::{Extent, Format, format};
 pub use harmless::harmless;
 pub use json::Json;
 pub use out::Out;

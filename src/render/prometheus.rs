@@ -1,19 +1,19 @@
 //! Metrics for Prometheus, in its text format. Names and labels are those of node_exporter, behind
 //! a prefix of their own: the same series must not be there twice.
 
+mod labels;
+
 use std::borrow::Cow;
 use std::io;
-use std::iter;
-use std::net::IpAddr;
 
-use super::address::ipv4;
+use self::labels::{Labels, LabelsOfServices, NO_LABELS, OfServer, OfService, Sample};
 use super::classic::totals;
-use super::format::Format;
+use super::format::{Extent, Format};
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, ConnectionCounts, Daemon, Entry, Family, HashTable, Info, ServerState, Service,
-    ServiceCounts, ServiceId, Stats, Timeouts, Totals,
+    Connection, ConnectionCounts, Daemon, Entry, HashTable, Info, ServerState, Service,
+    ServiceCounts, Stats, Timeouts, Totals,
 };
 use crate::names::Names;
 
@@ -21,6 +21,8 @@ use crate::names::Names;
 pub struct Prometheus {
     /// Connections are counted: one series for each would be too many.
     connections: ConnectionCounts,
+    /// Whether all servers of a service are listed: only then their number is right.
+    counts_servers: bool,
 }
 
 const GAUGE: &str = "gauge";
@@ -39,13 +41,13 @@ const COUNTERS: [(&str, &str); 5] = [
 ];
 
 /// Other metrics of a server. One that does not apply to a server has no sample for it.
-type OfServer = (
+type MetricOfServer = (
     &'static str,
     &'static str,
     fn(&Service, &ServerState) -> Option<i64>,
 );
 
-const OF_SERVER: [OfServer; 6] = [
+const OF_SERVER: [MetricOfServer; 6] = [
     ("backend_weight", "Weight of a server.", |_, state| {
         Some(state.server.weight.into())
     }),
@@ -81,8 +83,9 @@ fn limit(threshold: u32) -> Option<i64> {
 }
 
 impl Format for Prometheus {
-    fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()> {
-        if !is_whole {
+    fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()> {
+        self.counts_servers = extent.all_servers;
+        if !extent.all_services {
             return Ok(());
         }
         let [_, major, minor, patch] = info.version.to_be_bytes();
@@ -107,20 +110,15 @@ impl Format for Prometheus {
     }
 
     fn services(&mut self, out: &mut Out, _: &mut Names, table: &[Entry]) -> io::Result<()> {
-        let labels: Vec<_> = table
-            .iter()
-            .map(|entry| Labels::of_service(&entry.service.service.id).end())
-            .collect();
-        let services = || labels.iter().zip(table);
-        let live = |entry: &Entry| {
-            let servers = entry.servers.iter();
-            servers.filter(|state| state.server.weight != 0).count() as u64
-        };
-        let all = services().map(|(labels, entry)| (labels, entry.servers.len() as u64));
-        family(out, "service_backends", GAUGE, "Servers of a service.", all)?;
-        let live = services().map(|(labels, entry)| (labels, live(entry)));
-        let about = "Servers of a service whose weight is not 0.";
-        family(out, "service_backends_live", GAUGE, about, live)?;
+        let labels = LabelsOfServices::new(table);
+        let services = || labels.each().map(OfService).zip(table);
+        if self.counts_servers {
+            let all = services().map(|(labels, entry)| (labels, entry.servers.len()));
+            family(out, "service_backends", GAUGE, "Servers of a service.", all)?;
+            let live = services().map(|(labels, entry)| (labels, live_servers(entry)));
+            let about = "Servers of a service whose weight is not 0.";
+            family(out, "service_backends_live", GAUGE, about, live)?;
+        }
         let stats = services().map(|(labels, entry)| (labels, &entry.service.stats));
         counters(out, "service_", "of a service", stats)?;
         servers(out, &labels, table)
@@ -255,7 +253,7 @@ impl Format for Prometheus {
 }
 
 /// A metric and its samples: nothing where it has none.
-fn family<L: AsRef<[u8]>, N: itoa::Integer>(
+fn family<L: Sample, N: itoa::Integer>(
     out: &mut Out,
     name: &str,
     kind: &str,
@@ -270,7 +268,8 @@ fn family<L: AsRef<[u8]>, N: itoa::Integer>(
     out.text(format!("# HELP {name} {about}\n# TYPE {name} {kind}"));
     out.end_row()?;
     for (labels, value) in samples {
-        out.text(&name).text(labels).number(value);
+        labels.write(out.text(&name));
+        out.number(value);
         out.end_row()?;
     }
     Ok(())
@@ -283,7 +282,7 @@ fn gauges<const N: usize>(out: &mut Out, gauges: [(&str, &str, u64); N]) -> io::
 }
 
 /// The counters of something, whose names begin alike.
-fn counters<'a, L: AsRef<[u8]>>(
+fn counters<'a, L: Sample>(
     out: &mut Out,
     prefix: &str,
     of: &str,
@@ -299,21 +298,26 @@ fn counters<'a, L: AsRef<[u8]>>(
     Ok(())
 }
 
-fn servers(out: &mut Out, services: &[String], table: &[Entry]) -> io::Result<()> {
-    let labels = LabelsOfServers::new(services, table);
-    let servers = table.iter().flat_map(|entry| {
+fn live_servers(entry: &Entry) -> usize {
+    let servers = entry.servers.iter();
+    servers.filter(|state| state.server.weight != 0).count()
+}
+
+fn servers(out: &mut Out, labels: &LabelsOfServices, table: &[Entry]) -> io::Result<()> {
+    let servers = labels.each().zip(table).flat_map(|(labels, entry)| {
         let servers = entry.servers.iter();
-        servers.map(|state| (&entry.service.service, state))
+        servers.map(move |state| {
+            let labels = OfServer(labels, state.server.id);
+            (labels, &entry.service.service, state)
+        })
     });
-    let servers: Vec<_> = servers.collect();
-    let servers = labels.each().zip(servers.iter().copied());
     for (name, about, value) in OF_SERVER {
         let samples = servers
             .clone()
-            .filter_map(|(labels, (service, state))| Some((labels, value(service, state)?)));
+            .filter_map(|(labels, service, state)| Some((labels, value(service, state)?)));
         family(out, name, GAUGE, about, samples)?;
     }
-    let stats = servers.map(|(labels, (_, state))| (labels, &state.stats));
+    let stats = servers.map(|(labels, _, state)| (labels, &state.stats));
     counters(out, "backend_", "of a server", stats)
 }
 
@@ -357,126 +361,6 @@ fn fill(out: &mut Out, of: &str, table: &HashTable) -> io::Result<()> {
     family(out, &format!("{of}_table_chains"), GAUGE, &about, chains)
 }
 
-/// The labels of all servers, one behind the other. They are most of the text, and written once
-/// for all metrics.
-struct LabelsOfServers {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl LabelsOfServers {
-    fn new(services: &[String], table: &[Entry]) -> Self {
-        let (mut nowhere, mut ends) = (io::sink(), Vec::new());
-        let mut text = Out::new(&mut nowhere);
-        for (service, entry) in services.iter().zip(table) {
-            let service = service.trim_end_matches(END);
-            for ServerState { server, .. } in &entry.servers {
-                text.text(service).text(",remote_address=\"");
-                match server.id.address {
-                    IpAddr::V4(address) => ipv4(&mut text, address),
-                    // Not as the C library writes it, but as node_exporter does.
-                    IpAddr::V6(address) => drop(text.text(address.to_string())),
-                }
-                text.text("\",remote_port=\"").number(server.id.port);
-                text.text("\"").text(END);
-                ends.push(text.mark());
-            }
-        }
-        Self {
-            text: text.take(0),
-            ends,
-        }
-    }
-
-    fn each(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let starts = iter::once(0).chain(self.ends.iter().copied());
-        let ranges = starts.zip(&self.ends);
-        ranges.map(|(start, &end)| &self.text[start..end])
-    }
-}
-
-/// What stands behind labels, before the value.
-const END: &str = "} ";
-const NO_LABELS: &str = " ";
-
-/// Longer are but few labels.
-const ROOM: usize = 128;
-
-/// The labels of a sample, as they are written.
-struct Labels(String);
-
-impl Labels {
-    fn new() -> Self {
-        Self(String::with_capacity(ROOM))
-    }
-
-    /// What node_exporter calls a service by. It does not tell the families of a mark apart.
-    fn of_service(id: &ServiceId) -> Self {
-        match *id {
-            ServiceId::Address {
-                protocol,
-                address,
-                port,
-            } => Self::new()
-                .with("local_address", address.to_string())
-                .with("local_mark", "")
-                .with("local_port", port.to_string())
-                .with(
-                    "proto",
-                    protocol
-                        .title()
-                        .map_or(protocol.0.to_string(), str::to_owned),
-                ),
-            ServiceId::Mark { mark, family } => {
-                let labels = Self::new()
-                    .with("local_address", "")
-                    .with("local_mark", format!("{mark:08X}"))
-                    .with("local_port", "0")
-                    .with("proto", "FWM");
-                match family {
-                    Family::V4 => labels,
-                    Family::V6 => labels.with("family", "ipv6"),
-                }
-            }
-        }
-    }
-
-    fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0 += name;
-        self.0 += "=\"";
-        for part in value.as_ref().split_inclusive(['\n', '\\', '"']) {
-            let plain = part.trim_end_matches(['\n', '\\', '"']);
-            self.0 += plain;
-            self.0 += match &part[plain.len()..] {
-                "\n" => "\\n",
-                "\\" => "\\\\",
-                "\"" => "\\\"",
-                _ => "",
-            };
-        }
-        self.0.push('"');
-        self
-    }
-
-    fn end(self) -> String {
-        self.0 + END
-    }
-}
-
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_end_a_label_is_escaped() {
-        let labels = Labels::new()
-            .with("plain", "eth0")
-            .with("odd", "\"a\\\nb\"c");
-        assert_eq!(labels.end(), r#"{plain="eth0",odd="\"a\\\nb\"c"} "#);
-    }
 }

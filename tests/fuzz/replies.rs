@@ -9,7 +9,7 @@ use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::{Batch, Client, Detail, Error, Inbox, Room, Transport};
 use ipvsadm::model::{Change, DaemonRole, Entry, Info, Protocol, ServiceId, sort_table};
 use ipvsadm::names::Names;
-use ipvsadm::render::{self, Out, Screen, save};
+use ipvsadm::render::{self, Extent, Out, Screen, save};
 
 use crate::drive::{Reader, Surface};
 use crate::mill::Mill;
@@ -140,7 +140,9 @@ fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
     let people = random.chance(1).then_some(Format::Table);
     for name in [Format::Classic, Format::Json].into_iter().chain(people) {
         let mut format = render::format(name, view, screen);
-        format.begin_services(&mut out, &info, true).expect("room");
+        format
+            .begin_services(&mut out, &info, Extent::ALL)
+            .expect("room");
         format.services(&mut out, &mut names, &table).expect("room");
     }
 }

@@ -81,7 +81,10 @@ fn the_library_needs_nothing_of_the_program() {
         "netlink-packet-generic",
         "netlink-sys",
     ];
-    assert_eq!(crates, [&["libc"], &netlink[..], &["thiserror"]].concat());
+    assert_eq!(
+        crates,
+        [&["libc", "memchr"], &netlink[..], &["thiserror"]].concat()
+    );
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/library");
     cargo(&[
         "check",

@@ -16,7 +16,7 @@ use ipvsadm::model::{
 };
 use ipvsadm::names::Names;
 use ipvsadm::render::steps::Cut;
-use ipvsadm::render::{self, Out, Screen, report, save};
+use ipvsadm::render::{self, Extent, Out, Screen, report, save};
 use proptest::prelude::*;
 
 fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> Vec<u8> {
@@ -52,7 +52,7 @@ const PAPER: Screen = Screen {
 
 fn services(format: &mut dyn render::Format, table: &[Entry]) -> Vec<u8> {
     rendered(|out, names| {
-        format.begin_services(out, &INFO, true)?;
+        format.begin_services(out, &INFO, Extent::ALL)?;
         format.services(out, names, table)
     })
 }
@@ -437,7 +437,7 @@ fn metrics() {
     let mut table = table();
     table.iter_mut().for_each(|entry| entry.servers.truncate(2));
     let bytes = shown(Format::Prometheus, Columns::Plain, |format, out, names| {
-        format.begin_services(out, &INFO, true)?;
+        format.begin_services(out, &INFO, Extent::ALL)?;
         format.services(out, names, &table)?;
         format.service_counts(out, &SERVICE_COUNTS)?;
         format.timeouts(out, &TIMEOUTS)?;
@@ -446,6 +446,27 @@ fn metrics() {
         format.connection_counts(out, names, &counts())
     });
     insta::assert_snapshot!("metrics", String::from_utf8(bytes).unwrap());
+}
+
+#[test]
+fn some_servers_of_a_service_are_not_counted_as_all() {
+    let names = |extent| {
+        let bytes = shown(Format::Prometheus, Columns::Plain, |format, out, names| {
+            format.begin_services(out, &INFO, extent)?;
+            format.services(out, names, &table())
+        });
+        let text = String::from_utf8(bytes).unwrap();
+        let names = text.lines().filter_map(|line| line.split_once('{'));
+        let names: BTreeSet<_> = names.map(|(name, _)| name.to_owned()).collect();
+        names
+    };
+    let some = names(Extent {
+        all_servers: false,
+        ..Extent::ALL
+    });
+    let missing: Vec<_> = names(Extent::ALL).difference(&some).cloned().collect();
+    let numbers = ["ipvs_service_backends", "ipvs_service_backends_live"];
+    assert_eq!(missing, numbers);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::str;
 
 use crate::kernel::netns::{Netns, run_in};
 use crate::lines::Lines;
-use crate::model::Connection;
+use crate::model::{Connection, Fields};
 
 /// The connection table, read connection by connection.
 ///
@@ -27,31 +27,118 @@ impl Connections {
 
     /// The next connection, or the line that is there instead of one.
     pub fn read(&mut self) -> io::Result<Option<Result<Connection<'_>, &[u8]>>> {
-        let line = self.lines.read()?;
-        Ok(line.map(|line| parse(line).ok_or(line)))
+        let line = self.line()?;
+        Ok(line.map(|line| line.connection().ok_or(line.text)))
+    }
+
+    /// The next line, of which only that is read that is asked for. It is inlined, since to move a
+    /// line takes as long as to read a field of it.
+    #[inline(always)]
+    pub(crate) fn line(&mut self) -> io::Result<Option<Line<'_>>> {
+        Ok(self.lines.read()?.map(Line::new))
     }
 }
 
 /// Reads one line: nine fields, and perhaps the persistence engine and its data.
 #[inline]
 pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
+    Line::new(line).connection()
+}
+
+/// A line of the table. A field is read when it is asked for, which most are not where few
+/// connections are wanted.
+pub(crate) struct Line<'a> {
+    /// The whole line.
+    pub text: &'a [u8],
+    columns: Option<Columns<'a>>,
+    /// What it says, if it has other columns.
+    words: Option<Connection<'a>>,
+}
+
+impl<'a> Line<'a> {
+    #[inline(always)]
+    fn new(text: &'a [u8]) -> Self {
+        let columns = Columns::of(text);
+        let words = if columns.is_none() {
+            in_words(text)
+        } else {
+            None
+        };
+        Self {
+            text,
+            columns,
+            words,
+        }
+    }
+
+    /// All of it.
+    #[inline]
+    pub fn connection(&self) -> Option<Connection<'a>> {
+        match &self.columns {
+            Some(columns) => columns.connection().or_else(|| in_words(self.text)),
+            None => self.words,
+        }
+    }
+}
+
+impl Fields for Line<'_> {
+    #[inline]
+    fn protocol(&self) -> Option<&[u8]> {
+        match &self.columns {
+            Some(columns) => columns.protocol(),
+            None => self.words.as_ref()?.protocol(),
+        }
+    }
+
+    #[inline]
+    fn client(&self) -> Option<IpAddr> {
+        match &self.columns {
+            Some(columns) => Some(ipv4(columns.client())?.into()),
+            None => self.words.as_ref()?.client(),
+        }
+    }
+
+    #[inline]
+    fn virtual_service(&self) -> Option<SocketAddr> {
+        match &self.columns {
+            Some(columns) => ipv4_end(columns.virtual_service()),
+            None => self.words.as_ref()?.virtual_service(),
+        }
+    }
+
+    #[inline]
+    fn server(&self) -> Option<SocketAddr> {
+        match &self.columns {
+            Some(columns) => ipv4_end(columns.server()),
+            None => self.words.as_ref()?.server(),
+        }
+    }
+
+    #[inline]
+    fn state(&self) -> Option<&[u8]> {
+        match &self.columns {
+            Some(columns) => columns.state(),
+            None => self.words.as_ref()?.state(),
+        }
+    }
+
+    #[inline]
+    fn group(&self) -> Option<[u64; 4]> {
+        self.columns.as_ref()?.group()
+    }
+}
+
+/// Reads a line word by word, whatever its columns are.
+fn in_words(line: &[u8]) -> Option<Connection<'_>> {
     let mut rest = line;
-    let protocol = word(&mut rest)?;
-    let [client, virtual_service, server] = match ends_in_columns(&mut rest) {
-        Some(ends) => ends,
-        None => [end(&mut rest)?, end(&mut rest)?, end(&mut rest)?],
-    };
-    let state = word(&mut rest)?;
-    let expires = decimal(word(&mut rest)?)?;
-    let engine = word(&mut rest).and_then(|name| Some((name, word(&mut rest)?)));
     Some(Connection {
-        protocol,
-        client,
-        virtual_service,
-        server,
-        state,
-        expires,
-        engine,
+        protocol: word(&mut rest)?,
+        client: end(&mut rest)?,
+        virtual_service: end(&mut rest)?,
+        server: end(&mut rest)?,
+        state: word(&mut rest)?,
+        expires: decimal(word(&mut rest)?)?,
+        engine: word(&mut rest).and_then(|name| Some((name, word(&mut rest)?))),
     })
 }
 
@@ -65,36 +152,118 @@ fn word<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(word)
 }
 
-/// How wide an IPv4 address and its port are, each with a blank behind it.
-const COLUMN: usize = 14;
+/// A one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+const EACH_OF_16: u128 = (EACH as u128) << 64 | EACH as u128;
 
-/// Takes the three ends of an IPv4 connection off a text, in the columns in which the kernel
-/// writes them. Nearly all lines are such, and this takes a fifth of what it takes word by word.
-fn ends_in_columns(text: &mut &[u8]) -> Option<[SocketAddr; 3]> {
-    let start = text.iter().position(|&byte| byte != b' ')?;
-    let (columns, rest) = text[start..].split_at_checked(3 * COLUMN)?;
-    let ends = [
-        ipv4_end(&columns[..COLUMN])?,
-        ipv4_end(&columns[COLUMN..2 * COLUMN])?,
-        ipv4_end(&columns[2 * COLUMN..])?,
-    ];
-    *text = rest;
-    Some(ends)
+/// How wide an IPv4 address and its port are, each with a blank behind it; a state and the blank
+/// behind it; the seconds left.
+const END: usize = 14;
+const STATE: usize = 12;
+const EXPIRES: usize = 7;
+
+/// The columns in which the kernel writes an IPv4 connection without an engine. Nearly all lines
+/// are such, and reading one takes a fifth of what it takes word by word.
+struct Columns<'a> {
+    protocol: &'a [u8],
+    rest: &'a [u8; 3 * END + STATE + EXPIRES],
 }
 
+impl<'a> Columns<'a> {
+    /// The columns of a line that has this length.
+    #[inline]
+    fn of(line: &'a [u8]) -> Option<Self> {
+        // A protocol has three columns, but for one that is longer.
+        let width = if *line.get(3)? == b' ' { 4 } else { 5 };
+        let (protocol, rest) = line.split_at_checked(width)?;
+        let rest = rest.try_into().ok()?;
+        Some(Self { protocol, rest })
+    }
+
+    #[inline]
+    fn connection(&self) -> Option<Connection<'a>> {
+        Some(Connection {
+            protocol: self.protocol()?,
+            client: ipv4_end(self.client())?,
+            virtual_service: ipv4_end(self.virtual_service())?,
+            server: ipv4_end(self.server())?,
+            state: self.state()?,
+            expires: eight_decimals(*self.rest.last_chunk()?)?,
+            engine: None,
+        })
+    }
+
+    #[inline]
+    fn protocol(&self) -> Option<&'a [u8]> {
+        let mut rest = self.protocol;
+        let protocol = word(&mut rest)?;
+        matches!(rest, b" " | b"  ").then_some(protocol)
+    }
+
+    #[inline]
+    fn client(&self) -> &'a [u8] {
+        &self.rest[..END]
+    }
+
+    #[inline]
+    fn virtual_service(&self) -> &'a [u8] {
+        &self.rest[END..2 * END]
+    }
+
+    #[inline]
+    fn server(&self) -> &'a [u8] {
+        &self.rest[2 * END..3 * END]
+    }
+
+    /// The text of the server and the state, and with its end that of the protocol.
+    #[inline]
+    fn group(&self) -> Option<[u64; 4]> {
+        let text = &self.rest[2 * END..3 * END + STATE];
+        let (words, &[x, y]) = text.split_last_chunk()?;
+        let (&[a, b, c, d], &[.., e]) = (self.protocol.first_chunk()?, self.protocol) else {
+            return None;
+        };
+        Some([
+            u64::from_ne_bytes(*words.first_chunk()?),
+            u64::from_ne_bytes(*words[8..].first_chunk()?),
+            u64::from_ne_bytes(*words.last_chunk()?),
+            u64::from_ne_bytes([a, b, c, d, e, x, y, 0]),
+        ])
+    }
+
+    #[inline]
+    fn state(&self) -> Option<&'a [u8]> {
+        first_word(self.rest[3 * END..].first_chunk()?)
+    }
+}
+
+/// The text before the blanks, if nothing but blanks follows up to the end of the state.
+fn first_word(text: &[u8; 16]) -> Option<&[u8]> {
+    const BLANKS: u128 = EACH_OF_16 * b' ' as u128;
+    let blank = u128::from_le_bytes(*text) ^ BLANKS;
+    // The lowest bit that is set is that of the first byte that is 0.
+    let found = blank.wrapping_sub(EACH_OF_16) & !blank & (EACH_OF_16 << 7);
+    let length = found.trailing_zeros() / 8;
+    let behind = (blank << (8 * (16 - STATE))).checked_shr(8 * (length + 16 - STATE as u32));
+    (length > 0 && behind == Some(0)).then(|| &text[..length as usize])
+}
+
+#[inline]
 fn ipv4_end(column: &[u8]) -> Option<SocketAddr> {
-    let (address, behind) = column.split_first_chunk()?;
-    let &[b' ', a, b, c, d, b' '] = behind else {
+    let &[b' ', a, b, c, d, b' '] = column.get(8..)? else {
         return None;
     };
-    let address = Ipv4Addr::from_bits(eight_digits(*address)?);
     let port = eight_digits([b'0', b'0', b'0', b'0', a, b, c, d])?;
-    Some(SocketAddr::new(address.into(), port as u16))
+    Some(SocketAddr::new(ipv4(column)?.into(), port as u16))
+}
+
+#[inline]
+fn ipv4(column: &[u8]) -> Option<Ipv4Addr> {
+    eight_digits(*column.first_chunk()?).map(Ipv4Addr::from_bits)
 }
 
 /// The value of hexadecimal digits as the kernel writes them, all at once: a byte each.
 fn eight_digits(text: [u8; 8]) -> Option<u32> {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     let text = u64::from_be_bytes(text);
     // A letter has a bit that digits have not, and is nine more than its low bits.
     let is_letter = text >> 6 & EACH;
@@ -108,6 +277,21 @@ fn eight_digits(text: [u8; 8]) -> Option<u32> {
     let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
     Some((fours | fours >> 16) as u32)
+}
+
+/// The value of a number of at most eight digits with blanks before it, all at once.
+fn eight_decimals(text: [u8; 8]) -> Option<u32> {
+    let text = u64::from_le_bytes(text);
+    let blanks = (text ^ (u64::from(b' ') * EACH)).trailing_zeros() / 8;
+    // Blanks become zeros.
+    let digits = text | ((0x10 * EACH) & !u64::MAX.checked_shl(8 * blanks)?);
+    let values = digits ^ (u64::from(b'0') * EACH);
+    if (values | values.wrapping_add(6 * EACH)) & (0xf0 * EACH) != 0 {
+        return None;
+    }
+    let pairs = (10 * values + (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (100 * pairs + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((10_000 * fours + (fours >> 32)) as u32)
 }
 
 fn decimal(text: &[u8]) -> Option<u32> {
@@ -165,6 +349,8 @@ const NO_DIGIT: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -210,17 +396,89 @@ mod tests {
         }
     }
 
+    /// A line as the kernel writes it.
+    fn written(protocol: &str, state: &str, [client, server]: [u32; 2], expires: u32) -> String {
+        format!(
+            "{protocol:3} {client:08X} BBC6 0A010002 0050 {server:08X} 1F90 {state:11} {expires:7}"
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn columns_and_words_say_the_same(
+            protocol in prop::sample::select(vec!["TCP", "UDP", "SCTP", "IP"]),
+            state in prop::sample::select(vec!["ESTABLISHED", "NONE", "S-ACK-SENT", "?"]),
+            ends: [u32; 2],
+            expires in 0..10_000_000_u32,
+        ) {
+            let text = written(protocol, state, ends, expires);
+            let line = Line::new(text.as_bytes());
+            let words = in_words(text.as_bytes()).unwrap();
+            prop_assert!(line.columns.is_some());
+            prop_assert_eq!(line.columns.as_ref().unwrap().connection(), Some(words));
+            prop_assert_eq!(line.protocol(), Some(words.protocol));
+            prop_assert_eq!(line.client(), words.client());
+            prop_assert_eq!(line.virtual_service(), words.virtual_service());
+            prop_assert_eq!(line.server(), words.server());
+            prop_assert_eq!(line.state(), Some(words.state));
+        }
+    }
+
     #[test]
-    fn columns_and_words_say_the_same() {
-        let line = b"TCP 0A010001 BBC6 0A010002 0050 0A010003 1F90 ESTABLISHED     899";
-        let words = String::from_utf8_lossy(line).to_lowercase();
-        let by_words = parse(words.as_bytes()).unwrap();
-        let by_columns = parse(line).unwrap();
-        assert_eq!(by_columns.client, by_words.client);
-        assert_eq!(by_columns.virtual_service, by_words.virtual_service);
-        assert_eq!(by_columns.server, by_words.server);
+    fn a_group_has_one_protocol_server_and_state() {
+        let group = |text: String| Line::new(text.as_bytes()).group().unwrap();
+        let one = group(written("TCP", "ESTABLISHED", [1, 2], 3));
+        assert_eq!(group(written("TCP", "ESTABLISHED", [4, 2], 5)), one);
+        assert_ne!(group(written("UDP", "ESTABLISHED", [1, 2], 3)), one);
+        assert_ne!(group(written("TCP", "ESTABLISHE", [1, 2], 3)), one);
+        assert_ne!(group(written("TCP", "ESTABLISHED", [1, 3], 3)), one);
+    }
+
+    #[test]
+    fn numbers_have_limits() {
         assert_eq!(decimal(b"4294967295"), Some(u32::MAX));
         assert_eq!([&b"4294967296"[..], b"1a", b"-1"].map(decimal), [None; 3]);
+    }
+
+    #[test]
+    fn decimals_are_read_at_once() {
+        assert_eq!(eight_decimals(*b"     899"), Some(899));
+        assert_eq!(eight_decimals(*b"12345678"), Some(12_345_678));
+        assert_eq!(eight_decimals(*b"       0"), Some(0));
+        for bad in [
+            b"        ",
+            b"    8 99",
+            b"     89 ",
+            b"     -89",
+            b"     !89",
+        ] {
+            assert_eq!(eight_decimals(*bad), None);
+        }
+        for byte in 0..=255_u8 {
+            let value = char::from(byte).to_digit(10);
+            for place in 0..8 {
+                let mut text = *b"       7";
+                text[place..7].fill(b'0');
+                text[place] = byte;
+                let value = value.or((byte == b' ' && place < 7).then_some(0));
+                let unit = if place < 7 { 7 } else { 0 };
+                let value = value.map(|value| value * 10_u32.pow(7 - place as u32) + unit);
+                assert_eq!(eight_decimals(text), value, "{byte} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_is_the_word_before_blanks() {
+        assert_eq!(first_word(b"ESTABLISHED     "), Some(&b"ESTABLISHED"[..]));
+        assert_eq!(first_word(b"NONE           1"), Some(&b"NONE"[..]));
+        for bad in [
+            b" NONE           ",
+            b"SYN RECV        ",
+            b"LONGERTHANTHAT  ",
+        ] {
+            assert_eq!(first_word(bad), None);
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::io;
 
 use super::netns::{Netns, run_in};
 
+#[cfg(feature = "cli")]
+pub(crate) use connections::Line;
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
 pub(super) use totals::read as read_totals;

@@ -8,7 +8,7 @@ mod totals;
 
 use std::io;
 
-use super::format::Format;
+use super::format::{Extent, Format};
 use super::out::Out;
 use crate::command::{Columns, View};
 use crate::model::{
@@ -34,8 +34,8 @@ impl Classic {
 }
 
 impl Format for Classic {
-    fn begin_services(&mut self, out: &mut Out, info: &Info, is_whole: bool) -> io::Result<()> {
-        if is_whole {
+    fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()> {
+        if extent.all_services {
             services::version(out, info)?;
         }
         services::titles(out, self.view.columns)
