@@ -1,7 +1,7 @@
 //! What is measured in a guest. Each figure goes out as a line: its name and a number.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -178,6 +178,10 @@ impl Bench<'_> {
         for view in METRICS {
             self.listing(view)?;
         }
+        let length = fs::metadata(output(Side::Ours))?.len();
+        fs::remove_file(output(Side::Ours))?;
+        let time = self.best_time(|| write_bytes(length))?;
+        self.time("writes", time)?;
         check_count(&mut floor, &LARGE)
     }
 
@@ -221,6 +225,16 @@ fn output(side: Side) -> &'static str {
         Side::Ours => "/tmp/ours",
         Side::Reference => "/tmp/reference",
     }
+}
+
+/// Writes so many bytes to a file, as many at once as a program does.
+fn write_bytes(length: u64) -> Result<()> {
+    let mut file = File::create(output(Side::Ours))?;
+    let chunk = [b'x'; 64 * 1024];
+    for _ in 0..length / chunk.len() as u64 {
+        file.write_all(&chunk)?;
+    }
+    Ok(())
 }
 
 /// Runs an `ipvsadm` from the prepared input to a file.
