@@ -33,7 +33,7 @@ const LISTINGS: &[&str] = &[
     "-L --daemon",
     "-Sn",
 ];
-const FORMATS: &[&str] = &["", "--format json", "--format table"];
+const FORMATS: &[&str] = &["", "--format json", "--format table", "--format prometheus"];
 
 fn ipvsadm(here: &Namespace, side: Side, line: &str, stdin: &str) -> Result<Output> {
     let program = Program::ipvsadm(side).args(line.split_whitespace());

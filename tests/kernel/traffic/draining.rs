@@ -18,6 +18,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("new_clients", new_clients as fn(&mut World) -> Result<()>),
         named("no_request_fails", no_request_fails),
         named("waits", waits),
+        named("ipv6_and_sctp", ipv6_and_sctp),
         named("applied", applied),
         named("what_does_not_end", what_does_not_end),
         named("persistence", persistence),
@@ -223,6 +224,58 @@ fn applied(world: &mut World) -> Result<()> {
         &["stopped: 1 connection", "put everything back"],
     )?;
     lan.shows("-Ln", "-> * Masq 0 1 *")
+}
+
+/// Connections by IPv6 and by SCTP are waited for in the same way.
+fn ipv6_and_sctp(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    for (name, server) in ["web1", "web2"].iter().zip(&lan.servers) {
+        lan.open.serve_sctp(name, server)?;
+    }
+    for (protocol, option, service, network) in [
+        (libc::IPPROTO_TCP, "-t", "[2001:db8:1::1]:80", "fd00::1"),
+        (
+            libc::IPPROTO_SCTP,
+            "--sctp-service",
+            "198.51.100.1:80",
+            "172.16.0.1",
+        ),
+    ] {
+        let server = |number: &str| match protocol {
+            libc::IPPROTO_TCP => format!("[{network}{number}]:80"),
+            _ => format!("{network}{number}:80"),
+        };
+        let [one, other] = ["1", "2"].map(server);
+        lan.rules(&format!(
+            "-A {option} {service} -s sh\n\
+             -a {option} {service} -r {one} -m\n\
+             -a {option} {service} -r {other} -m\n"
+        ))?;
+        let before = lan.ipvsadm("-Sn")?;
+        for command in ["--drain", "-d"] {
+            let held = lan.connect(protocol, None, service)?;
+            let name = held.answer.server.clone();
+            let drained = server(name.trim_start_matches("web"));
+            let line = format!("{command} {option} {service} -r {drained} --wait 60");
+            let mut waiting = start(&lan, &line)?;
+            lan.shows("-Ln", &format!("-> {drained} Masq 0 1 *"))?;
+            let answer = lan.connect(protocol, None, service)?.end()?;
+            ensure!(answer.server != name, "{line}: {answer:?}");
+            // It looks for connections right after that.
+            thread::sleep(Duration::from_secs(1));
+            held.end()?;
+            let output = waiting.finish(LIMIT)?;
+            says(&output, 0, &["1 connection (1 ESTABLISHED) left"]).context(line)?;
+            lan.rules(&String::from_utf8(output.stdout)?)?;
+            let listing = lan.ipvsadm("-Ln")?;
+            ensure!(
+                listing.contains(&drained) == (command == "--drain"),
+                "{listing}"
+            );
+            ensure!(command == "-d" || lan.ipvsadm("-Sn")? == before);
+        }
+    }
+    Ok(())
 }
 
 /// What may be left when the time is over, and why.
