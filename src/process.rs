@@ -63,6 +63,7 @@ pub fn env() -> Env {
         },
         colour: || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         open: Box::new(open),
+        apart: |act| Client::apart(act),
         netns: None,
         names: Names::system,
         broken_pipe,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::drain::without_signals;
 use super::execution::{Execution, News, Reach};
 use super::lock::lock;
-use super::run::Run;
+use super::rehearsal::rehearse;
+use super::run::{self, Run};
 use super::source::Source;
 use super::{Env, Medium, asked};
 use crate::command::{Apply, Check, Diff};
@@ -40,6 +41,13 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         trouble((env.terminal)().map_err(Error::NoTerminal))?;
     }
     let difference = difference(&before, &meaning.table, apply.keep);
+    let refused = rehearse(env, &difference);
+    if !refused.is_empty() {
+        for refused in &refused {
+            run::complain(env, &meaning, refused);
+        }
+        return Ok(TROUBLE);
+    }
     let mut run = Run::new(apply, &before, &meaning, &difference);
     let is_done = trouble(without_signals(env, |env| run.all(env, &mut client)))?;
     if !is_done {

@@ -22,6 +22,8 @@ pub struct Env {
     /// Whether a terminal may be given colours.
     pub colour: fn() -> bool,
     pub open: Box<Open>,
+    /// Lends a client in a new network namespace, or fails without the right to make one.
+    pub apart: fn(&mut Apart) -> kernel::Result<()>,
     /// The network namespace to work in, if it is another one.
     pub netns: Option<Netns>,
     pub names: fn() -> Names,
@@ -86,6 +88,9 @@ pub struct Locking {
 
 /// Connects to the kernel in a network namespace, or in that of this process.
 pub type Open = dyn FnMut(Option<&Netns>) -> kernel::Result<Client>;
+
+/// What a client in a new network namespace is for.
+pub type Apart<'a> = dyn FnMut(&mut Client) -> kernel::Result<()> + Send + 'a;
 
 /// Where input comes from.
 pub struct Input {

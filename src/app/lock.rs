@@ -110,6 +110,7 @@ mod tests {
             stderr: nowhere(),
             colour: || false,
             open: Box::new(|_| Err(kernel::Error::Absent)),
+            apart: |_| Err(kernel::Error::Absent),
             netns: None,
             names: Names::numeric,
             broken_pipe: || {},

@@ -12,6 +12,7 @@ mod file;
 mod list;
 mod live;
 mod lock;
+mod rehearsal;
 mod renewal;
 mod restore;
 mod run;
@@ -20,7 +21,7 @@ mod wait;
 mod watch;
 mod wrappers;
 
-pub use env::{Console, Env, Happening, Input, Locking, Medium, Pause, Stream, Terminal};
+pub use env::{Apart, Console, Env, Happening, Input, Locking, Medium, Pause, Stream, Terminal};
 
 use crate::cli::{self, help};
 use crate::command::{Command, Request, Save};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::apply::{current, entries, line_of};
 use super::confirm::confirm;
 use super::drain;
-use super::execution::{Execution, News, Reach};
+use super::execution::{Execution, News, Reach, Refused};
 use super::{Env, asked};
 use crate::command::Apply;
 use crate::error::Error;
@@ -128,12 +128,15 @@ fn tell(env: &mut Env, meaning: &Meaning, execution: &mut Execution) {
     for news in execution.news.drain(..) {
         match news {
             News::Refused(refused) if refused.is_consequence => {}
-            News::Refused(refused) => {
-                let place = meaning.line_of(&refused.change);
-                let place = place.map_or(String::new(), |line| format!("line {line}: "));
-                env.complain(place.as_bytes(), &refused.error());
-            }
+            News::Refused(refused) => complain(env, meaning, &refused),
             News::Note(note) => env.warn(&note),
         }
     }
+}
+
+/// Names a refused change with its line.
+pub fn complain(env: &mut Env, meaning: &Meaning, refused: &Refused) {
+    let place = meaning.line_of(&refused.change);
+    let place = place.map_or(String::new(), |line| format!("line {line}: "));
+    env.complain(place.as_bytes(), &refused.error());
 }

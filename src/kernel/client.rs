@@ -9,7 +9,7 @@ use netlink_packet_core::NLM_F_ACK;
 
 use super::error::{Error, Refusal, Result};
 use super::netlink::Netlink;
-use super::netns::Netns;
+use super::netns::{Netns, run_apart};
 use super::proc::{self, Connections};
 use super::request::Query;
 use super::socket::Socket;
@@ -83,6 +83,13 @@ impl Client {
         let mut client = Self::over(Box::new(socket))?;
         client.namespace = Some(namespace.clone());
         Ok(client)
+    }
+
+    /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
+    /// needs `CAP_SYS_ADMIN`.
+    #[doc(hidden)]
+    pub fn apart<T: Send>(act: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
+        run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
     }
 
     /// A client over another transport than the usual sockets, for tests.

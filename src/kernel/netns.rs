@@ -36,16 +36,28 @@ impl Netns {
     /// its namespace. What it opens stays in the namespace.
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         let namespace = File::open(&self.0)?;
-        thread::scope(|scope| {
-            let inside = move || {
-                enter(&namespace)?;
-                run()
-            };
-            let thread = thread::Builder::new().spawn_scoped(scope, inside)?;
-            let gone = |_| Err(io::Error::other("a thread ended without a result"));
-            thread.join().unwrap_or_else(gone)
+        in_a_thread(move || {
+            enter(&namespace)?;
+            run()
         })
     }
+}
+
+/// Runs something in a new network namespace, in a thread of its own. The namespace lasts as long
+/// as something is open in it.
+pub(super) fn run_apart<T: Send>(run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    in_a_thread(|| {
+        leave()?;
+        run()
+    })
+}
+
+fn in_a_thread<T: Send>(run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, run)?;
+        let gone = |_| Err(io::Error::other("a thread ended without a result"));
+        thread.join().unwrap_or_else(gone)
+    })
 }
 
 /// The path of its file.
@@ -58,6 +70,15 @@ impl fmt::Display for Netns {
 fn enter(namespace: &File) -> io::Result<()> {
     // SAFETY: the call takes numbers only, and concerns this thread alone.
     match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Leaves for a new network namespace.
+fn leave() -> io::Result<()> {
+    // SAFETY: the call takes a number only, and concerns this thread alone.
+    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -21,6 +21,7 @@ pub fn tests() -> Vec<KernelTest> {
             "random_tables",
             random_tables as fn(&mut World) -> Result<()>,
         ),
+        named("rehearsal", rehearsal),
         named("refusals", refusals),
         named("traffic_that_changes_hands", traffic_that_changes_hands),
         named("files_with_nothing", files_with_nothing),
@@ -108,6 +109,31 @@ pub fn changed(lines: &str, seed: u64) -> String {
     new
 }
 
+/// Where namespaces can be made, what the kernel lacks is known before anything is changed.
+fn rehearsal(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
+    ours(&here, &["-R"], old)?.success()?;
+    let new = "\
+-A -t 10.0.0.2:80 -s wrr
+-A -t 10.0.0.3:80 -s nonsuch
+-a -t 10.0.0.3:80 -r 10.1.0.3
+-A -f 5 -6 -s nonsuch -M 64
+-A -u 10.0.0.4:80 -s rr -p --pe nonsuch
+-A -t 10.0.0.1:80 -s nonsuch
+-A -t 10.0.0.5:80 -s wrr
+";
+    let complaint = "\
+line 4: Scheduler or persistence engine not found
+line 2: Scheduler or persistence engine not found
+line 5: Scheduler or persistence engine not found
+line 6: Scheduler or persistence engine not found
+";
+    expect(&ours(&here, &["--apply"], new)?, 2, "", complaint)?;
+    ensure!(save(&here)? == old, "{}", save(&here)?);
+    Ok(())
+}
+
 /// What the kernel refuses is named with its line; what depends on it is left out, the rest done.
 fn refusals(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
@@ -121,7 +147,9 @@ fn refusals(world: &mut World) -> Result<()> {
 -a -t 10.0.0.2:80 -r 10.1.0.2
 -A -t 10.0.0.3:80 -s rr
 ";
-    let output = ours(&here, &["--apply"], new)?;
+    // Without this right it cannot be rehearsed.
+    let apply = "setpriv --bounding-set=-sys_admin ipvsadm --apply";
+    let output = here.run(&Program::shell(Side::Ours, apply).stdin(new))?;
     let complaint = "\
 line 3: Scheduler or persistence engine not found
 line 2: Invalid operation.  Possibly wrong module version, address not unicast, ...
