@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::firewall::Firewall;
+use super::firewall::{Firewall, Network};
 use crate::kernel::{Address, Link, Neighbour, Route};
 use crate::model::{Connection, Daemon, Entry, Forwarding, Host, Protocol, ServerState, ServiceId};
 
@@ -28,6 +28,8 @@ pub struct Facts {
     pub routes: HashMap<IpAddr, Option<Route>>,
     /// By name, as in `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
+    /// Whether something other than the firewall may give packets marks as they arrive.
+    pub has_ingress: bool,
     /// The firewall's rules.
     pub firewall: Firewall,
     /// The names of the programs that run.
@@ -54,6 +56,8 @@ pub struct Passing {
     pub server: SocketAddr,
     /// The server has been asked, and the client has not seen its answer.
     pub is_half_open: bool,
+    /// How many seconds ago its last packet came, if it is half open or over.
+    pub age: Option<u32>,
 }
 
 impl Passing {
@@ -65,12 +69,19 @@ impl Passing {
             b"SCTP" => Protocol::SCTP,
             _ => return None,
         };
+        let is_half_open = connection.state == b"SYN_RECV";
+        let timeout = match connection.state {
+            b"SYN_RECV" => Some(60_u32),
+            b"TIME_WAIT" | b"FIN_WAIT" => Some(120),
+            _ => None,
+        };
         (connection.client.port() != 0).then_some(Self {
             protocol,
             client: connection.client,
             service: connection.virtual_service,
             server: connection.server,
-            is_half_open: connection.state == b"SYN_RECV",
+            is_half_open,
+            age: timeout.map(|timeout| timeout.saturating_sub(connection.expires)),
         })
     }
 }
@@ -130,6 +141,15 @@ pub fn service_address(entry: &Entry) -> Option<IpAddr> {
         ServiceId::Address { address, .. } => Some(address),
         ServiceId::Mark { .. } => None,
     }
+}
+
+/// Whether an address is in the network of one of this host's.
+pub fn is_in_network(own: &Address, address: IpAddr) -> bool {
+    let network = Network {
+        address: own.address,
+        bits: own.bits,
+    };
+    network.has(address)
 }
 
 /// A setting of IPv4 for one device. Names of settings have a slash where a device has a dot.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use super::attribute::{exactly, number, walk};
+use super::attribute::{exactly, find, number, walk};
 use super::error::Malformed;
 use super::socket::set_patience;
 use crate::model::Family;
@@ -115,6 +115,14 @@ impl Network {
     /// The neighbours of all devices.
     pub fn neighbours(&self) -> io::Result<Vec<Neighbour>> {
         self.dump(libc::RTM_GETNEIGH, 12, neighbour)
+    }
+
+    /// Whether a device has filters for what arrives, which may mark packets.
+    pub fn has_ingress(&self) -> io::Result<bool> {
+        let kinds = self.dump(libc::RTM_GETQDISC, 20, discipline)?;
+        Ok(kinds
+            .iter()
+            .any(|kind| kind == "ingress" || kind == "clsact"))
     }
 
     /// Where packets to an address go; nothing if no route leads there.
@@ -268,6 +276,12 @@ fn neighbour(body: &[u8]) -> Result<Option<Neighbour>, Malformed> {
     Ok(None)
 }
 
+/// The kind of a queueing discipline.
+fn discipline(body: &[u8]) -> Result<Option<String>, Malformed> {
+    let (_, attributes) = split::<20>(body)?;
+    Ok(Some(text(find(attributes, libc::TCA_KIND)?)))
+}
+
 fn route(body: &[u8]) -> Result<Option<Route>, Malformed> {
     let (header, attributes) = split::<12>(body)?;
     let is_local = match header[7] {
@@ -330,6 +344,7 @@ mod tests {
         let route = network.route(to).unwrap();
         assert!(route.is_some_and(|route| route.is_local && route.device == lo.index));
         network.neighbours().unwrap();
+        network.has_ingress().unwrap();
     }
 
     #[test]

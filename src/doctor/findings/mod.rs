@@ -2,8 +2,11 @@
 
 mod addresses;
 mod firewall;
+mod marks;
 mod real_server;
+mod settings;
 mod table;
+mod traffic;
 
 use std::net::IpAddr;
 
@@ -56,11 +59,21 @@ pub struct Finding {
     pub mend: Vec<String>,
 }
 
+impl Finding {
+    /// Whether it follows from something else, and says little beside that.
+    fn is_symptom(&self) -> bool {
+        self.name == traffic::HALF_OPEN
+    }
+}
+
 /// Everything that is looked for, by where it is found. What hurts most comes first.
 pub const GROUPS: &[(&str, &[Check])] = &[
     ("The table", table::CHECKS),
     ("Addresses and routes", addresses::CHECKS),
     ("The firewall", firewall::CHECKS),
+    ("Marks", marks::CHECKS),
+    ("Connections", traffic::CHECKS),
+    ("Settings", settings::CHECKS),
     ("On a real server", real_server::CHECKS),
 ];
 
@@ -82,6 +95,10 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         })
         .collect();
     findings.sort_by_key(|finding| finding.level);
+    let explains = |finding: &Finding| finding.level < Level::Hint && !finding.is_symptom();
+    if findings.iter().any(explains) {
+        findings.retain(|finding| !finding.is_symptom());
+    }
     findings
 }
 

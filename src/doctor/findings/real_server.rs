@@ -2,7 +2,7 @@
 
 use super::{Check, Found, Level, bits, setting};
 use crate::doctor::facts::{Facts, RealServer, of_device};
-use crate::kernel::Link;
+use crate::kernel::{Address, Link};
 use crate::model::Forwarding;
 
 pub const CHECKS: &[Check] = &[
@@ -12,6 +12,25 @@ pub const CHECKS: &[Check] = &[
             By direct routing and in tunnels packets keep the virtual address, so a real server \
             that does not have it drops them.",
         judge: vip_missing,
+    },
+    Check {
+        name: "vip-too-wide",
+        why: "\
+            An address with a network around it makes that whole network local on lo: the host \
+            reaches nobody else in it. A virtual address stands alone.",
+        judge: vip_too_wide,
+    },
+    Check {
+        name: "vip-announced",
+        why: "\
+            A device that answers others tells them that the virtual address is here, whatever \
+            arp_ignore says of addresses of other devices. It belongs on lo or a dummy device.",
+        judge: vip_announced,
+    },
+    Check {
+        name: "no-tunnel",
+        why: "Without a tunnel device that is up nothing takes packets out of their tunnel.",
+        judge: no_tunnel,
     },
     Check {
         name: "nobody-listens",
@@ -59,6 +78,85 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
             }]
         }
     }
+}
+
+/// The virtual address on a device of this host.
+fn places(facts: &Facts) -> impl Iterator<Item = (&Address, &Link)> {
+    let vip = with_vip(facts).map(|real| real.vip.address);
+    let places = facts.addresses.iter();
+    places
+        .filter(move |at| Some(at.address) == vip)
+        .filter_map(|at| {
+            let mut links = facts.links.iter();
+            Some((at, links.find(|link| link.index == at.device)?))
+        })
+}
+
+fn vip_too_wide(facts: &Facts) -> Vec<Found> {
+    let wide = places(facts).filter(|(at, link)| link.is_loopback && at.bits < bits(at.address));
+    wide.map(|(at, link)| {
+        moved(
+            at,
+            link,
+            format!("lo has the whole network of {}", at.address),
+        )
+    })
+    .collect()
+}
+
+fn vip_announced(facts: &Facts) -> Vec<Found> {
+    let told = places(facts).filter(|(at, link)| at.address.is_ipv4() && answers(link));
+    told.map(|(at, link)| {
+        let what = format!("{} tells others that it has {}", link.name, at.address);
+        moved(at, link, what)
+    })
+    .collect()
+}
+
+/// An address that belongs on lo, alone.
+fn moved(at: &Address, link: &Link, what: String) -> Found {
+    let (address, device) = (at.address, &link.name);
+    let here = format!("{address}/{}", at.bits);
+    Found {
+        level: Level::Likely,
+        what,
+        evidence: vec![(format!("ip addr show dev {device}"), here.clone())],
+        mend: vec![
+            format!("ip addr del {here} dev {device}"),
+            format!("ip addr add {address}/{} dev lo", bits(address)),
+        ],
+    }
+}
+
+fn is_tunnel(link: &Link) -> bool {
+    let kinds = ["ipip", "gre", "sit", "ip6tnl", "ip6gre"];
+    kinds.contains(&link.kind.as_str())
+}
+
+fn no_tunnel(facts: &Facts) -> Vec<Found> {
+    let mut ends = facts.links.iter().filter(|link| is_tunnel(link));
+    let is_needed = facts
+        .real_server
+        .is_some_and(|real| real.forwarding == Forwarding::Tunnel);
+    if !is_needed || ends.clone().any(|link| link.is_up) {
+        return Vec::new();
+    }
+    let last = ends.next_back();
+    vec![Found {
+        level: Level::Certain,
+        what: "no tunnel device is up".to_owned(),
+        evidence: vec![(
+            "ip -d link show".to_owned(),
+            "no tunnel that is up".to_owned(),
+        )],
+        mend: match last {
+            Some(link) => vec![format!("ip link set {} up", link.name)],
+            None => vec![
+                "modprobe ipip".to_owned(),
+                "ip link set tunl0 up".to_owned(),
+            ],
+        },
+    }]
 }
 
 fn nobody_listens(facts: &Facts) -> Vec<Found> {
@@ -114,13 +212,14 @@ fn answers(link: &Link) -> bool {
 }
 
 fn rp_filter(facts: &Facts) -> Vec<Found> {
-    let is_tunnel = |real: &RealServer| real.forwarding == Forwarding::Tunnel;
-    if !facts.real_server.as_ref().is_some_and(is_tunnel) {
+    let is_in_tunnel = |real: RealServer| real.forwarding == Forwarding::Tunnel;
+    if !facts.real_server.is_some_and(is_in_tunnel) {
         return Vec::new();
     }
-    let ends = facts.links.iter().filter(|link| {
-        link.is_up && matches!(link.kind.as_str(), "ipip" | "gre" | "sit" | "ip6tnl")
-    });
+    let ends = facts
+        .links
+        .iter()
+        .filter(|link| link.is_up && is_tunnel(link));
     ends.filter_map(|link| filtered(facts, link)).collect()
 }
 
@@ -186,6 +285,44 @@ mod tests {
         );
         let mut facts = server(Forwarding::Masquerade);
         facts.routes.insert([192, 0, 2, 1].into(), None);
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn the_virtual_address_stands_alone_on_lo() {
+        let mut facts = server(Forwarding::DirectRouting);
+        let at = |device, bits| Address {
+            address: [192, 0, 2, 1].into(),
+            bits,
+            device,
+            is_duplicate: false,
+        };
+        let mend = |bits: u8, device: &str| {
+            format!("ip addr del 192.0.2.1/{bits} dev {device}: ip addr add 192.0.2.1/32 dev lo")
+        };
+        facts.addresses = vec![at(1, 32)];
+        assert_eq!(found(&facts), "");
+        facts.addresses = vec![at(1, 24)];
+        let expected = format!("likely vip-too-wide: {}", mend(24, "lo"));
+        assert_eq!(found(&facts), expected);
+        facts.addresses = vec![at(2, 32)];
+        let expected = format!("likely vip-announced: {}", mend(32, "eth0"));
+        assert_eq!(found(&facts), expected);
+        facts.links[1].kind = "dummy".to_owned();
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn tunnels_end_at_a_device() {
+        let mut facts = server(Forwarding::Tunnel);
+        let expected = "certain no-tunnel: modprobe ipip: ip link set tunl0 up";
+        assert_eq!(found(&facts), expected);
+        let mut end = facts.links[1].clone();
+        (end.kind, end.name, end.is_up) = ("ipip".into(), "tunl0".into(), false);
+        end.has_neighbours = false;
+        facts.links.push(end);
+        assert_eq!(found(&facts), "certain no-tunnel: ip link set tunl0 up");
+        facts.links[2].is_up = true;
         assert_eq!(found(&facts), "");
     }
 

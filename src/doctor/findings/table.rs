@@ -3,7 +3,7 @@
 use super::{Check, Found, Level};
 use crate::doctor::facts::Facts;
 use crate::model::terms::names_of_flags;
-use crate::model::{Entry, Flags, ServiceId};
+use crate::model::{Entry, Flags, ServerState, Service, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -22,6 +22,18 @@ pub const CHECKS: &[Check] = &[
         name: "no-service",
         why: "Packets to an address and port without a service are not balanced.",
         judge: no_service,
+    },
+    Check {
+        name: "no-scheduler",
+        why: "A service without a scheduler refuses new connections.",
+        judge: no_scheduler,
+    },
+    Check {
+        name: "all-full",
+        why: "\
+            A server gets no new connections while it has as many as its upper threshold, and a \
+            service whose servers are all full refuses clients.",
+        judge: all_full,
     },
     Check {
         name: "hash-weight-0",
@@ -98,6 +110,57 @@ fn no_service(facts: &Facts) -> Vec<Found> {
 fn live(entry: &Entry) -> usize {
     let servers = entry.servers.iter();
     servers.filter(|state| state.server.weight > 0).count()
+}
+
+fn no_scheduler(facts: &Facts) -> Vec<Found> {
+    let without = facts
+        .entries()
+        .filter(|entry| entry.service.service.scheduler.as_bytes() == b"none");
+    without
+        .map(|entry| {
+            let id = entry.service.service.id;
+            Found {
+                level: Level::Certain,
+                what: format!("{id} has no scheduler"),
+                evidence: vec![(format!("ipvsadm -Ln {id}"), "none".to_owned())],
+                mend: vec![format!("ipvsadm -E {id} --keep -s {}", Service::SCHEDULER)],
+            }
+        })
+        .collect()
+}
+
+/// How many connections a server may have, if it has as many.
+fn limit(state: &ServerState) -> Option<u32> {
+    let connections = state.active.saturating_add(state.inactive);
+    let limit = state.server.upper_threshold;
+    (limit > 0 && connections >= limit).then_some(limit)
+}
+
+fn all_full(facts: &Facts) -> Vec<Found> {
+    let full = facts.entries().filter(|entry| {
+        let mut servers = entry.servers.iter();
+        live(entry) > 0 && servers.all(|state| !state.server.is_usable() || limit(state).is_some())
+    });
+    full.map(|entry| {
+        let id = entry.service.service.id;
+        let servers = entry.servers.iter();
+        let full: Vec<_> = servers
+            .filter_map(|state| Some((state.server.id, limit(state)?)))
+            .collect();
+        Found {
+            level: Level::Certain,
+            what: format!("all servers of {id} have reached their upper thresholds"),
+            evidence: full
+                .iter()
+                .map(|(server, limit)| (format!("ipvsadm -Ln {id} -r {server}"), limit.to_string()))
+                .collect(),
+            mend: full
+                .iter()
+                .map(|(server, _)| format!("ipvsadm -e {id} -r {server} --keep -x 0"))
+                .collect(),
+        }
+    })
+    .collect()
 }
 
 fn hash_weight_0(facts: &Facts) -> Vec<Found> {
@@ -230,6 +293,24 @@ mod tests {
         let wide = &mut facts.table.as_mut().unwrap()[0].service.service.id;
         *wide = "-t 192.0.2.1:0".parse().unwrap();
         assert_eq!(found(&facts), "hint no-service");
+    }
+
+    #[test]
+    fn services_have_a_scheduler() {
+        let mend = "certain no-scheduler: ipvsadm -E -t 192.0.2.1:80 --keep -s wlc";
+        assert_eq!(found(&director("none", &[1])), mend);
+    }
+
+    #[test]
+    fn full_servers_refuse_clients() {
+        let mut facts = director("rr", &[1, 1]);
+        let servers = &mut facts.table.as_mut().unwrap()[0].servers;
+        (servers[0].active, servers[0].server.upper_threshold) = (2, 2);
+        assert_eq!(found(&facts), "");
+        let servers = &mut facts.table.as_mut().unwrap()[0].servers;
+        servers[1].server.weight = 0;
+        let mend = "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -x 0";
+        assert_eq!(found(&facts), format!("certain all-full: {mend}"));
     }
 
     #[test]

@@ -242,6 +242,15 @@ impl Chain {
         format!("{} -t {table} -S {name}", self.tool.name())
     }
 
+    /// The command that deletes one of its rules.
+    pub fn without(&self, rule: &Rule) -> String {
+        let (table, name) = (&self.table, &self.name);
+        match rule.text.strip_prefix("-A ") {
+            Some(rest) => format!("{} -t {table} -D {rest}", self.tool.name()),
+            None => format!("nft delete rule {table} {name} {}", rule.text),
+        }
+    }
+
     /// The command that lets a packet through, before all other rules.
     pub fn let_through(&self, packet: &Packet) -> String {
         let (table, name) = (&self.table, &self.name);

@@ -53,6 +53,7 @@ fn read_network(facts: &mut Facts, budget: &Budget) -> io::Result<()> {
     facts.links = network.links()?;
     facts.addresses = network.addresses()?;
     facts.neighbours = network.neighbours()?;
+    facts.has_ingress = network.has_ingress()?;
     for address in addresses(facts) {
         if budget.is_over() {
             facts.unseen.push("some routes (no time left)".to_owned());
@@ -80,6 +81,10 @@ const SETTINGS: &[&str] = &[
     "net.ipv4.ip_forward",
     "net.ipv6.conf.all.forwarding",
     "net.ipv4.vs.conntrack",
+    "net.ipv4.vs.drop_entry",
+    "net.ipv4.vs.drop_packet",
+    "net.ipv4.vs.expire_quiescent_template",
+    "net.ipv4.vs.run_estimation",
     "net.netfilter.nf_conntrack_count",
     "net.netfilter.nf_conntrack_max",
 ];

@@ -83,10 +83,11 @@ impl Patient<'_> {
     }
 
     fn is_well(&self) -> Result<()> {
+        (1..=CLIENTS).try_for_each(|client| self.lan.ask_as(client, self.service).map(drop))?;
         let Diagnosis { names, status, .. } = self.examine()?;
         ensure!(names.is_empty(), "it finds {names:?}");
         ensure!(status == Status::Exit(0), "{status:?}");
-        (1..=CLIENTS).try_for_each(|client| self.lan.ask_as(client, self.service).map(drop))
+        Ok(())
     }
 
     /// An error unless some of so many clients get no connection.
@@ -146,10 +147,23 @@ fn director(world: &mut World) -> Result<()> {
     for fault in FAULTS_OF_A_DIRECTOR {
         patient.suffers(fault)?;
     }
-    // The server is there, but has another address.
     let [first, ..] = &lan.servers[..] else {
         unreachable!("there are three");
     };
+    // Its answers go nowhere.
+    ip(first, "route del default\n")?;
+    eventually(|| {
+        for client in 1..=CLIENTS {
+            // Every other one fails.
+            lan.ask_as(client, patient.service).ok();
+        }
+        let names = patient.examine()?.names;
+        ensure!(names == ["half-open"], "{names:?}");
+        Ok(())
+    })?;
+    ip(first, "route add default via 172.16.0.1\n")?;
+    eventually(|| patient.is_well())?;
+    // The server is there, but has another address.
     ip(
         first,
         "addr del 172.16.0.11/24 dev eth0\naddr add 172.16.0.99/24 dev eth0\n",
@@ -191,6 +205,19 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
         mended: "",
         undone: "ipvsadm -E -t 192.0.2.1:80 -s rr\n\
                  ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m",
+    },
+    Fault {
+        names: &["no-scheduler"],
+        made: "ipvsadm -E -t 192.0.2.1:80 -s none",
+        mended: "",
+        undone: "ipvsadm -E -t 192.0.2.1:80 -s rr",
+    },
+    Fault {
+        names: &["all-full"],
+        made: "ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -x 1\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -x 1",
+        mended: "",
+        undone: "",
     },
     Fault {
         names: &["no-route"],
