@@ -153,15 +153,14 @@ impl Live<'_> {
     fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
         let listing = &self.watch.listing;
         if is_table(listing) {
-            let (table, totals) = kernel.ask(env, |client| {
+            let (table, sums) = kernel.ask(env, |client| {
                 let table = list::table(client, listing)?;
-                Ok((table, client.totals().map_err(Error::Read)?))
+                Ok((table, client.sums().map_err(Error::Read)?))
             })?;
             let now = self.start.elapsed();
             let names = &mut *self.names;
-            self.watched.look(now, table, Some(&totals.stats), |place| {
-                screen::name(names, place)
-            });
+            self.watched
+                .look(now, table, Some(&sums), |place| screen::name(names, place));
         }
         if let Some(listing) = self.text_listing().filter(|_| is_refresh) {
             let names = &mut *self.names;
@@ -264,7 +263,6 @@ impl Live<'_> {
         let places: Vec<Place> = rows.iter().map(|row| row.place).collect();
         self.state.settle(&self.places, &places);
         self.places = places;
-        let rows = self.watched.rows(&self.state, since);
         let frame = self.frame(console, time, news.as_deref());
         frame.services(&rows, &self.watched.sums())
     }

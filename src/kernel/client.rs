@@ -17,8 +17,8 @@ use super::transport::Transport;
 use super::{daemon, info, service};
 use crate::model::drain::Tuning;
 use crate::model::{
-    Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
-    Totals,
+    Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Stats,
+    Timeouts, Totals,
 };
 
 /// Which of the kernel's two interfaces the client uses.
@@ -266,6 +266,12 @@ impl Client {
     #[doc(hidden)]
     pub fn is_there(&self) -> bool {
         proc::has_ipvs(self.namespace.as_ref())
+    }
+
+    /// The counters over all services alone. The sockets stay open.
+    #[doc(hidden)]
+    pub fn sums(&self) -> io::Result<Stats> {
+        proc::read_sums(self.namespace.as_ref())
     }
 
     /// The settings that drains depend on.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -12,14 +13,18 @@ use ipvsadm::lines::Lines;
 
 use super::floor::Floor;
 use super::job::{Job, METRICS, QUESTIONS, VIEWS, Who};
-use super::sets::{HUGE, LARGE, Set};
+use super::sets::{HUGE, LARGE, Set, WATCHED};
 use crate::lab::sys::{self, Usage};
+use crate::lab::terminal::Terminal;
 use crate::lab::world::Side;
 use crate::synced::{self, Synced};
 use crate::together;
 
 /// Nothing is run again once this much time has passed.
 const ENOUGH: Duration = Duration::from_secs(10);
+
+/// How long a screen is looked at.
+const WATCHING: Duration = Duration::from_secs(30);
 
 const A_MINUTE: Duration = Duration::from_secs(60);
 
@@ -46,6 +51,7 @@ pub fn work(channel: &mut File) -> Result<()> {
         Job::Huge => bench.list_huge(),
         Job::Metrics => bench.write_metrics(),
         Job::Million => bench.ask_about_a_million(),
+        Job::Watch => bench.watch(),
         Job::Together => bench.together(),
     }?;
     writeln!(bench.channel, "{DONE}")?;
@@ -185,6 +191,28 @@ impl Bench<'_> {
         check_count(&mut floor, &LARGE)
     }
 
+    /// What a screen takes of a processor while it is looked at.
+    fn watch(&mut self) -> Result<()> {
+        let mut floor = Floor::open()?;
+        floor.load(&floor.load_messages(&WATCHED))?;
+        let questions = floor.questions(&WATCHED);
+        let time = self.best_time(|| floor.list(&questions).map(drop))?;
+        self.time("floor", time)?;
+        let mut command = Command::new(format!("{}/ipvsadm", Side::Ours.folder()));
+        command.args(["-Ln", "--watch", "1"]);
+        let mut terminal = Terminal::start(command)?;
+        let mut look = || {
+            let seen = terminal.wait(|screen| screen.contains("1000 services, 2000 servers"));
+            ensure!(seen.is_ok(), "{seen:?}");
+            Ok((time_on_processor(terminal.id())?, Instant::now()))
+        };
+        let (before, start) = look()?;
+        thread::sleep(WATCHING);
+        let (after, end) = look()?;
+        self.time("processor", after - before)?;
+        self.time("whole", end - start)
+    }
+
     /// What `cat` takes to read them, and what ours takes to answer questions about them.
     fn ask_about_a_million(&mut self) -> Result<()> {
         receive_connections(MILLION)?;
@@ -292,6 +320,13 @@ fn lines_in(path: &str) -> Result<usize> {
         count += 1;
     }
     Ok(count)
+}
+
+/// How long a process has run so far.
+fn time_on_processor(id: u32) -> Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{id}/schedstat"))?;
+    let nanoseconds = text.split(' ').next().unwrap_or_default();
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
 const CONNECTIONS: u32 = 100_000;

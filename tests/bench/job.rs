@@ -54,6 +54,8 @@ pub enum Job {
     Metrics,
     /// A million connections, filtered and counted.
     Million,
+    /// A screen of 1,000 services once a second.
+    Watch,
     /// Nothing is measured: ten writers and five listers for a minute.
     Together,
 }
@@ -71,6 +73,7 @@ impl Job {
             ["huge"] => Job::Huge,
             ["metrics"] => Job::Metrics,
             ["million"] => Job::Million,
+            ["watch"] => Job::Watch,
             ["together"] => Job::Together,
             _ => return None,
         })
@@ -86,6 +89,7 @@ impl fmt::Display for Job {
             Job::Huge => f.write_str("huge"),
             Job::Metrics => f.write_str("metrics"),
             Job::Million => f.write_str("million"),
+            Job::Watch => f.write_str("watch"),
             Job::Together => f.write_str("together"),
         }
     }

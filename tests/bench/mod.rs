@@ -39,8 +39,8 @@ const RUNS: &str = "LAB_RUNS";
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What is measured when nothing is named.
-const ALL: [&str; 8] = [
-    "lines", "counted", "stock", "6.1", "7.2", "huge", "metrics", "million",
+const ALL: [&str; 9] = [
+    "lines", "counted", "stock", "6.1", "7.2", "huge", "metrics", "watch", "million",
 ];
 
 /// Where a million connections can be read in less than an hour.
@@ -87,6 +87,10 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
         "metrics" => {
             let figures = Place::named(LINEAR.name())?.perform(kit, Job::Metrics)?;
             report::metrics(LINEAR, &figures);
+        }
+        "watch" => {
+            let figures = Place::named(LINEAR.name())?.perform(kit, Job::Watch)?;
+            report::watch(LINEAR, &figures);
         }
         "million" => {
             let figures = Place::named(LINEAR.name())?.perform(kit, Job::Million)?;

@@ -161,6 +161,18 @@ pub fn metrics(kernel: Kernel, figures: &Figures) {
     );
 }
 
+/// 1,000 services with 2 servers each on a screen.
+pub fn watch(kernel: Kernel, figures: &Figures) {
+    let share = figures["processor"] as f64 / figures["whole"] as f64;
+    // It looks twice a second.
+    let floor = 2.0 * seconds(figures["floor"]);
+    println!(
+        "1,000 x 2 on {kernel}: --watch 1 takes {:.2} % of a core, netlink's lists alone {:.2} %",
+        share * 100.0,
+        floor * 100.0
+    );
+}
+
 /// A million connections, filtered and counted.
 pub fn million(kernel: Kernel, figures: &Figures) {
     let cat = figures["cat"];

@@ -44,6 +44,14 @@ pub const HUGE: Set = Set {
     name: "100000x0",
 };
 
+/// What is watched.
+pub const WATCHED: Set = Set {
+    services: 1_000,
+    servers: 2,
+    scheduler: "wlc",
+    name: "1000x2",
+};
+
 pub const LARGE: Set = Set {
     services: 10_000,
     servers: 10,

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod guest;
 pub mod kernels;
 pub mod ours;
+mod picture;
 pub mod runner;
 pub mod schedule;
 pub mod supervise;

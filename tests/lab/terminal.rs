@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
+use super::picture;
 use super::sys::{self, Event};
 
 const ROWS: NonZero<u16> = NonZero::new(50).unwrap();
@@ -86,6 +87,11 @@ impl Terminal {
         let cells = (0..columns).filter_map(|column| screen.cell(row? as u16, column));
         let reversed = cells.filter(|cell| cell.inverse());
         reversed.map(vt100::Cell::contents).collect()
+    }
+
+    /// A picture of the screen.
+    pub fn picture(&self) -> String {
+        picture::svg(self.screen.screen())
     }
 
     pub fn has_cursor(&self) -> bool {

@@ -13,7 +13,7 @@ use super::netns::{Netns, run_in};
 pub(crate) use connections::Line;
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
-pub(super) use totals::read as read_totals;
+pub(super) use totals::{read as read_totals, read_sums};
 
 /// Whether there is IPVS.
 pub(super) fn has_ipvs(namespace: Option<&Netns>) -> bool {

@@ -18,15 +18,26 @@ pub fn read(namespace: Option<&Netns>) -> io::Result<Totals> {
     run_in(namespace, read_here)
 }
 
+pub fn read_sums(namespace: Option<&Netns>) -> io::Result<Stats> {
+    run_in(namespace, sums_here)
+}
+
+fn sums_here() -> io::Result<Stats> {
+    parsed(STATS, of_net(STATS), parse_stats)
+}
+
+fn of_net(name: &str) -> io::Result<String> {
+    super::open(name).and_then(io::read_to_string)
+}
+
 fn read_here() -> io::Result<Totals> {
-    let of_net = |name| super::open(name).and_then(io::read_to_string);
     let sysctl = |name| {
         let path = format!("{SYSCTLS}/{name}");
         let number = |text: &str| text.trim().parse().ok();
         if_there_is(parsed(name, fs::read_to_string(path), number))
     };
     Ok(Totals {
-        stats: parsed(STATS, of_net(STATS), parse_stats)?,
+        stats: sums_here()?,
         status: if_there_is(parsed(STATUS, of_net(STATUS), parse_status))?,
         limits: Limits {
             most_connections: sysctl("conn_max")?,

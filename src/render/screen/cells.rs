@@ -5,7 +5,11 @@ use tabled::grid::util::string::{get_char_width, get_line_width};
 use super::Manner;
 
 pub fn width_of(text: &str) -> usize {
-    get_line_width(text)
+    if text.is_ascii() {
+        text.len()
+    } else {
+        get_line_width(text)
+    }
 }
 
 /// A number in five characters at most, as in `1.23k`, or whole.

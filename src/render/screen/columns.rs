@@ -86,7 +86,7 @@ pub struct Layout {
 
 impl Layout {
     pub fn new(rows: &[Row], width: usize, manner: Manner) -> Self {
-        let longest = |naming| rows.iter().map(|row| width_of(&name(row, naming))).max();
+        let longest = |naming| rows.iter().map(|row| width_of_name(row, naming)).max();
         let longest = |naming| longest(naming).unwrap_or_default().max(TITLE.len() + 1);
         let first = 1 + least_width(Place::Number(Column::Connections), manner);
         let naming = if longest(Naming::Full) + MANY_COLUMNS <= width {
@@ -242,6 +242,20 @@ fn name(row: &Row, naming: Naming) -> String {
         (Naming::Known, _) => row.name.to_owned(),
         (Naming::Bare, Settings::Service(_)) => bare(row).to_owned(),
         (Naming::Bare, Settings::Server(_)) => format!(" {}", bare(row)),
+    }
+}
+
+/// As wide as the name would be: there may be many, and few are on the screen.
+fn width_of_name(row: &Row, naming: Naming) -> usize {
+    let kind = match &row.settings {
+        Settings::Service(service) => service.scheduler.as_bytes().len(),
+        Settings::Server(server) => server.forwarding.word().unwrap_or("unknown").len(),
+    };
+    match (naming, row.settings) {
+        (Naming::Full, _) => width_of(row.name) + 1 + kind,
+        (Naming::Known, _) => width_of(row.name),
+        (Naming::Bare, Settings::Service(_)) => width_of(bare(row)),
+        (Naming::Bare, Settings::Server(_)) => 1 + width_of(bare(row)),
     }
 }
 
