@@ -31,9 +31,8 @@ impl Connections {
         Ok(line.map(|line| line.connection().ok_or(line.text)))
     }
 
-    /// The next line, of which only that is read that is asked for. It is inlined, since to move a
-    /// line takes as long as to read a field of it.
-    #[inline(always)]
+    /// The next line, of which only that is read that is asked for.
+    #[inline]
     pub(crate) fn line(&mut self) -> io::Result<Option<Line<'_>>> {
         Ok(self.lines.read()?.map(Line::new))
     }
@@ -51,16 +50,16 @@ pub(crate) struct Line<'a> {
     /// The whole line.
     pub text: &'a [u8],
     columns: Option<Columns<'a>>,
-    /// What it says, if it has other columns.
-    words: Option<Connection<'a>>,
+    /// What it says, if it has other columns. In a box, since lines are moved.
+    words: Option<Box<Connection<'a>>>,
 }
 
 impl<'a> Line<'a> {
-    #[inline(always)]
+    #[inline]
     fn new(text: &'a [u8]) -> Self {
         let columns = Columns::of(text);
         let words = if columns.is_none() {
-            in_words(text)
+            in_words(text).map(Box::new)
         } else {
             None
         };
@@ -76,7 +75,7 @@ impl<'a> Line<'a> {
     pub fn connection(&self) -> Option<Connection<'a>> {
         match &self.columns {
             Some(columns) => columns.connection().or_else(|| in_words(self.text)),
-            None => self.words,
+            None => self.words.as_deref().copied(),
         }
     }
 }
@@ -86,7 +85,7 @@ impl Fields for Line<'_> {
     fn protocol(&self) -> Option<&[u8]> {
         match &self.columns {
             Some(columns) => columns.protocol(),
-            None => self.words.as_ref()?.protocol(),
+            None => self.words.as_deref()?.protocol(),
         }
     }
 
@@ -94,7 +93,7 @@ impl Fields for Line<'_> {
     fn client(&self) -> Option<IpAddr> {
         match &self.columns {
             Some(columns) => Some(ipv4(columns.client())?.into()),
-            None => self.words.as_ref()?.client(),
+            None => self.words.as_deref()?.client(),
         }
     }
 
@@ -102,7 +101,7 @@ impl Fields for Line<'_> {
     fn virtual_service(&self) -> Option<SocketAddr> {
         match &self.columns {
             Some(columns) => ipv4_end(columns.virtual_service()),
-            None => self.words.as_ref()?.virtual_service(),
+            None => self.words.as_deref()?.virtual_service(),
         }
     }
 
@@ -110,7 +109,7 @@ impl Fields for Line<'_> {
     fn server(&self) -> Option<SocketAddr> {
         match &self.columns {
             Some(columns) => ipv4_end(columns.server()),
-            None => self.words.as_ref()?.server(),
+            None => self.words.as_deref()?.server(),
         }
     }
 
@@ -118,7 +117,7 @@ impl Fields for Line<'_> {
     fn state(&self) -> Option<&[u8]> {
         match &self.columns {
             Some(columns) => columns.state(),
-            None => self.words.as_ref()?.state(),
+            None => self.words.as_deref()?.state(),
         }
     }
 

@@ -83,14 +83,11 @@ impl Clients {
 
 /// Counts one more; whether it is the first.
 fn count<K: Eq + Hash>(counts: &mut HashMap<K, u64, Seed>, client: K) -> bool {
-    if let Some(connections) = counts.get_mut(&client) {
-        *connections += 1;
-        return false;
-    }
-    if counts.is_empty() {
+    if counts.capacity() == 0 {
         // To grow takes more memory, and much of the time that counting takes.
         counts.reserve(Clients::MOST + 1);
     }
-    counts.insert(client, 1);
-    true
+    let connections = counts.entry(client).or_default();
+    *connections += 1;
+    *connections == 1
 }
