@@ -1,7 +1,9 @@
 //! Takes changes back: our own, and only where nobody else has changed the same thing since.
 
+use std::collections::{HashMap, HashSet};
+
 use super::difference::{Configured, Table, effective_server, effective_service, runs_as_wanted};
-use super::{Change, Server, ServerId, Service, ServiceId};
+use super::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId};
 
 /// How to take changes back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,16 +16,17 @@ pub struct Reversal {
 
 /// Takes back what was `made` of a table, the last change first. `now` is the table after it.
 pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
+    let (before, now) = (Index::new(before), Index::new(now));
+    let ours = ours(made, &now);
     let mut reversal = Reversal::default();
-    for (index, change) in made.iter().enumerate().rev() {
+    let mut seen = HashSet::new();
+    for change in made.iter().rev() {
         // What was changed again is as it was left only after that.
-        let is_last = !made[index + 1..]
-            .iter()
-            .any(|later| is_of_same(change, later));
+        let is_last = object(change).is_none_or(|object| seen.insert(object));
         if !is_last {
             continue;
         }
-        match back(before, made, now, change) {
+        match back(&before, &ours, &now, change) {
             Back::By(changes) => reversal.changes.extend(changes),
             Back::With => {}
             Back::No => reversal.kept.push(*change),
@@ -50,58 +53,55 @@ impl Back {
     }
 }
 
-fn back(before: &Table, made: &[Change], now: &Table, change: &Change) -> Back {
+/// `ours` are the new services that are as they were left.
+fn back(before: &Index, ours: &HashSet<ServiceId>, now: &Index, change: &Change) -> Back {
     match *change {
         Change::AddService(service) => {
-            let is_as_left = entry(now, &service.id).is_some_and(|now| is_ours(now, made));
+            let is_as_left = ours.contains(&service.id);
             Back::when(is_as_left, Some(Change::DeleteService(service.id)))
         }
         Change::EditService(service) => {
-            let old = service_of(before, &service.id).map(Change::EditService);
-            let now = service_of(now, &service.id);
+            let old = before.service(&service.id).map(Change::EditService);
+            let now = now.service(&service.id);
             let is_as_left = now.is_some_and(|now| is_same_service(&now, &service));
             Back::when(is_as_left, old)
         }
         Change::AddServer(id, server) => {
-            let ours = entry(now, &id).filter(|_| service_of(before, &id).is_none());
-            if ours.is_some_and(|now| is_ours(now, made)) {
+            if ours.contains(&id) && before.service(&id).is_none() {
                 return Back::With;
             }
-            let now = server_of(now, &id, &server.id);
+            let now = now.server(id, server.id);
             let is_as_left = now.is_some_and(|now| is_same_server(&now, &server));
             Back::when(is_as_left, Some(Change::DeleteServer(id, server.id)))
         }
         Change::EditServer(id, server) => {
-            let old = server_of(before, &id, &server.id);
+            let old = before.server(id, server.id);
             let old = old.map(|old| Change::EditServer(id, old));
-            let now = server_of(now, &id, &server.id);
+            let now = now.server(id, server.id);
             let is_as_left = now.is_some_and(|now| is_same_server(&now, &server));
             Back::when(is_as_left, old)
         }
         Change::SetTimeouts(left) => {
-            let is_as_left = now.timeouts.is_some_and(|now| {
+            let is_as_left = now.table.timeouts.is_some_and(|now| {
                 let is = |left, now| left == 0 || left == now;
                 is(left.tcp, now.tcp) && is(left.tcp_fin, now.tcp_fin) && is(left.udp, now.udp)
             });
-            Back::when(is_as_left, before.timeouts.map(Change::SetTimeouts))
+            Back::when(is_as_left, before.table.timeouts.map(Change::SetTimeouts))
         }
         Change::StartDaemon(left) => {
-            let of_role = |table: &Table| {
-                let mut daemons = table.daemons.iter();
-                daemons.find(|daemon| daemon.role == left.role).copied()
-            };
-            let is_as_left = of_role(now).is_some_and(|now| runs_as_wanted(&now, &left));
+            let is_as_left = now
+                .daemon(left.role)
+                .is_some_and(|now| runs_as_wanted(&now, &left));
             if !is_as_left {
                 return Back::No;
             }
             let mut changes = vec![Change::StopDaemon(left.role)];
-            changes.extend(of_role(before).map(Change::StartDaemon));
+            changes.extend(before.daemon(left.role).map(Change::StartDaemon));
             Back::By(changes)
         }
         Change::StopDaemon(role) => {
-            let old = before.daemons.iter().find(|daemon| daemon.role == role);
-            let is_as_left = !now.daemons.iter().any(|daemon| daemon.role == role);
-            Back::when(is_as_left, old.copied().map(Change::StartDaemon))
+            let old = before.daemon(role).map(Change::StartDaemon);
+            Back::when(now.daemon(role).is_none(), old)
         }
         // Nothing brings these back: they come last, when all is confirmed.
         Change::DeleteService(_) | Change::DeleteServer(..) | Change::Flush | Change::Zero(_) => {
@@ -110,20 +110,13 @@ fn back(before: &Table, made: &[Change], now: &Table, change: &Change) -> Back {
     }
 }
 
-/// Whether two changes are about the same thing.
-fn is_of_same(one: &Change, other: &Change) -> bool {
-    match (object(one), object(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => false,
-    }
-}
-
-#[derive(PartialEq)]
+/// What a change is about.
+#[derive(PartialEq, Eq, Hash)]
 enum Object {
     Service(ServiceId),
     Server(ServiceId, ServerId),
     Timeouts,
-    Daemon(super::DaemonRole),
+    Daemon(DaemonRole),
 }
 
 fn object(change: &Change) -> Option<Object> {
@@ -141,18 +134,27 @@ fn object(change: &Change) -> Option<Object> {
     })
 }
 
-/// Whether a service and all its servers are as the changes left them.
-fn is_ours(now: &Configured, made: &[Change]) -> bool {
-    let id = now.service.id;
-    let is_added = |server: &Server| {
-        made.iter().any(|change| {
-            matches!(change, Change::AddServer(at, added) if *at == id && is_same_server(added, server))
+/// The new services that are, with all their servers, as the changes left them.
+fn ours(made: &[Change], now: &Index) -> HashSet<ServiceId> {
+    let (mut services, mut servers) = (Vec::new(), HashMap::new());
+    for change in made {
+        if let Change::AddService(service) = change {
+            services.push(service);
+        } else if let Change::AddServer(id, server) = change {
+            servers.insert((*id, server.id), server);
+        }
+    }
+    let is_ours = |added: &&Service| {
+        let is_added = |server: &Server| {
+            let added = servers.get(&(added.id, server.id));
+            added.is_some_and(|added| is_same_server(added, server))
+        };
+        now.services.get(&added.id).is_some_and(|now| {
+            is_same_service(added, &now.service) && now.servers.iter().all(is_added)
         })
     };
-    let is_new = made.iter().any(|change| {
-        matches!(change, Change::AddService(added) if is_same_service(added, &now.service))
-    });
-    is_new && now.servers.iter().all(is_added)
+    let ours = services.into_iter().filter(is_ours);
+    ours.map(|service| service.id).collect()
 }
 
 fn is_same_service(one: &Service, other: &Service) -> bool {
@@ -163,18 +165,39 @@ fn is_same_server(one: &Server, other: &Server) -> bool {
     effective_server(one) == effective_server(other)
 }
 
-fn entry<'a>(table: &'a Table, id: &ServiceId) -> Option<&'a Configured> {
-    let mut services = table.services.iter();
-    services.find(|entry| entry.service.id == *id)
+/// A table whose parts are found without a search.
+struct Index<'a> {
+    table: &'a Table,
+    services: HashMap<ServiceId, &'a Configured>,
+    servers: HashMap<(ServiceId, ServerId), Server>,
 }
 
-fn service_of(table: &Table, id: &ServiceId) -> Option<Service> {
-    entry(table, id).map(|entry| entry.service)
-}
+impl<'a> Index<'a> {
+    fn new(table: &'a Table) -> Self {
+        let services = table.services.iter().map(|entry| (entry.service.id, entry));
+        let servers = table.services.iter().flat_map(|entry| {
+            let servers = entry.servers.iter();
+            servers.map(|server| ((entry.service.id, server.id), *server))
+        });
+        Self {
+            table,
+            services: services.collect(),
+            servers: servers.collect(),
+        }
+    }
 
-fn server_of(table: &Table, id: &ServiceId, server: &ServerId) -> Option<Server> {
-    let mut servers = entry(table, id)?.servers.iter();
-    servers.find(|one| one.id == *server).copied()
+    fn service(&self, id: &ServiceId) -> Option<Service> {
+        self.services.get(id).map(|entry| entry.service)
+    }
+
+    fn server(&self, id: ServiceId, server: ServerId) -> Option<Server> {
+        self.servers.get(&(id, server)).copied()
+    }
+
+    fn daemon(&self, role: DaemonRole) -> Option<Daemon> {
+        let mut daemons = self.table.daemons.iter();
+        daemons.find(|daemon| daemon.role == role).copied()
+    }
 }
 
 #[cfg(test)]
@@ -184,8 +207,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Timeouts;
     use crate::model::difference::{Phase, difference};
-    use crate::model::{Daemon, DaemonRole, Timeouts};
 
     /// Does what the kernel does.
     fn carry_out(table: &mut Table, changes: &[Change]) {
@@ -303,16 +326,17 @@ mod tests {
             let mut now = ours.clone();
             carry_out(&mut now, &theirs);
             let reversal = reversal(&before, &made, &now);
+            let left = Index::new(&ours);
             for entry in &now.services {
                 let id = entry.service.id;
                 let touches = |wanted: &[Object]| {
                     let mut objects = reversal.changes.iter().filter_map(object);
                     objects.any(|object| wanted.contains(&object))
                 };
-                let is_theirs = service_of(&ours, &id) != Some(entry.service);
+                let is_theirs = left.service(&id) != Some(entry.service);
                 prop_assert!(!is_theirs || !touches(&[Object::Service(id)]));
                 for server in &entry.servers {
-                    let is_theirs = server_of(&ours, &id, &server.id) != Some(*server);
+                    let is_theirs = left.server(id, server.id) != Some(*server);
                     let is_gone = reversal.changes.contains(&Change::DeleteService(id));
                     let is_touched = touches(&[Object::Server(id, server.id)]);
                     prop_assert!(!is_theirs || !(is_touched || is_gone));
