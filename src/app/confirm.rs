@@ -1,4 +1,5 @@
-//! Asks on the terminal whether to keep what was done: whoever cuts himself off cannot answer.
+//! Asks on the terminal whether to keep what was done: an administrator who is cut off cannot
+//! answer.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -69,7 +69,7 @@ mod tests {
             let mut sink = std::io::sink();
             let mut out = Out::new(&mut sink);
             ipv4(&mut out, written);
-            assert_eq!(out.written(), written.to_string().as_bytes());
+            assert_eq!(out.unwritten(), written.to_string().as_bytes());
         }
     }
 }

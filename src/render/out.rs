@@ -67,7 +67,7 @@ impl<'a> Out<'a> {
     }
 
     /// What has not been written to the sink yet.
-    pub fn written(&self) -> &[u8] {
+    pub fn unwritten(&self) -> &[u8] {
         &self.buffer
     }
 

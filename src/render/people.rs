@@ -385,7 +385,7 @@ pub(super) fn cell(write: impl FnOnce(&mut Out)) -> String {
     let mut nowhere = io::sink();
     let mut out = Out::new(&mut nowhere);
     write(&mut out);
-    text(out.written())
+    text(out.unwritten())
 }
 
 /// Text without control characters, new lines among them.

@@ -328,7 +328,7 @@ fn text(write: impl FnOnce(&mut Out)) -> String {
     let mut sink = std::io::sink();
     let mut out = Out::new(&mut sink);
     write(&mut out);
-    String::from_utf8(out.written().to_vec()).unwrap()
+    String::from_utf8(out.unwritten().to_vec()).unwrap()
 }
 
 fn line_of(change: &Change) -> String {
