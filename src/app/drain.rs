@@ -119,9 +119,9 @@ pub fn retire(
             tell_undo(env, &plan);
             return waited;
         }
-        delete(env, client, &deletions.later)?;
-        put_services_back(client, &plan)?;
-        Ok(true)
+        let deleted = delete(env, client, &deletions.later);
+        let put_back = put_services_back(client, &plan);
+        deleted.and(put_back).map(|()| true)
     })
 }
 
