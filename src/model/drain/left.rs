@@ -1,7 +1,8 @@
 //! The connections that drained servers still have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Place, Tuning};
 use crate::model::terms::Vocabulary;
@@ -91,14 +92,34 @@ pub struct Counted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     servers: Vec<Counted>,
+    /// Where the servers are that a connection may have.
+    places: HashMap<Ends, Vec<usize>>,
     left: Left,
+}
+
+/// A virtual service, unless connections do not show which it is, and a server.
+type Ends = (Option<SocketAddr>, IpAddr);
+
+fn ends((service, server): &Place) -> Ends {
+    let service = match *service {
+        ServiceId::Address { port: 0, .. } | ServiceId::Mark { .. } => None,
+        ServiceId::Address { address, port, .. } => Some(SocketAddr::new(address, port)),
+    };
+    (service, server.address)
 }
 
 impl Tally {
     /// Begins with what the kernel counts.
     pub fn new(servers: Vec<Counted>) -> Self {
-        let left = Left::default();
-        Self { servers, left }
+        let mut places: HashMap<Ends, Vec<usize>> = HashMap::new();
+        for (at, server) in servers.iter().enumerate() {
+            places.entry(ends(&server.place)).or_default().push(at);
+        }
+        Self {
+            servers,
+            places,
+            left: Left::default(),
+        }
     }
 
     /// Adds a connection of the connection table, if it is one of these.
@@ -109,7 +130,14 @@ impl Tally {
         if connection.client.port() == 0 || !(is_active || is_unfinished) {
             return;
         }
-        for server in &mut self.servers {
+        let (service, server) = (connection.virtual_service, connection.server.ip());
+        let ends = [(Some(service), server), (None, server)];
+        for &at in ends
+            .iter()
+            .filter_map(|ends| self.places.get(ends))
+            .flatten()
+        {
+            let server = &mut self.servers[at];
             let count = if is_active {
                 &mut server.active
             } else {

@@ -243,6 +243,21 @@ fn what_has_not_ended_is_counted_by_state() {
 }
 
 #[test]
+fn connections_are_counted_for_every_kind_of_service() {
+    for service in ["-t 192.0.2.1:80", "-t 192.0.2.1:0", "-f 7"] {
+        let servers = ["10.0.0.2:8080", "10.0.0.1:8080"].map(|server| Counted {
+            place: (service.parse().unwrap(), server.parse().unwrap()),
+            active: 1,
+            inactive: 0,
+        });
+        let mut tally = Tally::new(servers.to_vec());
+        tally.add(&connection("SYN_RECV"));
+        let left = tally.left().to_string();
+        assert_eq!(left, "2 connections (1 SYN_RECV, 1 active)", "{service}");
+    }
+}
+
+#[test]
 fn connections_are_known_by_service_and_server() {
     let is_at = |service: &str, server: &str| {
         let place = (service.parse().unwrap(), server.parse().unwrap());
