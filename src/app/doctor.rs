@@ -73,7 +73,12 @@ fn has_ipvs() -> bool {
 fn look_at_ipvs(env: &mut Env, facts: &mut Facts, budget: &Budget) {
     match env.open(Action::Read) {
         Ok(mut client) => ask(&mut client, facts, budget),
-        Err(error) => facts.unseen.push(format!("the table ({error})")),
+        Err(error) => {
+            let reason = error.to_string();
+            let reason = reason.lines().next().unwrap_or_default();
+            let text = format!("flags, limits, daemons and connections ({reason})");
+            facts.unseen.push(text);
+        }
     }
 }
 

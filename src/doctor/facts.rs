@@ -13,6 +13,8 @@ pub struct Facts {
     pub has_ipvs: bool,
     /// All services, unless they cannot be seen. Not looked at on a real server.
     pub table: Option<Vec<Entry>>,
+    /// Whether the table lacks flags, limits and counters.
+    pub is_brief: bool,
     /// The only service to look at.
     pub service: Option<ServiceId>,
     /// Where this is a real server: how clients reach it.

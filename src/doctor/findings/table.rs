@@ -168,7 +168,7 @@ fn hash_weight_0(facts: &Facts) -> Vec<Found> {
         let service = &entry.service.service;
         let hashes = match service.scheduler.as_bytes() {
             b"dh" => true,
-            b"sh" | b"mh" => !service.flags.has(Flags::SCHEDULER_1),
+            b"sh" | b"mh" => !facts.is_brief && !service.flags.has(Flags::SCHEDULER_1),
             _ => false,
         };
         hashes && (1..entry.servers.len()).contains(&live(entry))
@@ -317,6 +317,9 @@ mod tests {
     fn hashing_to_weight_0_refuses_clients() {
         let mend = "certain hash-weight-0: ipvsadm -E -t 192.0.2.1:80 --keep -b sh-fallback";
         assert_eq!(found(&director("sh", &[1, 0])), mend);
+        let mut facts = director("sh", &[1, 0]);
+        facts.is_brief = true;
+        assert_eq!(found(&facts), "", "its flags are not known");
         let mend = "certain hash-weight-0: ipvsadm -d -t 192.0.2.1:80 -r 10.0.0.2:80";
         assert_eq!(found(&director("dh", &[1, 0])), mend);
         assert_eq!(found(&director("wlc", &[1, 0])), "");

@@ -3,6 +3,7 @@
 mod programs;
 mod rules;
 mod sockets;
+mod table;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -37,6 +38,13 @@ impl Budget {
 
 pub fn gather(facts: &mut Facts, budget: &Budget) {
     let listings = rules::Listings::start();
+    if facts.has_ipvs && facts.table.is_none() && facts.real_server.is_none() {
+        facts.is_brief = true;
+        match table::read() {
+            Ok(table) => facts.table = Some(table),
+            Err(error) => facts.unseen.push(format!("the table ({error})")),
+        }
+    }
     if let Err(error) = read_network(facts, budget) {
         facts.unseen.push(format!("addresses and routes ({error})"));
     }

@@ -150,6 +150,18 @@ fn director(world: &mut World) -> Result<()> {
     let [first, ..] = &lan.servers[..] else {
         unreachable!("there are three");
     };
+    // Without root it sees the table, and not all of it.
+    let look = "setpriv --reuid 65534 --clear-groups ipvsadm --doctor 2>/tmp/unseen";
+    sh(
+        &lan.director,
+        &format!(
+            "{look}\n\
+             grep -q 'not looked at: flags, limits, daemons' /tmp/unseen\n\
+             sysctl -w net.ipv4.ip_forward=0\n\
+             {look} | grep '(forwarding-off)'\n\
+             sysctl -w net.ipv4.ip_forward=1"
+        ),
+    )?;
     // Its answers go nowhere.
     ip(first, "route del default\n")?;
     eventually(|| {
