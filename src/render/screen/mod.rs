@@ -197,16 +197,23 @@ impl Frame<'_> {
             let connections = format!("{} active, {} inactive", sums.active, sums.inactive);
             return self.line(&connections, Look::PLAIN);
         };
-        let text = format!(
-            "{} conn/s, {} active, {} inactive; in {} pkt/s, {} B/s; out {} pkt/s, {} B/s",
-            number(connections),
-            number(sums.active as f64),
-            number(sums.inactive as f64),
-            number(packets_in),
-            number(bytes_in),
-            number(packets_out),
-            number(bytes_out),
-        );
+        let parts = [
+            format!("{} conn/s", number(connections)),
+            format!(", {} active", number(sums.active as f64)),
+            format!(", {} inactive", number(sums.inactive as f64)),
+            format!("; in {} pkt/s", number(packets_in)),
+            format!(", {} B/s", number(bytes_in)),
+            format!("; out {} pkt/s", number(packets_out)),
+            format!(", {} B/s", number(bytes_out)),
+        ];
+        // A number that is cut would be another one.
+        let mut text = String::new();
+        for part in parts {
+            if width_of(&text) + width_of(&part) > self.size.columns {
+                break;
+            }
+            text += &part;
+        }
         let room = self
             .size
             .columns
