@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::firewall::{Firewall, Network};
 use crate::kernel::{Address, Link, Neighbour, Route};
-use crate::model::{Connection, Daemon, Entry, Forwarding, Host, Protocol, ServerState, ServiceId};
+use crate::model::{
+    Connection, Daemon, DaemonRole, Entry, Forwarding, Host, Protocol, ServerState, ServiceId,
+};
 
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -111,9 +113,11 @@ impl Facts {
     pub fn may_stand_by(&self) -> bool {
         const MOVE_ADDRESSES: [&str; 5] =
             ["keepalived", "pacemakerd", "corosync", "heartbeat", "ucarp"];
-        MOVE_ADDRESSES
-            .iter()
-            .any(|&program| self.programs.contains(program))
+        let is_backup = |daemon: &Daemon| daemon.role == DaemonRole::Backup;
+        self.daemons.iter().any(is_backup)
+            || MOVE_ADDRESSES
+                .iter()
+                .any(|&program| self.programs.contains(program))
     }
 
     pub fn sysctl(&self, name: &str) -> Option<i64> {

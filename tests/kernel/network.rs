@@ -4,9 +4,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::lab::world::{Namespace, Program, World};
+use crate::lab::world::{Namespace, Program, Side, Status, World};
 
 /// How long something may take that programs, counters or packets bring about.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,6 +60,20 @@ pub fn set(host: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
         fs::write(format!("/proc/sys/net/{name}"), value)
             .with_context(|| format!("setting {name} to {value}"))?;
     }
+    Ok(())
+}
+
+/// An error if the doctor, in these words, finds that anything keeps traffic from a host.
+pub fn is_well(host: &Namespace, words: &str) -> Result<()> {
+    let program = Program::ipvsadm(Side::Ours).args(words.split_whitespace());
+    let output = host.run(&program)?;
+    let said = [output.stdout, output.stderr].concat();
+    let is_well = output.status == Status::Exit(0);
+    ensure!(
+        is_well,
+        "ipvsadm {words}:\n{}",
+        String::from_utf8_lossy(&said)
+    );
     Ok(())
 }
 

@@ -207,7 +207,7 @@ fn forwarding_off(facts: &Facts) -> Vec<Found> {
 mod tests {
     use super::super::made_up::{director, found};
     use crate::kernel::{Address, Neighbour, NeighbourState, Route};
-    use crate::model::Forwarding;
+    use crate::model::{Daemon, DaemonRole, Forwarding};
 
     const AWAY: Route = Route {
         is_local: false,
@@ -224,8 +224,12 @@ mod tests {
         assert_eq!(found(&facts), format!("certain {add} eth0"));
         facts.routes.insert(vip, None);
         assert_eq!(found(&facts), format!("certain {add} lo"));
-        facts.programs.insert("keepalived".to_owned());
-        assert_eq!(found(&facts), format!("hint {add} lo"));
+        let (mut moved, mut synced) = (facts.clone(), facts);
+        moved.programs.insert("keepalived".to_owned());
+        assert_eq!(found(&moved), format!("hint {add} lo"));
+        let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);
+        synced.daemons.push(backup);
+        assert_eq!(found(&synced), format!("hint {add} lo"));
     }
 
     #[test]

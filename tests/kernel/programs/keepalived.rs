@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::debian::Debian;
 use super::site::{self, Site, WebServer, ask, beside, expect_table, list};
 use crate::lab::world::{Namespace, Running, World};
-use crate::network::{self, Switch, eventually};
+use crate::network::{self, Switch, eventually, is_well};
 
 /// How long a client may be without an answer when a director is gone.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
@@ -101,11 +101,13 @@ fn follow_the_servers(world: &mut World, site: &Site) -> Result<()> {
     eventually(|| expect_table(world, &site.director, &whole))?;
     let names = ask_twice()?;
     ensure!(names.len() == 2, "{names:?} answered");
+    is_well(&site.director, "--doctor")?;
 
     drop(second);
     eventually(|| expect_table(world, &site.director, &without_the_second))?;
     let names = ask_twice()?;
     ensure!(names == ["web1".into()].into(), "{names:?} answered");
+    is_well(&site.director, "--doctor")?;
 
     let _second = WebServer::start(&site.web2, "web2")?;
     eventually(|| expect_table(world, &site.director, &whole))
@@ -169,6 +171,9 @@ pub fn takeover(world: &mut World) -> Result<()> {
         let start = beside(leader, || {
             serves(world, &master, &client)?;
             expect_daemon(world, &backup, "backup")?;
+            is_well(&master, "--doctor")?;
+            is_well(&backup, "--doctor")?;
+            is_well(&web1, &format!("--doctor -r {SERVICE} -g"))?;
             switch.unplug("lvs1")?;
             Ok(Instant::now())
         })?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::debian::Debian;
 use super::site::{Site, WebServer, expect_table};
 use crate::lab::world::World;
-use crate::network::eventually;
+use crate::network::{eventually, is_well};
 
 const CONFIGURATION: &str = "/etc/ha.d/ldirectord.cf";
 
@@ -72,7 +72,10 @@ fn follow_the_configuration(world: &mut World, debian: &Debian, site: &Site) -> 
             .run(&debian.program("ldirectord").args([word]))?
             .success()
     };
-    let mut becomes = |table: &[&str]| eventually(|| expect_table(world, director, table));
+    let mut becomes = |table: &[&str]| {
+        eventually(|| expect_table(world, director, table))?;
+        is_well(director, "--doctor")
+    };
     let _first = WebServer::start(&site.web1, "web1")?;
     let second = WebServer::start(&site.web2, "web2")?;
 

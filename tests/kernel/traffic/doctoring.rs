@@ -3,6 +3,7 @@
 //! as printed, requests are answered again, and it is silent again.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,7 +15,9 @@ use crate::lab::world::{Namespace, Program, Side, Status, World};
 pub fn tests() -> Vec<KernelTest> {
     let mut tests = vec![
         KernelTest::new("traffic::doctoring::director", director),
+        KernelTest::new("traffic::doctoring::ipv6", ipv6),
         KernelTest::new("traffic::doctoring::real_servers", real_servers),
+        KernelTest::new("traffic::doctoring::many_services", many_services),
     ];
     for test in &mut tests {
         test.kernels = vec![Kernel::V6_1, Kernel::V7_2];
@@ -205,6 +208,12 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
         undone: "",
     },
     Fault {
+        names: &["forwarding-off"],
+        made: "sysctl -w net.ipv4.conf.eth0.forwarding=0",
+        mended: "",
+        undone: "",
+    },
+    Fault {
         names: &["vip-not-local"],
         made: "ip route del local 192.0.2.0/24 dev lo",
         mended: "",
@@ -232,6 +241,18 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
         undone: "",
     },
     Fault {
+        names: &["hash-weight-0"],
+        made: "ipvsadm -E -t 192.0.2.1:80 -s dh\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0\n\
+               ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -w 0\n\
+               ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.13 -m",
+        mended: "",
+        undone: "ipvsadm -E -t 192.0.2.1:80 -s rr\n\
+                 ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
+                 ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.12 -m\n\
+                 ipvsadm -d -t 192.0.2.1:80 -r 172.16.0.13",
+    },
+    Fault {
         names: &["no-route"],
         made: "ip route add unreachable 172.16.0.11",
         mended: "ip route del unreachable 172.16.0.11",
@@ -257,6 +278,62 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.12 -m",
     },
 ];
+
+/// Addresses that director and servers have for IPv6 only.
+fn ipv6(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    ip(&lan.director, "addr add 2001:db8:1::9/64 dev eth0\n")?;
+    lan.rules(
+        "-A -t [2001:db8:1::1]:80 -s rr\n\
+         -a -t [2001:db8:1::1]:80 -r [fd00::11]:80 -m\n",
+    )?;
+    let patient = Patient {
+        lan: &lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "[2001:db8:1::1]:80",
+    };
+    patient.suffers(&Fault {
+        names: &["forwarding-off"],
+        made: "sysctl -w net.ipv6.conf.all.forwarding=0",
+        mended: "",
+        undone: "",
+    })?;
+    patient.suffers(&Fault {
+        names: &["vip-not-local"],
+        made: "ip addr del 2001:db8:1::1/64 dev eth0",
+        mended: "",
+        undone: "",
+    })
+}
+
+/// As many services as a node of a cluster has, at addresses of a dummy device. Half of them
+/// have servers.
+fn many_services(world: &mut World) -> Result<()> {
+    const HALF: usize = 500;
+    let lan = Lan::new(world)?;
+    let mut addresses = String::from("link add kube-ipvs0 type dummy\n");
+    let mut rules = String::new();
+    for number in 0..2 * HALF {
+        let vip = format!("10.96.{}.{}", number / 250, 1 + number % 250);
+        addresses += &format!("addr add {vip}/32 dev kube-ipvs0\n");
+        rules += &format!("-A -t {vip}:80 -s rr\n");
+        if number < HALF {
+            for server in 11..14 {
+                rules += &format!("-a -t {vip}:80 -r 172.16.0.{server}:8080 -m\n");
+            }
+        }
+    }
+    ip(&lan.director, &addresses)?;
+    lan.rules(&rules)?;
+    ip(&lan.client, "route add 10.96.0.0/16 via 198.51.100.1\n")?;
+    lan.ask("10.96.0.1:80")?;
+    let start = Instant::now();
+    lan.is_well()?;
+    let taken = start.elapsed();
+    ensure!(taken < Duration::from_secs(2), "it takes {taken:?}");
+    Ok(())
+}
 
 /// Runs lines: by a shell, or where there is none, word by word.
 fn do_all(host: &Namespace, lines: &str) -> Result<()> {
@@ -362,6 +439,17 @@ fn real_servers(world: &mut World) -> Result<()> {
         names: &["vip-missing"],
         made: "ip addr del 198.51.100.1/32 dev lo",
         mended: "",
+        undone: "",
+    })?;
+    let director = Patient {
+        host: &lan.director,
+        words: "--doctor",
+        ..patient
+    };
+    director.suffers(&Fault {
+        names: &["behind-gateway"],
+        made: "ip route add 172.16.0.11 via 198.51.100.2",
+        mended: "ip route del 172.16.0.11 via 198.51.100.2",
         undone: "",
     })?;
     // Who is asked first may answer, so traffic need not fail.

@@ -55,7 +55,9 @@ fn nat(world: &mut World) -> Result<()> {
         "TCP 198.51.100.1:80 rr\n\
          -> 172.16.0.11:8080 Masq 1 0 3\n\
          -> 172.16.0.12:8080 Masq 1 0 3",
-    )
+    )?;
+    lan.is_well()?;
+    lan::is_well(&lan.servers[0], "--doctor -r 198.51.100.1:80 -m")
 }
 
 /// The servers are asked at the virtual address itself, and answer past the director.
@@ -70,7 +72,9 @@ fn direct_routing(world: &mut World) -> Result<()> {
         "-Ln",
         "-> 172.16.0.11:80 Route 1 0 3\n\
          -> 172.16.0.12:80 Route 1 0 3",
-    )
+    )?;
+    lan.is_well()?;
+    lan::is_well(&lan.servers[0], "--doctor -r 198.51.100.1:80 -g")
 }
 
 /// Each server takes the packets out of one kind of tunnel only.
@@ -102,6 +106,10 @@ fn tunnels(world: &mut World) -> Result<()> {
          -> 172.16.0.12:80 Tunnel gue:6080:-c 1 0 2\n\
          -> 172.16.0.13:80 Tunnel gre:-c 1 0 2",
     )?;
+    lan.is_well()?;
+    for server in &lan.servers {
+        lan::is_well(server, "--doctor -r 198.51.100.1:80 -i")?;
+    }
 
     // A gre server takes either packets with checksums or those without.
     lan::ip(
@@ -150,7 +158,7 @@ fn full_nat(world: &mut World) -> Result<()> {
     for answer in six_answers(&lan)? {
         ensure!(answer.client.ip().to_string() == "172.16.0.1", "{answer:?}");
     }
-    Ok(())
+    lan.is_well()
 }
 
 /// Direct routing to servers that have the virtual address nowhere, but turn it into their own.
@@ -186,7 +194,7 @@ fn redirecting_servers(world: &mut World) -> Result<()> {
             "{answer:?}"
         );
     }
-    Ok(())
+    lan.is_well()
 }
 
 /// The director is one of the servers.
@@ -212,7 +220,8 @@ fn local_server(world: &mut World) -> Result<()> {
         "-> 172.16.0.11:80 Masq 1 0 2\n\
          -> 198.51.100.1:80 Route 1 0 2\n\
          -> 172.16.0.1:8080 Masq 1 0 1",
-    )
+    )?;
+    lan.is_well()
 }
 
 /// NAT and direct routing.
@@ -249,7 +258,9 @@ fn ipv6(world: &mut World) -> Result<()> {
         "-Ln",
         "-> [fd00::11]:80 Route 1 0 2\n\
          -> [fd00::11]:8080 Masq 1 0 2",
-    )
+    )?;
+    lan.is_well()?;
+    lan::is_well(&lan.servers[0], "--doctor -r [2001:db8:1::1]:80 -g")
 }
 
 /// Each port of a client is a connection of its own.
@@ -270,7 +281,8 @@ fn udp(world: &mut World) -> Result<()> {
         "UDP 198.51.100.1:53 rr\n\
          -> 172.16.0.11:5060 Masq 1 0 2\n\
          -> 172.16.0.12:5060 Masq 1 0 2",
-    )
+    )?;
+    lan.is_well()
 }
 
 /// SCTP by NAT and by direct routing.
@@ -299,5 +311,5 @@ fn sctp(world: &mut World) -> Result<()> {
     )?;
     let answers = (0..4).map(|_| ask()).collect::<Result<_>>()?;
     shared(answers, &[("web1", 2), ("web2", 2)])?;
-    Ok(())
+    lan.is_well()
 }

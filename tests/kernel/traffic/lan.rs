@@ -17,7 +17,7 @@ use crate::lab::guest;
 use crate::lab::sys;
 use crate::lab::world::{Namespace, Program, Side, World};
 use crate::network::Switch;
-pub use crate::network::{eventually, ip, set};
+pub use crate::network::{eventually, ip, is_well, set};
 
 const NAMES: [&str; 3] = ["web1", "web2", "web3"];
 
@@ -261,6 +261,11 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
             .with_context(|| format!("sending to {service}"))
     }
 
+    /// An error if the doctor finds that anything keeps traffic from the director.
+    pub fn is_well(&self) -> Result<()> {
+        is_well(&self.director, "--doctor")
+    }
+
     /// An error unless a request by TCP is refused.
     pub fn refuses(&self, service: &str) -> Result<()> {
         match self.hold(service) {
@@ -284,12 +289,13 @@ fn prepare(host: &Namespace) -> Result<()> {
     set(host, &settings)
 }
 
-/// Where client `number` speaks to `service` from; without a number, wherever routes lead.
+/// Where client `number` speaks to `service` from; without a number, and by IPv6, wherever routes
+/// lead.
 fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
     match (client, service) {
-        (Some(number), _) => (Ipv4Addr::new(203, 0, 113, number), 0).into(),
+        (Some(number), SocketAddr::V4(_)) => (Ipv4Addr::new(203, 0, 113, number), 0).into(),
         (None, SocketAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        (None, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        (_, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }
 

@@ -94,6 +94,7 @@ fn per_mark(world: &mut World, mark: Marking) -> Result<()> {
     shared(servers, &[("web1", 3), ("web2", 3)])?;
     lan.shows("-Ln", "FWM 10 rr persistent 300")?;
     lan.shows("-Lnc", "IP * * 203.0.113.1:0 0.0.0.10:0 *")?;
+    lan.is_well()?;
     lan.refuses("192.0.2.1:8080")
 }
 
@@ -134,7 +135,7 @@ fn one_packet(world: &mut World) -> Result<()> {
     lan.shows("-Ln", "UDP 198.51.100.1:53 rr ops")?;
     let connections = lan.ipvsadm("-Lnc")?;
     ensure!(!connections.contains("203.0.113.2:"), "{connections}");
-    Ok(())
+    lan.is_well()
 }
 
 /// The SIP engine keeps each call of a client at its server, from whatever port it is made.

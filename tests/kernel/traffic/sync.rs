@@ -42,6 +42,9 @@ fn sync(world: &mut World) -> Result<()> {
     lan.shows("-Lnc", &connection)?;
     lan::shows(&backup, "-Lnc", &connection)?;
     lan::shows(&backup, "-Ln", "-> 172.16.0.11:80 Masq 1 1 0")?;
+    lan.is_well()?;
+    lan::set(&backup, &[("ipv4/ip_forward", "1")])?;
+    lan::is_well(&backup, "--doctor")?;
 
     // Services and servers are not sent: a drain of the master leaves the backup as it is.
     lan.ipvsadm("--drain -r 172.16.0.11")?;
