@@ -338,6 +338,14 @@ fn confirming(world: &mut World) -> Result<()> {
     asked(&here, 60)?.hang_up()?;
     ensure!(save(&here)? == OLD);
 
+    // A yes does not hide what somebody else has changed meanwhile.
+    let mut terminal = asked(&here, 60)?;
+    ours(&here, &["-d", "-t", "10.0.0.3:80", "-r", "10.1.0.3:80"], "")?.success()?;
+    terminal.press("yes\r")?;
+    let screen = terminal.end()?;
+    let missing = "changed the table meanwhile; missing: -a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1";
+    ensure!(screen.contains(missing), "{screen}");
+
     // What somebody else has changed meanwhile stays as it is.
     let mut terminal = asked(&here, 60)?;
     let theirs = "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -w 9\n-a -t 10.0.0.3:80 -r 10.1.0.4:80\n";

@@ -144,6 +144,15 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
 ";
     ensure!(save(&here)? == expected, "{}", save(&here)?);
 
+    // A daemon that runs as the file says runs on, with a table in use and without one.
+    let whole = "-A -f 1\n--set 800 100 200\n--start-daemon master --mcast-interface lo\n";
+    for before in ["", "-C", "-A -f 2"] {
+        ours(&here, &["-R"], before)?.success()?;
+        restore(&here, whole)?.success()?;
+        ensure!(save(&here)? == "-A -f 1 -s wlc\n", "{}", save(&here)?);
+    }
+    ours(&here, &["--stop-daemon", "master"], "")?.success()?;
+
     // What is no table clears it first.
     restore(&here, "-A -f 1\n-Z\n")?.success()?;
     ensure!(save(&here)? == "-A -f 1 -s wlc\n");
