@@ -434,6 +434,20 @@ fn somebody_else(world: &mut World) -> Result<()> {
     says(&waiting.finish(LIMIT)?, 255, &["Service not defined"])?;
     drop(held);
 
+    // A server that goes meanwhile takes along what the wait changed for it.
+    let service = lan.service("rr", &["-w 5"])?;
+    let held = lan.hold(&service)?;
+    let server = format!("-t {service} -r 172.16.0.11");
+    lan.ipvsadm(&format!("-E -t {service} -s sh"))?;
+    lan.ipvsadm(&format!("-a -t {service} -r 172.16.0.12 -m"))?;
+    let mut waiting = start(&lan, &format!("-d {server} --wait 60"))?;
+    lan.shows("-Ln", "-> 172.16.0.11:80 Masq 0 1 0")?;
+    lan.shows("-Ln", &format!("TCP {service} sh (sh-fallback)"))?;
+    lan.ipvsadm(&format!("-d {server}"))?;
+    says(&waiting.finish(LIMIT)?, 255, &["No such destination"])?;
+    lan.shows("-Ln", &format!("TCP {service} sh"))?;
+    drop(held);
+
     // At a terminal the wait is one line, which goes.
     let service = lan.service("rr", &[""])?;
     let held = lan.hold(&service)?;
