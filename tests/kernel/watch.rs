@@ -202,6 +202,18 @@ fn ends(world: &mut World) -> Result<()> {
         );
         ensure!(terminal.has_cursor(), "there is no cursor");
     }
+    // Control and Z gives the terminal back for a while.
+    let shell = Program::shell(Side::Ours, "PS1='> ' exec bash --norc -i");
+    let mut terminal = here.start_at_terminal(&shell)?;
+    terminal.press("ipvsadm -Ln --watch\r")?;
+    expect(&mut terminal, &["3 services"])?;
+    terminal.press("\x1a")?;
+    expect(&mut terminal, &["Stopped", "\n>"])?;
+    ensure!(terminal.has_cursor(), "there is no cursor");
+    terminal.press("echo back\rfg\r")?;
+    expect(&mut terminal, &["3 services", "every 1 s"])?;
+    terminal.press("q")?;
+    expect(&mut terminal, &["\nback\n"])?;
     // Who loses the terminal ends, also if no signal says so.
     for ignored in ["", "trap '' HUP; "] {
         let line = format!("{ignored}exec ipvsadm -L --watch");
