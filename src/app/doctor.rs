@@ -7,7 +7,7 @@ use super::Env;
 use super::apply::trouble;
 use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Passing, RealServer};
-use crate::doctor::{Budget, Level, examine, gather, json, text};
+use crate::doctor::{Level, examine, gather, json, text};
 use crate::error::{Action, Error};
 use crate::kernel::{self, Client, Detail, Netns};
 
@@ -21,7 +21,6 @@ const ILL: u8 = 1;
 const BLIND: u8 = 2;
 
 pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
-    let budget = Budget::start();
     let mut facts = Facts {
         service: asked.service,
         real_server: asked.real_server.map(|vip| RealServer {
@@ -34,9 +33,9 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     let netns = netns.as_ref();
     facts.has_ipvs = trouble(inside(netns, has_ipvs))?;
     if facts.has_ipvs && facts.real_server.is_none() {
-        look_at_ipvs(env, &mut facts, &budget);
+        look_at_ipvs(env, &mut facts);
     }
-    trouble(inside(netns, || gather(&mut facts, &budget)))?;
+    trouble(inside(netns, || gather(&mut facts)))?;
     let findings = examine(&facts);
     if asked.json {
         env.print(|out| Ok(json(out, &findings, &facts.unseen)?))?;
@@ -70,9 +69,9 @@ fn has_ipvs() -> bool {
     fs::metadata("/proc/thread-self/net/ip_vs").is_ok()
 }
 
-fn look_at_ipvs(env: &mut Env, facts: &mut Facts, budget: &Budget) {
+fn look_at_ipvs(env: &mut Env, facts: &mut Facts) {
     match env.open(Action::Read) {
-        Ok(mut client) => ask(&mut client, facts, budget),
+        Ok(mut client) => ask(&mut client, facts),
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().next().unwrap_or_default();
@@ -82,7 +81,7 @@ fn look_at_ipvs(env: &mut Env, facts: &mut Facts, budget: &Budget) {
     }
 }
 
-fn ask(client: &mut Client, facts: &mut Facts, budget: &Budget) {
+fn ask(client: &mut Client, facts: &mut Facts) {
     match client.table(Detail::Settings) {
         Ok(table) => facts.table = Some(table),
         Err(error) => facts.unseen.push(format!("the table ({error})")),
@@ -91,18 +90,18 @@ fn ask(client: &mut Client, facts: &mut Facts, budget: &Budget) {
         Ok(daemons) => facts.daemons = daemons,
         Err(error) => facts.unseen.push(format!("daemons ({error})")),
     }
-    match connections(client, budget) {
+    match connections(client) {
         Ok(connections) => facts.connections = connections,
         Err(error) => facts.unseen.push(format!("connections ({error})")),
     }
 }
 
-fn connections(client: &mut Client, budget: &Budget) -> io::Result<Vec<Passing>> {
+fn connections(client: &mut Client) -> io::Result<Vec<Passing>> {
     let mut passing = Vec::new();
     let Some(mut table) = client.connections()? else {
         return Ok(passing);
     };
-    while passing.len() < ENOUGH && !budget.is_over() {
+    while passing.len() < ENOUGH {
         match table.read()? {
             None => break,
             Some(Ok(connection)) => passing.extend(Passing::of(&connection)),

@@ -36,7 +36,7 @@ pub struct Facts {
     pub has_ingress: bool,
     /// The firewall's rules.
     pub firewall: Firewall,
-    /// The names of the programs that run.
+    /// The names of the programs that run, if a virtual address is elsewhere.
     pub programs: HashSet<String>,
     /// The addresses and ports at which programs listen.
     pub listening: HashSet<(IpAddr, u16)>,
@@ -106,6 +106,15 @@ impl Facts {
             let servers = entry.servers.iter();
             let live = servers.filter(|state| state.server.weight > 0);
             live.map(|state| (entry.service.service.id, state))
+        })
+    }
+
+    /// Whether packets to the address of a service do not come to this host.
+    pub fn has_vip_elsewhere(&self) -> bool {
+        let mut addresses = self.entries().filter_map(service_address);
+        addresses.any(|address| {
+            let route = self.route(address);
+            route.is_some_and(|route| !route.is_some_and(|route| route.is_local))
         })
     }
 

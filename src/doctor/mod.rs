@@ -8,5 +8,5 @@ mod report;
 
 pub use facts::Facts;
 pub use findings::{Check, Finding, GROUPS, Level, examine};
-pub use gather::{Budget, gather};
+pub use gather::gather;
 pub use report::{json, text};

@@ -63,12 +63,13 @@ pub fn set(host: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// An error if the doctor, in these words, finds that anything keeps traffic from a host.
+/// An error if the doctor, in these words, finds that anything keeps traffic from a host, or
+/// could not look at something.
 pub fn is_well(host: &Namespace, words: &str) -> Result<()> {
     let program = Program::ipvsadm(Side::Ours).args(words.split_whitespace());
     let output = host.run(&program)?;
+    let is_well = output.status == Status::Exit(0) && output.stderr.is_empty();
     let said = [output.stdout, output.stderr].concat();
-    let is_well = output.status == Status::Exit(0);
     ensure!(
         is_well,
         "ipvsadm {words}:\n{}",

@@ -1,4 +1,7 @@
-//! Gathers facts about this host, within a second. What cannot be looked at is noted as unseen.
+//! Gathers facts about this host. What cannot be looked at is noted as unseen.
+//!
+//! Everything here is bounded by what is asked for, and so takes a moment however slow the host.
+//! Only the programs that list the firewall's rules may hang: they have a limit of time.
 
 mod programs;
 mod rules;
@@ -11,32 +14,11 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::facts::{Facts, of_device, path, service_address};
 use crate::kernel::Network;
 
-/// How long looking may take. Most of a second: what was begun is finished.
-const LIMIT: Duration = Duration::from_millis(800);
-
-/// The time that is left for looking.
-pub struct Budget {
-    end: Instant,
-}
-
-impl Budget {
-    pub fn start() -> Self {
-        Self {
-            end: Instant::now() + LIMIT,
-        }
-    }
-
-    pub fn is_over(&self) -> bool {
-        Instant::now() > self.end
-    }
-}
-
-pub fn gather(facts: &mut Facts, budget: &Budget) {
+pub fn gather(facts: &mut Facts) {
     let listings = rules::Listings::start();
     if facts.has_ipvs && facts.table.is_none() && facts.real_server.is_none() {
         facts.is_brief = true;
@@ -45,28 +27,26 @@ pub fn gather(facts: &mut Facts, budget: &Budget) {
             Err(error) => facts.unseen.push(format!("the table ({error})")),
         }
     }
-    if let Err(error) = read_network(facts, budget) {
+    if let Err(error) = read_network(facts) {
         facts.unseen.push(format!("addresses and routes ({error})"));
     }
-    read_sysctls(facts, budget);
-    facts.programs = programs();
+    read_sysctls(facts);
+    if facts.has_vip_elsewhere() {
+        facts.programs = programs();
+    }
     if facts.real_server.is_some() {
         facts.listening = sockets::listening();
     }
     facts.firewall = listings.finish(&mut facts.unseen);
 }
 
-fn read_network(facts: &mut Facts, budget: &Budget) -> io::Result<()> {
+fn read_network(facts: &mut Facts) -> io::Result<()> {
     let network = Network::open()?;
     facts.links = network.links()?;
     facts.addresses = network.addresses()?;
     facts.neighbours = network.neighbours()?;
     facts.has_ingress = network.has_ingress()?;
     for address in addresses(facts) {
-        if budget.is_over() {
-            facts.unseen.push("some routes (no time left)".to_owned());
-            break;
-        }
         if let Entry::Vacant(unknown) = facts.routes.entry(address) {
             unknown.insert(network.route(address)?);
         }
@@ -100,7 +80,7 @@ const SETTINGS: &[&str] = &[
 /// Settings of each device, and of all.
 const OF_DEVICES: &[&str] = &["forwarding", "rp_filter", "arp_ignore", "arp_announce"];
 
-fn read_sysctls(facts: &mut Facts, budget: &Budget) {
+fn read_sysctls(facts: &mut Facts) {
     let mut names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
     let devices = facts.links.iter().map(|link| link.name.as_str());
     for device in ["all"].into_iter().chain(devices) {
@@ -109,10 +89,6 @@ fn read_sysctls(facts: &mut Facts, budget: &Budget) {
     }
     let mut sysctls = BTreeMap::new();
     for name in names {
-        if budget.is_over() {
-            facts.unseen.push("some settings (no time left)".to_owned());
-            break;
-        }
         match fs::read_to_string(path(&name)) {
             Ok(value) => drop(sysctls.insert(name, value.trim().to_owned())),
             // A kernel without IPv6 has no settings of it.

@@ -12,8 +12,8 @@ use crate::kernel::keep_descriptors_from;
 /// Where programs of the system are, whatever the environment says.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/// How long they may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long they may take: long enough for a slow and busy host.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that one may print.
 const MOST: u64 = 64 << 20;
@@ -62,7 +62,9 @@ impl Running {
         let Ok(text) = self.output.recv_timeout(rest) else {
             self.child.kill()?;
             self.child.wait()?;
-            return Err(io::Error::other("it takes too long"));
+            let seconds = PATIENCE.as_secs();
+            let text = format!("it has not ended within {seconds} seconds");
+            return Err(io::Error::other(text));
         };
         let status = self.child.wait()?;
         if status.success() {
@@ -95,6 +97,7 @@ mod tests {
         let mut running = Running::start(&["sleep", "100"]).unwrap().unwrap();
         running.end = Instant::now();
         let error = running.finish().unwrap_err();
-        assert_eq!(error.to_string(), "it takes too long");
+        let text = "it has not ended within 5 seconds";
+        assert_eq!(error.to_string(), text);
     }
 }
