@@ -174,9 +174,8 @@ fn read(
     if source.medium == Medium::Terminal {
         env.tell_people(READS);
     }
-    let (mut meaning, mut is_sound, mut number) = (Meaning::new(), true, 0);
-    while let Some(line) = trouble(source.lines.read().map_err(&source.unreadable))? {
-        number += 1;
+    let (mut meaning, mut is_sound) = (Meaning::new(), true);
+    while let Some((number, line)) = trouble(source.line())? {
         let taken = rules::read(line, names)
             .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));
         if let Err(error) = taken {

@@ -11,9 +11,6 @@ use super::renewal::{Outcome, describes_a_table, renew, starts_daemons};
 use super::source::Source;
 use super::{Env, Medium, asked, change, list};
 
-/// The most lines that are kept before any is run.
-const MOST_LINES: usize = 1_000_000;
-
 /// What people see who type lines.
 const RUNS: &str =
     "reading commands from the terminal: each is run when its line ends, Ctrl-D ends";
@@ -255,12 +252,7 @@ impl<'a> Restore<'a> {
     /// The commands of a file with their lines. Lines that cannot be read are reported.
     fn gather(&mut self, source: &mut Source) -> Result<Vec<(usize, Command)>, Error> {
         let mut commands = Vec::new();
-        let mut number = 0;
-        while let Some(line) = source.lines.read().map_err(&source.unreadable)? {
-            number += 1;
-            if number > MOST_LINES {
-                return Err(Error::TooManyLines(MOST_LINES));
-            }
+        while let Some((number, line)) = source.line()? {
             match rules::read(line, &self.names) {
                 Ok(command) => commands.extend(command.map(|command| (number, command))),
                 Err(error) => {

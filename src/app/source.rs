@@ -9,8 +9,13 @@ use super::{Env, Medium};
 use crate::error::{Error, Word};
 use crate::lines::Lines;
 
+/// The most lines of a file of which all is read before anything is done.
+const MOST_LINES: usize = 1_000_000;
+
 pub struct Source {
     pub lines: Lines<Box<dyn Read>>,
+    /// How many lines were given with their numbers.
+    numbered: usize,
     pub medium: Medium,
     /// What an error of reading them is to the program.
     pub unreadable: Box<dyn Fn(io::Error) -> Error>,
@@ -22,6 +27,7 @@ impl Source {
         let Some(path) = file else {
             return Ok(Self {
                 lines: Lines::new(env.take_stdin()),
+                numbered: 0,
                 medium: (env.stdin.medium)(),
                 unreadable: Box::new(Error::Read),
             });
@@ -35,8 +41,21 @@ impl Source {
         Ok(Self {
             medium: Medium::of(&file),
             lines: Lines::new(Box::new(file)),
+            numbered: 0,
             unreadable: Box::new(unreadable),
         })
+    }
+
+    /// The next line and its number. Input without an end is an error, or it would fill the memory.
+    pub fn line(&mut self) -> Result<Option<(usize, &[u8])>, Error> {
+        let Some(line) = self.lines.read().map_err(&self.unreadable)? else {
+            return Ok(None);
+        };
+        self.numbered += 1;
+        if self.numbered > MOST_LINES {
+            return Err(Error::TooManyLines(MOST_LINES));
+        }
+        Ok(Some((self.numbered, line)))
     }
 
     /// How many lines are left, if they can be counted without waiting for more.

@@ -21,6 +21,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::signals_while_the_table_is_replaced", late_signals),
         KernelTest::new("bad_day::no_name_server_answers", no_answer),
         KernelTest::new("bad_day::input_without_end", endless_input),
+        KernelTest::new("bad_day::odd_files", odd_files),
         KernelTest::new("bad_day::input_that_does_not_block", slow_input),
         KernelTest::new("bad_day::a_hostile_interface", hostile_interface),
     ];
@@ -417,6 +418,73 @@ more than 1000000 lines
 2
 0
 -A -f 8 -s rr
+";
+    expect(world, script, expected)
+}
+
+/// Whatever the file is, the table is what it says or stays as it was.
+fn odd_files(world: &mut World) -> Result<()> {
+    let script = r#"
+echo '-A -f 1 -s rr' | ipvsadm -R
+reads() { ipvsadm "$@"; echo "$? of $*"; }
+truncate -s 1G nothing
+printf -- '-A -t 10.0.0.\351:80\n# \377 is no letter\n-A -f 2 \0\n-A -f 3 -s \303\n' >bytes
+for file in gone . /dev/null nothing /dev/zero bytes; do
+    reads --check $file
+    reads --apply $file
+done
+seq 1100000 | sed 's/.*/-A -f &/' >many
+(ulimit -v 600000; reads --apply many)
+rm many
+(ulimit -v 200000; yes '#' | reads --check)
+ipvsadm -Sn
+mkfifo pipe
+echo '-A -f 2 -s rr' >pipe & reads --diff pipe
+echo '-A -f 2 -s rr' >pipe & reads --apply pipe
+ipvsadm -Sn
+echo '-A -f 3 -s rr' >removed
+exec 3<removed; rm removed
+reads --apply /dev/fd/3
+ipvsadm -Sn
+"#;
+    let expected = "\
+cannot read gone: No such file or directory
+2 of --check gone
+cannot read gone: No such file or directory
+2 of --apply gone
+cannot read .: Is a directory
+2 of --check .
+cannot read .: Is a directory
+2 of --apply .
+0 of --check /dev/null
+the file has no service and would empty the table; if that is meant, begin it with -C
+2 of --apply /dev/null
+cannot read nothing: line 1 is longer than 16 MiB
+2 of --check nothing
+cannot read nothing: line 1 is longer than 16 MiB
+2 of --apply nothing
+cannot read /dev/zero: line 1 is longer than 16 MiB
+2 of --check /dev/zero
+cannot read /dev/zero: line 1 is longer than 16 MiB
+2 of --apply /dev/zero
+line 1: illegal virtual server address[:port] specified
+line 3: a NUL byte in the line
+2 of --check bytes
+line 1: illegal virtual server address[:port] specified
+line 3: a NUL byte in the line
+2 of --apply bytes
+more than 1000000 lines
+2 of --apply many
+more than 1000000 lines
+2 of --check
+-A -f 1 -s rr
+-A -f 2 -s rr
+-D -f 1
+1 of --diff pipe
+0 of --apply pipe
+-A -f 2 -s rr
+0 of --apply /dev/fd/3
+-A -f 3 -s rr
 ";
     expect(world, script, expected)
 }
