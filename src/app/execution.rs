@@ -8,7 +8,7 @@ use super::asked;
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
 use crate::model::difference::{Difference, Phase, Step, Summary};
-use crate::model::{Change, ServiceId};
+use crate::model::{Change, DaemonRole, ServiceId};
 
 /// What did not go as it should.
 pub enum News {
@@ -52,6 +52,8 @@ pub struct Execution<'a> {
     left_out: HashSet<usize>,
     /// New services that had to be deleted again.
     withdrawn: Vec<ServiceId>,
+    /// Daemons that run as before, since those in their place were refused.
+    started_again: Vec<DaemonRole>,
     pub made: Vec<Change>,
     pub summary: Summary,
     /// What has not been told to anybody yet.
@@ -66,6 +68,7 @@ impl<'a> Execution<'a> {
             refused: HashSet::new(),
             left_out: HashSet::new(),
             withdrawn: Vec::new(),
+            started_again: Vec::new(),
             made: Vec::new(),
             summary: Summary::default(),
             news: Vec::new(),
@@ -82,11 +85,13 @@ impl<'a> Execution<'a> {
             start = places.end;
             let places = self.possible(places);
             self.send(client, &places)?;
-            let is_new = steps
-                .first()
-                .is_some_and(|step| step.phase == Phase::NewServices);
-            if is_new && !self.refused.is_empty() && self.reach == Reach::Shared {
-                self.withdraw(client)?;
+            if self.refused.is_empty() {
+                continue;
+            }
+            match steps.first().map(|step| step.phase) {
+                Some(Phase::NewServices) if self.reach == Reach::Shared => self.withdraw(client)?,
+                Some(Phase::Daemons) => self.start_again(client),
+                _ => {}
             }
         }
         Ok(())
@@ -125,9 +130,12 @@ impl<'a> Execution<'a> {
     pub fn unmade(&self) -> HashSet<Vec<u8>> {
         let is_unmade = |(place, step): &(usize, &Step)| {
             let service = step.change.service();
+            let is_withdrawn = service.is_some_and(|id| self.withdrawn.contains(&id));
+            let mut stopped = self.started_again.iter().copied().map(Change::StopDaemon);
             self.refused.contains(place)
                 || self.left_out.contains(place)
-                || service.is_some_and(|id| self.withdrawn.contains(&id))
+                || is_withdrawn
+                || stopped.any(|stop| stop == step.change)
         };
         let steps = self.difference.steps.iter().enumerate();
         steps
@@ -177,6 +185,23 @@ impl<'a> Execution<'a> {
             self.note(note, &change);
         }
         Ok(())
+    }
+
+    /// Starts daemons again that were stopped for others which were refused.
+    fn start_again(&mut self, client: &mut Client) {
+        for daemon in self.difference.started_again(&self.refused) {
+            let change = Change::StartDaemon(daemon);
+            let note: &[u8] = match client.apply(&change) {
+                Ok(()) => {
+                    self.started_again.push(daemon.role);
+                    self.made
+                        .retain(|made| *made != Change::StopDaemon(daemon.role));
+                    b"started again, since what replaces it was refused: "
+                }
+                Err(_) => b"stopped, and could not be started again: ",
+            };
+            self.note(note, &change);
+        }
     }
 
     fn refuse(&mut self, place: usize, refusal: Refusal) {

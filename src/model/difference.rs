@@ -5,9 +5,9 @@
 //! - Servers come before servers go: a service that has a usable server in both tables has one
 //!   after each step.
 //! - A step that was refused may have brought the only usable server there would be. Whoever runs
-//!   the steps asks for [`left_out`](Difference::left_out) and
-//!   [`withdrawn`](Difference::withdrawn) after each phase, and traffic that has a server in both
-//!   tables still has one.
+//!   the steps asks for [`left_out`](Difference::left_out),
+//!   [`withdrawn`](Difference::withdrawn) and [`started_again`](Difference::started_again) after
+//!   each phase, and traffic that has a server in both tables still has one.
 
 mod effective;
 mod summary;
@@ -29,6 +29,8 @@ pub struct Difference {
     in_need: HashSet<ServiceId>,
     /// Services without a usable server in the end, deleted ones among them.
     closing: HashSet<ServiceId>,
+    /// Daemons that are stopped, as they ran.
+    stopped: Vec<Daemon>,
 }
 
 /// One change.
@@ -164,6 +166,24 @@ impl Difference {
         added.filter(|id| self.is_needed(id, &down)).collect()
     }
 
+    /// The daemons that must be started again after these steps were refused: each was stopped, and
+    /// the one in its place did not start.
+    pub fn started_again(&self, refused: &HashSet<usize>) -> Vec<Daemon> {
+        let is_done = |change: Change| {
+            let place = self.steps.iter().position(|step| step.change == change);
+            place.is_some_and(|place| !refused.contains(&place))
+        };
+        let fails = |role| {
+            let start =
+                |step: &Step| matches!(step.change, Change::StartDaemon(new) if new.role == role);
+            refused.iter().any(|place| start(&self.steps[*place]))
+        };
+        let stopped = self.stopped.iter().copied();
+        stopped
+            .filter(|daemon| is_done(Change::StopDaemon(daemon.role)) && fails(daemon.role))
+            .collect()
+    }
+
     /// Whether traffic of a service was to have a usable server and has none, now that some
     /// services are down.
     fn is_needed(&self, id: &ServiceId, down: &HashSet<ServiceId>) -> bool {
@@ -291,6 +311,7 @@ impl Difference {
         if running.is_some_and(|running| runs_as_wanted(running, wanted)) {
             return;
         }
+        self.stopped.extend(running);
         let stop = running.map(|running| Change::StopDaemon(running.role));
         for change in stop.into_iter().chain([Change::StartDaemon(*wanted)]) {
             self.push(Phase::Daemons, change, Effect::Neither, Vec::new());

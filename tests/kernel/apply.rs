@@ -15,16 +15,19 @@ pub fn tests() -> Vec<KernelTest> {
     let mut confirming = KernelTest::new("apply::confirming", confirming);
     // Terminals and signals are the same everywhere.
     confirming.kernels = vec![Kernel::V7_2];
-    let named = |name: &str, run| KernelTest::new(format!("apply::{name}"), run);
+    let named = |name: &str, run: fn(&mut World) -> Result<()>| {
+        KernelTest::new(format!("apply::{name}"), run)
+    };
+    let mut daemons = named("daemons_that_are_refused", daemons_that_are_refused);
+    // What they report of daemons differs most.
+    daemons.kernels = vec![Kernel::V5_10, Kernel::V7_2];
     vec![
-        named(
-            "random_tables",
-            random_tables as fn(&mut World) -> Result<()>,
-        ),
+        named("random_tables", random_tables),
         named("rehearsal", rehearsal),
         named("refusals", refusals),
         named("traffic_that_changes_hands", traffic_that_changes_hands),
         named("files_with_nothing", files_with_nothing),
+        daemons,
         confirming,
     ]
 }
@@ -189,6 +192,50 @@ left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
         saved == format!("{old}-A -t 10.0.0.2:80 -s rr\n"),
         "{saved}"
     );
+    Ok(())
+}
+
+/// A daemon that cannot be replaced runs on as it was, and nobody else is said to have done that.
+fn daemons_that_are_refused(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let old = "\
+-A -t 10.0.0.1:80 -s rr
+--start-daemon master --mcast-interface lo --syncid 7 --sync-maxlen 1000 --mcast-ttl 3
+--start-daemon backup --mcast-interface lo --syncid 8 --mcast-port 9000
+";
+    ours(&here, &["-R"], old)?.success()?;
+    let daemons = || -> Result<String> {
+        let output = ours(&here, &["-L", "--daemon"], "")?.success()?;
+        Ok(String::from_utf8(output)?)
+    };
+    let before = daemons()?;
+    let new = "\
+-A -t 10.0.0.1:80 -s wrr
+--start-daemon master --mcast-interface nowhere --syncid 7
+--start-daemon backup --mcast-interface lo --syncid 9
+";
+    let complaint = "\
+line 2: No such device
+started again, since what replaces it was refused: --start-daemon master --mcast-interface lo \
+--syncid 7 --sync-maxlen 1000 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 3
+";
+    let restore = Program::ipvsadm(Side::Ours).argv0("ipvsadm-restore");
+    for (program, status) in [
+        (Program::ipvsadm(Side::Ours).args(["--apply"]), 1),
+        (restore, 255),
+    ] {
+        ours(&here, &["--apply"], old)?.success()?;
+        ensure!(daemons()? == before, "{}", daemons()?);
+        let output = here.run(&program.stdin(new))?;
+        expect(&output, status, "", complaint)?;
+        let after = daemons()?;
+        let is_kept = after.lines().next() == before.lines().next();
+        ensure!(
+            is_kept && after.contains("syncid=9"),
+            "{before}became\n{after}"
+        );
+        ensure!(save(&here)? == "-A -t 10.0.0.1:80 -s wrr\n");
+    }
     Ok(())
 }
 

@@ -318,6 +318,11 @@ fn served(table: &Table) -> BTreeSet<usize> {
         .collect()
 }
 
+/// The daemons that run.
+fn roles(table: &Table) -> HashSet<DaemonRole> {
+    table.daemons.iter().map(|daemon| daemon.role).collect()
+}
+
 /// The services that take new connections.
 fn usable(table: &Table) -> HashSet<ServiceId> {
     let usable = table.services.iter().filter(|entry| entry.is_usable());
@@ -509,6 +514,7 @@ proptest! {
         let mut target = wanted.clone();
         target.services.extend(keep.then(|| kept(&current, &wanted)).into_iter().flatten());
         let always = &served(&current) & &served(&target);
+        let running = roles(&current);
         let difference = difference(&current, &wanted, keep);
         let (mut kernel, mut refused) = (Kernel(current), HashSet::new());
         for phase in difference.steps.chunk_by(|one, other| one.phase == other.phase) {
@@ -535,6 +541,10 @@ proptest! {
                 prop_assert!(served(&kernel.0).is_superset(&always), "after new services");
             }
         }
+        for daemon in difference.started_again(&refused) {
+            prop_assert_eq!(kernel.apply(&Change::StartDaemon(daemon)), Ok(()));
+        }
+        prop_assert!(roles(&kernel.0).is_superset(&running));
         for step in self::difference(&kernel.0, &wanted, keep).steps {
             prop_assert_eq!(kernel.apply(&step.change), Ok(()));
         }
