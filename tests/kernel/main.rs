@@ -17,6 +17,7 @@ mod examples;
 mod filters;
 mod formats;
 mod installed;
+mod interrupted;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod library;
@@ -78,6 +79,7 @@ fn tests() -> Vec<KernelTest> {
     tests.extend(library::tests());
     tests.extend(completion::tests());
     tests.extend(installed::tests());
+    tests.extend(interrupted::tests());
     tests.extend(defects::tests());
     tests.extend(differences::tests());
     tests.extend(filters::tests());

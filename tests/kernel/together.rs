@@ -15,7 +15,7 @@ use ipvsadm::model::*;
 
 use crate::lab::kernels;
 use crate::lab::runner::KernelTest;
-use crate::lab::world::{Output, Program, Side, Status, World};
+use crate::lab::world::{Output, Program, Running, Side, Status, World};
 
 pub fn tests() -> Vec<KernelTest> {
     vec![
@@ -31,7 +31,7 @@ pub fn tests() -> Vec<KernelTest> {
             })
         },
         KernelTest::new("together::the_same_lines_twice", same_lines),
-        KernelTest::new("together::two_replace_the_table", replacements),
+        KernelTest::new("together::many_replace_the_table", replacements),
     ]
 }
 
@@ -290,23 +290,52 @@ fn same_lines(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Of two that replace the table, that of the later one is there, and nothing else.
+/// Of two or ten that replace the table, that of the last one is there, and nothing else.
 fn replacements(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
-    let program = |network| {
-        let program = Program::ipvsadm(Side::Ours).argv0("ipvsadm-restore");
-        program.stdin(rules(network))
-    };
-    let files = [1, 2].map(|network| sorted(rules(network).as_bytes()));
-    for _ in 0..5 {
-        let mut running = [director.start(&program(1))?, director.start(&program(2))?];
-        for restore in &mut running {
-            let output: Output = restore.finish(Duration::from_secs(20))?;
-            output.success()?;
+    let programs = (1..=10).map(|network| {
+        let program = Program::ipvsadm(Side::Ours).stdin(whole_table(network));
+        match network % 2 {
+            0 => program.args(["--apply"]),
+            _ => program.argv0("ipvsadm-restore"),
+        }
+    });
+    let programs: Vec<Program> = programs.collect();
+    let files: Vec<_> = (1..=10)
+        .map(|network| sorted(whole_table(network).as_bytes()))
+        .collect();
+    for together in [&programs[..2], &programs[2..4], &programs[4..6], &programs] {
+        let running = together.iter().map(|program| director.start(program));
+        let running: Vec<Running> = running.collect::<Result<_>>()?;
+        for mut program in running {
+            let output = program.finish(Duration::from_secs(60))?;
+            let is_alone = output.status == Status::Exit(0) && !said_more(&output);
+            ensure!(is_alone, "{output}");
         }
         let list = Program::ipvsadm(Side::Ours).args(["-Sn"]);
         let table = sorted(&director.run(&list)?.success()?);
         ensure!(files.contains(&table), "the files are mixed");
     }
     Ok(())
+}
+
+/// Services of its own, and some that others have too, with the same server of another weight and
+/// with one of its own.
+fn whole_table(network: u32) -> String {
+    let shared = (1..=20).map(|number| {
+        let service = format!("-t 192.0.2.{number}:80");
+        format!(
+            "-A {service} -s rr\n\
+             -a {service} -r 172.16.0.1:80 -g -w {network}\n\
+             -a {service} -r 172.16.1.{network}:80 -g -w 1\n"
+        )
+    });
+    shared.chain([rules(network)]).collect()
+}
+
+/// Whether a program that may have waited for another one said anything else.
+fn said_more(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines()
+        .any(|line| !line.starts_with("waiting for process "))
 }

@@ -261,6 +261,55 @@ pub fn run(command: &mut Command) -> Result<Usage> {
     })
 }
 
+/// Starts a program that stops where it begins, for [`run_until`].
+pub fn start_traced(command: &mut Command) -> io::Result<Child> {
+    let traced = || trace(libc::PTRACE_TRACEME, 0, 0);
+    // SAFETY: what the child does before its program begins is one system call.
+    unsafe { command.pre_exec(traced) }.spawn()
+}
+
+/// Lets a traced program run until it has made so many system calls. False if it ended before.
+pub fn run_until(pid: u32, calls: usize) -> Result<bool> {
+    /// A stop of this kind is the begin or the end of a system call.
+    const CALL: libc::c_int = libc::SIGTRAP | 0x80;
+    let mut left = 2 * calls;
+    loop {
+        let mut status = 0;
+        // SAFETY: the pointer is to a number that outlives the call.
+        check(unsafe { libc::waitpid(pid as libc::pid_t, &mut status, 0) }.into())?;
+        if !libc::WIFSTOPPED(status) {
+            return Ok(false);
+        }
+        let signal = match libc::WSTOPSIG(status) {
+            CALL => {
+                left -= 1;
+                0
+            }
+            // The program begins.
+            libc::SIGTRAP => {
+                trace(libc::PTRACE_SETOPTIONS, pid, libc::PTRACE_O_TRACESYSGOOD)?;
+                0
+            }
+            signal => signal,
+        };
+        if left == 0 {
+            return Ok(true);
+        }
+        trace(libc::PTRACE_SYSCALL, pid, signal)?;
+    }
+}
+
+/// Lets a traced program run on by itself.
+pub fn let_go(pid: u32) -> io::Result<()> {
+    trace(libc::PTRACE_DETACH, pid, 0)
+}
+
+fn trace(request: libc::c_uint, pid: u32, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: these requests take numbers only.
+    check(unsafe { libc::ptrace(request, pid, 0, libc::c_long::from(value)) })?;
+    Ok(())
+}
+
 /// The time that this process has spent in its own code so far.
 pub fn user_time() -> Duration {
     // SAFETY: an all-zero `rusage` is a valid value of that C structure, which the call fills.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -78,6 +78,15 @@ impl Namespace {
     pub fn start_at_terminal(&self, program: &Program) -> Result<Terminal> {
         self.enter()?;
         Terminal::start(program.command())
+    }
+
+    /// Starts a program in this namespace, which stops when it has made so many system calls.
+    /// Nothing if it ended before.
+    pub fn stop_after(&self, program: &Program, calls: usize) -> Result<Option<Running>> {
+        self.enter()?;
+        let running = program.start_by(sys::start_traced)?;
+        let is_stopped = sys::run_until(running.id(), calls)?;
+        Ok(is_stopped.then_some(running))
     }
 
     /// Makes this the namespace of the calling thread, for what is done without a program.
@@ -188,21 +197,24 @@ impl Program {
         command
     }
 
-    /// Files take what the program writes: unlike pipes they need no thread that drains them.
     fn start(&self) -> Result<Running> {
+        self.start_by(Command::spawn)
+    }
+
+    /// Files take what the program writes: unlike pipes they need no thread that drains them.
+    fn start_by(&self, spawn: fn(&mut Command) -> io::Result<Child>) -> Result<Running> {
         let (stdout, stderr) = (nameless_file()?, nameless_file()?);
         let mut stdin = nameless_file()?;
         if !self.stdin.is_empty() {
             stdin.write_all(&self.stdin)?;
             stdin.rewind()?;
         }
-        let child = self
-            .command()
-            .stdin(stdin)
-            .stdout(stdout.try_clone()?)
-            .stderr(stderr.try_clone()?)
-            .spawn()
-            .with_context(|| format!("starting {}", self.path.display()))?;
+        let mut command = self.command();
+        command.stdin(stdin);
+        command.stdout(stdout.try_clone()?);
+        command.stderr(stderr.try_clone()?);
+        let child =
+            spawn(&mut command).with_context(|| format!("starting {}", self.path.display()))?;
         Ok(Running {
             name: self.path.display().to_string(),
             child,
@@ -245,6 +257,11 @@ impl Running {
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets a program run on that was stopped after a system call.
+    pub fn go_on(&mut self) -> Result<()> {
+        Ok(sys::let_go(self.id())?)
     }
 
     /// Ends the program; returns what it had written.

@@ -1,0 +1,165 @@
+//! An apply or a restore that is interrupted after any of its system calls: killed, it leaves a
+//! table that still serves, and running it again ends with that of the file. What another program
+//! changes meanwhile is put right or named.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::lab::kernels::Kernel;
+use crate::lab::runner::KernelTest;
+use crate::lab::world::{Namespace, Program, Side, Status, World};
+use crate::round_trip::ours;
+
+pub fn tests() -> Vec<KernelTest> {
+    let named = |name: &str, run: fn(&mut World) -> Result<()>| {
+        let mut test = KernelTest::new(format!("interrupted::{name}"), run);
+        // The calls are the same everywhere; this kernel starts programs quickest.
+        test.kernels = vec![Kernel::V7_2];
+        test.cost = 10;
+        test
+    };
+    vec![
+        named("killed_apply", |world| killed(world, apply)),
+        named("killed_restore", |world| killed(world, restore)),
+        named("somebody_else", somebody_else),
+    ]
+}
+
+/// Before so many system calls the program only loads its libraries.
+const LOADING: usize = 30;
+
+const OLD: &str = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 1
+-a -t 10.0.0.1:80 -r 10.1.0.3:80 -g -w 2
+-A -t 10.0.0.2:80 -s rr
+-a -t 10.0.0.2:80 -r 10.1.0.1:80 -g -w 1
+-A -t 10.0.0.3:80 -s rr
+-a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1
+--set 800 100 200
+--start-daemon master --mcast-interface lo --syncid 1
+";
+
+/// Something of every kind is added, changed and deleted. Of its first service all servers but one
+/// change, and of its second the only one.
+const NEW: &str = "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 3
+-a -t 10.0.0.1:80 -r 10.1.0.4:80 -g -w 1
+-A -t 10.0.0.2:80 -s rr
+-a -t 10.0.0.2:80 -r 10.1.0.2:80 -g -w 1
+-A -t 10.0.0.4:80 -s rr
+-a -t 10.0.0.4:80 -r 10.1.0.4:80 -g -w 1
+--set 900 120 300
+--start-daemon master --mcast-interface lo --syncid 2
+";
+
+/// The services that both tables have.
+const STAYING: [&str; 2] = ["-a -t 10.0.0.1:80 ", "-a -t 10.0.0.2:80 "];
+
+fn apply(file: &str) -> Program {
+    Program::ipvsadm(Side::Ours).args(["--apply", file])
+}
+
+fn restore(file: &str) -> Program {
+    Program::ipvsadm(Side::Ours)
+        .argv0("ipvsadm-restore")
+        .args([file])
+}
+
+/// A file, with a program that puts it in force and what is saved then.
+struct Target {
+    program: Program,
+    table: String,
+}
+
+impl Target {
+    fn new(
+        world: &mut World,
+        name: &str,
+        file: &str,
+        program: fn(&str) -> Program,
+    ) -> Result<Self> {
+        let fresh = world.namespace(name)?;
+        ours(&fresh, &["-R"], file)?.success()?;
+        let path = format!("/tmp/{name}");
+        fs::write(&path, file)?;
+        Ok(Self {
+            program: program(&path),
+            table: whole(&fresh)?,
+        })
+    }
+}
+
+/// Services, servers, timeouts and daemons.
+fn whole(namespace: &Namespace) -> Result<String> {
+    let saved = ours(namespace, &["-Sn", "--all"], "")?.success()?;
+    Ok(String::from_utf8(saved)?)
+}
+
+fn killed(world: &mut World, program: fn(&str) -> Program) -> Result<()> {
+    let old = Target::new(world, "old", OLD, program)?;
+    let new = Target::new(world, "new", NEW, program)?;
+    let here = world.namespace("here")?;
+    here.run(&old.program)?.success()?;
+    // There and back: both ways have changes of every kind.
+    for (calls, Target { program, table }) in (LOADING..).zip([&new, &old].into_iter().cycle()) {
+        let stopped = here.stop_after(program, calls)?;
+        let is_over = stopped.is_none();
+        if let Some(mut running) = stopped {
+            running.kill()?;
+        }
+        let left = whole(&here)?;
+        let serves = |service: &&str| left.contains(*service);
+        ensure!(STAYING.iter().all(serves), "after {calls} calls:\n{left}");
+        if !is_over {
+            here.run(program)?.success()?;
+        }
+        let found = whole(&here)?;
+        ensure!(
+            found == *table,
+            "after {calls} calls it is\n{found}instead of\n{table}"
+        );
+        if is_over {
+            world.shown = format!("killed after each of {} system calls", calls - 1);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Another program takes a server away. Before the table is read that is put right, and until it
+/// has been read again it is named.
+fn somebody_else(world: &mut World) -> Result<()> {
+    let old = Target::new(world, "old", OLD, apply)?;
+    let new = Target::new(world, "new", NEW, apply)?;
+    let here = world.namespace("here")?;
+    let mut verdicts = String::new();
+    for calls in LOADING.. {
+        here.run(&old.program)?.success()?;
+        let Some(mut running) = here.stop_after(&new.program, calls)? else {
+            break;
+        };
+        ours(&here, &["-d", "-t", "10.0.0.1:80", "-r", "10.1.0.2"], "")?.success()?;
+        running.go_on()?;
+        let output = running.finish(Duration::from_secs(10))?;
+        let is_right = whole(&here)? == new.table;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let missing = "another program changed the table meanwhile; missing: -a -t 10.0.0.1:80 -r 10.1.0.2:80 -g -w 3\n";
+        verdicts.push(match output.status {
+            Status::Exit(0) if is_right => 'r',
+            Status::Exit(0) => 'l',
+            Status::Exit(1) if said.ends_with(missing) => 'n',
+            Status::Exit(_) | Status::Signal(_) => anyhow::bail!("after {calls} calls:\n{output}"),
+        });
+    }
+    world.shown = verdicts.clone();
+    let late = verdicts.trim_start_matches('r').trim_start_matches('n');
+    let is_in_order = late.chars().all(|verdict| verdict == 'l');
+    ensure!(is_in_order && verdicts.contains("rn"), "{verdicts}");
+    Ok(())
+}
