@@ -4,7 +4,9 @@
 //! `cargo test` takes a second of each surface. `tests/fuzz/run SURFACE COUNT` takes as many
 //! inputs as one likes and counts what of the code they reach.
 
+mod checks;
 mod coverage;
+mod differences;
 mod drive;
 mod library;
 mod mill;
@@ -36,13 +38,15 @@ use libtest_mimic::{Arguments, Trial};
 use drive::Surface;
 use lab::supervise;
 
-const SURFACES: [Surface; 6] = [
+const SURFACES: [Surface; 8] = [
     words::SURFACE,
     values::SURFACE,
     replies::SURFACE,
     proc::SURFACE,
     rules::SURFACE,
     saves::SURFACE,
+    checks::SURFACE,
+    differences::SURFACE,
 ];
 
 fn main() -> ExitCode {

@@ -17,7 +17,7 @@ pub const SURFACE: Surface = Surface {
     open,
 };
 
-fn mill() -> Mill {
+pub fn mill() -> Mill {
     let pieces = mill::pieces(&[
         "\n",
         "\n-A -t 10.0.0.1:80",

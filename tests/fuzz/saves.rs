@@ -92,7 +92,8 @@ fn said_server(mut server: Server) -> Server {
 }
 
 fn entry(random: &mut Random) -> Entry {
-    let service = service(random);
+    let id = service_id(random);
+    let service = service(random, id);
     let servers = (0..random.below(4)).map(|_| ServerState {
         server: server(random, &service.id),
         active: 0,
@@ -108,9 +109,9 @@ fn entry(random: &mut Random) -> Entry {
     }
 }
 
-fn service(random: &mut Random) -> Service {
+pub fn service_id(random: &mut Random) -> ServiceId {
     let family = *random.pick(&[Family::V4, Family::V6]);
-    let id = if random.chance(25) {
+    if random.chance(25) {
         ServiceId::Mark {
             mark: NonZeroU32::new(number(random)).unwrap_or(NonZeroU32::MIN),
             family,
@@ -125,7 +126,11 @@ fn service(random: &mut Random) -> Service {
             address: address(random, family),
             port: number(random) as u16,
         }
-    };
+    }
+}
+
+/// Any settings of a service.
+pub fn service(random: &mut Random, id: ServiceId) -> Service {
     let flag = |random: &mut Random, percent, flag: Flags| {
         if random.chance(percent) {
             flag
@@ -145,7 +150,7 @@ fn service(random: &mut Random) -> Service {
             | flag(random, 10, Flags::SCHEDULER_3)
             | flag(random, 1, Flags::from_bits(1 << 6)),
         persistence: random.chance(50).then(|| number(random)),
-        mask: match family {
+        mask: match id.family() {
             Family::V4 => Mask::V4(Ipv4Addr::from_bits(number(random))),
             Family::V6 => Mask::V6(1 + random.below(128) as u32),
         },
@@ -153,7 +158,7 @@ fn service(random: &mut Random) -> Service {
     }
 }
 
-fn server(random: &mut Random, service: &ServiceId) -> Server {
+pub fn server(random: &mut Random, service: &ServiceId) -> Server {
     let forwarding = *random.pick(&[
         Forwarding::Masquerade,
         Forwarding::DirectRouting,

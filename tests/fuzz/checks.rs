@@ -1,0 +1,126 @@
+//! Files that `--check` looks at: each line that is wrong is named once, in text and in JSON alike.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Result;
+use ipvsadm::app::{self, Env, Input, Locking, Medium, Pause, Stream};
+use ipvsadm::kernel;
+use ipvsadm::names::Names;
+use serde_json::Value;
+
+use crate::drive::{Reader, Surface};
+use crate::rules;
+
+pub const SURFACE: Surface = Surface {
+    name: "checks",
+    quick: 300,
+    mill: rules::mill,
+    open,
+};
+
+fn open() -> Result<Reader> {
+    Ok(Box::new(|text, _| {
+        let plain = check(&[b"ipvsadm", b"--check"], text);
+        let strict = check(&[b"ipvsadm", b"--check", b"--strict"], text);
+        let json = check(&[b"ipvsadm", b"--check", b"--json"], text);
+        let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+        let errors = findings(&document, "errors", "");
+        let warnings = findings(&document, "warnings", "warning: ");
+
+        let is_wrong = !errors.is_empty();
+        assert_eq!(plain.status, if is_wrong { 2 } else { 0 });
+        assert_eq!(json.status, plain.status);
+        let strictly = u8::from(!warnings.is_empty());
+        assert_eq!(strict.status, if is_wrong { 2 } else { strictly });
+        assert!(plain.stdout.is_empty() && strict.stdout.is_empty() && json.stderr.is_empty());
+        assert_eq!(strict.stderr, plain.stderr);
+        let expected = [errors, warnings].concat().concat();
+        assert_eq!(
+            plain.stderr.escape_ascii().to_string(),
+            expected.escape_ascii().to_string()
+        );
+    }))
+}
+
+/// The findings of one kind as lines of text.
+fn findings(document: &Value, kind: &str, mark: &str) -> Vec<Vec<u8>> {
+    let findings = document[kind].as_array().expect("findings").iter();
+    let line = |found: &Value| {
+        let text = found["text"].as_str().expect("a text");
+        let place = format!("line {}: {mark}", found["line"]);
+        [place.as_bytes(), &bytes(text), b"\n"].concat()
+    };
+    findings.map(line).collect()
+}
+
+/// In JSON, a byte that is not UTF-8 is a private character.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for letter in text.chars() {
+        match u32::from(letter).checked_sub(0x10_ff00) {
+            Some(byte) => bytes.push(byte as u8),
+            None => bytes.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    bytes
+}
+
+struct Outcome {
+    status: u8,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Runs the whole program over this input. It must ask nothing of the kernel.
+fn check(arguments: &[&[u8]], text: &[u8]) -> Outcome {
+    let (stdout, stderr) = (Sink::default(), Sink::default());
+    let stream = |sink: &Sink| Stream {
+        sink: Box::new(sink.clone()),
+        terminal: || None,
+    };
+    let mut env = Env {
+        stdin: Input {
+            source: Box::new(io::Cursor::new(text.to_vec())),
+            medium: || Medium::File,
+        },
+        stdout: stream(&stdout),
+        stderr: stream(&stderr),
+        colour: || false,
+        open: Box::new(|_| panic!("it asks the kernel")),
+        apart: |_| Err(kernel::Error::Absent),
+        netns: None,
+        names: Names::numeric,
+        broken_pipe: || {},
+        unbroken: |act| act(),
+        pause: |_, _| Pause::Over,
+        terminal: || Err(io::ErrorKind::NotFound.into()),
+        console: || None,
+        unicode: || false,
+        locking: Locking {
+            folder: "/nowhere".into(),
+            try_lock: |_| Ok(()),
+            patience: Duration::ZERO,
+        },
+    };
+    Outcome {
+        status: app::run(arguments, &mut env),
+        stdout: stdout.0.take(),
+        stderr: stderr.0.take(),
+    }
+}
+
+#[derive(Clone, Default)]
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
