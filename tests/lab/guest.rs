@@ -22,7 +22,7 @@ pub const PROGRAMS: &str = "LAB_PROGRAMS";
 /// The file, in the kit, with the names of the tests to run.
 pub const TESTS: &str = "LAB_TESTS";
 /// What tests may be told by whoever starts them, inside as outside.
-pub const SETTINGS: [&str; 3] = ["LAB_SEED", "LAB_SESSIONS", "LAB_FILES"];
+pub const SETTINGS: [&str; 4] = ["LAB_SEED", "LAB_SESSIONS", "LAB_FILES", "LAB_CHANGES"];
 
 /// The role of process 1 of a guest that runs tests.
 pub const GUEST_ROLE: &str = "guest";

@@ -1,111 +1,374 @@
 //! A table that is changed under traffic: by `--apply` and `ipvsadm-restore` no request fails, by
 //! clear and restore some do.
 
+use std::fmt::Write;
+use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::lan::{Lan, eventually, sh};
+use super::ask::Held;
+use super::clients::{Client, Failure, Tally};
+use super::lan::{Lan, eventually, ip};
+use crate::lab::kernels::Kernel;
 use crate::lab::runner::KernelTest;
-use crate::lab::world::{Program, Running, World};
+use crate::lab::world::{Program, Side, Status, World};
+use crate::sessions::number;
 
 pub fn tests() -> Vec<KernelTest> {
-    vec![KernelTest::new("traffic::applying", no_request_fails)]
+    let named = |name: &str, run: fn(&mut World) -> Result<()>| {
+        let name = format!("traffic::applying::{name}");
+        let mut test = KernelTest::new(name, run);
+        test.kernels = vec![Kernel::V6_1, Kernel::V7_2];
+        test.limit = Duration::from_secs(120 + changes());
+        test
+    };
+    vec![
+        named("by_nat", by_nat),
+        named("past_the_director", past_the_director),
+        KernelTest {
+            kernels: vec![Kernel::V7_2, Kernel::Stock6_1],
+            ..named("what_the_kernel_does_not_allow", exceptions)
+        },
+        KernelTest {
+            // Only an emulated kernel has several processors.
+            kernels: vec![Kernel::Stock6_1],
+            ..named("on_several_processors", on_several_processors)
+        },
+    ]
 }
 
-/// So often the table is changed.
-const CHANGES: usize = 40;
+/// How often each table is changed, if `LAB_CHANGES` does not say more.
+const CHANGES: u64 = 10;
 
-/// The files take turns: web2 stays, the others come and go, weights rise and fall.
-const FILES: &str = "\
-printf '%s\\n' '-A -t 192.0.2.1:80 -s wrr' \\
-    '-a -t 192.0.2.1:80 -r 172.16.0.11 -m -w 2' '-a -t 192.0.2.1:80 -r 172.16.0.12 -m' >/tmp/one
-printf '%s\\n' '-A -t 192.0.2.1:80 -s wrr' \\
-    '-a -t 192.0.2.1:80 -r 172.16.0.12 -m -w 3' '-a -t 192.0.2.1:80 -r 172.16.0.13 -m' >/tmp/two
-";
+fn changes() -> u64 {
+    number("LAB_CHANGES", CHANGES)
+}
 
-fn no_request_fails(world: &mut World) -> Result<()> {
-    let lan = Lan::new(world)?;
-    sh(&lan.director, FILES)?;
-    sh(&lan.director, "ipvsadm --apply /tmp/one")?;
-    // The weight decides where it goes: to the server that stays.
-    sh(
-        &lan.director,
-        "ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0",
-    )?;
-    let held = lan.hold("192.0.2.1:80")?;
-    ensure!(held.answer.server == "web2", "{:?}", held.answer);
+/// A service that clients ask, and how its servers are reached.
+struct Service {
+    id: &'static str,
+    settings: &'static str,
+    /// What clients ask.
+    asked: (i32, &'static str),
+    /// The servers' addresses but for their last digit.
+    servers: &'static str,
+    /// The rest of a server's line.
+    options: &'static str,
+}
 
-    let (asked, failed) = under_traffic(&lan, "ipvsadm --apply")?;
-    ensure!(asked > CHANGES, "only {asked} requests");
-    ensure!(failed == 0, "{failed} of {asked} requests failed");
-    let link = "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore";
-    sh(&lan.director, link)?;
-    let (more, failed) = under_traffic(&lan, "/tmp/ipvsadm-restore")?;
-    ensure!(failed == 0, "{failed} of {more} requests failed");
-    sh(&lan.director, "rm /tmp/ipvsadm-restore")?;
-    // What stays keeps its connections and its counters, which the kernel adds up late.
-    held.end()?;
-    eventually(|| {
-        let stats = lan.ipvsadm("-Ln --stats --exact")?;
-        let service = stats.lines().find(|line| line.starts_with("TCP"));
-        let count = service.and_then(|line| line.split_whitespace().nth(2));
-        let count: usize = count.unwrap_or_default().parse()?;
-        ensure!(count > asked / 2, "{asked} requests, {count} counted");
-        Ok(())
-    })?;
+use libc::{IPPROTO_TCP as TCP, IPPROTO_UDP as UDP};
 
-    // The control: the same by hand.
-    let (asked, failed) = under_traffic(&lan, "ipvsadm -C; ipvsadm -R <")?;
-    ensure!(
-        failed > 0,
-        "none of {asked} requests failed by clear and restore"
-    );
+const BY_NAT: [Service; 5] = [
+    Service {
+        id: "-t 192.0.2.1:80",
+        settings: "-s wrr",
+        asked: (TCP, "192.0.2.1:80"),
+        servers: "172.16.0.1",
+        options: ":8080 -m",
+    },
+    Service {
+        id: "-t [2001:db8:1::1]:80",
+        settings: "-s wrr",
+        asked: (TCP, "[2001:db8:1::1]:80"),
+        servers: "[fd00::1",
+        options: "]:8080 -m",
+    },
+    Service {
+        id: "-u 192.0.2.1:53",
+        settings: "-s rr",
+        asked: (UDP, "192.0.2.1:53"),
+        servers: "172.16.0.1",
+        options: ":5060 -m",
+    },
+    Service {
+        id: "-t 192.0.2.2:80",
+        settings: "-s rr -p 60",
+        asked: (TCP, "192.0.2.2:80"),
+        servers: "172.16.0.1",
+        options: " -m",
+    },
+    Service {
+        id: "-f 5",
+        settings: "-s rr",
+        asked: (TCP, "192.0.2.3:80"),
+        servers: "172.16.0.1",
+        options: " -m",
+    },
+];
+
+const PAST_THE_DIRECTOR: [Service; 4] = [
+    Service {
+        id: "-t 198.51.100.1:80",
+        settings: "-s wrr",
+        asked: (TCP, "198.51.100.1:80"),
+        servers: "172.16.0.1",
+        options: " -g",
+    },
+    Service {
+        id: "-t [2001:db8:1::1]:80",
+        settings: "-s rr -p 60",
+        asked: (TCP, "[2001:db8:1::1]:80"),
+        servers: "[fd00::1",
+        options: "] -g",
+    },
+    Service {
+        id: "-u 198.51.100.1:53",
+        settings: "-s wrr",
+        asked: (UDP, "198.51.100.1:53"),
+        servers: "172.16.0.1",
+        options: " -g",
+    },
+    Service {
+        id: "-t 198.51.100.1:443",
+        settings: "-s wrr",
+        asked: (TCP, "198.51.100.1:443"),
+        servers: "172.16.0.1",
+        options: " -i",
+    },
+];
+
+impl Service {
+    /// Its lines in the file of a number. The second server stays, the others come and go, and
+    /// weights rise and fall.
+    fn lines(&self, number: u64) -> String {
+        let mut lines = format!("-A {} {}\n", self.id, self.settings);
+        let mut server = |name: u64, weight: u64| {
+            let Self {
+                id,
+                servers,
+                options,
+                ..
+            } = self;
+            writeln!(lines, "-a {id} -r {servers}{name}{options} -w {weight}").expect("memory");
+        };
+        match number % 4 {
+            0 => server(1, 2),
+            1 => server(1, 0),
+            2 => server(3, 1),
+            _ => {}
+        }
+        server(2, 1 + number % 3);
+        if number % 4 == 3 {
+            server(1, 1);
+            server(3, 5);
+        }
+        lines
+    }
+
+    /// A table in which the server that stays is the only one.
+    fn alone(&self) -> String {
+        let Self {
+            id,
+            settings,
+            servers,
+            options,
+            ..
+        } = self;
+        format!("-A {id} {settings}\n-a {id} -r {servers}2{options} -w 1\n")
+    }
+}
+
+/// The file of a number: these services, and one that nobody asks.
+fn file(services: &[Service], number: u64) -> String {
+    let lines = services.iter().map(|service| service.lines(number));
+    let other = format!("-A -t 10.9.0.{}:80 -s rr\n", number % 5);
+    lines.chain([other]).collect()
+}
+
+/// How a file is put in force.
+type Way = fn(&Lan, &str) -> Result<()>;
+
+const FILE: &str = "/tmp/table";
+
+fn run(lan: &Lan, program: Program) -> Result<()> {
+    let output = lan.director.run(&program.limit(Duration::from_secs(60)))?;
+    let is_silent = output.status == Status::Exit(0) && output.stderr.is_empty();
+    ensure!(is_silent, "{output}");
     Ok(())
 }
 
-/// Asks an address and port without pause until there is a file, and counts requests and failures.
-const CLIENT: &str = "\
-until test -e /tmp/stop; do
-    asked=$((asked + 1))
-    { read -t 5 -r answer <&3; } 3<>/dev/tcp/$0/$1 || failed=$((failed + 1))
-done 2>/dev/null
-echo $asked ${failed:-0}
-";
-
-/// A client that asks without pause.
-pub struct Client(Running);
-
-impl Client {
-    pub fn start(lan: &Lan, service: &str) -> Result<Self> {
-        sh(&lan.client, "rm -f /tmp/stop")?;
-        let (address, port) = service.split_once(':').context("a port")?;
-        let client = Program::new("bash").args(["-c", CLIENT, address, port]);
-        Ok(Self(lan.client.start(&client)?))
-    }
-
-    /// How many requests there were, and how many of them failed.
-    pub fn stop(mut self, lan: &Lan) -> Result<(usize, usize)> {
-        sh(&lan.client, ": >/tmp/stop")?;
-        let output = self.0.finish(Duration::from_secs(60))?;
-        let counts = String::from_utf8(output.success()?)?;
-        let counts: Vec<usize> = counts
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        match counts[..] {
-            [asked, failed] => Ok((asked, failed)),
-            _ => bail!("the client said {counts:?}"),
-        }
-    }
+fn apply(lan: &Lan, file: &str) -> Result<()> {
+    fs::write(FILE, file)?;
+    run(lan, Program::ipvsadm(Side::Ours).args(["--apply", FILE]))
 }
 
-/// How many requests there were while the table was changed, and how many of them failed.
-fn under_traffic(lan: &Lan, how: &str) -> Result<(usize, usize)> {
-    let client = Client::start(lan, "192.0.2.1:80")?;
-    for number in 0..CHANGES {
-        let file = ["two", "one"][number % 2];
-        sh(&lan.director, &format!("{how} /tmp/{file}"))?;
+fn restore(lan: &Lan, file: &str) -> Result<()> {
+    let program = Program::ipvsadm(Side::Ours).argv0("ipvsadm-restore");
+    run(lan, program.stdin(file))
+}
+
+fn clear_and_restore(lan: &Lan, file: &str) -> Result<()> {
+    let program = |command| Program::ipvsadm(Side::Ours).args([command]);
+    run(lan, program("-C"))?;
+    run(lan, program("-R").stdin(file))
+}
+
+/// Asks all services without pause while their table is changed.
+fn under_traffic(lan: &Lan, services: &[Service], changes: u64, way: Way) -> Result<Vec<Tally>> {
+    let clients = services.iter().map(|service| {
+        let (protocol, address) = service.asked;
+        Client::start(lan, protocol, address)
+    });
+    let clients: Vec<Client> = clients.collect::<Result<_>>()?;
+    let changed = (1..=changes).try_for_each(|number| way(lan, &file(services, number)));
+    let tallies = clients.into_iter().map(Client::stop).collect();
+    changed?;
+    tallies
+}
+
+/// The failures but those of requests that were with a server which was taken out.
+fn holes(lan: &Lan, tallies: &[Tally]) -> Result<(usize, Vec<String>)> {
+    let connections = lan.ipvsadm("-Lnc")?;
+    let was_cut = |failure: &&Failure| {
+        let from = failure.from.to_string();
+        connections.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let server = words.get(5).and_then(|server| server.rsplit_once(':'));
+            let stays =
+                server.is_none_or(|(address, _)| address.trim_end_matches(']').ends_with('2'));
+            words.get(3) == Some(&&*from) && !stays
+        })
+    };
+    let failures = tallies.iter().flat_map(|tally| &tally.failed);
+    let (cut, holes): (Vec<&Failure>, Vec<_>) = failures.partition(was_cut);
+    let holes = holes.iter().map(|failure| format!("{failure:?}"));
+    Ok((cut.len(), holes.collect()))
+}
+
+/// Changes a table under traffic: what stays keeps its connections and its counters, and no request
+/// fails that is not with a server which is taken out.
+fn no_request_fails(
+    world: &mut World,
+    lan: &Lan,
+    services: &[Service],
+    changes: u64,
+    ways: &[Way],
+) -> Result<()> {
+    let alone: String = services.iter().map(Service::alone).collect();
+    apply(lan, &alone)?;
+    let mut held: Vec<Held> = Vec::new();
+    for (protocol, address) in services.iter().map(|service| service.asked) {
+        if protocol == TCP {
+            held.push(lan.hold(address)?);
+        }
     }
-    client.stop(lan)
+    let mut asked = vec![0; services.len()];
+    for way in ways {
+        let tallies = under_traffic(lan, services, changes, *way)?;
+        let (cut, holes) = holes(lan, &tallies)?;
+        let slow: usize = tallies.iter().map(|tally| tally.slow).sum();
+        let counts: Vec<usize> = tallies.iter().map(|tally| tally.asked).collect();
+        writeln!(
+            world.shown,
+            "{changes} changes, {counts:?} requests: {cut} cut, {slow} slow"
+        )?;
+        ensure!(holes.is_empty(), "of {counts:?} requests failed {holes:#?}");
+        for (sum, count) in asked.iter_mut().zip(counts) {
+            ensure!(count as u64 > changes, "only {count} requests");
+            *sum += count;
+        }
+    }
+    for mut held in held {
+        ensure!(held.answer.server == "web2", "{:?}", held.answer);
+        held.send(1000)?;
+        held.end()?;
+    }
+    // The kernel adds the counters up late.
+    eventually(|| {
+        let stats = lan.ipvsadm("-Ln --stats --exact")?;
+        for (service, asked) in services.iter().zip(&asked) {
+            let (_, id) = service.id.split_once(' ').context("an identity")?;
+            let mut lines = stats
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let line = lines
+                .find(|words| words.get(1) == Some(&id))
+                .context("no service")?;
+            let count: usize = line[2].parse()?;
+            ensure!(count >= *asked, "{id}: {count} counted of {asked}");
+        }
+        Ok(())
+    })
+}
+
+fn by_nat(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.mark(5, &[("192.0.2.3", 80)])?;
+    no_request_fails(world, &lan, &BY_NAT, changes(), &[apply, restore])?;
+
+    // The control: the same by hand.
+    let tallies = under_traffic(&lan, &BY_NAT, changes(), clear_and_restore)?;
+    let failed: usize = tallies.iter().map(|tally| tally.failed.len()).sum();
+    writeln!(world.shown, "{failed} failed by clear and restore")?;
+    ensure!(failed > 0, "no request failed by clear and restore");
+    Ok(())
+}
+
+fn past_the_director(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.take_vip_on_lo()?;
+    for (number, server) in (1..).zip(&lan.servers) {
+        let end = format!("tunnel add end mode ipip local 172.16.0.1{number}\nlink set end up\n");
+        ip(server, &end)?;
+    }
+    no_request_fails(world, &lan, &PAST_THE_DIRECTOR, changes(), &[apply])
+}
+
+/// What shows only where the director really does two things at the same time.
+fn on_several_processors(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    lan.mark_by_nft(5, &[("192.0.2.3", 80)])?;
+    no_request_fails(world, &lan, &BY_NAT, changes(), &[apply])
+}
+
+/// Two changes leave a gap that no order of steps avoids: `--diff` says so.
+fn exceptions(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    let service = &BY_NAT[..1];
+    let scheduler: Way = |lan, file| {
+        let other = file.replace("wrr", "rr");
+        marked(
+            lan,
+            &other,
+            "new connections are refused while the scheduler changes",
+        )?;
+        apply(lan, &other)?;
+        apply(lan, file)
+    };
+    let takeover: Way = |lan, file| {
+        let lines = file.split_inclusive('\n');
+        let exact: String = lines.filter(|line| line.contains("192.0.2.1")).collect();
+        let wider = exact.replace(":8080", "").replace(":80 ", ":0 ");
+        let wider = wider.replace("-s wrr", "-s wrr -p 60");
+        apply(lan, &wider)?;
+        let both = wider + &exact;
+        marked(lan, &both, "takes over from -t 192.0.2.1:0")?;
+        apply(lan, &both)
+    };
+    for (name, way) in [("scheduler", scheduler), ("takeover", takeover)] {
+        apply(&lan, &file(service, 0))?;
+        let tallies = under_traffic(&lan, service, changes(), way)?;
+        let Tally {
+            asked,
+            slow,
+            failed,
+        } = &tallies[0];
+        writeln!(
+            world.shown,
+            "{name}: {} of {asked} failed, {slow} slow",
+            failed.len()
+        )?;
+        ensure!(failed.len() as u64 <= 2 * changes(), "{failed:?}");
+    }
+    Ok(())
+}
+
+/// An error unless `--diff` says this about what a file changes.
+fn marked(lan: &Lan, file: &str, mark: &str) -> Result<()> {
+    let diff = Program::ipvsadm(Side::Ours).args(["--diff"]).stdin(file);
+    let output = lan.director.run(&diff)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(said.contains(mark), "no {mark:?} in\n{output}");
+    Ok(())
 }

@@ -80,8 +80,18 @@ impl Held {
 
 /// Connects from one address to another, and waits for the answer.
 pub fn hold(protocol: i32, from: SocketAddr, to: SocketAddr) -> Result<Held> {
-    let stream = sys::connect(protocol, from, to, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    hold_within(PATIENCE, protocol, from, to)
+}
+
+/// The same for who does not wait that long.
+pub fn hold_within(
+    patience: Duration,
+    protocol: i32,
+    from: SocketAddr,
+    to: SocketAddr,
+) -> Result<Held> {
+    let stream = sys::connect(protocol, from, to, patience)?;
+    stream.set_read_timeout(Some(patience))?;
     let mut text = String::new();
     BufReader::new(&stream)
         .read_line(&mut text)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::applying::Client;
 use super::ask;
+use super::clients::{Client, Tally};
 use super::lan::{self, Lan, eventually, sh};
 use crate::lab::runner::KernelTest;
 use crate::lab::world::{Output, Program, Running, Side, Status, World};
@@ -114,7 +114,7 @@ fn no_request_fails(world: &mut World) -> Result<()> {
 
 fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
     let before = lan.ipvsadm("-Sn")?;
-    let client = Client::start(lan, service)?;
+    let client = Client::start(lan, libc::IPPROTO_TCP, service)?;
     let lines = format!(
         "set -e
         for round in 1 2; do
@@ -128,9 +128,9 @@ fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
     );
     let program = Program::shell(Side::Ours, &lines).limit(LIMIT);
     lan.director.run(&program)?.success()?;
-    let (asked, failed) = client.stop(lan)?;
+    let Tally { asked, failed, .. } = client.stop()?;
     ensure!(asked > 10, "only {asked} requests");
-    ensure!(failed == 0, "{failed} of {asked} requests failed");
+    ensure!(failed.is_empty(), "of {asked} requests failed {failed:?}");
     let after = lan.ipvsadm("-Sn")?;
     ensure!(after == before, "{before}became\n{after}");
     Ok(())

@@ -4,6 +4,7 @@
 
 mod applying;
 mod ask;
+mod clients;
 mod counters;
 mod doctoring;
 mod draining;

@@ -1,0 +1,111 @@
+//! Clients that ask without pause while something is done to the director.
+
+use std::fmt::{self, Debug, Formatter};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use super::ask;
+use super::lan::Lan;
+
+/// A client that asks again and again, each time from another address and port.
+pub struct Client {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Tally>,
+}
+
+/// What became of its requests.
+#[derive(Default)]
+pub struct Tally {
+    pub asked: usize,
+    /// So many were answered late: something was sent twice.
+    pub slow: usize,
+    pub failed: Vec<Failure>,
+}
+
+/// A request that was not answered.
+pub struct Failure {
+    pub from: SocketAddr,
+    pub reason: anyhow::Error,
+}
+
+/// How long a client waits for one answer before it asks for another.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A lost packet is sent again after this time.
+const SLOW: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Starts to ask a service for TCP or UDP, by its address and port.
+    pub fn start(lan: &Lan, protocol: i32, service: &str) -> Result<Self> {
+        let service: SocketAddr = service.parse()?;
+        let over = Arc::new(AtomicBool::new(false));
+        // The thread inherits the network namespace of this one.
+        lan.client.enter()?;
+        let is_over = over.clone();
+        let thread = thread::spawn(move || {
+            let mut tally = Tally::default();
+            while !is_over.load(Ordering::Relaxed) {
+                tally.ask(protocol, service);
+            }
+            tally
+        });
+        Ok(Self { over, thread })
+    }
+
+    pub fn stop(self) -> Result<Tally> {
+        self.over.store(true, Ordering::Relaxed);
+        let tally = self.thread.join();
+        tally.map_err(|_| anyhow!("a client panicked"))
+    }
+}
+
+impl Debug for Failure {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        write!(f, "{}: {:#}", self.from, self.reason)
+    }
+}
+
+impl Tally {
+    fn ask(&mut self, protocol: i32, service: SocketAddr) {
+        let from = never_used(service.ip());
+        let start = Instant::now();
+        let answered = match protocol {
+            libc::IPPROTO_UDP => ask::send(from, service, &["who?"]).map(drop),
+            _ => ask::hold_within(PATIENCE, protocol, from, service)
+                .and_then(|held| held.end().map(drop)),
+        };
+        self.asked += 1;
+        match answered {
+            Ok(()) => self.slow += usize::from(start.elapsed() > SLOW),
+            Err(reason) => self.failed.push(Failure { from, reason }),
+        }
+    }
+}
+
+/// An address and port that nothing was asked from before: the director remembers connections for
+/// a while, and to which server.
+fn never_used(service: IpAddr) -> SocketAddr {
+    const FIRST_PORT: usize = 1024;
+    const PORTS: usize = 60_000;
+    static USED: AtomicUsize = AtomicUsize::new(0);
+    let number = USED.fetch_add(1, Ordering::Relaxed);
+    let (address, number) = match service {
+        IpAddr::V4(_) => {
+            let host = 1 + number % 250;
+            (
+                IpAddr::from(Ipv4Addr::new(203, 0, 113, host as u8)),
+                number / 250,
+            )
+        }
+        IpAddr::V6(_) => (
+            Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2).into(),
+            number,
+        ),
+    };
+    (address, (FIRST_PORT + number % PORTS) as u16).into()
+}
