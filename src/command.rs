@@ -50,6 +50,27 @@ pub enum Command {
     Version,
 }
 
+impl Command {
+    /// The change that it makes whatever the current table is.
+    pub fn plain_change(&self) -> Option<&Change> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Careful(careful) => careful.is_plain().then_some(&careful.change),
+            Self::List(_)
+            | Self::Watch(_)
+            | Self::Save(_)
+            | Self::Restore { .. }
+            | Self::Apply(_)
+            | Self::Diff(_)
+            | Self::Check(_)
+            | Self::Drain(_)
+            | Self::Doctor(_)
+            | Self::Help
+            | Self::Version => None,
+        }
+    }
+}
+
 impl From<Command> for Request {
     fn from(command: Command) -> Self {
         Self {

@@ -17,7 +17,7 @@ use crate::model::drain::fate;
 use crate::model::{Change, Entry, ServerId, ServerState, ServiceId, sort_table};
 use crate::names::Names;
 use crate::render::steps::{self, Cut};
-use crate::render::{Out, report, save};
+use crate::render::{report, save};
 use crate::rules::{self, Meaning};
 
 /// Exit statuses, as those of `diff`.
@@ -59,7 +59,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         let entries = trouble(self::entries(&mut client))?;
         let after = trouble(current(&mut client, &entries, &meaning))?;
         let left = self::difference(&after, &meaning.table, apply.keep).steps;
-        let left = left.iter().map(|step| line_of(&step.change));
+        let left = left.iter().map(|step| save::line(&step.change));
         for line in left.filter(|line| !unmade.contains(line)) {
             is_different = true;
             let note = b"another program changed the table meanwhile; missing: ";
@@ -237,12 +237,4 @@ fn refuse_to_empty(current: &Table, meaning: &Meaning, keep: bool) -> Result<(),
 /// Here, errors of the kernel have status 2, as with `diff` and `cmp`.
 pub(super) fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     outcome.map_err(|error| Error::Trouble(Box::new(error)))
-}
-
-/// A change as the line that would make it.
-pub(super) fn line_of(change: &Change) -> Vec<u8> {
-    let mut sink = std::io::sink();
-    let mut out = Out::new(&mut sink);
-    save::change(&mut out, &mut Names::numeric(), change);
-    out.take(0)
 }

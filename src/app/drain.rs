@@ -1,7 +1,7 @@
 //! Takes servers out of service: their weight becomes 0, their connections may end, and perhaps
 //! they are deleted then.
 
-use super::apply::{entries, line_of, trouble};
+use super::apply::{entries, trouble};
 use super::wait::{End, wait};
 use super::{Env, asked};
 use crate::command::{Drain, Drained};
@@ -99,7 +99,7 @@ pub fn retire(
     let plan = drain::plan(table, &deletions.places, &tuning);
     for deletion in &deletions.at_once {
         let reason = format!(": {deletion}");
-        env.warn(&[&line_of(&deletion.change)[..], reason.as_bytes()].concat());
+        env.warn(&[&save::line(&deletion.change)[..], reason.as_bytes()].concat());
     }
     let at_once: Vec<Change> = deletions
         .at_once
@@ -192,7 +192,7 @@ fn make(client: &mut Client, changes: &[Change]) -> Result<(), Error> {
 /// Prints what puts everything back. What no line can say is not drained.
 fn print_undo(env: &mut Env, plan: &Plan) -> Result<(), Error> {
     if let Some(change) = plan.undo.iter().find(|change| !save::is_sayable(change)) {
-        return Err(Error::NoUndo(line_of(change).as_slice().into()));
+        return Err(Error::NoUndo(save::line(change).as_slice().into()));
     }
     env.print(|out| {
         for change in &plan.undo {
@@ -209,7 +209,7 @@ fn tell_undo(env: &mut Env, plan: &Plan) {
     }
     env.warn(b"these lines put everything back:");
     for change in &plan.undo {
-        env.warn(&line_of(change));
+        env.warn(&save::line(change));
     }
 }
 

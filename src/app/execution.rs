@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::apply::line_of;
 use super::asked;
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
 use crate::model::difference::{Difference, Phase, Step, Summary};
 use crate::model::{Change, DaemonRole, ServiceId};
+use crate::render::save;
 
 /// What did not go as it should.
 pub enum News {
@@ -140,7 +140,7 @@ impl<'a> Execution<'a> {
         let steps = self.difference.steps.iter().enumerate();
         steps
             .filter(is_unmade)
-            .map(|(_, step)| line_of(&step.change))
+            .map(|(_, step)| save::line(&step.change))
             .collect()
     }
 
@@ -220,6 +220,6 @@ impl<'a> Execution<'a> {
 
     fn note(&mut self, note: &[u8], change: &Change) {
         self.news
-            .push(News::Note([note, &line_of(change)].concat()));
+            .push(News::Note([note, &save::line(change)].concat()));
     }
 }

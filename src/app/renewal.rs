@@ -16,7 +16,8 @@ pub fn describes_a_table(commands: &[(usize, Command)]) -> bool {
     let is_clear = |(_, command): &(usize, Command)| *command == Command::Change(Change::Flush);
     let clears = commands.first().is_some_and(is_clear);
     let rest = &commands[usize::from(clears)..];
-    let is_description = |(_, command): &(usize, Command)| change(command).is_some_and(describes);
+    let is_description =
+        |(_, command): &(usize, Command)| command.plain_change().is_some_and(describes);
     !rest.is_empty() && rest.iter().all(is_description)
 }
 
@@ -25,7 +26,7 @@ pub fn starts_daemons(commands: &[(usize, Command)]) -> bool {
     let is_start = |change: &Change| matches!(change, Change::StartDaemon(_));
     commands
         .iter()
-        .any(|(_, command)| change(command).is_some_and(is_start))
+        .any(|(_, command)| command.plain_change().is_some_and(is_start))
 }
 
 fn describes(change: &Change) -> bool {
@@ -49,24 +50,6 @@ fn is_deletion(change: &Change) -> bool {
         change,
         Change::DeleteService(_) | Change::DeleteServer(..) | Change::StopDaemon(_)
     )
-}
-
-fn change(command: &Command) -> Option<&Change> {
-    match command {
-        Command::Change(change) => Some(change),
-        Command::Careful(careful) => careful.is_plain().then_some(&careful.change),
-        Command::List(_)
-        | Command::Watch(_)
-        | Command::Save(_)
-        | Command::Restore { .. }
-        | Command::Apply(_)
-        | Command::Diff(_)
-        | Command::Check(_)
-        | Command::Drain(_)
-        | Command::Doctor(_)
-        | Command::Help
-        | Command::Version => None,
-    }
 }
 
 /// What came of it.

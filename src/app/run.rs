@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::apply::{current, entries, line_of};
+use super::apply::{current, entries};
 use super::confirm::confirm;
 use super::drain;
 use super::execution::{Execution, News, Reach, Refused};
@@ -15,6 +15,7 @@ use crate::kernel::Client;
 use crate::model::Change;
 use crate::model::difference::{Difference, Phase, Table};
 use crate::model::reversal::{Reversal, reversal};
+use crate::render::save;
 use crate::rules::Meaning;
 
 pub struct Run<'a> {
@@ -110,11 +111,11 @@ impl<'a> Run<'a> {
         let Reversal { changes, kept } = reversal(self.before, &self.execution.made, &now);
         for change in kept {
             let note = b"not taken back, since somebody else changed the same: ";
-            env.warn(&[&note[..], &line_of(&change)].concat());
+            env.warn(&[&note[..], &save::line(&change)].concat());
         }
         for change in &changes {
             if let Err(error) = asked(change.into(), client.apply(change)) {
-                let place = [&line_of(change)[..], b": "].concat();
+                let place = [&save::line(change)[..], b": "].concat();
                 env.complain(&place, &error);
             }
         }

@@ -248,12 +248,13 @@ impl Netlink {
         let question = Request::Query(Query::Info);
         message::write(&mut self.outbox, self.family, 0, barrier, question);
         self.send()?;
+        let first = barrier.wrapping_sub(count as u32);
         let mut verdicts = Vec::new();
         // Answers come in the order of the queue. One that comes again is ignored.
         let mut next = 0;
         let heard = self.listen(|message| {
             let message = message?;
-            let place = count.wrapping_sub(barrier.wrapping_sub(message.sequence) as usize);
+            let place = message.sequence.wrapping_sub(first) as usize;
             match message.body {
                 // There is no such family any more, so nothing was done.
                 Body::Verdict(libc::ENOENT) if message.sequence == barrier => {

@@ -9,7 +9,6 @@ use super::out::Out;
 use super::save;
 use super::steps::Cut;
 use crate::model::difference::{Cost, Step};
-use crate::names::Names;
 
 /// The steps, with the connections that each of them cuts.
 pub fn steps(out: &mut Out, steps: &[Step], cut: impl Fn(&Step) -> Cut) -> io::Result<()> {
@@ -21,13 +20,17 @@ pub fn steps(out: &mut Out, steps: &[Step], cut: impl Fn(&Step) -> Cut) -> io::R
         json.add(
             out,
             &Change {
-                line: save::is_sayable(&step.change).then(|| line_of(step)),
+                line: save::is_sayable(&step.change).then(|| line(&step.change)),
                 costs: costs.map(word).collect(),
                 cut_connections: cut.connections,
             },
         )?;
     }
     json.end(out)
+}
+
+fn line(change: &crate::model::Change) -> String {
+    String::from_utf8_lossy(&save::line(change)).into_owned()
 }
 
 /// The errors and warnings of a file, with their lines.
@@ -46,13 +49,6 @@ pub fn findings(
         json.add(out, &Finding::from(finding))?;
     }
     json.end(out)
-}
-
-fn line_of(step: &Step) -> String {
-    let mut sink = io::sink();
-    let mut out = Out::new(&mut sink);
-    save::change(&mut out, &mut Names::numeric(), &step.change);
-    String::from_utf8_lossy(&out.take(0)).into_owned()
 }
 
 fn word(cost: &Cost) -> &'static str {

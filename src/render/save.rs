@@ -89,6 +89,14 @@ pub fn change(out: &mut Out, names: &mut Names, change: &Change) {
     }
 }
 
+/// The line of a change, with numbers alone.
+pub fn line(change: &Change) -> Vec<u8> {
+    let mut sink = io::sink();
+    let mut out = Out::new(&mut sink);
+    self::change(&mut out, &mut Names::numeric(), change);
+    out.take(0)
+}
+
 fn start_daemon(out: &mut Out, daemon: &Daemon) {
     out.text("--start-daemon ").text(daemon.role.to_string());
     out.text(" --mcast-interface ")

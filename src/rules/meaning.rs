@@ -48,33 +48,17 @@ impl Meaning {
     /// Adds a command. After an error nothing of it is added.
     pub fn take(&mut self, line: usize, command: &Command) -> Result<(), Error> {
         let is_first = std::mem::replace(&mut self.is_empty, false);
-        match command {
-            Command::Change(Change::Flush) if is_first => {
-                self.clears = true;
-                Ok(())
-            }
-            Command::Change(change) => self.change(line, change),
-            Command::Careful(careful) => self.careful(line, careful),
-            Command::List(_)
-            | Command::Watch(_)
-            | Command::Save(_)
-            | Command::Restore { .. }
-            | Command::Apply(_)
-            | Command::Diff(_)
-            | Command::Check(_)
-            | Command::Drain(_)
-            | Command::Doctor(_)
-            | Command::Help
-            | Command::Version => Err(Error::NotOfATable),
+        let change = command.plain_change().ok_or(Error::NotOfATable)?;
+        if is_first && *change == Change::Flush {
+            self.clears = true;
+            return Ok(());
         }
-    }
-
-    fn careful(&mut self, line: usize, careful: &Careful) -> Result<(), Error> {
-        if !careful.is_plain() {
-            return Err(Error::NotOfATable);
-        }
-        self.change(line, &careful.change)?;
-        if let Some(port) = careful.replaced_port {
+        self.change(line, change)?;
+        if let Command::Careful(Careful {
+            replaced_port: Some(port),
+            ..
+        }) = command
+        {
             let text = format!("port {port} is not used: without -m it is the service's");
             self.note(line, text);
         }
