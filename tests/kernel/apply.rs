@@ -18,6 +18,9 @@ pub fn tests() -> Vec<KernelTest> {
     let named = |name: &str, run: fn(&mut World) -> Result<()>| {
         KernelTest::new(format!("apply::{name}"), run)
     };
+    let mut kinds = named("refusals_of_every_kind", refusals_of_every_kind);
+    // The others refuse the same, and this one starts programs quickest.
+    kinds.kernels = vec![Kernel::V7_2];
     let mut daemons = named("daemons_that_are_refused", daemons_that_are_refused);
     // What they report of daemons differs most.
     daemons.kernels = vec![Kernel::V5_10, Kernel::V7_2];
@@ -25,6 +28,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("random_tables", random_tables),
         named("rehearsal", rehearsal),
         named("refusals", refusals),
+        kinds,
         named("traffic_that_changes_hands", traffic_that_changes_hands),
         named("files_with_nothing", files_with_nothing),
         daemons,
@@ -164,6 +168,120 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
         saved == format!("{old}-A -t 10.0.0.3:80 -s rr\n"),
         "{saved}"
     );
+    Ok(())
+}
+
+/// A file of which the kernel refuses one line.
+struct Refusal {
+    file: &'static str,
+    complaint: &'static str,
+    /// Another namespace tells.
+    is_foreseen: bool,
+}
+
+const fn foreseen(file: &'static str, complaint: &'static str) -> Refusal {
+    let is_foreseen = true;
+    Refusal {
+        file,
+        complaint,
+        is_foreseen,
+    }
+}
+
+const fn met(file: &'static str, complaint: &'static str) -> Refusal {
+    Refusal {
+        is_foreseen: false,
+        ..foreseen(file, complaint)
+    }
+}
+
+/// All of them add the same service, and the rest is there already.
+const REFUSALS: [Refusal; 7] = [
+    foreseen(
+        "-A -t 10.0.0.1:80 -s nonsuch
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         -A -t 10.0.0.9:80 -s rr",
+        "line 1: Scheduler or persistence engine not found\n",
+    ),
+    foreseen(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         -A -f 1 -s nonsuch
+         -A -t 10.0.0.9:80 -s rr",
+        "line 3: Scheduler or persistence engine not found\n",
+    ),
+    foreseen(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         -A -u 10.0.0.4:80 -s rr -p 5 --pe nonsuch
+         -A -t 10.0.0.9:80 -s rr",
+        "line 3: Scheduler or persistence engine not found\n",
+    ),
+    met(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         -a -t 10.0.0.1:80 -r 224.0.0.1
+         -A -t 10.0.0.9:80 -s rr",
+        "line 3: Invalid operation.  Possibly wrong module version, address not unicast, ...\n",
+    ),
+    met(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         -a -t 10.0.0.1:80 -r 10.1.0.2 -x 5 -y 9
+         -A -t 10.0.0.9:80 -s rr",
+        "line 3: Numerical result out of range\n",
+    ),
+    met(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1 -x 5 -y 9
+         -A -t 10.0.0.9:80 -s rr",
+        "line 2: Numerical result out of range\n",
+    ),
+    met(
+        "-A -t 10.0.0.1:80 -s rr
+         -a -t 10.0.0.1:80 -r 10.1.0.1
+         --start-daemon master --mcast-interface nowhere
+         -A -t 10.0.0.9:80 -s rr",
+        "line 3: No such device\n",
+    ),
+];
+
+/// Whoever may ask in another namespace changes nothing for what is refused there. All else is
+/// named when it is met, alone: what was there stays, and the other lines are done.
+fn refusals_of_every_kind(world: &mut World) -> Result<()> {
+    let here = world.namespace("here")?;
+    let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
+    let rest = format!("{old}-A -t 10.0.0.9:80 -s rr\n");
+    let without = |right: &str, file: &str| {
+        let apply = format!("setpriv --bounding-set=-{right} ipvsadm --apply");
+        here.run(&Program::shell(Side::Ours, &apply).stdin(file))
+    };
+    for refusal in REFUSALS {
+        let file = refusal.file;
+        for may_ask in [true, false] {
+            ours(&here, &["-R"], &format!("-C\n{old}"))?.success()?;
+            let output = if may_ask {
+                ours(&here, &["--apply"], file)?
+            } else {
+                without("sys_admin", file)?
+            };
+            let (status, table) = if may_ask && refusal.is_foreseen {
+                (2, old)
+            } else {
+                (1, &*rest)
+            };
+            expect(&output, status, "", refusal.complaint)?;
+            let saved = save(&here)?;
+            ensure!(saved == table, "{file}\nmade\n{saved}");
+        }
+    }
+    let output = without("net_admin", "-C\n")?;
+    let complaint = "\
+Can't initialize ipvs: Permission denied (you must be root)
+Are you sure that IP Virtual Server is built in the kernel or as module?
+";
+    expect(&output, 2, "", complaint)?;
+    ensure!(save(&here)? == rest);
     Ok(())
 }
 
