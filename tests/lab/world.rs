@@ -288,7 +288,7 @@ fn contents(file: &mut File) -> Result<Vec<u8>> {
 }
 
 /// How a program ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Status {
     Exit(i32),
     Signal(i32),

@@ -2,14 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use super::debian::Debian;
 use super::site::{self, Site, WebServer, ask, beside, expect_table, list};
-use crate::lab::world::{Namespace, Running, World};
+use crate::lab::world::{Namespace, Program, Running, Side, Status, World};
 use crate::network::{self, Switch, eventually, is_well};
+use crate::round_trip::save;
+
+/// The system calls of an apply after which it is held up: it loads libraries first.
+const CALLS: Range<usize> = 40..1000;
+
+const NAMED: &str = "another program changed the table meanwhile; missing: -e -t 10.0.0.1:80 ";
 
 /// How long a client may be without an answer when a director is gone.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
@@ -111,6 +118,111 @@ fn follow_the_servers(world: &mut World, site: &Site) -> Result<()> {
 
     let _second = WebServer::start(&site.web2, "web2")?;
     eventually(|| expect_table(world, &site.director, &whole))
+}
+
+/// Two services whose servers get another weight ten times a second, by what a check says.
+fn busy() -> String {
+    let server = |address: &str| {
+        format!(
+            "
+    real_server {address} 80 {{
+        weight 10
+        MISC_CHECK {{
+            misc_path \"/bin/sh -c 'exit $((2 + $$ % 90))'\"
+            misc_timeout 5
+            misc_dynamic
+            delay_loop 0.1
+        }}
+    }}
+"
+        )
+    };
+    let service = |port| {
+        format!(
+            "
+virtual_server 10.0.0.1 {port} {{
+    delay_loop 0.1
+    lb_algo wrr
+    lb_kind NAT
+    protocol TCP
+{}{}}}
+",
+            server("172.16.0.2"),
+            server("172.16.0.3")
+        )
+    };
+    format!(
+        "
+global_defs {{
+    script_user root
+    enable_script_security
+}}
+{}{}",
+        service(80),
+        service(8080)
+    )
+}
+
+/// What an apply wants of keepalived's services, of which one goes, and of one of its own.
+fn file(weight: usize) -> String {
+    format!(
+        "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 172.16.0.2 -m -w {weight}
+-a -t 10.0.0.1:80 -r 172.16.0.3 -m -w {weight}
+-A -t 10.0.0.9:80 -s rr
+-a -t 10.0.0.9:80 -r 172.16.0.4 -m -w {weight}
+"
+    )
+}
+
+/// keepalived changes what an apply changes, in the middle of it. Both go on, and the apply names
+/// what is not as it left it.
+pub fn beside_apply(world: &mut World) -> Result<()> {
+    let debian = Debian::new("director")?;
+    let site = Site::new(world)?;
+    // It looks up whom a check runs as.
+    fs::write(debian.path("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n")?;
+    let keepalived = start(&debian, &site.director, &busy())?;
+    beside(keepalived, || {
+        let is_busy = || -> Result<()> {
+            let table = save(&site.director)?;
+            let servers = table.matches("-a -t 10.0.0.1:80 ").count();
+            ensure!(servers == 2 && !table.contains("-w 10\n"), "{table}");
+            Ok(())
+        };
+        eventually(is_busy)?;
+        let mut statuses = BTreeSet::new();
+        for (weight, calls) in (101..).zip(CALLS.step_by(6)) {
+            fs::write("/tmp/table", file(weight))?;
+            let apply = Program::ipvsadm(Side::Ours).args(["--apply", "/tmp/table"]);
+            let Some(mut apply) = site.director.stop_after(&apply, calls)? else {
+                break;
+            };
+            let before = save(&site.director)?;
+            eventually(|| {
+                let changes = save(&site.director)? != before;
+                ensure!(changes, "keepalived changes nothing");
+                Ok(())
+            })?;
+            apply.go_on()?;
+            let output = apply.finish(Duration::from_secs(20))?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            let is_told = match output.status {
+                Status::Exit(0) => said.is_empty(),
+                Status::Exit(1) => said.contains(NAMED),
+                Status::Exit(_) | Status::Signal(_) => false,
+            };
+            ensure!(is_told, "{output}");
+            statuses.insert(output.status);
+            let own = format!("-a -t 10.0.0.9:80 -r 172.16.0.4:80 -m -w {weight}\n");
+            let table = save(&site.director)?;
+            ensure!(table.contains(&own) && !table.contains(":8080"), "{table}");
+        }
+        ensure!(statuses.len() == 2, "always {statuses:?}");
+        // It still runs.
+        eventually(is_busy)
+    })
 }
 
 /// One of two directors for two servers that have the service's address too.

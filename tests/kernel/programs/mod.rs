@@ -24,6 +24,11 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest {
             // The kernel makes no difference; this one starts programs quickly.
             kernels: vec![Kernel::V7_2],
+            ..test("keepalived_beside_apply", keepalived::beside_apply)
+        },
+        KernelTest {
+            // The kernel makes no difference; this one starts programs quickly.
+            kernels: vec![Kernel::V7_2],
             ..test("many_directors", many_directors::as_the_readme_says)
         },
         test("packaged_init_script", packaged::init_script),
