@@ -1,6 +1,7 @@
 //! A table that is changed under traffic: by `--apply` and `ipvsadm-restore` no request fails, by
 //! clear and restore some do.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::time::Duration;
@@ -217,23 +218,29 @@ fn under_traffic(lan: &Lan, services: &[Service], changes: u64, way: Way) -> Res
     tallies
 }
 
-/// The failures but those of requests that were with a server which was taken out.
-fn holes(lan: &Lan, tallies: &[Tally]) -> Result<(usize, Vec<String>)> {
-    let connections = lan.ipvsadm("-Lnc")?;
-    let was_cut = |failure: &&Failure| {
-        let from = failure.from.to_string();
-        connections.lines().any(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let server = words.get(5).and_then(|server| server.rsplit_once(':'));
-            let stays =
-                server.is_none_or(|(address, _)| address.trim_end_matches(']').ends_with('2'));
-            words.get(3) == Some(&&*from) && !stays
-        })
+/// How many failures are of requests that were with a server which was taken out, and the others.
+fn sorted_out<'a>(lan: &Lan, tallies: &'a [Tally]) -> Result<(usize, Vec<&'a Failure>)> {
+    let failures: Vec<&Failure> = tallies.iter().flat_map(|tally| &tally.failed).collect();
+    if failures.is_empty() {
+        return Ok((0, failures));
+    }
+    // The director still knows their connections; there may be very many.
+    let list = Program::ipvsadm(Side::Ours).args(["-Lnc"]);
+    let list = lan.director.run(&list.limit(Duration::from_secs(120)))?;
+    let list = String::from_utf8(list.success()?)?;
+    let went = |line: &&str| {
+        let server = line.split_whitespace().nth(5);
+        let address = server.and_then(|server| server.rsplit_once(':'));
+        address.is_some_and(|(address, _)| !address.trim_end_matches(']').ends_with('2'))
     };
-    let failures = tallies.iter().flat_map(|tally| &tally.failed);
-    let (cut, holes): (Vec<&Failure>, Vec<_>) = failures.partition(was_cut);
-    let holes = holes.iter().map(|failure| format!("{failure:?}"));
-    Ok((cut.len(), holes.collect()))
+    let cut: HashSet<&str> = list
+        .lines()
+        .filter(went)
+        .filter_map(|line| line.split_whitespace().nth(3))
+        .collect();
+    let was_cut = |failure: &&Failure| cut.contains(&*failure.from.to_string());
+    let (cut, holes): (Vec<_>, Vec<_>) = failures.into_iter().partition(was_cut);
+    Ok((cut.len(), holes))
 }
 
 /// Changes a table under traffic: what stays keeps its connections and its counters, and no request
@@ -256,7 +263,7 @@ fn no_request_fails(
     let mut asked = vec![0; services.len()];
     for way in ways {
         let tallies = under_traffic(lan, services, changes, *way)?;
-        let (cut, holes) = holes(lan, &tallies)?;
+        let (cut, holes) = sorted_out(lan, &tallies)?;
         let slow: usize = tallies.iter().map(|tally| tally.slow).sum();
         let counts: Vec<usize> = tallies.iter().map(|tally| tally.asked).collect();
         writeln!(

@@ -92,20 +92,18 @@ impl Tally {
 fn never_used(service: IpAddr) -> SocketAddr {
     const FIRST_PORT: usize = 1024;
     const PORTS: usize = 60_000;
-    static USED: AtomicUsize = AtomicUsize::new(0);
-    let number = USED.fetch_add(1, Ordering::Relaxed);
+    static USED: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let number = USED[usize::from(service.is_ipv6())].fetch_add(1, Ordering::Relaxed);
     let (address, number) = match service {
         IpAddr::V4(_) => {
             let host = 1 + number % 250;
-            (
-                IpAddr::from(Ipv4Addr::new(203, 0, 113, host as u8)),
-                number / 250,
-            )
+            let address = Ipv4Addr::new(203, 0, 113, host as u8);
+            (IpAddr::from(address), number / 250)
         }
-        IpAddr::V6(_) => (
-            Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2).into(),
-            number,
-        ),
+        IpAddr::V6(_) => {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2);
+            (IpAddr::from(address), number)
+        }
     };
     (address, (FIRST_PORT + number % PORTS) as u16).into()
 }
