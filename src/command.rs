@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::terms::{Term, Vocabulary, term};
 use crate::model::watch::Column;
-use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings};
+use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings, Tunnel};
 
 /// The longest timeout: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -173,7 +173,7 @@ impl Careful {
 }
 
 /// What to look at when nothing arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doctor {
     /// The only service to look at.
     pub service: Option<ServiceId>,
@@ -181,6 +181,10 @@ pub struct Doctor {
     pub real_server: Option<Host>,
     /// How packets reach this real server.
     pub forwarding: Forwarding,
+    /// The tunnel, if they come through one.
+    pub tunnel: Tunnel,
+    /// A file of commands whose names are looked up; `-` is standard input.
+    pub file: Option<Vec<u8>>,
     /// For programs.
     pub json: bool,
 }

@@ -1,15 +1,20 @@
 //! Says what keeps traffic from arriving. It changes nothing and sends nothing.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 
 use super::Env;
 use super::apply::trouble;
+use super::source::Source;
 use crate::command::Doctor;
-use crate::doctor::facts::{Facts, Passing, RealServer};
-use crate::doctor::{Level, examine, gather, json, text};
+use crate::doctor::facts::{Facts, Named, Passing, RealServer};
+use crate::doctor::{Level, all_is_well, examine, gather, json, text};
 use crate::error::{Action, Error};
 use crate::kernel::{self, Client, Detail, Netns};
+use crate::model::Change;
+use crate::names::Names;
+use crate::rules::{self, Meaning};
 
 /// So many connections show what happens to them.
 const ENOUGH: usize = 20_000;
@@ -26,9 +31,13 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
         real_server: asked.real_server.map(|vip| RealServer {
             vip,
             forwarding: asked.forwarding,
+            tunnel: asked.tunnel,
         }),
         ..Facts::default()
     };
+    if let Some(file) = &asked.file {
+        look_up_names(env, file, &mut facts)?;
+    }
     let netns = env.netns.clone();
     let netns = netns.as_ref();
     facts.has_ipvs = trouble(inside(netns, has_ipvs))?;
@@ -40,6 +49,9 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     if asked.json {
         env.print(|out| Ok(json(out, &findings, &facts.unseen)?))?;
     } else {
+        if findings.is_empty() && env.stdout.is_terminal() {
+            env.print_text(&all_is_well(&facts))?;
+        }
         env.print_text(&text(&findings))?;
         for unseen in &facts.unseen {
             env.warn(format!("not looked at: {unseen}").as_bytes());
@@ -50,6 +62,47 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     }
     let is_blind = facts.has_ipvs && facts.real_server.is_none() && facts.table.is_none();
     Ok(if is_blind { BLIND } else { 0 })
+}
+
+/// What a file of commands has under names. Lines that are wrong are for `--check`.
+fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Error> {
+    let path = Some(file).filter(|file| *file != b"-");
+    let mut source = trouble(Source::open(env, path))?;
+    let (names, numbers) = ((env.names)(), Names::numeric());
+    let (mut meaning, mut with_names, mut number) = (Meaning::new(), HashSet::new(), 0);
+    let file = String::from_utf8_lossy(file).into_owned();
+    while let Some(line) = trouble(source.lines.read().map_err(&source.unreadable))? {
+        number += 1;
+        let command = rules::read(line, &numbers).or_else(|_| {
+            with_names.insert(number);
+            rules::read(line, &names)
+        });
+        let taken = command
+            .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));
+        if let Err(error) = taken {
+            let error = String::from_utf8_lossy(&error.message()).into_owned();
+            let text = format!("line {number} of {file} ({error})");
+            facts.unseen.push(text);
+        }
+    }
+    for entry in &meaning.table.services {
+        let id = entry.service.id;
+        let changes = entry.servers.iter().map(|server| {
+            let line = meaning.line_of(&Change::AddServer(id, *server));
+            (line, Some(server.id))
+        });
+        let own = (meaning.line_of(&Change::AddService(entry.service)), None);
+        for (line, server) in [own].into_iter().chain(changes) {
+            let line = line.filter(|line| with_names.contains(line));
+            facts.named.extend(line.map(|line| Named {
+                file: file.clone(),
+                line,
+                service: id,
+                server,
+            }));
+        }
+    }
+    Ok(())
 }
 
 /// Runs something in the network namespace that is looked at.
@@ -89,6 +142,16 @@ fn ask(client: &mut Client, facts: &mut Facts) {
     match client.daemons() {
         Ok(daemons) => facts.daemons = daemons,
         Err(error) => facts.unseen.push(format!("daemons ({error})")),
+    }
+    match client.timeouts() {
+        Ok(timeouts) => facts.timeouts = Some(timeouts),
+        Err(error) => facts.unseen.push(format!("timeouts ({error})")),
+    }
+    match client.info() {
+        Ok(info) => facts.table_size = Some(info.connection_table_size),
+        Err(error) => facts
+            .unseen
+            .push(format!("the size of the connection table ({error})")),
     }
     match connections(client) {
         Ok(connections) => facts.connections = connections,

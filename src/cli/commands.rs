@@ -276,12 +276,15 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         long: "doctor",
         name: "doctor",
+        operands: Operands::File,
         help: "say why nothing arrives",
         manual: "\
             Looks at this director, or at one service, and says what keeps traffic from flowing: \
             what is wrong, why it matters, where it was seen and which command mends it. It \
             changes nothing and sends nothing. With --real-server: looks at a real server of that \
-            virtual address and port instead; the forwarding is -g, -i or -m. Findings are \
+            virtual address and port instead; the forwarding is -g, -i or -m, and the tunnel as \
+            for --add-server. With FILE: also looks up the names in this file of commands. \
+            Findings are \
             certain, likely or hints. The status is 0 without findings other than hints, 1 with \
             some, 2 if it could not look. See WHY NOTHING ARRIVES.",
         ..command(Verb::Doctor, |line| Ok(Command::Doctor(line.doctor()?)))

@@ -187,13 +187,26 @@ impl Line<'_> {
             Some(_) if self.service.is_some() => {
                 return Err(self.conflict(REAL_SERVER, SERVICE_ADDRESS));
             }
-            None if self.given.has(FORWARDING) => return Err(self.needs(REAL_SERVER)),
+            None if self
+                .given
+                .and(TUNNEL_SLOTS.with(FORWARDING))
+                .first()
+                .is_some() =>
+            {
+                return Err(self.needs(REAL_SERVER));
+            }
             Some(_) | None => {}
+        }
+        if real_server.is_some() {
+            let given = self.given.and(TUNNEL_SLOTS);
+            check_tunnel(self.forwarding, self.tunnel.kind, given)?;
         }
         Ok(Doctor {
             service: self.service,
             real_server,
             forwarding: self.forwarding,
+            tunnel: self.tunnel,
+            file: self.operands.get(0).map(<[u8]>::to_vec),
             json: self.format == Format::Json,
         })
     }

@@ -1,12 +1,14 @@
 //! What is known about a host. Plain values, gathered elsewhere, so that tests can make them up.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::firewall::{Firewall, Network};
 use crate::kernel::{Address, Link, Neighbour, Route};
+use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, Daemon, DaemonRole, Entry, Forwarding, Host, Protocol, ServerState, ServiceId,
+    Connection, Daemon, DaemonRole, Entry, Family, Forwarding, Host, Protocol, ServerId,
+    ServerState, ServiceId, Timeouts, Tunnel,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -21,8 +23,14 @@ pub struct Facts {
     pub service: Option<ServiceId>,
     /// Where this is a real server: how clients reach it.
     pub real_server: Option<RealServer>,
+    /// What a file of commands has under names, as they are looked up now.
+    pub named: Vec<Named>,
     /// Some connections; of many, those that the kernel lists first.
     pub connections: Vec<Passing>,
+    /// How many buckets the table of connections has.
+    pub table_size: Option<u32>,
+    /// After how many idle seconds connections are forgotten.
+    pub timeouts: Option<Timeouts>,
     /// The synchronisation daemons that run.
     pub daemons: Vec<Daemon>,
     pub links: Vec<Link>,
@@ -32,6 +40,8 @@ pub struct Facts {
     pub routes: HashMap<IpAddr, Option<Route>>,
     /// By name, as in `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
+    /// How many packets `rp_filter` has dropped since this host started.
+    pub filtered_packets: u64,
     /// Whether something other than the firewall may give packets marks as they arrive.
     pub has_ingress: bool,
     /// The firewall's rules.
@@ -49,6 +59,17 @@ pub struct Facts {
 pub struct RealServer {
     pub vip: Host,
     pub forwarding: Forwarding,
+    /// What the director says of the tunnel, if packets come through one.
+    pub tunnel: Tunnel,
+}
+
+/// A service or server whose line in a file has a name instead of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub file: String,
+    pub line: usize,
+    pub service: ServiceId,
+    pub server: Option<ServerId>,
 }
 
 /// A connection.
@@ -60,19 +81,18 @@ pub struct Passing {
     pub server: SocketAddr,
     /// The server has been asked, and the client has not seen its answer.
     pub is_half_open: bool,
+    /// The client has seen the server's answer, and neither has ended it.
+    pub is_established: bool,
     /// How many seconds ago its last packet came, if it is half open or over.
     pub age: Option<u32>,
+    /// Seconds until it is forgotten.
+    pub expires: u32,
 }
 
 impl Passing {
     /// A connection of the table. Templates of persistence are none, nor are other protocols.
     pub fn of(connection: &Connection) -> Option<Self> {
-        let protocol = match connection.protocol {
-            b"TCP" => Protocol::TCP,
-            b"UDP" => Protocol::UDP,
-            b"SCTP" => Protocol::SCTP,
-            _ => return None,
-        };
+        let protocol = Protocol::from_title(connection.protocol)?;
         let is_half_open = connection.state == b"SYN_RECV";
         let timeout = match connection.state {
             b"SYN_RECV" => Some(60_u32),
@@ -85,7 +105,9 @@ impl Passing {
             service: connection.virtual_service,
             server: connection.server,
             is_half_open,
+            is_established: connection.state == b"ESTABLISHED",
             age: timeout.map(|timeout| timeout.saturating_sub(connection.expires)),
+            expires: connection.expires,
         })
     }
 }
@@ -122,8 +144,7 @@ impl Facts {
     pub fn may_stand_by(&self) -> bool {
         const MOVE_ADDRESSES: [&str; 5] =
             ["keepalived", "pacemakerd", "corosync", "heartbeat", "ucarp"];
-        let is_backup = |daemon: &Daemon| daemon.role == DaemonRole::Backup;
-        self.daemons.iter().any(is_backup)
+        self.has_daemon(DaemonRole::Backup)
             || MOVE_ADDRESSES
                 .iter()
                 .any(|&program| self.programs.contains(program))
@@ -144,9 +165,35 @@ impl Facts {
         self.routes.get(&to).copied()
     }
 
+    /// Where packets to hosts far away go, if anywhere.
+    pub fn far_route(&self, family: Family) -> Option<Option<Route>> {
+        self.route(far(family))
+    }
+
+    pub fn has_daemon(&self, role: DaemonRole) -> bool {
+        self.daemons.iter().any(|daemon| daemon.role == role)
+    }
+
+    /// Whether it gets what a master sends to its backup, and nothing else.
+    pub fn is_mere_backup(&self) -> bool {
+        self.has_daemon(DaemonRole::Backup) && !self.has_daemon(DaemonRole::Master)
+    }
+
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|at| at.address == address)
+    }
+
     pub fn device(&self, index: u32) -> &str {
         let link = self.links.iter().find(|link| link.index == index);
         link.map_or("?", |link| &link.name)
+    }
+}
+
+/// An address that is set aside for no host, so that it is as far away as clients are.
+pub fn far(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(192, 0, 0, 8).into(),
+        Family::V6 => Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1).into(),
     }
 }
 

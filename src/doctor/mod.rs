@@ -9,4 +9,4 @@ mod report;
 pub use facts::Facts;
 pub use findings::{Check, Finding, GROUPS, Level, examine};
 pub use gather::gather;
-pub use report::{json, text};
+pub use report::{all_is_well, json, text};

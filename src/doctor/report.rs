@@ -4,28 +4,76 @@ use std::io;
 
 use serde::Serialize;
 
+use super::facts::Facts;
 use super::findings::Finding;
 use crate::render::{Json, Out};
 
+/// Of so many places where the same was seen the text shows the first.
+const SHOWN: usize = 8;
+
+/// How long lines may be that need not be one.
+const WIDTH: usize = 80;
+
 /// A paragraph for each finding.
 pub fn text(findings: &[Finding]) -> String {
-    let paragraphs = findings.iter().map(|finding| {
-        let mut lines = format!(
-            "{}: {} ({})\n",
-            finding.level.word(),
-            finding.what,
-            finding.name
+    let paragraphs: Vec<String> = findings.iter().map(paragraph).collect();
+    paragraphs.join("\n")
+}
+
+fn paragraph(finding: &Finding) -> String {
+    let Finding {
+        name, level, what, ..
+    } = finding;
+    let mut lines = format!("{}: {what} ({name})\n", level.word());
+    lines += &wrapped("  why:  ", finding.why);
+    for (place, value) in finding.evidence.iter().take(SHOWN) {
+        lines += &format!("  seen: {place}: {value}\n");
+    }
+    match finding.evidence.len().saturating_sub(SHOWN) {
+        0 => {}
+        more => lines += &format!("  seen: and {more} more\n"),
+    }
+    for command in &finding.mend {
+        lines += &format!("  mend: {command}\n");
+    }
+    lines
+}
+
+/// Lines that begin below each other, behind a label.
+fn wrapped(label: &str, text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = label.to_owned();
+    for word in text.split(' ') {
+        if line.len() > label.len() {
+            if line.len() + 1 + word.len() > WIDTH {
+                lines += &line;
+                lines.push('\n');
+                line = " ".repeat(label.len());
+            } else {
+                line.push(' ');
+            }
+        }
+        line += word;
+    }
+    lines + &line + "\n"
+}
+
+/// Says to people that nothing is wrong, and what was looked at.
+pub fn all_is_well(facts: &Facts) -> String {
+    let rules = facts.firewall.rules().count();
+    if let Some(real) = facts.real_server {
+        let address = real.vip.address;
+        return format!(
+            "nothing wrong found with this server of {address} ({rules} firewall rules)\n"
         );
-        lines += &format!("  why:  {}\n", finding.why);
-        for (place, value) in &finding.evidence {
-            lines += &format!("  seen: {place}: {value}\n");
-        }
-        for command in &finding.mend {
-            lines += &format!("  mend: {command}\n");
-        }
-        lines
-    });
-    paragraphs.collect::<Vec<_>>().join("\n")
+    }
+    let services = facts.entries().count();
+    let servers: usize = facts.entries().map(|entry| entry.servers.len()).sum();
+    let connections = facts.connections.len();
+    format!(
+        "nothing wrong found with {services} services, {servers} servers, {connections} \
+         connections and {rules} firewall rules\n"
+    )
 }
 
 /// All findings, and what could not be looked at.
@@ -71,5 +119,33 @@ impl<'a> From<&'a Finding> for Item<'a> {
                 .collect(),
             mend: &finding.mend,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn reasons_are_wrapped_and_commands_are_not() {
+        let long = "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -w 0 ".repeat(2);
+        let finding = Finding {
+            name: "name",
+            why: "\
+                Because of something that takes a whole sentence to explain, and so does not fit \
+                one line of a terminal.",
+            level: Level::Likely,
+            what: "something".to_owned(),
+            evidence: (0..10).map(|n| (n.to_string(), "1".to_owned())).collect(),
+            mend: vec![long.clone()],
+        };
+        let text = text(&[finding]);
+        assert!(text.starts_with("likely: something (name)\n  why:  Because "));
+        assert!(text.contains("\n        "), "{text}");
+        assert!(text.contains("  seen: 7: 1\n  seen: and 2 more\n"));
+        assert!(text.ends_with(&format!("  mend: {long}\n")));
+        let lines = text.lines().filter(|line| !line.contains("mend"));
+        assert!(lines.clone().all(|line| line.len() <= WIDTH), "{text}");
     }
 }

@@ -18,6 +18,9 @@ const ERROR: u16 = libc::NLMSG_ERROR as u16;
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const DUMP: u16 = libc::NLM_F_DUMP as u16;
 
+/// The metric of a route that is its MTU.
+const RTAX_MTU: u16 = 2;
+
 /// The kernel answers at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,10 @@ pub struct Link {
     pub is_multicast: bool,
     /// Whether neighbours are asked for link-layer addresses on it.
     pub has_neighbours: bool,
+    /// The longest packets that it sends.
+    pub mtu: u32,
+    /// Whether a gre tunnel takes packets with checksums only, or those without.
+    pub wants_checksums: bool,
     /// What made it, such as `dummy`, `veth` or `ipip`; nothing for hardware.
     pub kind: String,
 }
@@ -64,6 +71,8 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The device through which they leave.
     pub device: u32,
+    /// The longest packets that it takes, if they are shorter than the device's.
+    pub mtu: Option<u32>,
 }
 
 /// Another host of the same network.
@@ -213,15 +222,22 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
         is_multicast: flags & libc::IFF_MULTICAST != 0,
         is_loopback: flags & libc::IFF_LOOPBACK != 0,
         has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_LOOPBACK | libc::IFF_POINTOPOINT) == 0,
+        mtu: 0,
+        wants_checksums: false,
         kind: String::new(),
     };
     for attribute in walk(attributes) {
         match attribute? {
+            (libc::IFLA_MTU, value) => link.mtu = number(value)?,
             (libc::IFLA_IFNAME, value) => link.name = text(value),
             (libc::IFLA_LINKINFO, value) => {
                 for attribute in walk(value) {
-                    if let (libc::IFLA_INFO_KIND, value) = attribute? {
-                        link.kind = text(value);
+                    match attribute? {
+                        (libc::IFLA_INFO_KIND, value) => link.kind = text(value),
+                        (libc::IFLA_INFO_DATA, value) if link.kind.ends_with("gre") => {
+                            link.wants_checksums = wants_checksums(value)?;
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -229,6 +245,18 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
         }
     }
     Ok(Some(link))
+}
+
+/// What a gre tunnel takes.
+fn wants_checksums(data: &[u8]) -> Result<bool, Malformed> {
+    const INPUT_FLAGS: u16 = 2;
+    const CHECKSUM: u16 = 0x8000;
+    for attribute in walk(data) {
+        if let (INPUT_FLAGS, value) = attribute? {
+            return Ok(u16::from_be_bytes(exactly(value)?) & CHECKSUM != 0);
+        }
+    }
+    Ok(false)
 }
 
 fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
@@ -293,11 +321,19 @@ fn route(body: &[u8]) -> Result<Option<Route>, Malformed> {
         is_local,
         gateway: None,
         device: 0,
+        mtu: None,
     };
     for attribute in walk(attributes) {
         match (attribute?, family(header[0])) {
             ((libc::RTA_OIF, value), _) => route.device = number(value)?,
             ((libc::RTA_GATEWAY, value), Some(family)) => route.gateway = Some(ip(family, value)?),
+            ((libc::RTA_METRICS, value), _) => {
+                for attribute in walk(value) {
+                    if let (RTAX_MTU, value) = attribute? {
+                        route.mtu = Some(number(value)?);
+                    }
+                }
+            }
             _ => {}
         }
     }

@@ -25,12 +25,17 @@ const SETTING: OptionSpec = OptionSpec {
     ..OPTION
 };
 
+/// What the options that say how packets reach a server have in common.
+const WAY: OptionSpec = OptionSpec {
+    may: &[Verb::AddServer, Verb::EditServer, Verb::Doctor],
+    ..SETTING
+};
+
 /// What the options for a forwarding method have in common.
 const METHOD: OptionSpec = OptionSpec {
     slot: FORWARDING,
-    may: &[Verb::AddServer, Verb::EditServer, Verb::Doctor],
     names: Settings::FORWARDING,
-    ..SETTING
+    ..WAY
 };
 
 const LIMIT: Value = Value::Required(Form {
@@ -131,7 +136,7 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "ipip, gue or gre (ipip)",
         manual: "The kind of the tunnel: ipip, the default, gue or gre.",
-        ..SETTING
+        ..WAY
     },
     OptionSpec {
         long: "tun-port",
@@ -148,7 +153,7 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "the port of a gue tunnel",
         manual: "The UDP port of a gue tunnel, 1 to 65535. gue needs it.",
-        ..SETTING
+        ..WAY
     },
     OptionSpec {
         long: "tun-nocsum",
@@ -157,7 +162,7 @@ const OPTIONS: &[OptionSpec] = &[
         take: |line, _| checksum(line, Checksum::NONE),
         help: "no checksums",
         manual: "Sends no checksum with the header of a gue or gre tunnel. This is the default.",
-        ..SETTING
+        ..WAY
     },
     OptionSpec {
         long: "tun-csum",
@@ -166,7 +171,7 @@ const OPTIONS: &[OptionSpec] = &[
         take: |line, _| checksum(line, Checksum::PLAIN),
         help: "checksums",
         manual: "Sends a checksum with the header of a gue or gre tunnel.",
-        ..SETTING
+        ..WAY
     },
     OptionSpec {
         long: "tun-remcsum",
@@ -177,7 +182,7 @@ const OPTIONS: &[OptionSpec] = &[
         manual: "\
             Leaves the checksum of the inner packet to the end of a gue tunnel (remote \
             checksum offload).",
-        ..SETTING
+        ..WAY
     },
 ];
 

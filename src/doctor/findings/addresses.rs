@@ -1,12 +1,12 @@
 //! Whether packets reach this host, and leave it for the servers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
-use super::{Check, Found, Level, bits, setting};
-use crate::doctor::facts::{Facts, of_device, service_address};
+use super::{Check, Found, Level, bits, listed, setting};
+use crate::doctor::facts::{Facts, Passing, far, of_device, service_address};
 use crate::kernel::{Neighbour, NeighbourState};
-use crate::model::Forwarding;
+use crate::model::{Family, Forwarding, ServerId, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -45,6 +45,29 @@ pub const CHECKS: &[Check] = &[
         why: "Replies of masqueraded servers pass through the director only if it forwards packets.",
         judge: forwarding_off,
     },
+    Check {
+        name: "redirects",
+        why: "\
+            Where clients and masqueraded servers are behind the same device, the director tells \
+            the servers of the shorter way to the clients, and their answers go past it. A server \
+            forgets that after minutes, or by \"ip route flush cache\".",
+        judge: redirects,
+    },
+    Check {
+        name: "strict-filter",
+        why: "\
+            With rp_filter 1 packets of clients are dropped where they arrive through another \
+            device than the one through which they would be answered.",
+        judge: strict_filter,
+    },
+    Check {
+        name: "tunnel-mtu",
+        why: "\
+            A tunnel adds a header to each packet, of 20 bytes by IPv4 and 40 by IPv6. If full \
+            packets of clients do not fit the way to the server then, short requests are answered \
+            and uploads may stall; what leaves less than 1280 bytes to IPv6 carries nothing.",
+        judge: tunnel_mtu,
+    },
 ];
 
 fn vip_not_local(facts: &Facts) -> Vec<Found> {
@@ -57,7 +80,10 @@ fn vip_not_local(facts: &Facts) -> Vec<Found> {
         let Some(route) = facts.route(address) else {
             continue;
         };
-        if !seen.insert(address) || route.is_some_and(|route| route.is_local) {
+        let mut own = facts.addresses.iter();
+        let is_duplicate = own.any(|at| at.address == address && at.is_duplicate);
+        let is_local = route.is_some_and(|route| route.is_local);
+        if !seen.insert(address) || is_local || is_duplicate {
             continue;
         }
         // Where the address belongs to the network of a device, that device answers for it.
@@ -137,11 +163,14 @@ fn dead_neighbour(facts: &Facts) -> Vec<Found> {
         let device = facts.device(route.device);
         found.push(Found {
             level,
-            what: format!("{next}, on the way to the server {server}, does not answer on {device}"),
-            evidence: vec![(
-                format!("ip neigh show {next} dev {device}"),
-                word.to_owned(),
-            )],
+            what: format!("{next}, on the way to servers, does not answer on {device}"),
+            evidence: vec![
+                (
+                    format!("ip neigh show {next} dev {device}"),
+                    word.to_owned(),
+                ),
+                listed(id, server),
+            ],
             mend: vec![format!("ipvsadm -e {id} -r {server} --keep -w 0")],
         });
     }
@@ -158,11 +187,14 @@ fn behind_gateway(facts: &Facts) -> Vec<Found> {
             let gateway = facts.route(server.address)??.gateway?;
             Some(Found {
                 level: Level::Certain,
-                what: format!("the server {server} of {id} is behind the gateway {gateway}"),
-                evidence: vec![(
-                    format!("ip route get {}", server.address),
-                    format!("via {gateway}"),
-                )],
+                what: format!("servers of direct routing are behind the gateway {gateway}"),
+                evidence: vec![
+                    (
+                        format!("ip route get {}", server.address),
+                        format!("via {gateway}"),
+                    ),
+                    listed(id, server),
+                ],
                 mend: Vec::new(),
             })
         })
@@ -203,16 +235,169 @@ fn forwarding_off(facts: &Facts) -> Vec<Found> {
     found
 }
 
+/// The device of a masqueraded server that has a client behind it too.
+fn shared_device<'a>(facts: &'a Facts, passing: &Passing) -> Option<&'a str> {
+    let leads = |to| facts.route(to).flatten().filter(|route| !route.is_local);
+    let (client, server) = (leads(passing.client.ip())?, leads(passing.server.ip())?);
+    let is_shared = passing.server.is_ipv4() && client.device == server.device;
+    is_shared.then(|| facts.device(server.device))
+}
+
+fn redirects(facts: &Facts) -> Vec<Found> {
+    let masqueraded: HashSet<(ServiceId, ServerId)> = facts
+        .live_servers()
+        .filter(|(_, state)| state.server.forwarding == Forwarding::Masquerade)
+        .map(|(id, state)| (id, state.server.id))
+        .collect();
+    // By device, whether somebody waits for an answer.
+    let mut devices: BTreeMap<&str, bool> = BTreeMap::new();
+    for passing in &facts.connections {
+        let id = ServiceId::address(passing.protocol, passing.service);
+        if masqueraded.contains(&(id, passing.server.into())) {
+            if let Some(device) = shared_device(facts, passing) {
+                *devices.entry(device).or_default() |= passing.is_half_open;
+            }
+        }
+    }
+    let telling = devices
+        .into_iter()
+        .filter(|(device, _)| facts.larger(device, "send_redirects") == Some(1));
+    telling
+        .map(|(device, is_waited)| {
+            let names = ["all", device].map(|device| of_device(device, "send_redirects"));
+            let on = names.iter().filter(|name| facts.sysctl(name) == Some(1));
+            Found {
+                // Servers may be told not to listen.
+                level: if is_waited {
+                    Level::Likely
+                } else {
+                    Level::Hint
+                },
+                what: format!("servers are told to answer clients past the director, on {device}"),
+                evidence: names.iter().map(|name| setting(facts, name)).collect(),
+                mend: on.map(|name| format!("sysctl -w {name}=0")).collect(),
+            }
+        })
+        .collect()
+}
+
+/// The kernel does not say where packets were dropped, so services that were asked are not judged.
+fn strict_filter(facts: &Facts) -> Vec<Found> {
+    let Some(Some(back)) = facts.far_route(Family::V4) else {
+        return Vec::new();
+    };
+    if facts.filtered_packets == 0 {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let unasked = facts
+        .entries()
+        .filter(|entry| entry.service.stats.in_packets == 0);
+    let addresses = unasked.filter_map(service_address);
+    let places = addresses.filter_map(|address| {
+        let mut places = facts.addresses.iter();
+        places.find(|at| at.address == address && address.is_ipv4())
+    });
+    let strict = places.filter_map(|at| {
+        let link = facts.links.iter().find(|link| link.index == at.device)?;
+        let is_strict = facts.larger(&link.name, "rp_filter") == Some(1);
+        let is_elsewhere = link.index != back.device && !link.is_loopback && link.kind != "dummy";
+        (is_strict && is_elsewhere && seen.insert(link.index)).then_some((at.address, link))
+    });
+    strict
+        .map(|(address, link)| {
+            let own = of_device(&link.name, "rp_filter");
+            let all = of_device("all", "rp_filter");
+            Found {
+                level: Level::Likely,
+                what: format!(
+                    "rp_filter drops what comes from far away to {address} through {}",
+                    link.name
+                ),
+                evidence: vec![
+                    setting(facts, &all),
+                    setting(facts, &own),
+                    (
+                        format!("ip route get {}", far(Family::V4)),
+                        format!("through {}", facts.device(back.device)),
+                    ),
+                    (
+                        "nstat -az TcpExtIPReversePathFilter".to_owned(),
+                        facts.filtered_packets.to_string(),
+                    ),
+                ],
+                mend: vec![format!("sysctl -w {own}=2")],
+            }
+        })
+        .collect()
+}
+
+/// The longest packets that most networks carry.
+const FULL: u32 = 1500;
+
+fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
+    let mut seen = HashSet::new();
+    let tunnels = facts
+        .live_servers()
+        .filter(|(_, state)| state.server.forwarding == Forwarding::Tunnel);
+    let narrow = tunnels.filter_map(|(id, state)| {
+        let address = state.server.id.address;
+        let route = facts.route(address)??;
+        let link = facts.links.iter().find(|link| link.index == route.device)?;
+        let mtu = route.mtu.unwrap_or(link.mtu);
+        let header = if address.is_ipv4() { 20 } else { 40 };
+        let least = match id.family() {
+            Family::V4 => 68,
+            Family::V6 => 1280,
+        };
+        let level = match mtu.saturating_sub(header) {
+            inside if inside < least => Level::Certain,
+            inside if inside < FULL => Level::Hint,
+            _ => return None,
+        };
+        if route.is_local || !seen.insert((link.index, level)) {
+            return None;
+        }
+        let name = &link.name;
+        let (what, mend) = match level {
+            Level::Certain => {
+                let mend = vec![format!("ip link set dev {name} mtu {}", FULL + header)];
+                let what = format!("no packet of {id} fits the tunnel to the server {address}");
+                (what, mend)
+            }
+            // Only networks that carry longer packets can do so.
+            Level::Likely | Level::Hint => {
+                let what = format!(
+                    "full packets of clients do not fit the tunnel to the server {address}"
+                );
+                (what, Vec::new())
+            }
+        };
+        Some(Found {
+            level,
+            what,
+            evidence: vec![(
+                format!("ip route get {address}"),
+                format!("{name} mtu {mtu}"),
+            )],
+            mend,
+        })
+    });
+    narrow.collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{director, found};
+    use super::super::made_up::{director, established, found, half_open};
+    use crate::doctor::facts::far;
     use crate::kernel::{Address, Neighbour, NeighbourState, Route};
-    use crate::model::{Daemon, DaemonRole, Forwarding};
+    use crate::model::{Daemon, DaemonRole, Family, Forwarding};
 
     const AWAY: Route = Route {
         is_local: false,
         gateway: None,
         device: 2,
+        mtu: None,
     };
 
     #[test]
@@ -229,6 +414,7 @@ mod tests {
         assert_eq!(found(&moved), format!("hint {add} lo"));
         let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);
         synced.daemons.push(backup);
+        synced.connections.push(established("203.0.113.1:1"));
         assert_eq!(found(&synced), format!("hint {add} lo"));
     }
 
@@ -294,5 +480,68 @@ mod tests {
             let expected = format!("certain forwarding-off: sysctl -w {name}=1");
             assert_eq!(found(&facts), expected);
         }
+    }
+
+    #[test]
+    fn servers_are_not_told_of_a_shorter_way() {
+        let mut facts = director("rr", &[1]);
+        facts.connections = vec![established("203.0.113.1:1")];
+        facts.routes.insert([203, 0, 113, 1].into(), Some(AWAY));
+        assert_eq!(found(&facts), "");
+        let all = "net.ipv4.conf.all.send_redirects";
+        facts.sysctls.insert(all.to_owned(), "1".to_owned());
+        assert_eq!(found(&facts), format!("hint redirects: sysctl -w {all}=0"));
+        facts.connections.push(half_open("203.0.113.1:2"));
+        let expected = format!("likely redirects: sysctl -w {all}=0");
+        assert_eq!(found(&facts), expected);
+        let elsewhere = Route { device: 1, ..AWAY };
+        facts
+            .routes
+            .insert([203, 0, 113, 1].into(), Some(elsewhere));
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn strict_filters_drop_what_is_answered_through_another_device() {
+        let mut facts = director("rr", &[1]);
+        let mut outside = facts.links[1].clone();
+        (outside.index, outside.name) = (3, "eth1".to_owned());
+        facts.links.push(outside);
+        facts.addresses.push(Address {
+            address: [192, 0, 2, 1].into(),
+            bits: 24,
+            device: 2,
+            is_duplicate: false,
+        });
+        facts
+            .routes
+            .insert(far(Family::V4), Some(Route { device: 3, ..AWAY }));
+        let all = "net.ipv4.conf.all.rp_filter".to_owned();
+        facts.sysctls.insert(all, "1".to_owned());
+        facts.table.as_mut().unwrap()[0].service.stats.in_packets = 0;
+        assert_eq!(found(&facts), "");
+        facts.filtered_packets = 7;
+        let mend = "sysctl -w net.ipv4.conf.eth0.rp_filter=2";
+        assert_eq!(found(&facts), format!("likely strict-filter: {mend}"));
+        facts.table.as_mut().unwrap()[0].service.stats.in_packets = 1;
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn tunnels_need_room() {
+        let mut facts = director("rr", &[1, 1]);
+        for state in &mut facts.table.as_mut().unwrap()[0].servers {
+            state.server.forwarding = Forwarding::Tunnel;
+        }
+        assert_eq!(found(&facts), "hint tunnel-mtu");
+        facts.links[1].mtu = 1520;
+        assert_eq!(found(&facts), "");
+        let narrow = Route {
+            mtu: Some(80),
+            ..AWAY
+        };
+        facts.routes.insert([10, 0, 0, 1].into(), Some(narrow));
+        let mend = "ip link set dev eth0 mtu 1520";
+        assert_eq!(found(&facts), format!("certain tunnel-mtu: {mend}"));
     }
 }

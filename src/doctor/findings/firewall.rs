@@ -1,8 +1,8 @@
 //! What the firewall does to packets on their way to the director and back.
 
-use super::{Check, Found, Level, setting};
+use super::{Check, Found, Level, listed, setting};
 use crate::doctor::facts::Facts;
-use crate::doctor::firewall::{Culprit, Hook, Packet, State};
+use crate::doctor::firewall::{Chain, Culprit, Hook, Packet, State};
 use crate::model::{Entry, Family, Forwarding, Protocol, Server, ServiceId};
 
 pub const CHECKS: &[Check] = &[
@@ -102,10 +102,22 @@ fn dropped_on_the_way_in(facts: &Facts, of_keepalived: bool) -> Vec<Found> {
         if is_of_keepalived(&culprit) != of_keepalived {
             return None;
         }
-        let what = format!("the firewall drops packets to {}", entry.service.service.id);
-        Some(dropped(&culprit, &packet, what))
+        let what = format!("{} drops packets of clients", named(culprit.chain));
+        let mut found = dropped(&culprit, &packet, what);
+        let id = entry.service.service.id;
+        let service = (format!("ipvsadm -Ln {id}"), "gets no packets".to_owned());
+        found.evidence.push(service);
+        Some(found)
     });
     dropped.collect()
+}
+
+/// A chain as people speak of it.
+fn named(chain: &Chain) -> String {
+    format!(
+        "the chain {} of the firewall's table {}",
+        chain.name, chain.table
+    )
 }
 
 fn dropped(culprit: &Culprit, packet: &Packet, what: String) -> Found {
@@ -183,9 +195,9 @@ fn dropped_on_the_way_back(facts: &Facts, for_lack_of_tracking: bool) -> Vec<Fou
         if passes_if_tracked(facts, &answer) != for_lack_of_tracking {
             return None;
         }
-        let server = server.id;
-        let what = format!("the firewall drops what the server {server} of {id} answers");
+        let what = format!("{} drops the answers of servers", named(culprit.chain));
         let mut found = dropped(&culprit, &answer, what);
+        found.evidence.push(listed(id, server.id));
         if for_lack_of_tracking {
             found.evidence.push(setting(facts, CONNTRACK));
             found.mend = vec![format!("sysctl -w {CONNTRACK}=1")];
@@ -224,9 +236,10 @@ fn output_drops(facts: &Facts) -> Vec<Found> {
         let packet = outgoing(facts, id, server)?;
         let hooks = [Hook::Output, Hook::Postrouting];
         let culprit = facts.firewall.culprit(&hooks, &packet)?;
-        let server = server.id;
-        let what = format!("the firewall drops packets to the server {server} of {id}");
-        Some(dropped(&culprit, &packet, what))
+        let what = format!("{} drops packets to servers", named(culprit.chain));
+        let mut found = dropped(&culprit, &packet, what);
+        found.evidence.push(listed(id, server.id));
+        Some(found)
     });
     lost.collect()
 }
@@ -311,7 +324,22 @@ mod tests {
         facts.table.as_mut().unwrap()[0].servers[0]
             .server
             .forwarding = Forwarding::Tunnel;
+        facts.links[1].mtu = 9000;
         assert_eq!(found(&facts), "", "answers go past the director");
+    }
+
+    #[test]
+    fn one_culprit_is_one_finding() {
+        let rules = "-A FORWARD -p tcp -j DROP";
+        let mut facts = behind("filter", rules);
+        let firewall = std::mem::take(&mut facts.firewall);
+        facts = director("rr", &[1, 1]);
+        facts.firewall = firewall;
+        let findings = super::super::examine(&facts);
+        let [finding] = &findings[..] else {
+            panic!("one finding");
+        };
+        assert_eq!((finding.evidence.len(), finding.mend.len()), (3, 2));
     }
 
     #[test]

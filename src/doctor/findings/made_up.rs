@@ -1,9 +1,11 @@
 //! Facts for tests.
 
-use super::super::facts::Facts;
+use super::super::facts::{Facts, Passing};
 use super::examine;
 use crate::kernel::{Link, Route};
-use crate::model::{Entry, Forwarding, Server, ServerState, Service, ServiceState, Stats};
+use crate::model::{
+    Entry, Forwarding, Protocol, Server, ServerState, Service, ServiceState, Stats,
+};
 
 fn link(index: u32, name: &str) -> Link {
     Link {
@@ -14,6 +16,8 @@ fn link(index: u32, name: &str) -> Link {
         is_multicast: true,
         is_loopback: name == "lo",
         has_neighbours: name != "lo",
+        mtu: 1500,
+        wants_checksums: false,
         kind: String::new(),
     }
 }
@@ -31,6 +35,10 @@ pub fn host() -> Facts {
         ("net.ipv6.conf.all.forwarding", "1"),
         ("net.ipv4.conf.all.arp_ignore", "1"),
         ("net.ipv4.conf.all.arp_announce", "2"),
+        ("net.ipv4.vs.conn_reuse_mode", "1"),
+        ("net.ipv4.vs.expire_nodest_conn", "0"),
+        ("net.ipv4.vs.sync_threshold", "3\t50"),
+        ("net.ipv4.vs.backup_only", "0"),
     ] {
         facts.sysctls.insert(name.to_owned(), value.to_owned());
     }
@@ -47,8 +55,9 @@ pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
     let here = |is_local| {
         Some(Route {
             is_local,
-            gateway: None,
             device: 2,
+            gateway: None,
+            mtu: None,
         })
     };
     facts.routes.insert([192, 0, 2, 1].into(), here(true));
@@ -69,10 +78,38 @@ pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
     }
     let service = ServiceState {
         service,
-        stats: Stats::default(),
+        stats: Stats {
+            in_packets: 1,
+            ..Stats::default()
+        },
     };
     facts.table = Some(vec![Entry { service, servers }]);
     facts
+}
+
+/// A connection of a client to the first server that the director has asked, in vain so far.
+pub fn half_open(client: &str) -> Passing {
+    Passing {
+        protocol: Protocol::TCP,
+        client: client.parse().unwrap(),
+        service: "192.0.2.1:80".parse().unwrap(),
+        server: "10.0.0.1:80".parse().unwrap(),
+        is_half_open: true,
+        is_established: false,
+        age: Some(5),
+        expires: 55,
+    }
+}
+
+/// One that both ends use.
+pub fn established(client: &str) -> Passing {
+    Passing {
+        is_half_open: false,
+        is_established: true,
+        age: None,
+        expires: 900,
+        ..half_open(client)
+    }
 }
 
 /// What is found: a line for each finding, with the commands that mend it.

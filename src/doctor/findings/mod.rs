@@ -8,12 +8,14 @@ mod settings;
 mod table;
 mod traffic;
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::facts::{Facts, path};
+use crate::model::{ServerId, ServiceId};
 
 /// How sure it is that this keeps traffic from flowing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     Certain,
     Likely,
@@ -39,7 +41,9 @@ pub struct Check {
     judge: fn(&Facts) -> Vec<Found>,
 }
 
-/// What one check found in one place.
+/// What one check found in one place. What is equally sure and said in the same words is one
+/// finding, whose evidence is that of all places.
+#[derive(Clone)]
 struct Found {
     level: Level,
     what: String,
@@ -83,7 +87,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         .iter()
         .flat_map(|(_, checks)| *checks)
         .flat_map(|check| {
-            let found = (check.judge)(facts).into_iter();
+            let found = grouped((check.judge)(facts)).into_iter();
             found.map(|found| Finding {
                 name: check.name,
                 why: check.why,
@@ -102,9 +106,36 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+fn grouped(found: Vec<Found>) -> Vec<Found> {
+    let mut groups: Vec<Found> = Vec::new();
+    let mut places: HashMap<(Level, String), usize> = HashMap::new();
+    for one in found {
+        let next = groups.len();
+        let place = *places.entry((one.level, one.what.clone())).or_insert(next);
+        match groups.get_mut(place) {
+            Some(group) => {
+                group.evidence.extend(one.evidence);
+                group.mend.extend(one.mend);
+            }
+            None => groups.push(one),
+        }
+    }
+    for group in &mut groups {
+        let (mut seen, mut done) = (HashSet::new(), HashSet::new());
+        group.evidence.retain(|item| seen.insert(item.clone()));
+        group.mend.retain(|command| done.insert(command.clone()));
+    }
+    groups
+}
+
 /// The length of a network that is one address.
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The evidence that a service has a server.
+fn listed(id: ServiceId, server: ServerId) -> (String, String) {
+    (format!("ipvsadm -Ln {id}"), server.to_string())
 }
 
 /// The evidence of one setting.

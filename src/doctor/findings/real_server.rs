@@ -1,9 +1,9 @@
 //! What keeps a real server from answering.
 
 use super::{Check, Found, Level, bits, setting};
-use crate::doctor::facts::{Facts, RealServer, of_device};
+use crate::doctor::facts::{Facts, RealServer, far, of_device};
 use crate::kernel::{Address, Link};
-use crate::model::Forwarding;
+use crate::model::{Checksum, Family, Forwarding, Tunnel, TunnelKind};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -33,6 +33,20 @@ pub const CHECKS: &[Check] = &[
         judge: no_tunnel,
     },
     Check {
+        name: "no-gue",
+        why: "\
+            Packets in a gue tunnel come to a UDP port, and go no further if nothing takes them \
+            out of their tunnel there.",
+        judge: no_gue,
+    },
+    Check {
+        name: "gre-checksum",
+        why: "\
+            A gre device takes either packets with checksums or those without, and the director \
+            sends the others.",
+        judge: gre_checksum,
+    },
+    Check {
         name: "nobody-listens",
         why: "No program listens at the virtual address or at all addresses, so clients are refused.",
         judge: nobody_listens,
@@ -51,6 +65,13 @@ pub const CHECKS: &[Check] = &[
             clients through it; with 2 too if the device has no address. The larger value of all \
             and of the device counts.",
         judge: rp_filter,
+    },
+    Check {
+        name: "no-way-back",
+        why: "\
+            A server answers clients wherever they are: a masqueraded one through the director, \
+            which must be its default route, any other one past the director.",
+        judge: no_way_back,
     },
 ];
 
@@ -159,6 +180,64 @@ fn no_tunnel(facts: &Facts) -> Vec<Found> {
     }]
 }
 
+/// The tunnel of this kind that packets come through.
+fn tunnel(facts: &Facts, kind: TunnelKind) -> Option<Tunnel> {
+    let is_tunnelled = |real: &RealServer| real.forwarding == Forwarding::Tunnel;
+    let tunnel = facts.real_server.filter(is_tunnelled)?.tunnel;
+    (tunnel.kind == kind).then_some(tunnel)
+}
+
+fn no_gue(facts: &Facts) -> Vec<Found> {
+    let Some(port) = tunnel(facts, TunnelKind::Gue).map(|tunnel| tunnel.port) else {
+        return Vec::new();
+    };
+    if facts.listening.iter().any(|(_, at)| *at == port) {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Certain,
+        what: format!("nothing takes packets out of their tunnel at port {port}"),
+        evidence: vec![("ip fou show".to_owned(), format!("no port {port}"))],
+        mend: vec![
+            "modprobe fou".to_owned(),
+            format!("ip fou add port {port} gue"),
+        ],
+    }]
+}
+
+fn gre_checksum(facts: &Facts) -> Vec<Found> {
+    let Some(tunnel) = tunnel(facts, TunnelKind::Gre) else {
+        return Vec::new();
+    };
+    let is_sent = tunnel.checksum != Checksum::NONE;
+    let mut ends = facts
+        .links
+        .iter()
+        .filter(|link| link.is_up && link.kind.ends_with("gre"));
+    let takes_it = |link: &Link| link.wants_checksums == is_sent;
+    if ends.clone().any(takes_it) {
+        return Vec::new();
+    }
+    let (word, state) = if is_sent {
+        ("icsum", "takes only packets without checksums")
+    } else {
+        ("noicsum", "takes only packets with checksums")
+    };
+    let refusing = ends.next().map(|link| Found {
+        level: Level::Certain,
+        what: format!("the tunnel device {} {state}", link.name),
+        evidence: vec![(
+            format!("ip -d link show {}", link.name),
+            format!("not {word}"),
+        )],
+        mend: vec![format!(
+            "ip link set {} type {} {word}",
+            link.name, link.kind
+        )],
+    });
+    refusing.into_iter().collect()
+}
+
 fn nobody_listens(facts: &Facts) -> Vec<Found> {
     let Some(real) = with_vip(facts) else {
         return Vec::new();
@@ -249,12 +328,37 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
     })
 }
 
+fn no_way_back(facts: &Facts) -> Vec<Found> {
+    let Some(real) = facts.real_server else {
+        return Vec::new();
+    };
+    let family = Family::of(real.vip.address);
+    if facts.far_route(family) != Some(None) {
+        return Vec::new();
+    }
+    let is_masqueraded = real.forwarding == Forwarding::Masquerade;
+    vec![Found {
+        level: if is_masqueraded {
+            Level::Likely
+        } else {
+            // All clients may be in networks of this host.
+            Level::Hint
+        },
+        what: "no route leads to clients that are far away".to_owned(),
+        evidence: vec![(
+            format!("ip route get {}", far(family)),
+            "unreachable".to_owned(),
+        )],
+        mend: Vec::new(),
+    }]
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{found, host};
-    use crate::doctor::facts::{Facts, RealServer};
+    use crate::doctor::facts::{Facts, RealServer, far};
     use crate::kernel::{Address, Route};
-    use crate::model::{Forwarding, Host};
+    use crate::model::{Checksum, Family, Forwarding, Host, Tunnel, TunnelKind};
 
     fn server(forwarding: Forwarding) -> Facts {
         let mut facts = host();
@@ -263,11 +367,16 @@ mod tests {
             address,
             port: Some(80),
         };
-        facts.real_server = Some(RealServer { vip, forwarding });
+        facts.real_server = Some(RealServer {
+            vip,
+            forwarding,
+            tunnel: Tunnel::IPIP,
+        });
         let here = Route {
             is_local: true,
             gateway: None,
             device: 1,
+            mtu: None,
         };
         facts.routes.insert(address, Some(here));
         facts.listening.insert(([0; 4].into(), 80));
@@ -376,5 +485,48 @@ mod tests {
         assert_eq!(found(&facts), "");
         let expected = format!("certain rp-filter: {own}=2");
         assert_eq!(set(&mut facts, "tunl0", "0"), expected);
+    }
+
+    #[test]
+    fn answers_need_a_way_back() {
+        for (forwarding, expected) in [
+            (Forwarding::Masquerade, "likely no-way-back"),
+            (Forwarding::DirectRouting, "hint no-way-back"),
+        ] {
+            let mut facts = server(forwarding);
+            facts.routes.insert(far(Family::V4), None);
+            assert_eq!(found(&facts), expected);
+        }
+    }
+
+    #[test]
+    fn ends_of_tunnels_are_as_the_director_says() {
+        let mut facts = server(Forwarding::Tunnel);
+        let mut end = facts.links[1].clone();
+        (end.index, end.kind, end.name) = (3, "gre".into(), "end".into());
+        end.has_neighbours = false;
+        facts.links.push(end);
+        let tunnel = |kind, port, checksum| Tunnel {
+            kind,
+            port,
+            checksum,
+        };
+        let real = facts.real_server.as_mut().unwrap();
+        real.tunnel = tunnel(TunnelKind::Gre, 0, Checksum::PLAIN);
+        let expected = "certain gre-checksum: ip link set end type gre icsum";
+        assert_eq!(found(&facts), expected);
+        facts.links[2].wants_checksums = true;
+        assert_eq!(found(&facts), "");
+        let real = facts.real_server.as_mut().unwrap();
+        real.tunnel.checksum = Checksum::NONE;
+        let expected = "certain gre-checksum: ip link set end type gre noicsum";
+        assert_eq!(found(&facts), expected);
+
+        let real = facts.real_server.as_mut().unwrap();
+        real.tunnel = tunnel(TunnelKind::Gue, 6080, Checksum::NONE);
+        let expected = "certain no-gue: modprobe fou: ip fou add port 6080 gue";
+        assert_eq!(found(&facts), expected);
+        facts.listening.insert(([0; 4].into(), 6080));
+        assert_eq!(found(&facts), "");
     }
 }

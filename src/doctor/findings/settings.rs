@@ -2,7 +2,7 @@
 
 use super::{Check, Found, Level, setting};
 use crate::doctor::facts::Facts;
-use crate::model::Daemon;
+use crate::model::{Daemon, DaemonRole, Forwarding, ServerState};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -30,6 +30,43 @@ pub const CHECKS: &[Check] = &[
         name: "frozen-rates",
         why: "While net.ipv4.vs.run_estimation is 0, counters and rates stand still.",
         judge: frozen_rates,
+    },
+    Check {
+        name: "port-reuse",
+        why: "\
+            While net.ipv4.vs.conn_reuse_mode is 0, a client that uses a port again comes to the \
+            server that it had, whatever its weight. While it is not, kernels before 5.9 let such \
+            a client wait for a second if net.ipv4.vs.conntrack is 1.",
+        judge: port_reuse,
+    },
+    Check {
+        name: "balanced-twice",
+        why: "\
+            A backup that is a server of the services too balances again what the master sends \
+            it, and sends some of it back, unless net.ipv4.vs.backup_only is 1.",
+        judge: balanced_twice,
+    },
+    Check {
+        name: "sync-threshold",
+        why: "\
+            The master tells of a connection when it has had as many packets as the first number \
+            says, so short connections are lost when the backup takes over.",
+        judge: sync_threshold,
+    },
+    Check {
+        name: "sync-late",
+        why: "\
+            The master does not send what it knows to a backup that starts later: it tells of a \
+            connection as packets pass, and of idle ones not at all.",
+        judge: sync_late,
+    },
+    Check {
+        name: "small-table",
+        why: "\
+            With many connections in each bucket of their table every packet takes longer. Before \
+            Linux 7.2 the size is a parameter of the module ip_vs, conn_tab_bits, which counts \
+            when the module is loaded.",
+        judge: small_table,
     },
 ];
 
@@ -116,10 +153,154 @@ fn frozen_rates(facts: &Facts) -> Vec<Found> {
     }]
 }
 
+/// Whether the kernel is older than Linux 5.9, unless it has repairs of later ones.
+fn is_before_5_9(facts: &Facts) -> bool {
+    let release = facts.sysctls.get("kernel.osrelease");
+    let numbers = release.and_then(|release| {
+        let mut words = release.split(['.', '-']);
+        let mut number = || words.next()?.parse::<u32>().ok();
+        Some((number()?, number()?))
+    });
+    numbers.is_some_and(|version| version < (5, 9))
+}
+
+fn port_reuse(facts: &Facts) -> Vec<Found> {
+    const MODE: &str = "net.ipv4.vs.conn_reuse_mode";
+    const TRACK: &str = "net.ipv4.vs.conntrack";
+    match facts.sysctl(MODE) {
+        Some(0) => {
+            let mut entries = facts.entries();
+            let drained = entries.find_map(|entry| {
+                let mut servers = entry.servers.iter();
+                let is_left = |state: &&ServerState| {
+                    state.server.weight == 0 && (state.active > 0 || state.inactive > 0)
+                };
+                Some((entry.service.service.id, servers.find(is_left)?))
+            });
+            let found = drained.map(|(id, state)| {
+                let server = state.server.id;
+                Found {
+                    level: Level::Likely,
+                    what: format!("clients of {id} still come to the server {server} of weight 0"),
+                    evidence: vec![
+                        (
+                            format!("ipvsadm -Ln {id} -r {server}"),
+                            format!("{} active, {} inactive", state.active, state.inactive),
+                        ),
+                        setting(facts, MODE),
+                    ],
+                    mend: vec![format!("sysctl -w {MODE}=1")],
+                }
+            });
+            found.into_iter().collect()
+        }
+        Some(_) if facts.sysctl(TRACK) == Some(1) && is_before_5_9(facts) => vec![Found {
+            level: Level::Hint,
+            what: "clients that use a port again may wait for a second".to_owned(),
+            evidence: ["kernel.osrelease", MODE, TRACK]
+                .map(|name| setting(facts, name))
+                .into(),
+            mend: vec![format!("sysctl -w {MODE}=0")],
+        }],
+        Some(_) | None => Vec::new(),
+    }
+}
+
+fn balanced_twice(facts: &Facts) -> Vec<Found> {
+    const ONLY: &str = "net.ipv4.vs.backup_only";
+    if !facts.is_mere_backup() || facts.sysctl(ONLY) != Some(0) {
+        return Vec::new();
+    }
+    let is_own = |state: &ServerState| {
+        let route = facts.route(state.server.id.address).flatten();
+        route.is_some_and(|route| route.is_local)
+    };
+    let twice = facts.entries().filter(|entry| {
+        let servers = entry.servers.iter();
+        let mut live = servers.filter(|state| state.server.weight > 0);
+        // What is sent by NAT is not for the service any more when it comes here.
+        let is_sent_on = |state: &ServerState| {
+            !is_own(state) && state.server.forwarding != Forwarding::Masquerade
+        };
+        live.clone().any(is_own) && live.any(is_sent_on)
+    });
+    let own = twice.map(|entry| {
+        let id = entry.service.service.id;
+        Found {
+            level: Level::Likely,
+            what: format!("this backup balances again what the master sends it of {id}"),
+            evidence: vec![
+                (
+                    "ipvsadm -L --daemon".to_owned(),
+                    "only a backup runs".to_owned(),
+                ),
+                setting(facts, ONLY),
+            ],
+            mend: vec![format!("sysctl -w {ONLY}=1")],
+        }
+    });
+    own.take(1).collect()
+}
+
+fn sync_threshold(facts: &Facts) -> Vec<Found> {
+    const THRESHOLD: &str = "net.ipv4.vs.sync_threshold";
+    /// What the kernel begins with: a request and its acknowledgements.
+    const USUAL: u32 = 3;
+    let text = facts.sysctls.get(THRESHOLD);
+    let first = text.and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
+    if !facts.has_daemon(DaemonRole::Master) || first.is_none_or(|first| first <= USUAL) {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Hint,
+        what: "the backup does not learn of short connections".to_owned(),
+        evidence: vec![setting(facts, THRESHOLD)],
+        mend: vec![format!("sysctl -w \"{THRESHOLD}={USUAL} 50\"")],
+    }]
+}
+
+fn sync_late(facts: &Facts) -> Vec<Found> {
+    let is_empty = facts.connections.is_empty() && facts.live_servers().next().is_some();
+    if !facts.is_mere_backup() || !is_empty {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Hint,
+        what: "this backup knows no connections".to_owned(),
+        evidence: vec![("ipvsadm -Lnc".to_owned(), "nothing".to_owned())],
+        mend: Vec::new(),
+    }]
+}
+
+fn small_table(facts: &Facts) -> Vec<Found> {
+    /// So many in a bucket take long to search.
+    const MOST: u64 = 8;
+    let Some(size) = facts.table_size else {
+        return Vec::new();
+    };
+    let servers = facts
+        .table
+        .iter()
+        .flatten()
+        .flat_map(|entry| &entry.servers);
+    let connections = servers.map(|state| u64::from(state.active) + u64::from(state.inactive));
+    let connections: u64 = connections.sum();
+    let grows = facts.sysctls.contains_key("net.ipv4.vs.conn_lfactor");
+    if grows || connections < MOST * u64::from(size) {
+        return Vec::new();
+    }
+    vec![Found {
+        level: Level::Hint,
+        what: format!("{connections} connections share {size} buckets"),
+        evidence: vec![("ipvsadm -Ln".to_owned(), format!("size={size}"))],
+        mend: Vec::new(),
+    }]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{director, found};
-    use crate::model::{Daemon, DaemonRole};
+    use super::super::made_up::{director, established, found};
+    use crate::model::{Daemon, DaemonRole, Forwarding};
 
     #[test]
     fn daemons_need_their_interface() {
@@ -175,5 +356,87 @@ mod tests {
             found(&facts),
             format!("hint kept-clients: sysctl -w {name}=1")
         );
+    }
+
+    #[test]
+    fn reused_ports_come_to_the_same_server() {
+        let mut facts = director("rr", &[1, 0]);
+        facts.table.as_mut().unwrap()[0].servers[1].inactive = 1;
+        assert_eq!(found(&facts), "");
+        let mode = "net.ipv4.vs.conn_reuse_mode";
+        facts.sysctls.insert(mode.to_owned(), "0".to_owned());
+        assert_eq!(
+            found(&facts),
+            format!("likely port-reuse: sysctl -w {mode}=1")
+        );
+
+        let mut facts = director("rr", &[1]);
+        for (name, value) in [
+            ("net.ipv4.vs.conntrack", "1"),
+            ("kernel.osrelease", "4.18.0-553.el8.x86_64"),
+        ] {
+            facts.sysctls.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(
+            found(&facts),
+            format!("hint port-reuse: sysctl -w {mode}=0")
+        );
+        let release = "kernel.osrelease".to_owned();
+        facts.sysctls.insert(release, "5.10.0-30-amd64".to_owned());
+        assert_eq!(found(&facts), "");
+    }
+
+    fn daemon(role: DaemonRole) -> Daemon {
+        Daemon::new(role, "eth0".parse().unwrap(), 1)
+    }
+
+    #[test]
+    fn a_backup_that_is_a_server_balances_again() {
+        let mut facts = director("rr", &[1, 1]);
+        for state in &mut facts.table.as_mut().unwrap()[0].servers {
+            state.server.forwarding = Forwarding::DirectRouting;
+        }
+        facts.daemons = vec![daemon(DaemonRole::Backup)];
+        facts.connections = vec![established("203.0.113.1:1")];
+        assert_eq!(found(&facts), "");
+        let here = facts.routes[&[192, 0, 2, 1].into()];
+        facts.routes.insert([10, 0, 0, 2].into(), here);
+        let mend = "sysctl -w net.ipv4.vs.backup_only=1";
+        assert_eq!(found(&facts), format!("likely balanced-twice: {mend}"));
+        facts.daemons.push(daemon(DaemonRole::Master));
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn a_master_tells_of_short_connections() {
+        let mut facts = director("rr", &[1]);
+        facts.daemons = vec![daemon(DaemonRole::Master)];
+        assert_eq!(found(&facts), "");
+        let name = "net.ipv4.vs.sync_threshold";
+        facts.sysctls.insert(name.to_owned(), "20\t50".to_owned());
+        let mend = format!("sysctl -w \"{name}=3 50\"");
+        assert_eq!(found(&facts), format!("hint sync-threshold: {mend}"));
+        facts.daemons.clear();
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn a_backup_that_knows_nothing_came_late() {
+        let mut facts = director("rr", &[1]);
+        facts.daemons = vec![daemon(DaemonRole::Backup)];
+        assert_eq!(found(&facts), "hint sync-late");
+        facts.connections = vec![established("203.0.113.1:1")];
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn a_table_has_room() {
+        let mut facts = director("rr", &[1]);
+        facts.table_size = Some(4096);
+        facts.table.as_mut().unwrap()[0].servers[0].inactive = 8 * 4096;
+        assert_eq!(found(&facts), "hint small-table");
+        let name = "net.ipv4.vs.conn_lfactor".to_owned();
+        facts.sysctls.insert(name, "-4".to_owned());
+        assert_eq!(found(&facts), "", "it grows");
     }
 }

@@ -1,9 +1,11 @@
 //! What is wrong with the table itself.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Check, Found, Level};
-use crate::doctor::facts::Facts;
+use crate::doctor::facts::{Facts, Named};
 use crate::model::terms::names_of_flags;
-use crate::model::{Entry, Flags, ServerState, Service, ServiceId};
+use crate::model::{Entry, Family, Flags, Mask, ServerId, ServerState, Service, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -50,11 +52,32 @@ pub const CHECKS: &[Check] = &[
         judge: shadowed,
     },
     Check {
+        name: "one-server",
+        why: "\
+            Persistence sends all clients that look alike to the same server: those of one \
+            network, as the mask has it, and all who come through one translating router.",
+        judge: one_server,
+    },
+    Check {
+        name: "no-packets",
+        why: "\
+            The counters of the service stand at 0, so IPVS has seen nothing of it: packets are \
+            lost on their way to this host, or are for another address, port or protocol.",
+        judge: no_packets,
+    },
+    Check {
         name: "no-live-server",
         why: "\
             A service whose servers all have weight 0, or that has none, refuses new connections. \
             A drain, keepalived's inhibit_on_failure and Kubernetes do this on purpose.",
         judge: no_live_server,
+    },
+    Check {
+        name: "names-moved",
+        why: "\
+            Names in a file are looked up when it is restored. What they stand for now is not in \
+            the table, so the table keeps the addresses of that time.",
+        judge: names_moved,
     },
 ];
 
@@ -129,9 +152,13 @@ fn no_scheduler(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
+fn connections(state: &ServerState) -> u32 {
+    state.active.saturating_add(state.inactive)
+}
+
 /// How many connections a server may have, if it has as many.
 fn limit(state: &ServerState) -> Option<u32> {
-    let connections = state.active.saturating_add(state.inactive);
+    let connections = connections(state);
     let limit = state.server.upper_threshold;
     (limit > 0 && connections >= limit).then_some(limit)
 }
@@ -249,6 +276,102 @@ fn all_ports(id: ServiceId) -> Option<ServiceId> {
     }
 }
 
+fn names_moved(facts: &Facts) -> Vec<Found> {
+    let Some(table) = &facts.table else {
+        return Vec::new();
+    };
+    let known: HashMap<ServiceId, HashSet<ServerId>> = table
+        .iter()
+        .map(|entry| {
+            let servers = entry.servers.iter().map(|state| state.server.id);
+            (entry.service.service.id, servers.collect())
+        })
+        .collect();
+    let is_known = |named: &Named| match (known.get(&named.service), named.server) {
+        (Some(servers), Some(server)) => servers.contains(&server),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    let moved = facts.named.iter().filter(|named| !is_known(named));
+    moved
+        .map(|named| {
+            let Named { file, line, .. } = named;
+            let server = named.server.map(|server| format!(" -r {server}"));
+            let server = server.unwrap_or_default();
+            Found {
+                level: Level::Likely,
+                what: format!("names in {file} stand for something that the table does not have"),
+                evidence: vec![(
+                    format!("line {line} of {file}"),
+                    format!("{}{server}", named.service),
+                )],
+                mend: vec![format!("ipvsadm --apply --keep {file}")],
+            }
+        })
+        .collect()
+}
+
+/// So many connections would not all be at one server by chance.
+const MANY: u32 = 50;
+
+fn one_server(facts: &Facts) -> Vec<Found> {
+    let persistent = facts
+        .entries()
+        .filter(|entry| entry.service.service.persistence.is_some() && live(entry) > 1);
+    let leaning = persistent.filter_map(|entry| {
+        let servers = entry.servers.iter();
+        let mut busy = servers.filter(|state| connections(state) > 0);
+        let (only, None) = (busy.next()?, busy.next()) else {
+            return None;
+        };
+        (connections(only) >= MANY).then_some((entry, only))
+    });
+    leaning
+        .map(|(entry, only)| {
+            let service = &entry.service.service;
+            let (id, server) = (service.id, only.server.id);
+            let whole = match id.family() {
+                Family::V4 => "255.255.255.255",
+                Family::V6 => "128",
+            };
+            Found {
+                level: Level::Hint,
+                what: format!("persistence sends all clients of {id} to {server}"),
+                evidence: vec![(
+                    format!("ipvsadm -Ln {id}"),
+                    format!("{} connections, all at {server}", connections(only)),
+                )],
+                mend: if service.mask == Mask::whole(id.family()) {
+                    Vec::new()
+                } else {
+                    vec![format!("ipvsadm -E {id} --keep -M {whole}")]
+                },
+            }
+        })
+        .collect()
+}
+
+/// Of many services some are rarely asked, so only one that is asked about is judged.
+fn no_packets(facts: &Facts) -> Vec<Found> {
+    if facts.service.is_none() || facts.is_brief {
+        return Vec::new();
+    }
+    let silent = facts
+        .entries()
+        .filter(|entry| entry.service.stats.in_packets == 0 && live(entry) > 0);
+    silent
+        .map(|entry| {
+            let id = entry.service.service.id;
+            Found {
+                level: Level::Hint,
+                what: format!("no packet for {id} has arrived"),
+                evidence: vec![(format!("ipvsadm -Ln {id} --stats"), "0 packets".to_owned())],
+                mend: Vec::new(),
+            }
+        })
+        .collect()
+}
+
 fn no_live_server(facts: &Facts) -> Vec<Found> {
     let idle = facts.entries().filter(|entry| live(entry) == 0);
     idle.map(|entry| {
@@ -259,7 +382,7 @@ fn no_live_server(facts: &Facts) -> Vec<Found> {
         };
         Found {
             level: Level::Hint,
-            what: format!("{id} has no server that takes connections"),
+            what: "services have no server that takes connections".to_owned(),
             evidence: vec![(format!("ipvsadm -Ln {id}"), servers)],
             mend: Vec::new(),
         }
@@ -270,6 +393,8 @@ fn no_live_server(facts: &Facts) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{director, found};
+    use crate::doctor::facts::Named;
+    use crate::model::{Mask, ServerId};
 
     #[test]
     fn a_table_is_needed() {
@@ -346,5 +471,52 @@ mod tests {
             .routes
             .insert([192, 0, 2, 2].into(), facts.routes[&[192, 0, 2, 1].into()]);
         assert_eq!(found(&facts), "hint no-live-server");
+    }
+
+    #[test]
+    fn persistence_may_send_everybody_to_one_server() {
+        let mut facts = director("rr", &[1, 1]);
+        let entry = &mut facts.table.as_mut().unwrap()[0];
+        entry.servers[0].inactive = 50;
+        assert_eq!(found(&facts), "");
+        let entry = &mut facts.table.as_mut().unwrap()[0];
+        entry.service.service.persistence = Some(300);
+        assert_eq!(found(&facts), "hint one-server");
+        let entry = &mut facts.table.as_mut().unwrap()[0];
+        entry.service.service.mask = Mask::V4([255, 255, 0, 0].into());
+        let mend = "ipvsadm -E -t 192.0.2.1:80 --keep -M 255.255.255.255";
+        assert_eq!(found(&facts), format!("hint one-server: {mend}"));
+        let entry = &mut facts.table.as_mut().unwrap()[0];
+        entry.servers[1].active = 1;
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn a_service_that_is_asked_about_has_been_asked() {
+        let mut facts = director("rr", &[1]);
+        facts.service = Some("-t 192.0.2.1:80".parse().unwrap());
+        facts.table.as_mut().unwrap()[0].service.stats.in_packets = 0;
+        assert_eq!(found(&facts), "hint no-packets");
+        facts.service = None;
+        assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn names_stand_for_what_the_table_has() {
+        let mut facts = director("rr", &[1]);
+        let named = |line, server: Option<[u8; 4]>| Named {
+            file: "rules".to_owned(),
+            line,
+            service: "-t 192.0.2.1:80".parse().unwrap(),
+            server: server.map(|address| ServerId::from((address, 80))),
+        };
+        facts.named = vec![named(1, None), named(2, Some([10, 0, 0, 1]))];
+        assert_eq!(found(&facts), "");
+        facts.named.push(named(3, Some([10, 0, 0, 2])));
+        let mend = "ipvsadm --apply --keep rules";
+        assert_eq!(found(&facts), format!("likely names-moved: {mend}"));
+        facts.named.remove(2);
+        facts.named[0].service = "-t 192.0.2.2:80".parse().unwrap();
+        assert_eq!(found(&facts), format!("likely names-moved: {mend}"));
     }
 }

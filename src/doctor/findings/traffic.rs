@@ -1,10 +1,11 @@
 //! What the connections show.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 
-use super::{Check, Found, Level};
+use super::{Check, Found, Level, setting};
 use crate::doctor::facts::{Facts, Passing, is_in_network};
-use crate::model::{Forwarding, ServerId, ServerState, ServiceId};
+use crate::model::{DaemonRole, Forwarding, Protocol, ServerId, ServerState, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -22,12 +23,43 @@ pub const CHECKS: &[Check] = &[
         judge: calls_itself,
     },
     Check {
+        name: "unseen-on-bridge",
+        why: "\
+            A masqueraded server answers a client on the same bridge without the director, unless \
+            the director hands the packets of its bridges to the firewall, and so to IPVS.",
+        judge: unseen_on_bridge,
+    },
+    Check {
+        name: "from-director",
+        why: "\
+            By direct routing and in tunnels the director cannot be a client of its own service: \
+            it asks from the virtual address, and no server takes packets from an address of its \
+            own. Ask from another host.",
+        judge: from_director,
+    },
+    Check {
         name: HALF_OPEN,
         why: "\
             Clients reach the director, but no answer of the server reaches them: it does not \
             answer, or the way back is broken. A masqueraded server needs a route back through \
             the director, any other one the virtual address. Look at the server, too.",
         judge: half_open,
+    },
+    Check {
+        name: "gone-server",
+        why: "\
+            What arrives for a connection to a server that was deleted is dropped, and a client \
+            that goes on sending keeps the connection from being forgotten, unless \
+            net.ipv4.vs.expire_nodest_conn is 1.",
+        judge: gone_server,
+    },
+    Check {
+        name: "idle-connections",
+        why: "\
+            The director forgets connections that are idle for longer than its timeout, and what \
+            comes afterwards is refused. The first sign of life of an idle client may come after \
+            two hours: so long hosts wait before they send a keepalive.",
+        judge: idle_connections,
     },
 ];
 
@@ -112,9 +144,27 @@ fn is_neighbour(facts: &Facts, passing: &Passing) -> bool {
         && networks.any(|network| is_in_network(network, client) && is_in_network(network, server))
 }
 
+/// Whether a server answers a client of its own network past the director.
+fn is_answered_beside(facts: &Facts, passing: &Passing, state: &ServerState) -> bool {
+    is_masqueraded(state) && is_neighbour(facts, passing)
+}
+
+/// The setting without which bridges do not ask the firewall, if the server is on a bridge.
+fn unset_for_bridge(facts: &Facts, server: IpAddr) -> Option<&'static str> {
+    let route = facts.route(server)??;
+    let mut links = facts.links.iter();
+    let link = links.find(|link| link.index == route.device)?;
+    let name = match server {
+        IpAddr::V4(_) => "net.bridge.bridge-nf-call-iptables",
+        IpAddr::V6(_) => "net.bridge.bridge-nf-call-ip6tables",
+    };
+    (link.kind == "bridge" && facts.sysctl(name) != Some(1)).then_some(name)
+}
+
 fn same_network(facts: &Facts) -> Vec<Found> {
     let is_meant = |passing: &Passing, state: &ServerState| {
-        is_masqueraded(state) && is_neighbour(facts, passing)
+        is_answered_beside(facts, passing, state)
+            && unset_for_bridge(facts, passing.server.ip()).is_none()
     };
     judge_half_open(facts, is_meant, |(id, state), clients| Found {
         level: Level::Likely,
@@ -124,6 +174,28 @@ fn same_network(facts: &Facts) -> Vec<Found> {
         ),
         evidence: evidence(clients),
         mend: Vec::new(),
+    })
+}
+
+fn unseen_on_bridge(facts: &Facts) -> Vec<Found> {
+    let is_meant = |passing: &Passing, state: &ServerState| {
+        is_answered_beside(facts, passing, state)
+            && unset_for_bridge(facts, passing.server.ip()).is_some()
+    };
+    judge_half_open(facts, is_meant, |(id, state), clients| {
+        let server = state.server.id;
+        let name = unset_for_bridge(facts, server.address).unwrap_or_default();
+        let mut evidence = evidence(clients);
+        evidence.push(setting(facts, name));
+        Found {
+            level: Level::Likely,
+            what: format!("clients on the bridge of the server {server} of {id} get no answer"),
+            evidence,
+            mend: vec![
+                "modprobe br_netfilter".to_owned(),
+                format!("sysctl -w {name}=1"),
+            ],
+        }
     })
 }
 
@@ -139,11 +211,30 @@ fn calls_itself(facts: &Facts) -> Vec<Found> {
     })
 }
 
+fn is_from_director(facts: &Facts, passing: &Passing, state: &ServerState) -> bool {
+    !is_masqueraded(state) && facts.has_address(passing.client.ip())
+}
+
+fn from_director(facts: &Facts) -> Vec<Found> {
+    let is_meant = |passing: &Passing, state: &ServerState| is_from_director(facts, passing, state);
+    judge_half_open(facts, is_meant, |(id, state), calls| Found {
+        level: Level::Likely,
+        what: format!(
+            "the server {} of {id} does not answer the director",
+            state.server.id
+        ),
+        evidence: evidence(calls),
+        mend: Vec::new(),
+    })
+}
+
 fn half_open(facts: &Facts) -> Vec<Found> {
     let is_meant = |passing: &Passing, state: &ServerState| {
-        let is_explained =
-            is_neighbour(facts, passing) || passing.client.ip() == passing.server.ip();
-        !(is_masqueraded(state) && is_explained)
+        let is_own = is_masqueraded(state) && passing.client.ip() == passing.server.ip();
+        let is_explained = is_own
+            || is_answered_beside(facts, passing, state)
+            || is_from_director(facts, passing, state);
+        !is_explained
     };
     judge_half_open(facts, is_meant, |(id, state), clients| Found {
         level: Level::Likely,
@@ -153,12 +244,83 @@ fn half_open(facts: &Facts) -> Vec<Found> {
     })
 }
 
+/// Connections that go on, to a server that their service has no more.
+fn gone_server(facts: &Facts) -> Vec<Found> {
+    const EXPIRE: &str = "net.ipv4.vs.expire_nodest_conn";
+    // What a backup was told of goes through the master.
+    if facts.sysctl(EXPIRE) != Some(0) || facts.is_mere_backup() {
+        return Vec::new();
+    }
+    let servers: HashMap<ServiceId, HashSet<ServerId>> = facts
+        .entries()
+        .map(|entry| {
+            let servers = entry.servers.iter().map(|state| state.server.id);
+            (entry.service.service.id, servers.collect())
+        })
+        .collect();
+    let lost = by_server(facts).filter_map(|mut group| {
+        let (id, server) = key(group.first()?);
+        group.retain(|passing| !passing.is_half_open && passing.age.is_none());
+        let is_lost = !group.is_empty() && !servers.get(&id)?.contains(&server);
+        is_lost.then_some((id, server, group))
+    });
+    lost.map(|(id, server, group)| Found {
+        level: Level::Likely,
+        what: format!("connections of {id} lead to {server}, which is not its server any more"),
+        evidence: vec![
+            (
+                format!("ipvsadm -Lnc -r {server}"),
+                format!("{} connections", group.len()),
+            ),
+            setting(facts, EXPIRE),
+        ],
+        mend: vec![format!("sysctl -w {EXPIRE}=1")],
+    })
+    .collect()
+}
+
+/// After so many idle seconds hosts send a keepalive, unless told otherwise.
+const KEEPALIVE: u32 = 7200;
+
+fn idle_connections(facts: &Facts) -> Vec<Found> {
+    let Some(timeout) = facts.timeouts.map(|timeouts| timeouts.tcp) else {
+        return Vec::new();
+    };
+    // Those that another director told of have a timeout of their own.
+    if timeout >= KEEPALIVE || facts.has_daemon(DaemonRole::Backup) {
+        return Vec::new();
+    }
+    let idle = |passing: &&Passing| {
+        let is_tcp = passing.protocol == Protocol::TCP;
+        is_tcp && passing.is_established && passing.expires < timeout / 2
+    };
+    let Some(first) = facts.connections.iter().find(idle) else {
+        return Vec::new();
+    };
+    let client = first.client.ip();
+    vec![Found {
+        level: Level::Hint,
+        what: format!("idle connections are forgotten after {timeout} seconds"),
+        evidence: vec![
+            (
+                format!("ipvsadm -Lnc --client {client}"),
+                format!("idle, forgotten in {} seconds", first.expires),
+            ),
+            (
+                "ipvsadm -L --timeout".to_owned(),
+                format!("TCP {timeout} seconds"),
+            ),
+        ],
+        mend: vec![format!("ipvsadm --set {} 0 0", KEEPALIVE + 60)],
+    }]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{director, found};
-    use crate::doctor::facts::{Facts, Passing};
+    use super::super::made_up::{director, established, found, half_open};
+    use crate::doctor::facts::Facts;
     use crate::kernel::Address;
-    use crate::model::{Forwarding, Protocol};
+    use crate::model::{Daemon, DaemonRole, Forwarding, Timeouts};
 
     fn calling(clients: &[&str]) -> Facts {
         let mut facts = director("rr", &[1]);
@@ -168,14 +330,7 @@ mod tests {
             device: 2,
             is_duplicate: false,
         });
-        let connections = clients.iter().map(|client| Passing {
-            protocol: Protocol::TCP,
-            client: client.parse().unwrap(),
-            service: "192.0.2.1:80".parse().unwrap(),
-            server: "10.0.0.1:80".parse().unwrap(),
-            is_half_open: true,
-            age: Some(5),
-        });
+        let connections = clients.iter().map(|client| half_open(client));
         facts.connections = connections.collect();
         facts
     }
@@ -216,5 +371,72 @@ mod tests {
         let server = &mut facts.table.as_mut().unwrap()[0].servers[0].server;
         server.forwarding = Forwarding::DirectRouting;
         assert_eq!(found(&facts), "likely half-open");
+    }
+
+    #[test]
+    fn bridges_ask_the_firewall_if_they_are_told_to() {
+        let mut facts = calling(&["10.0.0.7:1", "10.0.0.7:2", "10.0.0.8:1"]);
+        facts.links[1].kind = "bridge".to_owned();
+        let mend = "likely unseen-on-bridge: modprobe br_netfilter: \
+                    sysctl -w net.bridge.bridge-nf-call-iptables=1";
+        assert_eq!(found(&facts), mend);
+        let name = "net.bridge.bridge-nf-call-iptables".to_owned();
+        facts.sysctls.insert(name, "1".to_owned());
+        assert_eq!(found(&facts), "likely same-network");
+    }
+
+    #[test]
+    fn the_director_is_no_client_by_direct_routing() {
+        let own = ["10.0.0.254:1", "10.0.0.254:2", "10.0.0.254:3"];
+        let mut facts = calling(&own);
+        let server = &mut facts.table.as_mut().unwrap()[0].servers[0].server;
+        server.forwarding = Forwarding::DirectRouting;
+        assert_eq!(found(&facts), "likely from-director");
+    }
+
+    #[test]
+    fn connections_outlive_their_server() {
+        let mut facts = director("rr", &[1, 1]);
+        facts.connections = vec![established("203.0.113.1:1")];
+        assert_eq!(found(&facts), "");
+        facts.table.as_mut().unwrap()[0].servers.remove(0);
+        let mend = "sysctl -w net.ipv4.vs.expire_nodest_conn=1";
+        assert_eq!(found(&facts), format!("likely gone-server: {mend}"));
+        let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);
+        facts.daemons.push(backup);
+        assert_eq!(found(&facts), "");
+        facts.daemons.clear();
+        let mut expires = facts.clone();
+        let name = "net.ipv4.vs.expire_nodest_conn".to_owned();
+        expires.sysctls.insert(name, "1".to_owned());
+        assert_eq!(found(&expires), "");
+        facts.connections = vec![half_open("203.0.113.1:1")];
+        assert_eq!(found(&facts), "", "it ends soon");
+        facts.connections = vec![established("203.0.113.1:1")];
+        facts.table.as_mut().unwrap()[0].service.service.id = "-f 1".parse().unwrap();
+        assert_eq!(found(&facts), "", "which service it is of is not known");
+    }
+
+    #[test]
+    fn idle_connections_may_be_forgotten_too_soon() {
+        let mut facts = director("rr", &[1]);
+        facts.timeouts = Some(Timeouts {
+            tcp: 900,
+            tcp_fin: 120,
+            udp: 300,
+        });
+        facts.connections = vec![established("203.0.113.1:1")];
+        assert_eq!(found(&facts), "");
+        facts.connections[0].expires = 300;
+        assert_eq!(
+            found(&facts),
+            "hint idle-connections: ipvsadm --set 7260 0 0"
+        );
+        let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);
+        facts.daemons.push(backup);
+        assert_eq!(found(&facts), "");
+        facts.daemons.clear();
+        facts.timeouts.as_mut().unwrap().tcp = 7200;
+        assert_eq!(found(&facts), "");
     }
 }

@@ -3,20 +3,21 @@
 //! Everything here is bounded by what is asked for, and so takes a moment however slow the host.
 //! Only the programs that list the firewall's rules may hang: they have a limit of time.
 
+mod netstat;
 mod programs;
 mod rules;
 mod sockets;
 mod table;
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::facts::{Facts, of_device, path, service_address};
+use super::facts::{Facts, far, of_device, path, service_address};
 use crate::kernel::Network;
+use crate::model::Family;
 
 pub fn gather(facts: &mut Facts) {
     let listings = rules::Listings::start();
@@ -31,6 +32,7 @@ pub fn gather(facts: &mut Facts) {
         facts.unseen.push(format!("addresses and routes ({error})"));
     }
     read_sysctls(facts);
+    facts.filtered_packets = netstat::filtered_packets();
     if facts.has_vip_elsewhere() {
         facts.programs = programs();
     }
@@ -47,38 +49,57 @@ fn read_network(facts: &mut Facts) -> io::Result<()> {
     facts.neighbours = network.neighbours()?;
     facts.has_ingress = network.has_ingress()?;
     for address in addresses(facts) {
-        if let Entry::Vacant(unknown) = facts.routes.entry(address) {
-            unknown.insert(network.route(address)?);
-        }
+        facts.routes.insert(address, network.route(address)?);
     }
     Ok(())
 }
 
-/// The addresses of services and servers.
-fn addresses(facts: &Facts) -> Vec<IpAddr> {
+/// The routes to the clients of so many connections are looked up.
+const CLIENTS: usize = 1000;
+
+/// The addresses whose routes matter: those of services, servers, some clients and hosts far away.
+fn addresses(facts: &Facts) -> HashSet<IpAddr> {
     let of_services = facts.table.iter().flatten().flat_map(|entry| {
         let servers = entry.servers.iter().map(|state| state.server.id.address);
         service_address(entry).into_iter().chain(servers)
     });
     let vip = facts.real_server.map(|real| real.vip.address);
-    of_services.chain(vip).collect()
+    let clients = facts.connections.iter().take(CLIENTS);
+    let clients = clients.map(|passing| passing.client.ip());
+    let far = [Family::V4, Family::V6].map(far);
+    of_services.chain(vip).chain(clients).chain(far).collect()
 }
 
 /// Settings of the whole host.
 const SETTINGS: &[&str] = &[
+    "kernel.osrelease",
+    "net.bridge.bridge-nf-call-ip6tables",
+    "net.bridge.bridge-nf-call-iptables",
     "net.ipv4.ip_forward",
     "net.ipv6.conf.all.forwarding",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.vs.backup_only",
+    "net.ipv4.vs.conn_lfactor",
+    "net.ipv4.vs.conn_reuse_mode",
     "net.ipv4.vs.conntrack",
     "net.ipv4.vs.drop_entry",
     "net.ipv4.vs.drop_packet",
+    "net.ipv4.vs.expire_nodest_conn",
     "net.ipv4.vs.expire_quiescent_template",
     "net.ipv4.vs.run_estimation",
+    "net.ipv4.vs.sync_threshold",
     "net.netfilter.nf_conntrack_count",
     "net.netfilter.nf_conntrack_max",
 ];
 
 /// Settings of each device, and of all.
-const OF_DEVICES: &[&str] = &["forwarding", "rp_filter", "arp_ignore", "arp_announce"];
+const OF_DEVICES: &[&str] = &[
+    "forwarding",
+    "rp_filter",
+    "send_redirects",
+    "arp_ignore",
+    "arp_announce",
+];
 
 fn read_sysctls(facts: &mut Facts) {
     let mut names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
