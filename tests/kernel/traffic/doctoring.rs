@@ -2,6 +2,10 @@
 //! silent; something breaks, requests fail, it names exactly that; the commands it prints are run
 //! as printed, requests are answered again, and it is silent again.
 
+mod callers;
+mod lifetimes;
+mod pair;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,6 +22,9 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("traffic::doctoring::ipv6", ipv6),
         KernelTest::new("traffic::doctoring::real_servers", real_servers),
         KernelTest::new("traffic::doctoring::many_services", many_services),
+        KernelTest::new("traffic::doctoring::callers", callers::callers),
+        KernelTest::new("traffic::doctoring::lifetimes", lifetimes::lifetimes),
+        KernelTest::new("traffic::doctoring::pair", pair::pair),
     ];
     for test in &mut tests {
         test.kernels = vec![Kernel::V6_1, Kernel::V7_2];
@@ -50,8 +57,20 @@ struct Fault {
     undone: &'static str,
 }
 
-/// As many clients ask as it takes to meet every server.
-const CLIENTS: u8 = 8;
+/// As many clients as it takes to meet every server, each with an address of its own.
+const FAR: &[Option<u8>] = &[
+    Some(1),
+    Some(2),
+    Some(3),
+    Some(4),
+    Some(5),
+    Some(6),
+    Some(7),
+    Some(8),
+];
+
+/// The host where they are, as itself.
+const NEAR: &[Option<u8>] = &[None];
 
 /// A host that the doctor looks at, by these words, and the service whose traffic is watched.
 struct Patient<'a> {
@@ -59,12 +78,15 @@ struct Patient<'a> {
     host: &'a Namespace,
     words: &'a str,
     service: &'a str,
+    clients: &'static [Option<u8>],
 }
 
 struct Diagnosis {
     names: Vec<String>,
     commands: Vec<String>,
     status: Status,
+    /// Whether nothing is more than a hint.
+    is_hint: bool,
 }
 
 impl Patient<'_> {
@@ -78,7 +100,11 @@ impl Patient<'_> {
         let commands = said
             .lines()
             .filter_map(|line| line.strip_prefix("  mend: "));
+        let is_hint = heads
+            .clone()
+            .all(|head| head.is_empty() || head.starts_with("hint: "));
         Ok(Diagnosis {
+            is_hint,
             names: heads.filter_map(name).collect(),
             commands: commands.map(str::to_owned).collect(),
             status: output.status,
@@ -86,16 +112,25 @@ impl Patient<'_> {
     }
 
     fn is_well(&self) -> Result<()> {
-        (1..=CLIENTS).try_for_each(|client| self.lan.ask_as(client, self.service).map(drop))?;
+        self.is_answered()?;
         let Diagnosis { names, status, .. } = self.examine()?;
         ensure!(names.is_empty(), "it finds {names:?}");
         ensure!(status == Status::Exit(0), "{status:?}");
         Ok(())
     }
 
-    /// An error unless some of so many clients get no connection.
-    fn requests_fail(&self, clients: u8) -> Result<()> {
-        for client in 1..=clients {
+    /// All clients are answered.
+    fn is_answered(&self) -> Result<()> {
+        self.clients.iter().try_for_each(|&client| {
+            let tcp = libc::IPPROTO_TCP;
+            self.lan.connect(tcp, client, self.service)?.end().map(drop)
+        })
+    }
+
+    /// An error unless some clients get no connection.
+    fn requests_fail(&self) -> Result<()> {
+        // What servers learn from the first request may spoil the second.
+        for &client in self.clients.iter().chain(self.clients) {
             if self.lan.fails(client, self.service)? {
                 return Ok(());
             }
@@ -103,20 +138,30 @@ impl Patient<'_> {
         bail!("no request fails")
     }
 
+    /// It finds exactly this in the end.
+    fn is_found(&self, names: &[&str]) -> Result<Diagnosis> {
+        eventually(|| {
+            let diagnosis = self.examine()?;
+            ensure!(diagnosis.names == names, "it finds {:?}", diagnosis.names);
+            let expected = Status::Exit(i32::from(!diagnosis.is_hint));
+            ensure!(diagnosis.status == expected, "{:?}", diagnosis.status);
+            Ok(diagnosis)
+        })
+    }
+
+    /// It finds exactly this in the end, and its commands are run as they are printed.
+    fn is_treated(&self, names: &[&str]) -> Result<()> {
+        let Diagnosis { commands, .. } = self.is_found(names)?;
+        ensure!(!commands.is_empty(), "{names:?} without a command");
+        commands.iter().try_for_each(|line| do_all(self.host, line))
+    }
+
     fn suffers(&self, fault: &Fault) -> Result<()> {
         let all = || -> Result<()> {
             eventually(|| self.is_well()).context("before")?;
             do_all(self.host, fault.made)?;
-            self.requests_fail(CLIENTS)?;
-            let diagnosis = eventually(|| {
-                let diagnosis = self.examine()?;
-                let names = &diagnosis.names;
-                ensure!(names == fault.names, "it finds {names:?}");
-                Ok(diagnosis)
-            })?;
-            let is_hint = fault.names == ["no-live-server"];
-            let expected = Status::Exit(i32::from(!is_hint));
-            ensure!(diagnosis.status == expected, "{:?}", diagnosis.status);
+            self.requests_fail()?;
+            let diagnosis = self.is_found(fault.names)?;
             ensure!(
                 diagnosis.commands.is_empty() != fault.mended.is_empty(),
                 "it prints {:?}",
@@ -146,6 +191,7 @@ fn director(world: &mut World) -> Result<()> {
         host: &lan.director,
         words: "--doctor",
         service: "192.0.2.1:80",
+        clients: FAR,
     };
     for fault in FAULTS_OF_A_DIRECTOR {
         patient.suffers(fault)?;
@@ -168,7 +214,7 @@ fn director(world: &mut World) -> Result<()> {
     // Its answers go nowhere.
     ip(first, "route del default\n")?;
     eventually(|| {
-        for client in 1..=CLIENTS {
+        for client in 1..=8 {
             // Every other one fails.
             lan.ask_as(client, patient.service).ok();
         }
@@ -176,28 +222,93 @@ fn director(world: &mut World) -> Result<()> {
         ensure!(names == ["half-open"], "{names:?}");
         Ok(())
     })?;
+    let server = Patient {
+        host: first,
+        words: "--doctor -r 192.0.2.1:80 -m",
+        ..patient
+    };
+    server.is_found(&["no-way-back"])?;
     ip(first, "route add default via 172.16.0.1\n")?;
+    eventually(|| server.is_well())?;
     eventually(|| patient.is_well())?;
+    names_move(&lan)?;
     // The server is there, but has another address.
     ip(
         first,
         "addr del 172.16.0.11/24 dev eth0\naddr add 172.16.0.99/24 dev eth0\n",
     )?;
-    let diagnosis = eventually(|| {
+    eventually(|| {
         sh(&lan.director, "ip neigh flush dev eth0")?;
-        patient.requests_fail(2)?;
-        let diagnosis = patient.examine()?;
-        ensure!(
-            diagnosis.names == ["dead-neighbour"],
-            "{:?}",
-            diagnosis.names
-        );
-        Ok(diagnosis)
+        patient.requests_fail()
     })?;
-    for command in &diagnosis.commands {
-        sh(&lan.director, command)?;
-    }
-    eventually(|| patient.is_well())
+    patient.is_treated(&["dead-neighbour"])?;
+    eventually(|| patient.is_well())?;
+    told_of_a_shorter_way(&lan)
+}
+
+/// A name in a file of commands stands for another server than when the file was restored.
+fn names_move(lan: &Lan) -> Result<()> {
+    let patient = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor /tmp/rules",
+        service: "192.0.2.3:80",
+        clients: FAR,
+    };
+    // The C library reads names from there.
+    sh(
+        patient.host,
+        "cp /etc/hosts /tmp/hosts\n\
+         echo 172.16.0.12 web >>/tmp/hosts\n\
+         mount --bind /tmp/hosts /etc/hosts\n\
+         ipvsadm -Sn >/tmp/rules\n\
+         echo '-A -t 192.0.2.3:80 -s rr' >>/tmp/rules\n\
+         echo '-a -t 192.0.2.3:80 -r web -m' >>/tmp/rules\n\
+         ipvsadm --apply /tmp/rules",
+    )?;
+    let all = || -> Result<()> {
+        patient.is_well()?;
+        sh(
+            patient.host,
+            "sed 's/^172.16.0.12 web/172.16.0.13 web/' /etc/hosts >/tmp/moved\n\
+             cat /tmp/moved >/tmp/hosts",
+        )?;
+        patient.is_treated(&["names-moved"])?;
+        patient.is_well()?;
+        ensure!(lan.ask(patient.service)?.server == "web3");
+        lan.ipvsadm("-D -t 192.0.2.3:80").map(drop)
+    };
+    let outcome = all();
+    sh(patient.host, "umount /etc/hosts")?;
+    outcome
+}
+
+/// The director tells a server that a client is on the same cable.
+fn told_of_a_shorter_way(lan: &Lan) -> Result<()> {
+    const SERVICE: &str = "192.0.2.2:53";
+    lan.rules(
+        "-A -u 192.0.2.2:53 -s rr\n\
+         -a -u 192.0.2.2:53 -r 172.16.0.13:5060 -m\n",
+    )?;
+    let patient = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "192.0.2.1:80",
+        clients: FAR,
+    };
+    let is_answered = || lan.send(1, SERVICE, &["who?"]).map(drop);
+    is_answered()?;
+    patient.is_well()?;
+    sh(patient.host, "sysctl -w net.ipv4.conf.all.send_redirects=1")?;
+    eventually(|| match is_answered() {
+        Ok(()) => bail!("it is answered all the same"),
+        Err(_) => Ok(()),
+    })?;
+    patient.is_treated(&["redirects"])?;
+    sh(&lan.servers[2], "ip route flush cache")?;
+    is_answered()?;
+    patient.is_well()
 }
 
 const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
@@ -266,6 +377,14 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
         undone: "rm /tmp/undo",
     },
     Fault {
+        names: &["defence"],
+        made: "sysctl -w net.ipv4.vs.am_droprate=1\n\
+               sysctl -w net.ipv4.vs.drop_packet=3\n\
+               sleep 2",
+        mended: "",
+        undone: "sysctl -w net.ipv4.vs.am_droprate=10",
+    },
+    Fault {
         names: &["shadowed", "no-live-server"],
         made: "ipvsadm -A -t 192.0.2.1:0 -p 60 -s rr\n\
                ipvsadm -a -t 192.0.2.1:0 -r 172.16.0.12:0 -m\n\
@@ -292,6 +411,7 @@ fn ipv6(world: &mut World) -> Result<()> {
         host: &lan.director,
         words: "--doctor",
         service: "[2001:db8:1::1]:80",
+        clients: FAR,
     };
     patient.suffers(&Fault {
         names: &["forwarding-off"],
@@ -304,7 +424,21 @@ fn ipv6(world: &mut World) -> Result<()> {
         made: "ip addr del 2001:db8:1::1/64 dev eth0",
         mended: "",
         undone: "",
-    })
+    })?;
+    // Another host has taken the address before the director is there.
+    let other = lan.host(world, "other", "")?;
+    ip(&lan.director, "addr del 2001:db8:1::1/128 dev eth0\n")?;
+    ip(&other, "addr add 2001:db8:1::1/64 dev eth0\n")?;
+    lan::set(&lan.director, &[("ipv6/conf/eth0/accept_dad", "1")])?;
+    ip(&lan.director, "addr add 2001:db8:1::1/64 dev eth0\n")?;
+    let diagnosis = patient.is_found(&["duplicate-address"])?;
+    patient.requests_fail()?;
+    ip(&other, "addr del 2001:db8:1::1/64 dev eth0\n")?;
+    for command in &diagnosis.commands {
+        do_all(patient.host, command)?;
+    }
+    ip(&lan.client, "neigh flush dev eth0\n")?;
+    eventually(|| patient.is_well())
 }
 
 /// As many services as a node of a cluster has, at addresses of a dummy device. Half of them
@@ -359,8 +493,78 @@ fn firewall(world: &mut World, faults: &[Fault]) -> Result<()> {
         host: &lan.director,
         words: "--doctor",
         service: "192.0.2.1:80",
+        clients: FAR,
     };
-    faults.iter().try_for_each(|fault| patient.suffers(fault))
+    faults.iter().try_for_each(|fault| patient.suffers(fault))?;
+    if lan::has_iptables()? && Path::new("/usr/sbin/iptables").exists() {
+        return marks(&lan).and_then(|()| translated(&lan));
+    }
+    Ok(())
+}
+
+/// A service of marks, beside one of an address.
+fn marks(lan: &Lan) -> Result<()> {
+    const SET: &str = "iptables -t mangle -A PREROUTING -d 192.0.2.9/32 -p tcp --dport 80 -j MARK";
+    sh(&lan.director, &format!("{SET} --set-mark 9"))?;
+    lan.rules(
+        "-A -f 9 -s rr\n\
+         -a -f 9 -r 172.16.0.12 -m\n",
+    )?;
+    let marked = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "192.0.2.9:80",
+        clients: FAR,
+    };
+    marked.is_well()?;
+    let flush = "iptables -t mangle -F\nipvsadm -Z";
+    sh(marked.host, flush)?;
+    marked.requests_fail()?;
+    marked.is_found(&["mark-unset"])?;
+    sh(marked.host, &format!("{SET} --set-mark 8"))?;
+    marked.requests_fail()?;
+    marked.is_found(&["mark-unset", "mark-unused"])?;
+    sh(marked.host, &format!("{flush}\n{SET} --set-mark 9"))?;
+    marked.is_well()?;
+    // No program of the server listens there.
+    lan.rules(
+        "-a -f 9 -r 172.16.0.12:81 -m\n\
+         -d -f 9 -r 172.16.0.12\n",
+    )?;
+    let hidden = Patient {
+        service: "192.0.2.1:80",
+        ..marked
+    };
+    hidden.suffers(&Fault {
+        names: &["hidden-by-mark"],
+        made: "iptables -t mangle -A PREROUTING -d 192.0.2.1/32 -p tcp --dport 80 -j MARK --set-mark 9",
+        mended: "",
+        undone: "ipvsadm -D -f 9\niptables -t mangle -F",
+    })
+}
+
+/// The director asks servers itself, which know no way to clients.
+fn translated(lan: &Lan) -> Result<()> {
+    sh(
+        &lan.director,
+        "sysctl -w net.ipv4.vs.conntrack=1\n\
+         iptables -t nat -A POSTROUTING -d 172.16.0.0/24 -j MASQUERADE",
+    )?;
+    ip(&lan.servers[0], "route del default\n")?;
+    let patient = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "192.0.2.1:80",
+        clients: FAR,
+    };
+    patient.suffers(&Fault {
+        names: &["snat-untracked"],
+        made: "sysctl -w net.ipv4.vs.conntrack=0",
+        mended: "",
+        undone: "",
+    })
 }
 
 const FAULTS_OF_IPTABLES: &[Fault] = &[
@@ -434,6 +638,7 @@ fn real_servers(world: &mut World) -> Result<()> {
         host: &lan.servers[0],
         words: "--doctor -r 198.51.100.1:80 -g",
         service: "198.51.100.1:80",
+        clients: FAR,
     };
     patient.suffers(&Fault {
         names: &["vip-missing"],
@@ -452,14 +657,29 @@ fn real_servers(world: &mut World) -> Result<()> {
         mended: "ip route del 172.16.0.11 via 198.51.100.2",
         undone: "",
     })?;
+    let near = Patient {
+        clients: NEAR,
+        ..patient
+    };
+    near.suffers(&Fault {
+        names: &["vip-too-wide"],
+        made: "ip addr del 198.51.100.1/32 dev lo\nip addr add 198.51.100.1/24 dev lo",
+        mended: "",
+        undone: "",
+    })?;
+    filtered_where_they_arrive(&lan)?;
     // Who is asked first may answer, so traffic need not fail.
-    sh(patient.host, "sysctl -w net.ipv4.conf.all.arp_ignore=0")?;
-    let diagnosis = patient.examine()?;
-    ensure!(diagnosis.names == ["arp"], "{:?}", diagnosis.names);
-    for command in &diagnosis.commands {
-        sh(patient.host, command)?;
+    for (names, made) in [
+        (["arp"], "sysctl -w net.ipv4.conf.all.arp_ignore=0"),
+        (
+            ["vip-announced"],
+            "ip addr del 198.51.100.1/32 dev lo\nip addr add 198.51.100.1/32 dev eth0",
+        ),
+    ] {
+        sh(patient.host, made)?;
+        patient.is_treated(&names)?;
+        patient.is_well()?;
     }
-    patient.is_well()?;
     let unheard = Patient {
         words: "--doctor -r 198.51.100.1:81 -g",
         ..patient
@@ -477,9 +697,78 @@ fn real_servers(world: &mut World) -> Result<()> {
         ..patient
     };
     at_the_end.suffers(&Fault {
+        names: &["no-tunnel"],
+        made: "ip link set end down",
+        mended: "",
+        undone: "",
+    })?;
+    at_the_end.suffers(&Fault {
         names: &["rp-filter"],
         made: "sysctl -w net.ipv4.conf.all.rp_filter=1",
         mended: "",
         undone: "",
+    })?;
+    other_tunnels(&patient)
+}
+
+fn other_tunnels(patient: &Patient) -> Result<()> {
+    let (lan, host) = (patient.lan, patient.host);
+    sh(&lan.director, "modprobe fou")?;
+    sh(host, "ip fou add port 6080 gue")?;
+    lan.rules(
+        "-e -t 198.51.100.1:80 -r 172.16.0.11 -i --tun-type gue --tun-port 6080\n\
+         -d -t 198.51.100.1:80 -r 172.16.0.12\n",
+    )?;
+    let gue = Patient {
+        words: "--doctor -r 198.51.100.1:80 -i --tun-type gue --tun-port 6080",
+        ..*patient
+    };
+    gue.suffers(&Fault {
+        names: &["no-gue"],
+        made: "ip fou del port 6080",
+        mended: "",
+        undone: "ip link del end",
+    })?;
+    ip(
+        host,
+        "link add end type gre local 172.16.0.11\nlink set end up\n",
+    )?;
+    lan.rules("-e -t 198.51.100.1:80 -r 172.16.0.11 -i --tun-type gre\n")?;
+    let gre = Patient {
+        words: "--doctor -r 198.51.100.1:80 -i --tun-type gre",
+        ..*patient
+    };
+    gre.suffers(&Fault {
+        names: &["gre-checksum"],
+        made: "ip link set end type gre icsum",
+        mended: "",
+        undone: "",
+    })
+}
+
+/// Packets of clients reach the director through one device, and it would answer through another.
+fn filtered_where_they_arrive(lan: &Lan) -> Result<()> {
+    let patient = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "198.51.100.1:80",
+        clients: FAR,
+    };
+    ip(
+        &lan.director,
+        "link add out0 type dummy\nlink set out0 up\naddr add 100.64.0.1/24 dev out0\n\
+         route add default via 100.64.0.2\nroute del 203.0.113.0/24\n",
+    )?;
+    patient.suffers(&Fault {
+        names: &["strict-filter"],
+        made: "sysctl -w net.ipv4.conf.all.rp_filter=1\nipvsadm -C\n\
+               ipvsadm -A -t 198.51.100.1:80 -s rr\n\
+               ipvsadm -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
+               ipvsadm -a -t 198.51.100.1:80 -r 172.16.0.12 -g",
+        mended: "",
+        undone: "sysctl -w net.ipv4.conf.all.rp_filter=0\n\
+                 ip link del out0\n\
+                 ip route add 203.0.113.0/24 via 198.51.100.2",
     })
 }

@@ -232,12 +232,27 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
             .end()
     }
 
-    /// Whether client `number` gets no connection by TCP within a second.
-    pub fn fails(&self, number: u8, service: &str) -> Result<bool> {
+    /// Whether a client gets no connection by TCP within a second.
+    pub fn fails(&self, client: Option<u8>, service: &str) -> Result<bool> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
-        let from = address_of(Some(number), service);
+        let from = address_of(client, service);
         Ok(sys::connect(libc::IPPROTO_TCP, from, service, Duration::from_secs(1)).is_err())
+    }
+
+    /// One request by TCP from any host.
+    pub fn ask_from(&self, host: &Namespace, service: &str) -> Result<Answer> {
+        host.enter()?;
+        let service: SocketAddr = service.parse()?;
+        ask::hold(libc::IPPROTO_TCP, address_of(None, service), service)?.end()
+    }
+
+    /// Whether a host gets no connection by TCP within half a second.
+    pub fn fails_from(&self, host: &Namespace, service: &str) -> Result<bool> {
+        host.enter()?;
+        let service: SocketAddr = service.parse()?;
+        let (from, patience) = (address_of(None, service), Duration::from_millis(500));
+        Ok(sys::connect(libc::IPPROTO_TCP, from, service, patience).is_err())
     }
 
     /// A connection by TCP that stays.
