@@ -6,7 +6,7 @@ use super::drain::without_signals;
 use super::execution::{Execution, News, Reach};
 use super::lock::lock;
 use super::rehearsal::rehearse;
-use super::run::{self, Run};
+use super::run::{self, End, Run};
 use super::source::Source;
 use super::{Env, Medium, asked};
 use crate::command::{Apply, Check, Diff};
@@ -49,27 +49,49 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         return Ok(TROUBLE);
     }
     let mut run = Run::new(apply, &before, &meaning, &difference);
-    let is_done = trouble(without_signals(env, |env| run.all(env, &mut client)))?;
-    if !is_done {
+    let end = trouble(without_signals(env, |env| run.all(env, &mut client)))?;
+    if end == End::TakenBack {
         return Ok(DIFFERENT);
     }
     let execution = run.execution;
-    let (mut is_different, unmade) = (execution.is_incomplete(), execution.unmade());
-    if !difference.steps.is_empty() {
-        let entries = trouble(self::entries(&mut client))?;
-        let after = trouble(current(&mut client, &entries, &meaning))?;
-        let left = self::difference(&after, &meaning.table, apply.keep).steps;
-        let left = left.iter().map(|step| save::line(&step.change));
-        for line in left.filter(|line| !unmade.contains(line)) {
-            is_different = true;
-            let note = b"another program changed the table meanwhile; missing: ";
-            env.warn(&[&note[..], &line].concat());
-        }
-    }
-    if apply.verbose || env.stderr.is_terminal() {
+    let left = if difference.steps.is_empty() {
+        Vec::new()
+    } else {
+        trouble(lines_left(&mut client, &meaning, apply.keep))?
+    };
+    let is_stopped = end == End::Stopped;
+    let is_different = if is_stopped {
+        env.warn(b"not done:");
+        left.iter().for_each(|line| env.warn(line));
+        true
+    } else {
+        tell_of_others(env, &execution, &left) || execution.is_incomplete()
+    };
+    let is_something_done = !is_stopped || !execution.made.is_empty();
+    if is_something_done && (apply.verbose || env.stderr.is_terminal()) {
         env.warn(execution.summary.to_string().as_bytes());
     }
     Ok(if is_different { DIFFERENT } else { 0 })
+}
+
+/// The lines that would make the current table equal to the file.
+fn lines_left(client: &mut Client, meaning: &Meaning, keep: bool) -> Result<Vec<Vec<u8>>, Error> {
+    let entries = entries(client)?;
+    let current = current(client, &entries, meaning)?;
+    let left = difference(&current, &meaning.table, keep).steps;
+    Ok(left.iter().map(|step| save::line(&step.change)).collect())
+}
+
+/// Names what is missing although it was done. False if that is nothing.
+fn tell_of_others(env: &mut Env, execution: &Execution, left: &[Vec<u8>]) -> bool {
+    let unmade = execution.unmade();
+    let mut is_some = false;
+    for line in left.iter().filter(|line| !unmade.contains(*line)) {
+        is_some = true;
+        let note = b"another program changed the table meanwhile; missing: ";
+        env.warn(&[&note[..], line].concat());
+    }
+    is_some
 }
 
 /// Makes the table equal to a file, with the news of what did not go as it should.

@@ -84,8 +84,8 @@ fn delete_drained(env: &mut Env, change: Change, exist: bool, seconds: u32) -> R
     Ok(if is_done { 0 } else { LEFT })
 }
 
-/// Deletes servers and services when their connections have ended, or the time is over. False if
-/// nothing was deleted in the end, because somebody did not want it.
+/// Deletes servers and services when their connections have ended, or the time is over. False if the
+/// wait was stopped: those that it was for stay.
 pub fn retire(
     env: &mut Env,
     client: &mut Client,
@@ -207,7 +207,7 @@ fn tell_undo(env: &mut Env, plan: &Plan) {
     if plan.undo.is_empty() {
         return;
     }
-    env.warn(b"these lines put everything back:");
+    env.warn(b"these lines undo the drain:");
     for change in &plan.undo {
         env.warn(&save::line(change));
     }

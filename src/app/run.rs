@@ -18,6 +18,18 @@ use crate::model::reversal::{Reversal, reversal};
 use crate::render::save;
 use crate::rules::Meaning;
 
+/// How an apply ends.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    /// All that is possible is done.
+    #[default]
+    Done,
+    /// The wait for connections ended early, so deletions are left.
+    Stopped,
+    /// It was not confirmed.
+    TakenBack,
+}
+
 pub struct Run<'a> {
     apply: &'a Apply,
     before: &'a Table,
@@ -40,25 +52,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes all changes that are possible. False if it ended before, as somebody wanted.
-    pub fn all(&mut self, env: &mut Env, client: &mut Client) -> Result<bool, Error> {
+    /// Makes all changes that are possible.
+    pub fn all(&mut self, env: &mut Env, client: &mut Client) -> Result<End, Error> {
         let steps = &self.execution.difference.steps;
         let deletions = steps.partition_point(|step| step.phase < Phase::DeleteServers)
             ..steps.partition_point(|step| step.phase <= Phase::DeleteServices);
         let behind = deletions.end..steps.len();
         self.phases(env, client, 0..deletions.start)?;
         let Some(seconds) = self.apply.confirm else {
-            let is_done = self.delete(env, client, deletions)?;
-            if is_done {
+            let end = self.delete(env, client, deletions)?;
+            if end == End::Done {
                 self.phases(env, client, behind)?;
             }
-            return Ok(is_done);
+            return Ok(end);
         };
         self.phases(env, client, behind)?;
         if let Err(reason) = confirm(env, seconds, deletions.len()) {
             env.warn(reason.as_bytes());
             self.take_back(env, client)?;
-            return Ok(false);
+            return Ok(End::TakenBack);
         }
         self.delete(env, client, deletions)
     }
@@ -81,10 +93,10 @@ impl<'a> Run<'a> {
         env: &mut Env,
         client: &mut Client,
         places: Range<usize>,
-    ) -> Result<bool, Error> {
+    ) -> Result<End, Error> {
         let Some(seconds) = self.apply.wait else {
             self.phases(env, client, places)?;
-            return Ok(true);
+            return Ok(End::Done);
         };
         let (meaning, execution) = (self.meaning, &mut self.execution);
         let steps = &execution.difference.steps;
@@ -101,7 +113,8 @@ impl<'a> Run<'a> {
             tell(env, meaning, execution);
             outcome
         };
-        drain::retire(env, client, &table, &changes, seconds, &mut delete)
+        let is_done = drain::retire(env, client, &table, &changes, seconds, &mut delete)?;
+        Ok(if is_done { End::Done } else { End::Stopped })
     }
 
     /// Takes back what was made, where nobody else has changed the same thing since.

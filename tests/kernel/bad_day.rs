@@ -32,12 +32,14 @@ pub fn tests() -> Vec<KernelTest> {
     tests
 }
 
-/// Begins every script: `try` runs our program and tells its status.
+/// Begins every script: `try` runs our program and tells its status, `ended` tells that of a program
+/// in the background. The shell says "Hangup" and such if it sees the end itself; that is not ours.
 const PRELUDE: &str = "\
 exec 2>&1
 cd $(mktemp -d)
 ln -s $(command -v ipvsadm) ipvsadm-save; ln -s ipvsadm-save ipvsadm-restore
 try() { ipvsadm \"$@\"; echo \"$? of $*\"; }
+ended() { wait $1 2>/dev/null; echo \"$? of $2\"; }
 ";
 
 /// That a script prints this on both streams together.
@@ -329,7 +331,7 @@ for signal in INT TERM HUP; do
     echo '-A -f 2 -s rr' >&3
     until ipvsadm -Sn | grep -q 'f 2'; do :; done
     printf -- '-A -f 3' >&3
-    kill -$signal $restore; wait $restore; echo \"$? of $signal\"
+    kill -$signal $restore; ended $restore $signal
     exec 3>&-
     ipvsadm -Sn
 done";
@@ -352,7 +354,7 @@ for signal in INT TERM HUP; do
     exec 3<listing
     read first <&3
     kill -$signal $restore
-    cat <&3 >/dev/null; wait $restore; echo \"$? of $signal\"
+    cat <&3 >/dev/null; ended $restore $signal
     exec 3<&-
     ipvsadm -Sn | wc -l
 done
