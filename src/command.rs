@@ -183,6 +183,8 @@ pub struct Doctor {
     pub forwarding: Forwarding,
     /// The tunnel, if they come through one.
     pub tunnel: Tunnel,
+    /// Whether it may send packets, and wait for some.
+    pub probe: bool,
     /// A file of commands whose names are looked up; `-` is standard input.
     pub file: Option<Vec<u8>>,
     /// For programs.

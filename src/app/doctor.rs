@@ -1,4 +1,4 @@
-//! Says what keeps traffic from arriving. It changes nothing and sends nothing.
+//! Says what keeps traffic from arriving. It changes nothing, and sends nothing unless it may.
 
 use std::collections::HashSet;
 use std::fs;
@@ -44,7 +44,7 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     if facts.has_ipvs && facts.real_server.is_none() {
         look_at_ipvs(env, &mut facts);
     }
-    trouble(inside(netns, || gather(&mut facts)))?;
+    trouble(inside(netns, || gather(&mut facts, asked.probe)))?;
     let findings = examine(&facts);
     if asked.json {
         env.print(|out| Ok(json(out, &findings, &facts.unseen)?))?;

@@ -281,7 +281,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         manual: "\
             Looks at this director, or at one service, and says what keeps traffic from flowing: \
             what is wrong, why it matters, where it was seen and which command mends it. It \
-            changes nothing and sends nothing. With --real-server: looks at a real server of that \
+            changes nothing, and sends nothing without --probe. With --real-server: looks at a real server of that \
             virtual address and port instead; the forwarding is -g, -i or -m, and the tunnel as \
             for --add-server. With FILE: also looks up the names in this file of commands. \
             Findings are \

@@ -3,8 +3,8 @@
 use super::commands::Verb;
 use super::line::{Line, ServerSoFar, illegal, timeout};
 use super::options::{
-    CONNECTIONS, EXIST, FORWARDING, KEEP, REAL_SERVER, SERVICE_ADDRESS, STRICT, TUNNEL_CHECKSUM,
-    TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE, VERBOSE,
+    CONNECTIONS, EXIST, FORWARDING, KEEP, PROBE, REAL_SERVER, SERVICE_ADDRESS, STRICT,
+    TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
 use crate::command::{Apply, Careful, Check, Command, Diff, Doctor, Drain, Drained, Format};
@@ -206,6 +206,7 @@ impl Line<'_> {
             real_server,
             forwarding: self.forwarding,
             tunnel: self.tunnel,
+            probe: self.given.has(PROBE),
             file: self.operands.get(0).map(<[u8]>::to_vec),
             json: self.format == Format::Json,
         })

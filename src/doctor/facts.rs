@@ -33,6 +33,10 @@ pub struct Facts {
     pub timeouts: Option<Timeouts>,
     /// The synchronisation daemons that run.
     pub daemons: Vec<Daemon>,
+    /// What other masters tell their backups.
+    pub heard: Vec<Heard>,
+    /// The hosts that say that they have the virtual address, by their addresses on the wire.
+    pub owners: Vec<[u8; 6]>,
     pub links: Vec<Link>,
     pub addresses: Vec<Address>,
     pub neighbours: Vec<Neighbour>,
@@ -61,6 +65,16 @@ pub struct RealServer {
     pub forwarding: Forwarding,
     /// What the director says of the tunnel, if packets come through one.
     pub tunnel: Tunnel,
+}
+
+/// A message of a synchronisation daemon of another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub device: String,
+    pub source: IpAddr,
+    pub group: IpAddr,
+    pub port: u16,
+    pub sync_id: u8,
 }
 
 /// A service or server whose line in a file has a name instead of an address.

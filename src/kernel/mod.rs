@@ -41,7 +41,7 @@ pub use proc::parse_connection;
 #[doc(hidden)]
 pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
 #[cfg(feature = "cli")]
-pub(crate) use socket::keep_descriptors_from;
+pub(crate) use socket::{Wire, keep_descriptors_from};
 pub use table::Detail;
 #[doc(hidden)]
 pub use transport::{Inbox, Room, Transport};

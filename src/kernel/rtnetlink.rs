@@ -43,6 +43,8 @@ pub struct Link {
     pub has_neighbours: bool,
     /// The longest packets that it sends.
     pub mtu: u32,
+    /// Its address on the wire, if it is one of Ethernet.
+    pub ethernet: Option<[u8; 6]>,
     /// Whether a gre tunnel takes packets with checksums only, or those without.
     pub wants_checksums: bool,
     /// What made it, such as `dummy`, `veth` or `ipip`; nothing for hardware.
@@ -84,6 +86,8 @@ pub struct Neighbour {
     pub device: u32,
     /// Whether its link-layer address is known.
     pub state: NeighbourState,
+    /// That address, if it is known and one of Ethernet.
+    pub ethernet: Option<[u8; 6]>,
 }
 
 /// Whether the link-layer address of a neighbour is known.
@@ -223,12 +227,14 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
         is_loopback: flags & libc::IFF_LOOPBACK != 0,
         has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_LOOPBACK | libc::IFF_POINTOPOINT) == 0,
         mtu: 0,
+        ethernet: None,
         wants_checksums: false,
         kind: String::new(),
     };
     for attribute in walk(attributes) {
         match attribute? {
             (libc::IFLA_MTU, value) => link.mtu = number(value)?,
+            (libc::IFLA_ADDRESS, value) => link.ethernet = value.try_into().ok(),
             (libc::IFLA_IFNAME, value) => link.name = text(value),
             (libc::IFLA_LINKINFO, value) => {
                 for attribute in walk(value) {
@@ -292,16 +298,20 @@ fn neighbour(body: &[u8]) -> Result<Option<Neighbour>, Malformed> {
         _ => NeighbourState::Other,
     };
     let device = number(&header[4..8])?;
+    let (mut found, mut ethernet) = (None, None);
     for attribute in walk(attributes) {
-        if let (libc::NDA_DST, value) = attribute? {
-            return Ok(Some(Neighbour {
-                address: ip(family, value)?,
-                device,
-                state,
-            }));
+        match attribute? {
+            (libc::NDA_DST, value) => found = Some(ip(family, value)?),
+            (libc::NDA_LLADDR, value) => ethernet = value.try_into().ok(),
+            _ => {}
         }
     }
-    Ok(None)
+    Ok(found.map(|address| Neighbour {
+        address,
+        device,
+        state,
+        ethernet,
+    }))
 }
 
 /// The kind of a queueing discipline.

@@ -1,4 +1,4 @@
-//! The sockets: netlink, and the plain one that takes the old options.
+//! The sockets: netlink, the plain one that takes the old options, and one for whole packets.
 
 #![allow(unsafe_code)]
 
@@ -135,6 +135,88 @@ impl Transport for Socket {
 
     fn uses(&mut self) -> Option<usize> {
         only_ipv4::uses()
+    }
+}
+
+/// All packets of one protocol that arrive on a device, whoever they are for.
+#[cfg(feature = "cli")]
+pub struct Wire {
+    socket: OwnedFd,
+    device: libc::sockaddr_ll,
+}
+
+#[cfg(feature = "cli")]
+impl Wire {
+    /// Listens for packets of an Ethernet protocol, also for those of groups that nobody here is
+    /// in. Receiving takes no longer than `patience`.
+    pub fn open(device: u32, protocol: u16, patience: Duration) -> io::Result<Self> {
+        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+        // SAFETY: zeros are a valid address and a valid membership.
+        let (mut address, mut all): (libc::sockaddr_ll, libc::packet_mreq) =
+            unsafe { mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as _;
+        address.sll_protocol = protocol.to_be();
+        address.sll_ifindex = device as _;
+        all.mr_ifindex = device as _;
+        all.mr_type = libc::PACKET_MR_ALLMULTI as _;
+        // SAFETY: the call takes numbers only.
+        let socket = unsafe { libc::socket(libc::AF_PACKET, kind, protocol.to_be().into()) };
+        if socket < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just opened, and nobody else has it.
+        let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+        let wire = Self {
+            socket,
+            device: address,
+        };
+        let (address, length) = wire.address();
+        // SAFETY: pointer and length describe an address that outlives the call.
+        match unsafe { libc::bind(wire.socket.as_raw_fd(), address, length) } {
+            0 => {}
+            _ => return Err(io::Error::last_os_error()),
+        }
+        let socket = wire.socket.as_raw_fd();
+        set(socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &all)?;
+        set_patience(socket, patience)?;
+        Ok(wire)
+    }
+
+    fn address(&self) -> (*const libc::sockaddr, socklen_t) {
+        let address = ptr::from_ref(&self.device).cast();
+        (address, size_of_val(&self.device) as socklen_t)
+    }
+
+    /// Sends a packet to all hosts of the network.
+    pub fn broadcast(&mut self, packet: &[u8]) -> io::Result<()> {
+        self.device.sll_halen = 6;
+        self.device.sll_addr = [u8::MAX; 8];
+        let (address, length) = self.address();
+        let (bytes, count) = (packet.as_ptr().cast(), packet.len());
+        let socket = self.socket.as_raw_fd();
+        // SAFETY: the pointers and lengths describe a packet and an address that outlive the call.
+        match unsafe { libc::sendto(socket, bytes, count, 0, address, length) } {
+            0.. => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// The next packet without the header of its frame; nothing if none came in time.
+    pub fn receive(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut packet = vec![0; 1 << 16];
+        let (bytes, count) = (packet.as_mut_ptr().cast(), packet.len());
+        // SAFETY: the pointer and the length are those of one slice, and the kernel writes no more.
+        let length = unsafe { libc::recv(self.socket.as_raw_fd(), bytes, count, 0) };
+        match usize::try_from(length) {
+            Ok(length) => {
+                packet.truncate(length);
+                Ok(Some(packet))
+            }
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 }
 

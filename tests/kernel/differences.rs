@@ -70,8 +70,8 @@ const PAGE: &str = include_str!("../../DIFFERENCES.md");
 /// The options that the reference does not know.
 const OURS_ALONE: &[&str] = &[
     "format", "json", "all", "exist", "keep", "client", "state", "count", "totals", "output",
-    "strict", "verbose", "apply", "diff", "check", "drain", "doctor", "wait", "confirm", "watch",
-    "sort-by", "netns",
+    "strict", "verbose", "apply", "diff", "check", "drain", "doctor", "probe", "wait", "confirm",
+    "watch", "sort-by", "netns",
 ];
 
 /// One of them, with a value by which a line means what it means to the reference without it.

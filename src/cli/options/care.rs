@@ -14,6 +14,7 @@ pub const EXIST: Slot = Slot::new(37, "exist");
 pub const KEEP: Slot = Slot::new(38, "keep");
 pub const STRICT: Slot = Slot::new(50, "strict");
 pub const VERBOSE: Slot = Slot::new(51, "verbose");
+pub const PROBE: Slot = Slot::new(61, "probe");
 pub const WAIT: Slot = Slot::new(56, "wait");
 
 const SECONDS: Value = Value::Required(Form {
@@ -75,6 +76,18 @@ const OPTIONS: &[OptionSpec] = &[
         help: "say what it did",
         manual: "\
             Says how much --apply added, changed and deleted, as it does on a terminal anyway.",
+        ..OPTION
+    },
+    OptionSpec {
+        long: "probe",
+        slot: PROBE,
+        may: &[Verb::Doctor],
+        help: "send packets and listen, too",
+        manual: "\
+            Lets --doctor send packets and listen for some, for ten seconds at most: an empty \
+            packet to the discard port of each server, so that the kernel looks for it on the \
+            network; on a real server a question by ARP who has the virtual address. Where a \
+            synchronisation daemon runs, it hears what others send.",
         ..OPTION
     },
     OptionSpec {

@@ -11,7 +11,7 @@ mod settings;
 mod sync;
 mod view;
 
-pub use care::{EXIST, KEEP, STRICT, VERBOSE};
+pub use care::{EXIST, KEEP, PROBE, STRICT, VERBOSE};
 pub use forwarding::{
     FORWARDING, TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };

@@ -454,6 +454,7 @@ mod tests {
                 address,
                 device: 2,
                 state,
+                ethernet: None,
             }];
             assert_eq!(found(&facts), expected);
         }

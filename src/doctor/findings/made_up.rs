@@ -17,6 +17,7 @@ fn link(index: u32, name: &str) -> Link {
         is_loopback: name == "lo",
         has_neighbours: name != "lo",
         mtu: 1500,
+        ethernet: None,
         wants_checksums: false,
         kind: String::new(),
     }

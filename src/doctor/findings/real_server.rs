@@ -73,6 +73,14 @@ pub const CHECKS: &[Check] = &[
             which must be its default route, any other one past the director.",
         judge: no_way_back,
     },
+    Check {
+        name: "wrong-way-back",
+        why: "\
+            Answers of a masqueraded server must pass the director, so that clients know who \
+            answers. Others must not: the director drops what comes from its own address. Who has \
+            the virtual address is asked with --probe, and otherwise known by chance.",
+        judge: wrong_way_back,
+    },
 ];
 
 /// Where this is a server that has the virtual address.
@@ -353,11 +361,58 @@ fn no_way_back(facts: &Facts) -> Vec<Found> {
     }]
 }
 
+fn wrong_way_back(facts: &Facts) -> Vec<Found> {
+    let Some(real) = facts.real_server else {
+        return Vec::new();
+    };
+    let vip = real.vip.address;
+    let Some(Some(route)) = facts.far_route(Family::of(vip)) else {
+        return Vec::new();
+    };
+    let Some(gateway) = route.gateway else {
+        return Vec::new();
+    };
+    let known = |address| {
+        let neighbours = facts.neighbours.iter();
+        let at = neighbours.filter(move |at| at.address == address && at.device == route.device);
+        at.filter_map(|at| at.ethernet)
+    };
+    let directors: Vec<[u8; 6]> = facts.owners.iter().copied().chain(known(vip)).collect();
+    let Some(next) = known(gateway).next() else {
+        return Vec::new();
+    };
+    let is_through_director = directors.contains(&next);
+    let is_masqueraded = real.forwarding == Forwarding::Masquerade;
+    if directors.is_empty() || is_through_director == is_masqueraded {
+        return Vec::new();
+    }
+    let what = if is_masqueraded {
+        format!("answers go through {gateway}, which is not the director")
+    } else {
+        format!("answers go through {gateway}, which is the director")
+    };
+    let device = facts.device(route.device);
+    let written = |ethernet: [u8; 6]| ethernet.map(|byte| format!("{byte:02x}")).join(":");
+    let owners: Vec<String> = directors.into_iter().map(written).collect();
+    vec![Found {
+        level: Level::Likely,
+        what,
+        evidence: vec![
+            (
+                format!("ip neigh show {gateway} dev {device}"),
+                written(next),
+            ),
+            (format!("who has {vip}"), owners.join(", ")),
+        ],
+        mend: Vec::new(),
+    }]
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{found, host};
     use crate::doctor::facts::{Facts, RealServer, far};
-    use crate::kernel::{Address, Route};
+    use crate::kernel::{Address, Neighbour, NeighbourState, Route};
     use crate::model::{Checksum, Family, Forwarding, Host, Tunnel, TunnelKind};
 
     fn server(forwarding: Forwarding) -> Facts {
@@ -528,5 +583,35 @@ mod tests {
         assert_eq!(found(&facts), expected);
         facts.listening.insert(([0; 4].into(), 6080));
         assert_eq!(found(&facts), "");
+    }
+
+    #[test]
+    fn answers_pass_the_director_or_not() {
+        let (director, router) = ([1; 6], [2; 6]);
+        for (forwarding, next, expected) in [
+            (Forwarding::Masquerade, director, ""),
+            (Forwarding::Masquerade, router, "likely wrong-way-back"),
+            (Forwarding::DirectRouting, director, "likely wrong-way-back"),
+            (Forwarding::DirectRouting, router, ""),
+        ] {
+            let mut facts = server(forwarding);
+            let gateway = [10, 0, 0, 254].into();
+            let route = Route {
+                is_local: false,
+                gateway: Some(gateway),
+                device: 2,
+                mtu: None,
+            };
+            facts.routes.insert(far(Family::V4), Some(route));
+            facts.neighbours.push(Neighbour {
+                address: gateway,
+                device: 2,
+                state: NeighbourState::Other,
+                ethernet: Some(next),
+            });
+            assert_eq!(found(&facts), "", "who the director is is not known");
+            facts.owners = vec![director];
+            assert_eq!(found(&facts), expected);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Settings of the kernel, and the daemons.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{Check, Found, Level, setting};
-use crate::doctor::facts::Facts;
+use crate::doctor::facts::{Facts, Heard};
 use crate::model::{Daemon, DaemonRole, Forwarding, ServerState};
 
 pub const CHECKS: &[Check] = &[
@@ -11,6 +13,20 @@ pub const CHECKS: &[Check] = &[
             Synchronisation daemons send to a group through their interface: it must be up, and \
             take part in multicast.",
         judge: sync_interface,
+    },
+    Check {
+        name: "sync-differs",
+        why: "\
+            A backup takes only what comes to its group and port with its sync id. What another \
+            host sends is known with --probe only.",
+        judge: sync_differs,
+    },
+    Check {
+        name: "two-masters",
+        why: "\
+            Each of two masters takes itself for the only one, and neither learns what the other \
+            knows. The other one is heard with --probe only.",
+        judge: two_masters,
     },
     Check {
         name: "defence",
@@ -93,6 +109,87 @@ fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
         evidence: vec![(format!("ip link show {name}"), state.to_owned())],
         mend,
     })
+}
+
+/// What a daemon sends or takes. A backup whose id is 0 takes every id.
+fn fits(daemon: &Daemon, heard: &Heard) -> bool {
+    let takes_all = daemon.role == DaemonRole::Backup && daemon.sync_id == 0;
+    let is_id = takes_all || daemon.sync_id == u32::from(heard.sync_id);
+    let (group, port) = place(daemon);
+    is_id && group == heard.group && port == heard.port
+}
+
+/// The group and port of a daemon.
+fn place(daemon: &Daemon) -> (IpAddr, u16) {
+    let group = daemon.group.unwrap_or(Ipv4Addr::new(224, 0, 0, 81).into());
+    (group, daemon.port.unwrap_or(8848))
+}
+
+/// What is heard where a daemon is.
+fn heard_by<'a>(facts: &'a Facts, daemon: &Daemon) -> impl Iterator<Item = &'a Heard> + Clone {
+    let name = daemon.interface.to_string();
+    let heard = facts.heard.iter();
+    heard.filter(move |heard| heard.device == name)
+}
+
+fn evidence_of(daemon: &Daemon, heard: &Heard) -> Vec<(String, String)> {
+    let (group, port) = place(daemon);
+    let said = format!("group {}, port {}", heard.group, heard.port);
+    vec![
+        (
+            "ipvsadm -L --daemon".to_owned(),
+            format!("group {group}, port {port}, syncid {}", daemon.sync_id),
+        ),
+        (
+            format!("heard on {} from {}", heard.device, heard.source),
+            format!("{said}, syncid {}", heard.sync_id),
+        ),
+    ]
+}
+
+fn sync_differs(facts: &Facts) -> Vec<Found> {
+    let backups = facts.daemons.iter();
+    let backups = backups.filter(|daemon| daemon.role == DaemonRole::Backup);
+    let deaf = backups.filter_map(|daemon| {
+        let mut heard = heard_by(facts, daemon);
+        if heard.clone().any(|heard| fits(daemon, heard)) {
+            return None;
+        }
+        let other = heard.next()?;
+        let interface = daemon.interface;
+        Some(Found {
+            level: Level::Certain,
+            what: format!("the backup does not take what {} sends", other.source),
+            evidence: evidence_of(daemon, other),
+            mend: vec![
+                "ipvsadm --stop-daemon backup".to_owned(),
+                format!(
+                    "ipvsadm --start-daemon backup --mcast-interface {interface} --syncid {} \
+                     --mcast-group {} --mcast-port {}",
+                    other.sync_id, other.group, other.port
+                ),
+            ],
+        })
+    });
+    deaf.collect()
+}
+
+fn two_masters(facts: &Facts) -> Vec<Found> {
+    // Two directors that are each other's backup may be masters both.
+    if facts.has_daemon(DaemonRole::Backup) {
+        return Vec::new();
+    }
+    let doubled = facts.daemons.iter().filter_map(|daemon| {
+        let mut heard = heard_by(facts, daemon);
+        let other = heard.find(|heard| fits(daemon, heard))?;
+        Some(Found {
+            level: Level::Likely,
+            what: format!("{} is a master too", other.source),
+            evidence: evidence_of(daemon, other),
+            mend: Vec::new(),
+        })
+    });
+    doubled.collect()
 }
 
 fn defence(facts: &Facts) -> Vec<Found> {
@@ -300,6 +397,7 @@ fn small_table(facts: &Facts) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{director, established, found};
+    use crate::doctor::facts::Heard;
     use crate::model::{Daemon, DaemonRole, Forwarding};
 
     #[test]
@@ -438,5 +536,33 @@ mod tests {
         let name = "net.ipv4.vs.conn_lfactor".to_owned();
         facts.sysctls.insert(name, "-4".to_owned());
         assert_eq!(found(&facts), "", "it grows");
+    }
+
+    #[test]
+    fn other_directors_are_heard() {
+        let mut facts = director("rr", &[1]);
+        let heard = |sync_id| Heard {
+            device: "eth0".to_owned(),
+            source: [10, 0, 0, 9].into(),
+            group: [224, 0, 0, 81].into(),
+            port: 8848,
+            sync_id,
+        };
+        facts.daemons = vec![daemon(DaemonRole::Backup)];
+        facts.connections = vec![established("203.0.113.1:1")];
+        facts.heard = vec![heard(1)];
+        assert_eq!(found(&facts), "");
+        facts.heard = vec![heard(2)];
+        let mend = "ipvsadm --stop-daemon backup: ipvsadm --start-daemon backup \
+                    --mcast-interface eth0 --syncid 2 --mcast-group 224.0.0.81 --mcast-port 8848";
+        assert_eq!(found(&facts), format!("certain sync-differs: {mend}"));
+        facts.daemons[0].sync_id = 0;
+        assert_eq!(found(&facts), "", "it takes all");
+        facts.daemons = vec![daemon(DaemonRole::Master)];
+        assert_eq!(found(&facts), "");
+        facts.heard = vec![heard(1)];
+        assert_eq!(found(&facts), "likely two-masters");
+        facts.daemons.push(daemon(DaemonRole::Backup));
+        assert_eq!(found(&facts), "", "each is a backup of the other");
     }
 }

@@ -4,6 +4,7 @@
 //! Only the programs that list the firewall's rules may hang: they have a limit of time.
 
 mod netstat;
+mod probe;
 mod programs;
 mod rules;
 mod sockets;
@@ -19,7 +20,8 @@ use super::facts::{Facts, far, of_device, path, service_address};
 use crate::kernel::Network;
 use crate::model::Family;
 
-pub fn gather(facts: &mut Facts) {
+/// Sends packets and listens for some only where that is allowed.
+pub fn gather(facts: &mut Facts, may_probe: bool) {
     let listings = rules::Listings::start();
     if facts.has_ipvs && facts.table.is_none() && facts.real_server.is_none() {
         facts.is_brief = true;
@@ -28,7 +30,7 @@ pub fn gather(facts: &mut Facts) {
             Err(error) => facts.unseen.push(format!("the table ({error})")),
         }
     }
-    if let Err(error) = read_network(facts) {
+    if let Err(error) = read_network(facts, may_probe) {
         facts.unseen.push(format!("addresses and routes ({error})"));
     }
     read_sysctls(facts);
@@ -42,16 +44,41 @@ pub fn gather(facts: &mut Facts) {
     facts.firewall = listings.finish(&mut facts.unseen);
 }
 
-fn read_network(facts: &mut Facts) -> io::Result<()> {
+fn read_network(facts: &mut Facts, may_probe: bool) -> io::Result<()> {
     let network = Network::open()?;
     facts.links = network.links()?;
     facts.addresses = network.addresses()?;
-    facts.neighbours = network.neighbours()?;
     facts.has_ingress = network.has_ingress()?;
     for address in addresses(facts) {
         facts.routes.insert(address, network.route(address)?);
     }
+    if may_probe {
+        probe(&network, facts);
+    }
+    facts.neighbours = network.neighbours()?;
     Ok(())
+}
+
+fn probe(network: &Network, facts: &mut Facts) {
+    if let Err(error) = probe::ask_neighbours(network, facts) {
+        facts
+            .unseen
+            .push(format!("whether servers answer ({error})"));
+    }
+    match probe::listen(facts) {
+        Ok(heard) => facts.heard = heard,
+        Err(error) => {
+            let text = format!("what other directors send ({error})");
+            facts.unseen.push(text);
+        }
+    }
+    match probe::ask_for_owners(facts) {
+        Ok(owners) => facts.owners = owners,
+        Err(error) => {
+            let text = format!("who has the virtual address ({error})");
+            facts.unseen.push(text);
+        }
+    }
 }
 
 /// The routes to the clients of so many connections are looked up.

@@ -89,26 +89,40 @@ struct Diagnosis {
     is_hint: bool,
 }
 
-impl Patient<'_> {
-    fn examine(&self) -> Result<Diagnosis> {
-        let program = Program::ipvsadm(Side::Ours).args(self.words.split_whitespace());
-        let output = self.host.run(&program)?;
-        let said = String::from_utf8(output.stdout)?;
-        ensure!(output.stderr.is_empty(), "{}", output.stderr.escape_ascii());
+impl Diagnosis {
+    fn read(said: &str, status: Status) -> Self {
         let name = |line: &str| Some(line.strip_suffix(')')?.rsplit_once(" (")?.1.to_owned());
         let heads = said.lines().filter(|line| !line.starts_with(' '));
         let commands = said
             .lines()
             .filter_map(|line| line.strip_prefix("  mend: "));
-        let is_hint = heads
-            .clone()
-            .all(|head| head.is_empty() || head.starts_with("hint: "));
-        Ok(Diagnosis {
-            is_hint,
+        Self {
+            is_hint: heads
+                .clone()
+                .all(|head| head.is_empty() || head.starts_with("hint: ")),
             names: heads.filter_map(name).collect(),
             commands: commands.map(str::to_owned).collect(),
-            status: output.status,
-        })
+            status,
+        }
+    }
+}
+
+impl Patient<'_> {
+    fn examine(&self) -> Result<Diagnosis> {
+        self.examine_during(|| Ok(()))
+    }
+
+    /// What it finds while something goes on.
+    fn examine_during(&self, act: impl FnOnce() -> Result<()>) -> Result<Diagnosis> {
+        let program = Program::ipvsadm(Side::Ours).args(self.words.split_whitespace());
+        let mut running = self.host.start(&program)?;
+        act()?;
+        let output = running.finish(Duration::from_secs(15))?;
+        ensure!(output.stderr.is_empty(), "{}", output.stderr.escape_ascii());
+        Ok(Diagnosis::read(
+            &String::from_utf8(output.stdout)?,
+            output.status,
+        ))
     }
 
     fn is_well(&self) -> Result<()> {
@@ -229,7 +243,16 @@ fn director(world: &mut World) -> Result<()> {
     };
     server.is_found(&["no-way-back"])?;
     ip(first, "route add default via 172.16.0.1\n")?;
-    eventually(|| server.is_well())?;
+    let server = Patient {
+        words: "--doctor -r 192.0.2.1:80 -m --probe",
+        ..server
+    };
+    server.suffers(&Fault {
+        names: &["wrong-way-back"],
+        made: "ip route replace default via 172.16.0.12",
+        mended: "ip route replace default via 172.16.0.1",
+        undone: "",
+    })?;
     eventually(|| patient.is_well())?;
     names_move(&lan)?;
     // The server is there, but has another address.
@@ -241,7 +264,12 @@ fn director(world: &mut World) -> Result<()> {
         sh(&lan.director, "ip neigh flush dev eth0")?;
         patient.requests_fail()
     })?;
-    patient.is_treated(&["dead-neighbour"])?;
+    let probing = Patient {
+        words: "--doctor --probe",
+        ..patient
+    };
+    sh(&lan.director, "ip neigh flush dev eth0")?;
+    probing.is_treated(&["dead-neighbour"])?;
     eventually(|| patient.is_well())?;
     told_of_a_shorter_way(&lan)
 }
@@ -668,6 +696,19 @@ fn real_servers(world: &mut World) -> Result<()> {
         undone: "",
     })?;
     filtered_where_they_arrive(&lan)?;
+    // The client is a router, too.
+    const ROUTER: &str = "ip route replace default via 198.51.100.2 dev eth0 onlink";
+    do_all(patient.host, ROUTER)?;
+    let probing = Patient {
+        words: "--doctor -r 198.51.100.1:80 -g --probe",
+        ..patient
+    };
+    probing.suffers(&Fault {
+        names: &["wrong-way-back"],
+        made: "ip route replace default via 172.16.0.1\nip route del 203.0.113.0/24",
+        mended: ROUTER,
+        undone: "ip route add 203.0.113.0/24 via 198.51.100.2 dev eth0 onlink",
+    })?;
     // Who is asked first may answer, so traffic need not fail.
     for (names, made) in [
         (["arp"], "sysctl -w net.ipv4.conf.all.arp_ignore=0"),
@@ -741,6 +782,29 @@ fn other_tunnels(patient: &Patient) -> Result<()> {
     gre.suffers(&Fault {
         names: &["gre-checksum"],
         made: "ip link set end type gre icsum",
+        mended: "",
+        undone: "",
+    })?;
+    ip(
+        host,
+        "link add end6 type ip6tnl local fd00::11 mode ip6ip6\nlink set end6 up\n",
+    )?;
+    lan.ipvsadm("-C")?;
+    lan.rules(
+        "-A -t [2001:db8:1::1]:80 -s rr\n\
+         -a -t [2001:db8:1::1]:80 -r [fd00::11]:80 -i\n",
+    )?;
+    ip(&lan.director, "link set eth0 mtu 1600\n")?;
+    let director = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor",
+        service: "[2001:db8:1::1]:80",
+        clients: NEAR,
+    };
+    director.suffers(&Fault {
+        names: &["tunnel-mtu"],
+        made: "ip link set dev eth0 mtu 1300",
         mended: "",
         undone: "",
     })
