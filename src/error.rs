@@ -100,7 +100,7 @@ pub enum Error {
         action: Action,
         source: kernel::Error,
     },
-    #[error("the kernel has no IPVS any more; waiting until its module is loaded")]
+    #[error("the kernel has no IPVS; waiting until its module is loaded")]
     Unloaded,
     #[error("cannot open file /proc/net/ip_vs_conn")]
     NoConnections(#[source] io::Error),

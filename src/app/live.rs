@@ -75,7 +75,10 @@ pub fn live(
         trouble: None,
         start: Instant::now(),
     };
-    live.look(env, kernel, true)?;
+    match live.look(env, kernel, true) {
+        Err(error @ Error::Unloaded) => live.tell(&error),
+        seen => seen?,
+    }
     // A terminal that cannot be drawn on is gone.
     let _ = live.run(env, kernel, &mut *console);
     Ok(())
@@ -142,25 +145,31 @@ impl Live<'_> {
 
     /// Looks, and remembers why it could not.
     fn look_and_tell(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) {
-        self.trouble = self.look(env, kernel, is_refresh).err().map(|error| {
-            self.watched.clear();
-            self.page = Text::default();
-            String::from_utf8_lossy(&render::harmless(&error.message())).replace('\n', " ")
-        });
+        self.trouble = None;
+        if let Err(error) = self.look(env, kernel, is_refresh) {
+            self.tell(&error);
+        }
+    }
+
+    /// Shows why there is nothing else to show.
+    fn tell(&mut self, error: &Error) {
+        self.watched.clear();
+        self.page = Text::default();
+        let message = render::harmless(&error.message());
+        self.trouble = Some(String::from_utf8_lossy(&message).replace('\n', " "));
     }
 
     /// Reads what is shown, and what its rates depend on even if it is not shown.
     fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
         let listing = &self.watch.listing;
         if is_table(listing) {
-            let (table, sums) = kernel.ask(env, |client| {
-                let table = list::table(client, listing)?;
-                Ok((table, client.sums().map_err(Error::Read)?))
-            })?;
-            let now = self.start.elapsed();
+            let counted = kernel.ask(env, |client| client.counted().map_err(Error::Read))?;
+            self.watched.count(self.start.elapsed(), counted);
+            let table = kernel.ask(env, |client| list::table(client, listing))?;
             let names = &mut *self.names;
-            self.watched
-                .look(now, table, Some(&sums), |place| screen::name(names, place));
+            self.watched.look(self.start.elapsed(), table, |place| {
+                screen::name(names, place)
+            });
         }
         if let Some(listing) = self.text_listing().filter(|_| is_refresh) {
             let names = &mut *self.names;

@@ -7,12 +7,12 @@ use super::list::{self, warn_of_marks};
 use super::live::live;
 use crate::command::{Format, Listing, Watch};
 use crate::error::{Action, Error};
-use crate::kernel::Client;
+use crate::kernel::{Client, has_ipvs};
 use crate::names::Names;
 use crate::render::{self, Out, Screen};
 
 pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Error> {
-    let mut kernel = Kernel(env.open(Action::Read)?);
+    let mut kernel = Kernel::default();
     let mut numeric = Names::numeric();
     let names = if watch.listing.numeric {
         &mut numeric
@@ -27,7 +27,8 @@ pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Erro
     }
 }
 
-/// Prints one listing after the other, each with its time. Only the first one must succeed.
+/// Prints one listing after the other, each with its time. What goes wrong with the first one ends
+/// it, but for a kernel without IPVS.
 fn print_again(
     env: &mut Env,
     kernel: &mut Kernel,
@@ -35,23 +36,20 @@ fn print_again(
     watch: &Watch,
 ) -> Result<(), Error> {
     let mut pace = Pace::new(watch.period);
-    let mut text = |env: &mut Env| {
-        kernel.ask(env, |client| {
+    let mut trouble = None;
+    let mut is_first = true;
+    loop {
+        let text = kernel.ask(env, |client| {
             let mut text = Vec::new();
             list::write_to(&mut text, client, names, &watch.listing, Screen::NONE)?;
             Ok(text)
-        })
-    };
-    let first = text(env)?;
-    print(env, &watch.listing, &first)?;
-    let mut trouble = None;
-    loop {
-        pace.wait(env);
-        match text(env) {
+        });
+        match text {
             Ok(text) => {
                 trouble = None;
                 print(env, &watch.listing, &text)?;
             }
+            Err(error) if is_first && !matches!(error, Error::Unloaded) => return Err(error),
             Err(error) => {
                 let message = Some(error.message());
                 if trouble != message {
@@ -60,6 +58,8 @@ fn print_again(
                 trouble = message;
             }
         }
+        is_first = false;
+        pace.wait(env);
     }
 }
 
@@ -85,25 +85,25 @@ fn line_of_json(out: &mut Out, time: &str, document: &[u8]) -> std::io::Result<(
     out.end_row()
 }
 
-/// The kernel, whose IPVS may go away and come back.
-pub(super) struct Kernel(Client);
+/// The kernel, whose IPVS may come and go.
+#[derive(Default)]
+pub(super) struct Kernel(Option<Client>);
 
 impl Kernel {
-    /// Asks for something. The module is not loaded again: whoever watches changes nothing.
+    /// Asks for something. The module is never loaded: whoever watches changes nothing.
     pub(super) fn ask<T>(
         &mut self,
         env: &mut Env,
         mut ask: impl FnMut(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let error = match ask(&mut self.0) {
-            Err(error) => error,
-            answer => return answer,
-        };
-        if !self.0.is_there() {
+        if let Some(Ok(answer)) = self.0.as_mut().map(&mut ask) {
+            return Ok(answer);
+        }
+        // Where the network namespace is gone, opening it tells why.
+        if !has_ipvs(env.netns.as_ref()).unwrap_or(true) {
             return Err(Error::Unloaded);
         }
-        self.0 = env.open(Action::Read).map_err(|_| error)?;
-        ask(&mut self.0)
+        ask(self.0.insert(env.open(Action::Read)?))
     }
 }
 

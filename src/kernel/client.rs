@@ -16,9 +16,10 @@ use super::socket::Socket;
 use super::transport::Transport;
 use super::{daemon, info, service};
 use crate::model::drain::Tuning;
+use crate::model::rates::Counted;
 use crate::model::{
-    Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Stats,
-    Timeouts, Totals,
+    Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
+    Totals,
 };
 
 /// Which of the kernel's two interfaces the client uses.
@@ -262,16 +263,11 @@ impl Client {
         proc::read_totals(self.namespace.as_ref())
     }
 
-    /// Whether the kernel has IPVS at the moment: its module may be unloaded at any time.
+    /// What is counted over all services. These are the only counters that do not lag up to two
+    /// seconds behind.
     #[doc(hidden)]
-    pub fn is_there(&self) -> bool {
-        proc::has_ipvs(self.namespace.as_ref())
-    }
-
-    /// The counters over all services alone. The sockets stay open.
-    #[doc(hidden)]
-    pub fn sums(&self) -> io::Result<Stats> {
-        proc::read_sums(self.namespace.as_ref())
+    pub fn counted(&self) -> io::Result<Counted> {
+        proc::read_counted(self.namespace.as_ref())
     }
 
     /// The settings that drains depend on.

@@ -33,10 +33,10 @@ pub use error::{Action, Error, Refusal, Result};
 pub use module::load as load_module;
 pub use netns::Netns;
 pub use proc::Connections;
-#[cfg(feature = "cli")]
-pub(crate) use proc::Line;
 #[doc(hidden)]
 pub use proc::parse_connection;
+#[cfg(feature = "cli")]
+pub(crate) use proc::{Line, has_ipvs};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};

@@ -6,13 +6,21 @@
 //! sampled, and one that has not changed for longer than two seconds has been sampled, too. The
 //! rate is an average over whole samples.
 
+mod history;
+mod live;
+mod pace;
+
 use std::collections::VecDeque;
 use std::time::Duration;
+
+pub use history::History;
+pub use live::LiveMeter;
+pub use pace::Pace;
 
 use super::Stats;
 
 /// How often the kernel brings counters up to date.
-const SAMPLE: Duration = Duration::from_secs(2);
+pub const SAMPLE: Duration = Duration::from_secs(2);
 
 /// How late a sample may be.
 const DELAY: Duration = Duration::from_millis(500);
@@ -23,14 +31,17 @@ const LONGEST_GAP: Duration = Duration::from_millis(700);
 /// A rate is an average over so many samples: six seconds.
 const AVERAGED: usize = 3;
 
-/// The samples of the last four minutes.
-const REMEMBERED: usize = 120;
-
-/// Shares are those of the last minute.
-const SHARED: usize = 30;
-
 /// Connections, packets in and out, bytes in and out.
 pub type Counters = [u64; 5];
+
+/// What is counted over all services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Up to this moment.
+    pub live: Counters,
+    /// When the kernel took its last sample.
+    pub sampled: Counters,
+}
 
 /// The same a second.
 pub type Rates = [f64; 5];
@@ -62,10 +73,7 @@ pub struct Meter {
     is_assumed: bool,
     /// What the last samples added.
     recent: VecDeque<Rates>,
-    /// How many connections each of the last samples added.
-    connections: VecDeque<f32>,
-    /// How many samples there were.
-    samples: usize,
+    history: History,
 }
 
 impl Meter {
@@ -75,8 +83,7 @@ impl Meter {
             last: now,
             is_assumed: false,
             recent: VecDeque::with_capacity(AVERAGED),
-            connections: VecDeque::new(),
-            samples: 0,
+            history: History::default(),
         }
     }
 
@@ -115,19 +122,17 @@ impl Meter {
 
     fn add(&mut self, added: Rates) {
         push(&mut self.recent, AVERAGED, added);
-        push(&mut self.connections, REMEMBERED, added[0] as f32);
-        self.samples += 1;
+        self.history.add(added[0] as f32);
     }
 
     fn take_back(&mut self) {
         self.recent.pop_back();
-        self.connections.pop_back();
-        self.samples -= 1;
+        self.history.take_back();
     }
 
-    /// What is added a second, once a sample has been seen.
-    pub fn rates(&self) -> Option<Rates> {
-        let seconds = SAMPLE.as_secs_f64() * self.recent.len() as f64;
+    /// What is added a second, once a sample has been seen, if so much time passes between samples.
+    pub fn rates(&self, time_between_samples: Duration) -> Option<Rates> {
+        let seconds = time_between_samples.as_secs_f64() * self.recent.len() as f64;
         let is_known = !self.recent.is_empty();
         is_known.then(|| {
             let mut rates = [0.0; 5];
@@ -140,25 +145,9 @@ impl Meter {
         })
     }
 
-    /// How many connections came in the last minute.
-    pub fn recent_connections(&self) -> f32 {
-        self.connections.iter().rev().take(SHARED).sum()
-    }
-
-    /// Connections a second in the last minutes, in so many equal parts, the latest in the end.
-    pub fn curve(&self, parts: usize) -> Vec<f32> {
-        let size = REMEMBERED.div_ceil(parts.max(1));
-        // A part always begins with the same samples, or the curve would flicker.
-        let fresh = self.samples % size;
-        let (old, new) = self.connections.as_slices();
-        let all = [old, new].concat();
-        let (before, last) = all.split_at(all.len().saturating_sub(fresh));
-        let last = Some(last).filter(|last| !last.is_empty());
-        let parts_before = before.rchunks_exact(size).rev();
-        let seconds = SAMPLE.as_secs_f32();
-        let mean = |part: &[f32]| part.iter().sum::<f32>() / (seconds * part.len() as f32);
-        let curve: Vec<f32> = parts_before.chain(last).map(mean).collect();
-        curve[curve.len().saturating_sub(parts)..].to_vec()
+    /// How many connections each sample added.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 }
 
@@ -251,7 +240,7 @@ mod tests {
         ) {
             watch(&kernel, period, &lags, 90.0, |now, meter| {
                 if now > START + 5.0 {
-                    let [connections, .., bytes] = meter.rates().unwrap();
+                    let [connections, .., bytes] = meter.rates(SAMPLE).unwrap();
                     for (rate, load) in [(connections, 1.0), (bytes, 64000.0)] {
                         let ratio = rate / (kernel.load * load);
                         assert!((0.95..1.05).contains(&ratio), "{ratio} at {now}");
@@ -266,7 +255,7 @@ mod tests {
             period in prop::sample::select(&PERIODS),
         ) {
             watch(&kernel, period, &[0.0], 60.0, |now, meter| {
-                let rates = meter.rates().filter(|_| now > START + 5.0);
+                let rates = meter.rates(SAMPLE).filter(|_| now > START + 5.0);
                 if let Some([connections, ..]) = rates {
                     assert!(connections > 0.0 || now > 20.0, "{now}");
                     assert!(connections == 0.0 || now < 31.0, "{connections} at {now}");
@@ -281,7 +270,7 @@ mod tests {
             lags in prop::collection::vec(0.0..0.3, 11),
         ) {
             let meter = watch(&kernel, period, &lags, 50.0, |_, _| {});
-            let seen: f32 = meter.connections.iter().sum();
+            let seen = meter.history.recent();
             let came = kernel.counters(100.0)[0] - kernel.counters(START)[0];
             prop_assert!((f64::from(seen) / came as f64 - 1.0).abs() < 0.001);
         }
@@ -291,30 +280,12 @@ mod tests {
     fn a_meter_starts_again_when_counters_were_set_to_zero() {
         let second = Duration::from_secs(1);
         let mut meter = Meter::new(Duration::ZERO, [1000; 5]);
-        assert_eq!(meter.rates(), None);
+        assert_eq!(meter.rates(SAMPLE), None);
         meter.look(second, [1200; 5]);
-        assert_eq!(meter.rates(), Some([100.0; 5]));
+        assert_eq!(meter.rates(SAMPLE), Some([100.0; 5]));
         meter.look(2 * second, [0; 5]);
-        assert_eq!(meter.rates(), None);
+        assert_eq!(meter.rates(SAMPLE), None);
         meter.look(4 * second, [60; 5]);
-        assert_eq!(meter.rates(), Some([30.0; 5]));
-    }
-
-    #[test]
-    fn the_curve_has_equal_parts() {
-        let mut meter = Meter::new(Duration::ZERO, [0; 5]);
-        assert!(meter.curve(10).is_empty());
-        let mut connections = 0;
-        for sample in 1..=125 {
-            connections += if sample <= 60 { 20 } else { 40 };
-            meter.look(SAMPLE * sample, [connections; 5]);
-        }
-        assert_eq!(
-            meter.curve(10),
-            [10.0, 10.0, 10.0, 10.0, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0]
-        );
-        assert_eq!(meter.curve(1), [20.0]);
-        assert_eq!(meter.curve(120).len(), 120);
-        assert_eq!(meter.recent_connections(), 1200.0);
+        assert_eq!(meter.rates(SAMPLE), Some([30.0; 5]));
     }
 }

@@ -6,9 +6,9 @@ pub mod state;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::rates::{Counters, Meter, Rates};
+use super::rates::{Counted, Counters, LiveMeter, Meter, Pace, Rates, SAMPLE};
 use super::terms::{Term, Vocabulary, term};
-use super::{Entry, Server, ServerId, Service, ServiceId, Stats};
+use super::{Entry, Server, ServerId, Service, ServiceId};
 use state::State;
 
 /// A service, or a server in it.
@@ -102,7 +102,7 @@ impl Column {
 pub struct Watched {
     table: Vec<Entry>,
     known: HashMap<Place, Known>,
-    totals: Option<Meter>,
+    totals: Option<(LiveMeter, Pace)>,
     looks: u64,
     news: Option<News>,
 }
@@ -189,7 +189,7 @@ pub struct Sums<'a> {
     pub active: u64,
     pub inactive: u64,
     /// What the director counts over all services.
-    pub totals: Option<&'a Meter>,
+    pub totals: Option<&'a LiveMeter>,
 }
 
 impl Watched {
@@ -198,7 +198,6 @@ impl Watched {
         &mut self,
         now: Duration,
         table: Vec<Entry>,
-        totals: Option<&Stats>,
         mut name: impl FnMut(&Place) -> String,
     ) {
         let is_first = self.looks == 0;
@@ -251,16 +250,20 @@ impl Watched {
             }
             is_there
         });
-        self.meter_totals(now, totals);
         if let Some(text) = summary(&news) {
             self.news = Some(News { time: now, text });
         }
     }
 
-    fn meter_totals(&mut self, now: Duration, totals: Option<&Stats>) {
-        match (totals.map(Counters::from), &mut self.totals) {
-            (Some(counters), Some(meter)) => meter.look(now, counters),
-            (counters, _) => self.totals = counters.map(|counters| Meter::new(now, counters)),
+    /// Takes in what is counted over all services.
+    pub fn count(&mut self, now: Duration, counted: Counted) {
+        let Counted { live, sampled } = counted;
+        match &mut self.totals {
+            Some((meter, pace)) => {
+                meter.look(now, live);
+                pace.look(now, sampled);
+            }
+            none => *none = Some((LiveMeter::new(now, live), Pace::new(now, sampled))),
         }
     }
 
@@ -282,7 +285,7 @@ impl Watched {
             servers: servers().count(),
             active,
             inactive,
-            totals: self.totals.as_ref(),
+            totals: self.totals.as_ref().map(|(meter, _)| meter),
         }
     }
 
@@ -314,7 +317,7 @@ impl Watched {
             .iter()
             .map(|state| (id, Some(state.server.id)));
         let mut rows: Vec<Row> = places.filter_map(|place| self.row(place, since)).collect();
-        let connections = |row: &Row| f64::from(row.meter.recent_connections());
+        let connections = |row: &Row| f64::from(row.meter.history().recent());
         let weight = |row: &Row| row.weight().map_or(0.0, f64::from);
         let all_connections: f64 = rows.iter().map(connections).sum();
         let all_weight: f64 = rows.iter().map(weight).sum();
@@ -330,13 +333,15 @@ impl Watched {
 
     fn row(&self, place: Place, since: Duration) -> Option<Row<'_>> {
         let known = self.known.get(&place)?;
+        let pace = self.totals.as_ref().map(|(_, pace)| pace);
+        let time_between_samples = pace.map_or(SAMPLE, Pace::time_between_samples);
         Some(Row {
             place,
             name: &known.name,
             settings: known.now.settings,
             active: known.now.active.into(),
             inactive: known.now.inactive.into(),
-            rates: known.meter.rates(),
+            rates: known.meter.rates(time_between_samples),
             shares: None,
             meter: &known.meter,
             lit: known.changed.since(since),

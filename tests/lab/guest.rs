@@ -306,7 +306,7 @@ fn load_modules() -> Result<()> {
 }
 
 /// The kernel's own loader of modules, by its path.
-const LOADER: &str = "/proc/sys/kernel/modprobe";
+pub const LOADER: &str = "/proc/sys/kernel/modprobe";
 
 /// How long the kernel may need to forget the namespaces of earlier tests, which use IPVS.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -351,6 +351,6 @@ impl Drop for WithoutIpvs {
     }
 }
 
-fn has_ipvs() -> bool {
+pub fn has_ipvs() -> bool {
     Path::new("/proc/net/ip_vs").exists()
 }

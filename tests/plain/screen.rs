@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use ipvsadm::model::rates::{Counted, Counters};
 use ipvsadm::model::watch::keys::{Key, keys};
 use ipvsadm::model::watch::state::{Shown, State, Wish};
 use ipvsadm::model::watch::{Column, Place, Watched};
@@ -77,10 +78,13 @@ fn watched() -> Watched {
 
 fn look(watched: &mut Watched, time: u64, table: Vec<Entry>) {
     let mut names = Names::numeric();
-    let all = stats(40 * time);
-    watched.look(second(time), table, Some(&all), |place| {
-        name(&mut names, place)
-    });
+    let live = Counters::from(&stats(40 * time));
+    let counted = Counted {
+        live,
+        sampled: live,
+    };
+    watched.count(second(time), counted);
+    watched.look(second(time), table, |place| name(&mut names, place));
 }
 
 const MANNER: Manner = Manner {

@@ -13,11 +13,13 @@ use super::netns::{Netns, run_in};
 pub(crate) use connections::Line;
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
-pub(super) use totals::{read as read_totals, read_sums};
+pub(super) use totals::{read as read_totals, read_counted};
 
-/// Whether there is IPVS.
-pub(super) fn has_ipvs(namespace: Option<&Netns>) -> bool {
-    run_in(namespace, || open("ip_vs")).is_ok()
+/// Whether the kernel has IPVS at the moment: its module may be unloaded at any time. Asking does
+/// not load it.
+#[cfg(feature = "cli")]
+pub fn has_ipvs(namespace: Option<&Netns>) -> io::Result<bool> {
+    run_in(namespace, || Ok(open("ip_vs").is_ok()))
 }
 
 /// Opens a file of the network namespace that the thread is in, and that of the process in a

@@ -8,9 +8,11 @@ use std::str::FromStr;
 
 use crate::kernel::error::plain;
 use crate::kernel::netns::{Netns, run_in};
+use crate::model::rates::{Counted, Counters};
 use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
 
 const STATS: &str = "ip_vs_stats";
+const CPUS: &str = "ip_vs_stats_percpu";
 const STATUS: &str = "ip_vs_status";
 const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 
@@ -18,12 +20,8 @@ pub fn read(namespace: Option<&Netns>) -> io::Result<Totals> {
     run_in(namespace, read_here)
 }
 
-pub fn read_sums(namespace: Option<&Netns>) -> io::Result<Stats> {
-    run_in(namespace, sums_here)
-}
-
-fn sums_here() -> io::Result<Stats> {
-    parsed(STATS, of_net(STATS), parse_stats)
+pub fn read_counted(namespace: Option<&Netns>) -> io::Result<Counted> {
+    run_in(namespace, || parsed(CPUS, of_net(CPUS), parse_cpus))
 }
 
 fn of_net(name: &str) -> io::Result<String> {
@@ -37,7 +35,7 @@ fn read_here() -> io::Result<Totals> {
         if_there_is(parsed(name, fs::read_to_string(path), number))
     };
     Ok(Totals {
-        stats: sums_here()?,
+        stats: parsed(STATS, of_net(STATS), parse_stats)?,
         status: if_there_is(parsed(STATUS, of_net(STATUS), parse_status))?,
         limits: Limits {
             most_connections: sysctl("conn_max")?,
@@ -71,14 +69,34 @@ fn if_there_is<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Two lines of titles, and for each CPU a line of its number and hexadecimal counters, which are
+/// up to date. Behind them are the sums of the last sample.
+pub fn parse_cpus(text: &str) -> Option<Counted> {
+    let mut live = Counters::default();
+    for line in text.lines().skip(2) {
+        let (cpu, fields) = line.trim_start().split_once(' ')?;
+        let numbers = hexadecimal(fields)?;
+        if cpu == "~" {
+            let sampled = numbers;
+            return Some(Counted { live, sampled });
+        }
+        for (sum, number) in live.iter_mut().zip(numbers) {
+            *sum += number;
+        }
+    }
+    None
+}
+
+fn hexadecimal(fields: &str) -> Option<Counters> {
+    let fields = fields.split_ascii_whitespace();
+    let numbers = fields.map(|field| u64::from_str_radix(field, 16).ok());
+    numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
+}
+
 /// Two lines of titles and one of hexadecimal numbers, a blank line, and the same of rates.
 pub fn parse_stats(text: &str) -> Option<Stats> {
     let mut lines = text.lines();
-    let mut row = |skip| {
-        let fields = lines.nth(skip)?.split_ascii_whitespace();
-        let numbers = fields.map(|field| u64::from_str_radix(field, 16).ok());
-        <[u64; 5]>::try_from(numbers.collect::<Option<Vec<_>>>()?).ok()
-    };
+    let mut row = |skip| hexadecimal(lines.nth(skip)?);
     let [connections, in_packets, out_packets, in_bytes, out_bytes] = row(2)?;
     let [
         connection_rate,
@@ -175,6 +193,28 @@ mod tests {
         );
         for cut in [0, 60, 120, 180, 240, 300] {
             assert_eq!(parse_stats(&text[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_the_cpus_have_counted_is_added_up() {
+        let text = "\
+       Total Incoming Outgoing         Incoming         Outgoing
+CPU    Conns  Packets  Packets            Bytes            Bytes
+  0        F       19        1              7E2               3C
+  A        1        0        0               20                0
+  ~        D       17        1              700               3C
+
+     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s
+           2        3        0               FC                7
+";
+        let counted = Counted {
+            live: [16, 25, 1, 2050, 60],
+            sampled: [13, 23, 1, 1792, 60],
+        };
+        assert_eq!(parse_cpus(text), Some(counted));
+        for cut in [0, 60, 140, 200, 260] {
+            assert_eq!(parse_cpus(&text[..cut]), None, "{cut}");
         }
     }
 

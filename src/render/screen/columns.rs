@@ -180,7 +180,7 @@ impl Layout {
                 .map_or(String::new(), |rates| number(rates[index]))
         };
         let column = match place {
-            Place::Curve => return (curve(&row.meter.curve(width), self.manner), false),
+            Place::Curve => return (curve(&row.meter.history().curve(width), self.manner), false),
             Place::WeightShare => {
                 return (percent(row.shares.and_then(|shares| shares.weight)), false);
             }

@@ -221,7 +221,7 @@ impl Frame<'_> {
             .min(60);
         let points = sums
             .totals
-            .map(|meter| meter.curve(room))
+            .map(|meter| meter.history().curve(room))
             .unwrap_or_default();
         self.both(&text, &curve(&points, self.manner), Look::PLAIN)
     }
