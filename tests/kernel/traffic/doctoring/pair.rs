@@ -1,8 +1,11 @@
 //! Two directors, of which one tells the other of its connections.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 
-use super::{FAR, Fault, Patient};
+use super::{Diagnosis, FAR, Fault, Patient};
 use crate::lab::world::{Namespace, World};
 use crate::traffic::lan::{self, Lan, eventually, ip, set, sh};
 
@@ -40,7 +43,73 @@ pub fn pair(world: &mut World) -> Result<()> {
         ..master
     };
     told(&master, &second).context("what the master tells")?;
-    balanced_twice(&lan, &second).context("balanced twice")
+    deaf(&second).context("another sync id")?;
+    balanced_twice(&lan, &second).context("balanced twice")?;
+    two_masters(&master, &second).context("two masters")
+}
+
+/// Requests for as long as a probe listens.
+fn go_on(lan: &Lan, service: &str) -> Result<()> {
+    for _ in 0..6 {
+        lan.ask(service)?;
+        thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
+}
+
+fn deaf(backup: &Patient) -> Result<()> {
+    let lan = backup.lan;
+    sh(
+        backup.host,
+        "ipvsadm --stop-daemon backup\n\
+         ipvsadm --start-daemon backup --mcast-interface sync0 --syncid 8",
+    )?;
+    learns_nothing(backup)?;
+    let probing = Patient {
+        words: "--doctor --probe",
+        ..*backup
+    };
+    let diagnosis = probing.examine_during(|| go_on(lan, SERVICE))?;
+    let names = &diagnosis.names;
+    ensure!(
+        names == &["sync-differs", "vip-not-local"],
+        "it finds {names:?}"
+    );
+    let commands = diagnosis.commands.iter();
+    let mut mend = commands.filter(|command| command.contains("-daemon backup"));
+    mend.try_for_each(|command| sh(backup.host, command))?;
+    learns(backup)
+}
+
+/// The backup has become a master, and does not know of the other one.
+fn two_masters(master: &Patient, backup: &Patient) -> Result<()> {
+    const OTHER: &str = "192.0.2.1:80";
+    let lan = master.lan;
+    ip(
+        &lan.client,
+        "route add 192.0.2.1 via 172.16.0.2 dev eth0 onlink\n",
+    )?;
+    sh(
+        backup.host,
+        "ip route add local 192.0.2.1 dev lo\n\
+         ipvsadm -C\n\
+         ipvsadm -A -t 192.0.2.1:80 -s rr\n\
+         ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.2 -g\n\
+         ipvsadm --stop-daemon backup\n\
+         ipvsadm --start-daemon master --mcast-interface sync0 --syncid 7",
+    )?;
+    let probing = Patient {
+        words: "--doctor --probe",
+        ..*master
+    };
+    let finds = |expected: &[&str]| {
+        let Diagnosis { names, .. } = probing.examine_during(|| go_on(lan, OTHER))?;
+        ensure!(names == expected, "it finds {names:?}");
+        Ok(())
+    };
+    finds(&["two-masters"])?;
+    sh(backup.host, "ipvsadm --stop-daemon master")?;
+    finds(&[])
 }
 
 /// The backup learns of a new connection.
@@ -58,7 +127,7 @@ fn learns(backup: &Patient) -> Result<()> {
 fn learns_nothing(backup: &Patient) -> Result<()> {
     let held = backup.lan.hold(SERVICE)?;
     // What is known is sent after two seconds.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    thread::sleep(Duration::from_secs(3));
     let known = lan::ipvsadm(backup.host, "-Lnc")?;
     let client = held.answer.client.to_string();
     ensure!(!known.contains(&client), "it knows {client}:\n{known}");
