@@ -4,19 +4,28 @@
 //! `ipvsadm` knows: one that the shell finds in this one's place refuses it, and has no word that
 //! it could take for a command.
 
+use std::fs;
 use std::io::Read;
+use std::time::Duration;
 
 use super::{Env, Medium};
 use crate::cli::complete;
 use crate::cli::live::Live;
 use crate::error::Error;
-use crate::kernel::Netns;
+use crate::kernel::{Netns, read_table};
+use crate::model::sort_table;
 
 /// The argument that asks for it.
 pub const ASKS: &[u8] = b"--complete-words";
 
 /// Nobody types a line of more bytes.
 const LONGEST: u64 = 1 << 17;
+
+/// Unlike `/sys/class/net` this always shows the network namespace of the reader.
+const INTERFACES: &str = "/proc/thread-self/net/dev";
+
+/// How long reading the table may take: a user is waiting.
+const PATIENCE: Duration = Duration::from_millis(15);
 
 /// Prints what the last of the words may become. Each word ends with a NUL byte.
 pub fn complete(env: &mut Env) -> Result<u8, Error> {
@@ -43,7 +52,16 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
 /// What there is in a network namespace, or nothing if it cannot be entered.
 fn live(netns: Option<&Netns>) -> Live {
     match netns {
-        Some(netns) => netns.run(|| Ok(Live::read())).unwrap_or_default(),
-        None => Live::read(),
+        Some(netns) => netns.run(|| Ok(read_live())).unwrap_or_default(),
+        None => read_live(),
+    }
+}
+
+fn read_live() -> Live {
+    let mut services = read_table(Some(PATIENCE)).unwrap_or_default();
+    sort_table(&mut services);
+    Live {
+        services,
+        interfaces: fs::read(INTERFACES).unwrap_or_default(),
     }
 }

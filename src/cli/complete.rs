@@ -209,6 +209,7 @@ fn takes(line: &Line, spec: &OptionSpec) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::parse_table;
 
     const TABLE: &str = "\
 TCP  0A000001:0050 rr
@@ -224,7 +225,7 @@ FWM  00000007 wrr
 
     fn live() -> Live {
         Live {
-            services: TABLE.into(),
+            services: parse_table(TABLE),
             ..Live::default()
         }
     }

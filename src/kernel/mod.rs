@@ -39,6 +39,9 @@ pub use proc::parse_connection;
 pub(crate) use proc::{Line, has_ipvs};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub use proc::{parse_table, read_table};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
 #[cfg(feature = "cli")]
 pub(crate) use socket::{Wire, keep_descriptors_from};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use ipvsadm::cli::complete::{self, Answer};
 use ipvsadm::cli::live::Live;
 use ipvsadm::command::{Columns, Format, View};
-use ipvsadm::kernel::parse_connection;
+use ipvsadm::kernel::{parse_connection, parse_table};
 use ipvsadm::lines::Lines;
 use ipvsadm::names::Names;
 use ipvsadm::render::{self, Out, Screen};
@@ -86,7 +86,7 @@ fn open() -> Result<Reader> {
             read_in_pieces(text, random);
         }
         let live = Live {
-            services: text.to_vec(),
+            services: parse_table(&String::from_utf8_lossy(text)),
             interfaces: text.to_vec(),
         };
         for line in LINES {

@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use super::{Candidate, Completes, prefixed};
 use crate::cli::commands::Verb;
 use crate::cli::line::Line;
-use crate::cli::live::{self, Live, LiveId, LiveService};
-use crate::model::{Family, Name, Protocol, ServiceId, terms};
+use crate::cli::live::{self, Live};
+use crate::model::terms::{self, Vocabulary};
+use crate::model::{Entry, Name, Protocol, ServiceId};
 
 /// Where `ip netns` keeps network namespaces by name.
 const NAMESPACES: &str = "/run/netns";
@@ -20,7 +21,7 @@ pub fn values(
     value: &[u8],
     live: &Live,
 ) -> Vec<Candidate> {
-    let services = &String::from_utf8_lossy(&live.services);
+    let services = &live.services;
     match completes {
         // Files are for the shell to find.
         Completes::Nothing | Completes::Files => Vec::new(),
@@ -40,68 +41,68 @@ pub fn values(
 }
 
 /// The services that exist, except for a command that adds one.
-fn services_of(line: Option<&Line>, protocol: Option<Protocol>, services: &str) -> Vec<Candidate> {
+fn services_of(
+    line: Option<&Line>,
+    protocol: Option<Protocol>,
+    services: &[Entry],
+) -> Vec<Candidate> {
     if line.is_some_and(|line| line.verb == Verb::AddService) {
         return Vec::new();
     }
-    let mut services = live::services(services);
-    // A mark may stand there once for each family.
-    services.dedup_by_key(|service| service.id);
-    let is_wanted = |id: LiveId| match id {
-        LiveId::Address(of, _) => protocol == Some(of),
-        LiveId::Mark(_) => protocol.is_none(),
-    };
-    let services = services.iter().filter(|service| is_wanted(service.id));
-    services
-        .map(|service| {
-            let about = match service.servers.len() {
-                1 => format!("{}, 1 server", service.scheduler),
-                count => format!("{}, {count} servers", service.scheduler),
+    let named = services.iter().filter_map(|entry| {
+        let (text, of) = match entry.service.service.id {
+            ServiceId::Address {
+                protocol,
+                address,
+                port,
+            } => (SocketAddr::new(address, port).to_string(), Some(protocol)),
+            ServiceId::Mark { mark, .. } => (mark.to_string(), None),
+        };
+        (of == protocol).then_some((text, entry))
+    });
+    let mut candidates: Vec<Candidate> = named
+        .map(|(text, entry)| {
+            let scheduler = entry.service.service.scheduler;
+            let about = match entry.servers.len() {
+                1 => format!("{scheduler}, 1 server"),
+                count => format!("{scheduler}, {count} servers"),
             };
-            Candidate::new(service.id.to_string(), about)
+            Candidate::new(text, about)
         })
-        .collect()
+        .collect();
+    // A mark may stand there once for each family.
+    candidates.dedup_by(|one, other| one.text == other.text);
+    candidates
 }
 
 /// The servers of the service on the line, except for a command that adds one. Without a service
 /// a drain takes the hosts of all.
-fn servers(line: &Line, services: &str) -> Vec<Candidate> {
+fn servers(line: &Line, services: &[Entry]) -> Vec<Candidate> {
     if line.verb == Verb::AddServer {
         return Vec::new();
     }
     let Some(id) = line.service else {
         return if line.verb == Verb::Drain {
-            hosts(&live::services(services))
+            hosts(services)
         } else {
             Vec::new()
         };
     };
-    let services = live::services(services);
-    let service = services.iter().find(|service| match (id, service.id) {
-        (ServiceId::Mark { mark, family }, LiveId::Mark(live)) => {
-            mark.get() == live && service.is_ipv6() == (family == Family::V6)
-        }
-        (
-            ServiceId::Address {
-                protocol,
-                address,
-                port,
-            },
-            LiveId::Address(live, at),
-        ) => protocol == live && at == SocketAddr::new(address, port),
-        _ => false,
-    });
-    let servers = service.into_iter().flat_map(|service| &service.servers);
+    let mut services = services.iter();
+    let entry = services.find(|entry| entry.service.service.id == id);
+    let servers = entry.into_iter().flat_map(|entry| &entry.servers);
     servers
-        .map(|server| {
-            let about = format!("{}, weight {}", server.forwarding, server.weight);
-            Candidate::new(server.address.to_string(), about)
+        .map(|state| {
+            let server = &state.server;
+            let forwarding = server.forwarding.title().unwrap_or_default();
+            let about = format!("{forwarding}, weight {}", server.weight);
+            Candidate::new(server.id.to_string(), about)
         })
         .collect()
 }
 
 /// The hosts of all servers, each with the number of services that have it.
-fn hosts(services: &[LiveService]) -> Vec<Candidate> {
+fn hosts(services: &[Entry]) -> Vec<Candidate> {
     let hosts = live::hosts(services).into_iter();
     hosts
         .map(|(host, count)| match count {

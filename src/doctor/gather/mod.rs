@@ -8,7 +8,6 @@ mod probe;
 mod programs;
 mod rules;
 mod sockets;
-mod table;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -17,7 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::facts::{Facts, far, of_device, path, service_address};
-use crate::kernel::Network;
+use crate::kernel::{Network, read_table};
 use crate::model::Family;
 
 /// Sends packets and listens for some only where that is allowed.
@@ -25,7 +24,7 @@ pub fn gather(facts: &mut Facts, may_probe: bool) {
     let listings = rules::Listings::start();
     if facts.has_ipvs && facts.table.is_none() && facts.real_server.is_none() {
         facts.is_brief = true;
-        match table::read() {
+        match read_table(None) {
             Ok(table) => facts.table = Some(table),
             Err(error) => facts.unseen.push(format!("the table ({error})")),
         }

@@ -2,6 +2,8 @@
 
 mod connections;
 mod sysctl;
+#[cfg(feature = "cli")]
+mod table;
 mod totals;
 
 use std::fs::File;
@@ -13,6 +15,8 @@ use super::netns::{Netns, run_in};
 pub(crate) use connections::Line;
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
+#[cfg(feature = "cli")]
+pub use table::{parse as parse_table, read as read_table};
 pub(super) use totals::{read as read_totals, read_counted};
 
 /// Whether the kernel has IPVS at the moment: its module may be unloaded at any time. Asking does

@@ -1,29 +1,43 @@
 //! The table as everybody may see it, in `/proc/net/ip_vs`: without flags, limits or counters.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
+use crate::model::terms::Vocabulary;
 use crate::model::{
     Entry, Family, Forwarding, Protocol, Server, ServerState, Service, ServiceId, ServiceState,
     Stats,
 };
 
-pub fn read() -> io::Result<Vec<Entry>> {
-    std::fs::read_to_string("/proc/thread-self/net/ip_vs").map(|text| parse(&text))
+/// Reads it in the network namespace of this thread. Of a huge one this is the beginning, if there
+/// is a limit of time: the kernel starts over for every page, which takes seconds.
+pub fn read(limit: Option<Duration>) -> io::Result<Vec<Entry>> {
+    let start = Instant::now();
+    let (mut text, mut page) = (Vec::new(), [0; 16 * 1024]);
+    let mut file = super::open("ip_vs")?;
+    let is_over = || limit.is_some_and(|limit| start.elapsed() > limit);
+    while let length @ 1.. = file.read(&mut page)? {
+        text.extend_from_slice(&page[..length]);
+        if is_over() {
+            break;
+        }
+    }
+    Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
 /// Lines that are no service and no server are titles.
-fn parse(text: &str) -> Vec<Entry> {
+pub fn parse(text: &str) -> Vec<Entry> {
     let mut table: Vec<Entry> = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         if line.starts_with("  ->") {
             let server = words.nth(1).and_then(|end| server(end, words));
-            table
-                .last_mut()
-                .into_iter()
-                .for_each(|entry| entry.servers.extend(server));
+            if let Some(entry) = table.last_mut() {
+                entry.servers.extend(server);
+                tell_family(entry);
+            }
         } else if let Some(service) = service(words) {
             let stats = Stats::default();
             table.push(Entry {
@@ -35,18 +49,23 @@ fn parse(text: &str) -> Vec<Entry> {
     table
 }
 
+/// The text does not tell the family of a mark, but its servers do.
+fn tell_family(entry: &mut Entry) {
+    if let (ServiceId::Mark { family, .. }, [first]) =
+        (&mut entry.service.service.id, &entry.servers[..])
+    {
+        *family = first.server.id.family();
+    }
+}
+
 fn service<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Service> {
     let protocol = match words.next()? {
-        "TCP" => Protocol::TCP,
-        "UDP" => Protocol::UDP,
-        "SCTP" => Protocol::SCTP,
         "FWM" => {
-            // Its family is not told.
             let mark = NonZeroU32::new(u32::from_str_radix(words.next()?, 16).ok()?)?;
             let service = Service::mark(mark, Family::V4);
             return with_settings(service, words);
         }
-        _ => return None,
+        title => Protocol::from_title(title.as_bytes())?,
     };
     let address = end(words.next()?)?;
     with_settings(Service::new(ServiceId::address(protocol, address)), words)
@@ -64,13 +83,7 @@ fn with_settings<'a>(
 }
 
 fn server<'a>(at: &str, mut words: impl Iterator<Item = &'a str>) -> Option<ServerState> {
-    let forwarding = match words.next()? {
-        "Masq" => Forwarding::Masquerade,
-        "Local" => Forwarding::Local,
-        "Tunnel" => Forwarding::Tunnel,
-        "Route" => Forwarding::DirectRouting,
-        _ => Forwarding::Bypass,
-    };
+    let forwarding = Forwarding::from_title(words.next()?.as_bytes())?;
     let mut number = || words.next()?.parse::<u32>().ok();
     let weight = i32::try_from(number()?).ok()?;
     Some(ServerState {
@@ -112,13 +125,18 @@ TCP  C0000201:0050 rr persistent 300 FFFFFFFF
 TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 wlc
   -> [fd00:0000:0000:0000:0000:0000:0000:0001]:0050      Route   0      0          0
 FWM  00000007 sh
+FWM  00000007 rr
+  -> [fd00:0000:0000:0000:0000:0000:0000:0001]:0000      Route   1      0          0
 ";
         let table = parse(text);
         let ids: Vec<String> = table
             .iter()
             .map(|entry| entry.service.service.id.to_string())
             .collect();
-        assert_eq!(ids, ["-t 192.0.2.1:80", "-t [2001:db8::1]:80", "-f 7"]);
+        assert_eq!(
+            ids,
+            ["-t 192.0.2.1:80", "-t [2001:db8::1]:80", "-f 7", "-f 7 -6"]
+        );
         let first = &table[0];
         assert_eq!(first.service.service.persistence, Some(300));
         let server = &first.servers[0];
