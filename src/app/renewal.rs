@@ -8,7 +8,7 @@ use super::execution::{News, Refused};
 use crate::command::Command;
 use crate::error::{Action, Error};
 use crate::kernel::Client;
-use crate::model::Change;
+use crate::model::{Change, sort_by_key};
 use crate::rules::Meaning;
 
 /// Whether a file only adds and sets, so that it says what the table is to be.
@@ -102,7 +102,7 @@ pub fn renew(
         if replaced.is_empty() || done.is_err() {
             failures.extend(rejected.into_iter().map(|line| of_the_kernel(line, &rest)));
             failures.extend(rest.iter().map(failed));
-            failures.sort_by_key(|(line, _)| *line);
+            sort_by_key(failures, |(line, _)| *line);
             return done;
         }
         outcome.notes.clear();

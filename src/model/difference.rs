@@ -18,6 +18,7 @@ pub use table::{Configured, Table};
 
 use std::collections::{HashMap, HashSet};
 
+use super::order::sort_by_key;
 use super::{Change, Daemon, Server, ServerId, Service, ServiceId, Timeouts};
 pub(super) use effective::{effective_server, effective_service, runs_as_wanted};
 
@@ -117,7 +118,7 @@ pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Difference {
         let mut running = current.daemons.iter();
         difference.restart(running.find(|running| running.role == daemon.role), daemon);
     }
-    difference.steps.sort_by_key(place);
+    sort_by_key(&mut difference.steps, place);
     difference
 }
 

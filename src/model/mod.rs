@@ -43,6 +43,8 @@ pub use daemon::{Daemon, DaemonRole, Timeouts};
 pub use filter::{Filter, Host, Network, States, Wanted};
 pub use name::{Engine, Interface, Name, Scheduler};
 pub use notation::Invalid;
+#[doc(hidden)]
+pub use order::sort_by_key;
 pub use order::sort_table;
 pub use server::{Checksum, Forwarding, Server, ServerId, ServerState, Tunnel, TunnelKind};
 pub use service::{Flags, Mask, Protocol, Service, ServiceId, ServiceState};

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::facts::{Facts, path};
-use crate::model::{ServerId, ServiceId};
+use crate::model::{ServerId, ServiceId, sort_by_key};
 
 /// How sure it is that this keeps traffic from flowing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +98,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
             })
         })
         .collect();
-    findings.sort_by_key(|finding| finding.level);
+    sort_by_key(&mut findings, |finding| finding.level);
     let explains = |finding: &Finding| finding.level < Level::Hint && !finding.is_symptom();
     if findings.iter().any(explains) {
         findings.retain(|finding| !finding.is_symptom());

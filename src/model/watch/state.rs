@@ -2,6 +2,7 @@
 
 use super::keys::Key;
 use super::{Column, Place, Row};
+use crate::model::order::merge_sort;
 use crate::model::terms::Vocabulary;
 
 /// What is chosen.
@@ -179,12 +180,12 @@ impl State {
             return;
         }
         let number = |item: &T| row(item).number(self.column).unwrap_or(-1.0);
-        items.sort_by(|one, other| {
-            let order = number(one).total_cmp(&number(other));
+        merge_sort(items, number, |one, other| {
+            let order = one.total_cmp(other);
             if self.is_reversed {
-                order
+                order.is_le()
             } else {
-                order.reverse()
+                order.is_ge()
             }
         });
     }
