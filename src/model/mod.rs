@@ -14,6 +14,8 @@ pub mod difference;
 pub mod drain;
 #[doc(hidden)]
 pub mod filter;
+#[doc(hidden)]
+pub mod hash;
 mod name;
 mod notation;
 mod order;

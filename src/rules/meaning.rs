@@ -2,12 +2,16 @@
 //! file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::command::{Careful, Command};
 use crate::error::{Action, Error};
 use crate::model::difference::{Configured, Table};
+use crate::model::hash::Map;
 use crate::model::terms::SCHEDULERS;
-use crate::model::{Change, Daemon, DaemonRole, Flags, Server, ServerId, Service, ServiceId};
+use crate::model::{
+    Change, Daemon, DaemonRole, Flags, Server, ServerId, Service, ServiceId, sort_by_key,
+};
 
 /// A table with the lines that it was read from.
 #[derive(Default)]
@@ -15,19 +19,21 @@ pub struct Meaning {
     pub table: Table,
     /// A `-C` stands before everything.
     pub clears: bool,
-    services: HashMap<ServiceId, Place>,
-    servers: HashMap<(ServiceId, ServerId), usize>,
+    services: Map<ServiceId, Place>,
+    /// The line of each server, by the index of its service.
+    servers: Map<(u32, ServerId), u32>,
     timeouts: usize,
     daemons: HashMap<DaemonRole, usize>,
     notes: Vec<Note>,
     is_empty: bool,
 }
 
-/// Where a service stands: in the table, and in the file.
+/// Where a service stands: in the table, and in the file. No memory holds more than these numbers
+/// count, and half the size is much of what a large file takes.
 #[derive(Clone, Copy)]
 struct Place {
-    index: usize,
-    line: usize,
+    index: u32,
+    line: u32,
 }
 
 /// Something that loads but is surely a mistake.
@@ -94,11 +100,14 @@ impl Meaning {
     }
 
     fn add_service(&mut self, line: usize, service: &Service) -> Result<(), Error> {
-        if let Some(other) = self.services.get(&service.id) {
-            return Err(Error::SameService(other.line));
-        }
-        let index = self.table.services.len();
-        self.services.insert(service.id, Place { index, line });
+        let place = Place {
+            index: self.table.services.len() as u32,
+            line: line as u32,
+        };
+        match self.services.entry(service.id) {
+            Entry::Occupied(other) => return Err(Error::SameService(other.get().line as usize)),
+            Entry::Vacant(entry) => entry.insert(place),
+        };
         self.table.services.push(Configured {
             service: *service,
             servers: Vec::new(),
@@ -110,11 +119,16 @@ impl Meaning {
         let Some(place) = self.services.get(id) else {
             return Err(refused(Action::AddServer, libc::ESRCH));
         };
-        if let Some(other) = self.servers.insert((*id, server.id), line) {
-            self.servers.insert((*id, server.id), other);
-            return Err(Error::SameServer(other));
+        match self.servers.entry((place.index, server.id)) {
+            Entry::Occupied(other) => return Err(Error::SameServer(*other.get() as usize)),
+            Entry::Vacant(entry) => entry.insert(line as u32),
+        };
+        let servers = &mut self.table.services[place.index as usize].servers;
+        if servers.is_empty() {
+            // Left to itself it makes room for four, and many services have one.
+            servers.reserve_exact(1);
         }
-        self.table.services[place.index].servers.push(*server);
+        servers.push(*server);
         Ok(())
     }
 
@@ -124,11 +138,11 @@ impl Meaning {
 
     /// The line that a change comes from, if it comes from one.
     pub fn line_of(&self, change: &Change) -> Option<usize> {
-        let service = |id: &ServiceId| self.services.get(id).map(|place| place.line);
+        let service = |id: &ServiceId| self.services.get(id).map(|place| place.line as usize);
         match change {
             Change::AddService(new) | Change::EditService(new) => service(&new.id),
             Change::AddServer(id, server) | Change::EditServer(id, server) => {
-                self.servers.get(&(*id, server.id)).copied()
+                self.line_of_server(self.services.get(id)?, server)
             }
             Change::DeleteServer(id, _) => service(id),
             Change::SetTimeouts(_) => Some(self.timeouts),
@@ -139,22 +153,28 @@ impl Meaning {
         }
     }
 
+    fn line_of_server(&self, service: &Place, server: &Server) -> Option<usize> {
+        let line = self.servers.get(&(service.index, server.id))?;
+        Some(*line as usize)
+    }
+
     /// What loads but is surely a mistake, in the order of lines.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.notes.clone();
         for entry in &self.table.services {
-            let line = self.services[&entry.service.id].line;
+            let place = &self.services[&entry.service.id];
+            let line = place.line as usize;
             let texts = notes_on_service(entry);
             notes.extend(texts.into_iter().map(|text| Note { line, text }));
             for server in &entry.servers {
-                let line = self.servers[&(entry.service.id, server.id)];
                 if server.lower_threshold > server.upper_threshold && server.upper_threshold > 0 {
+                    let line = self.line_of_server(place, server).unwrap_or(line);
                     let text = "the lower threshold is above the upper one".to_owned();
                     notes.push(Note { line, text });
                 }
             }
         }
-        notes.sort_by_key(|note| note.line);
+        sort_by_key(&mut notes, |note| note.line);
         notes
     }
 }
@@ -179,7 +199,7 @@ fn notes_on_service(entry: &Configured) -> Vec<String> {
     } else if entry.servers.iter().all(|server| server.weight == 0) {
         notes.push("all servers have weight 0".to_owned());
     }
-    let mut methods = HashMap::new();
+    let mut methods = Map::default();
     for server in &entry.servers {
         let method = methods.entry(server.id.address);
         if *method.or_insert(server.forwarding) != server.forwarding {

@@ -1,17 +1,16 @@
 //! The clients that have most connections.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Seed;
+use crate::model::hash::Map;
 
 /// Counts the connections of clients in limited memory. A table for each family has entries half
 /// as large.
 #[derive(Debug, Default)]
 pub struct Clients {
-    ipv4: HashMap<u32, u64, Seed>,
-    ipv6: HashMap<u128, u64, Seed>,
+    ipv4: Map<u32, u64>,
+    ipv6: Map<u128, u64>,
     /// How much the number of a client, kept or not, may be too low.
     pub missing: u64,
     /// Room to sort numbers in. To take it anew each time takes longer than to sort.
@@ -82,7 +81,7 @@ impl Clients {
 }
 
 /// Counts one more; whether it is the first.
-fn count<K: Eq + Hash>(counts: &mut HashMap<K, u64, Seed>, client: K) -> bool {
+fn count<K: Eq + Hash>(counts: &mut Map<K, u64>, client: K) -> bool {
     if counts.capacity() == 0 {
         // To grow takes more memory, and much of the time that counting takes.
         counts.reserve(Clients::MOST + 1);
