@@ -61,6 +61,8 @@ pub mod doctor;
 #[doc(hidden)]
 pub mod error;
 #[cfg(feature = "cli")]
+mod later;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod names;
 #[cfg(feature = "cli")]

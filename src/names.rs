@@ -6,9 +6,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::later::Later;
 use crate::model::Protocol;
 use crate::model::terms::Vocabulary;
 
@@ -77,9 +78,11 @@ impl Names {
         let name = self.hosts.entry(address).or_insert_with(|| {
             let patience = PATIENCE.checked_sub(*waited)?;
             let start = Instant::now();
-            let name = within(patience, move || {
+            // The C library cannot be interrupted.
+            let name = Later::begin(move || {
                 name_of_address(address).filter(|name| is_host_read(reader, name, address))
             });
+            let name = name.ok().and_then(|name| name.within(patience));
             *waited += start.elapsed();
             name.flatten()
         });
@@ -180,21 +183,6 @@ fn looks_like_name(text: &[u8]) -> bool {
     let last_label = labels.find(|label| !label.is_empty());
     let begins_with_letter = last_label.and_then(<[u8]>::first).is_some_and(is_letter);
     text.iter().all(is_of_name) && begins_with_letter
-}
-
-/// The result of `ask` if it comes in time. The C library cannot be interrupted, so it is asked
-/// in a thread that is left behind when it takes too long.
-fn within<T: Send + 'static>(
-    patience: Duration,
-    ask: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (send, answer) = mpsc::sync_channel(1);
-    let asked = std::thread::Builder::new().spawn(move || {
-        // The receiver may have given up.
-        let _ = send.send(ask());
-    });
-    asked.ok()?;
-    answer.recv_timeout(patience).ok()
 }
 
 unsafe extern "C" {

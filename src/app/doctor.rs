@@ -1,7 +1,6 @@
 //! Says what keeps traffic from arriving. It changes nothing, and sends nothing unless it may.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 
 use super::Env;
@@ -11,7 +10,7 @@ use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Named, Passing, RealServer};
 use crate::doctor::{Level, all_is_well, examine, gather, json, text};
 use crate::error::{Action, Error};
-use crate::kernel::{self, Client, Detail, Netns};
+use crate::kernel::{self, Client, Detail, Netns, has_ipvs};
 use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
@@ -40,7 +39,7 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     }
     let netns = env.netns.clone();
     let netns = netns.as_ref();
-    facts.has_ipvs = trouble(inside(netns, has_ipvs))?;
+    facts.has_ipvs = trouble(inside(netns, || has_ipvs(None).unwrap_or(false)))?;
     if facts.has_ipvs && facts.real_server.is_none() {
         look_at_ipvs(env, &mut facts);
     }
@@ -116,10 +115,6 @@ fn inside<T: Send>(netns: Option<&Netns>, run: impl FnOnce() -> T + Send) -> Res
             source,
         })
     })
-}
-
-fn has_ipvs() -> bool {
-    fs::metadata("/proc/thread-self/net/ip_vs").is_ok()
 }
 
 fn look_at_ipvs(env: &mut Env, facts: &mut Facts) {

@@ -18,10 +18,12 @@ pub struct Live {
 pub fn hosts(services: &[Entry]) -> Vec<(String, usize)> {
     let mut counts = BTreeMap::new();
     for entry in services {
-        let servers = entry.servers.iter();
-        let hosts: BTreeSet<IpAddr> = servers.map(|state| state.server.id.address).collect();
-        for host in hosts {
-            *counts.entry(host).or_default() += 1;
+        let mut hosts = BTreeSet::new();
+        for state in &entry.servers {
+            let host = state.server.id.address;
+            if hosts.insert(host) {
+                *counts.entry(host).or_default() += 1;
+            }
         }
     }
     let text = |host| match host {

@@ -4,13 +4,16 @@
 //! their order. Before that, text between spaces gets lines of its own within its column. Nothing
 //! is left out, and an address is never cut.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use tabled::builder::Builder;
+use tabled::grid::CompactGrid;
+use tabled::grid::config::{Borders, CompactConfig, Indent, Position, Sides};
+use tabled::grid::dimension::Dimension;
+use tabled::grid::records::IterRecords;
 use tabled::grid::util::string::{get_char_width, get_line_width};
-use tabled::settings::object::Columns;
-use tabled::settings::{Alignment, Color, Style};
+use tabled::settings::Color;
 
 use super::Screen;
 
@@ -138,41 +141,92 @@ impl Sheet {
     }
 
     fn grid(&self, line: &Line, screen: Screen) -> Grid {
-        let mut builder = Builder::new();
+        let mut cells: Vec<Vec<String>> = Vec::new();
         let mut heights = Vec::new();
+        let mut colours = HashMap::new();
         for row in &self.rows {
-            let cells = row.cells[line.columns.clone()].iter().zip(&line.widths);
-            let cells: Vec<_> = cells.map(|(cell, width)| broken(cell, *width)).collect();
-            heights.push(cells.iter().map(Vec::len).max().unwrap_or(0));
-            builder.push_record(cells.iter().map(|cell| cell.join("\n")));
+            let parts = row.cells[line.columns.clone()].iter().zip(&line.widths);
+            let parts: Vec<_> = parts.map(|(cell, width)| broken(cell, *width)).collect();
+            let height = parts.iter().map(Vec::len).max().unwrap_or(0);
+            for at in 0..height {
+                let part = |parts: &Vec<String>| parts.get(at).cloned().unwrap_or_default();
+                let shown: Vec<String> = parts.iter().map(part).collect();
+                let colour = row.colour.as_ref().filter(|_| screen.colour);
+                let coloured = shown
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, cell)| !cell.is_empty());
+                colours.extend(coloured.flat_map(|(column, _)| {
+                    let place = Position::new(cells.len(), column);
+                    colour.map(|colour| (place, colour.clone()))
+                }));
+                cells.push(shown);
+            }
+            heights.push(height);
         }
-        let mut table = builder.build();
-        table.with(Style::psql());
         let texts = self.texts.saturating_sub(line.columns.start);
-        table.modify(Columns::new(texts..), Alignment::right());
-        for (number, row) in self.rows.iter().enumerate().filter(|_| screen.colour) {
-            let cells = row.cells[line.columns.clone()].iter().enumerate();
-            for (column, _) in cells.filter(|(_, cell)| !cell.is_empty()) {
-                if let Some(colour) = &row.colour {
-                    table.modify((number, column), colour.clone());
-                }
-            }
-        }
-        let text = table.to_string();
+        let widths = aligned(&mut cells, texts);
+        let ruler = widths.iter().map(|width| "-".repeat(width + 2));
+        let ruler = ruler.collect::<Vec<_>>().join("+");
+        let width = ruler.len();
+        let text = joined(cells, widths, colours);
         let mut lines = text.lines().map(str::to_owned);
-        let mut ruler = None;
-        let rows = heights.into_iter().enumerate().map(|(number, height)| {
-            if number == 1 {
-                ruler = lines.next();
-            }
-            lines.by_ref().take(height).collect()
-        });
-        let rows = rows.collect();
+        let rows = heights.into_iter();
         Grid {
-            rows,
-            ruler,
-            width: table.total_width(),
+            rows: rows
+                .map(|height| lines.by_ref().take(height).collect())
+                .collect(),
+            ruler: (self.rows.len() > 1).then_some(ruler),
+            width,
         }
+    }
+}
+
+/// The widths of columns, in which numbers are moved to the right.
+fn aligned(cells: &mut [Vec<String>], texts: usize) -> Vec<usize> {
+    let columns = cells.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let widths = cells.iter().map(|row| get_line_width(&row[column]));
+        widths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in cells {
+        for (cell, width) in row.iter_mut().zip(&widths).skip(texts) {
+            *cell = " ".repeat(width - get_line_width(cell)) + cell;
+        }
+    }
+    widths
+}
+
+/// Cells of one line each, with a blank on both sides, and lines between the columns.
+fn joined(
+    cells: Vec<Vec<String>>,
+    widths: Vec<usize>,
+    colours: HashMap<Position, Color>,
+) -> String {
+    let blank = Indent::spaced(1);
+    let none = Indent::zero();
+    let config = CompactConfig::new()
+        .set_padding(Sides::new(blank, blank, none, none))
+        .set_borders(Borders {
+            vertical: Some('|'),
+            ..Borders::empty()
+        });
+    let columns = widths.len();
+    let records = IterRecords::new(cells, columns, None);
+    CompactGrid::new(records, config, Widths(widths), colours).to_string()
+}
+
+/// How wide the columns of a grid are, without their blanks.
+struct Widths(Vec<usize>);
+
+impl Dimension for Widths {
+    fn get_width(&self, column: usize) -> usize {
+        self.0[column] + 2
+    }
+
+    fn get_height(&self, _row: usize) -> usize {
+        1
     }
 }
 

@@ -2,6 +2,7 @@
 //! it inside.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,8 +48,16 @@ pub const ALL: &[SelfTest] = &[
         kernels: &[director::KERNEL],
         run: director_at_a_terminal,
     },
+    SelfTest {
+        name: "program::size",
+        kernels: &[director::KERNEL],
+        run: program_is_small,
+    },
     static_build::TEST,
 ];
+
+/// How large the program may be.
+const MOST_BYTES: u64 = 2_000_000;
 
 const WRONG_BYTE: &str = "\
 == wrong byte
@@ -190,6 +199,20 @@ fn write_everywhere() -> Result<()> {
         let _ = fs::write(folder.join("new"), "made");
         let _ = fs::remove_file(folder.join("kept"));
     }
+    Ok(())
+}
+
+/// A build whose profile is changed to be quick is larger.
+fn program_is_small(_: Kernel, kit: Arc<Kit>) -> Result<()> {
+    let is_changed = |(name, _): (OsString, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PROFILE_RELEASE_") || name == "LAB_OURS"
+    };
+    if env::vars_os().any(is_changed) {
+        return Ok(());
+    }
+    let bytes = fs::metadata(kit.path().join("ours/ipvsadm"))?.len();
+    ensure!(bytes < MOST_BYTES, "the program has {bytes} bytes");
     Ok(())
 }
 

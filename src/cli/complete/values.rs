@@ -9,7 +9,7 @@ use crate::cli::commands::Verb;
 use crate::cli::line::Line;
 use crate::cli::live::{self, Live};
 use crate::model::terms::{self, Vocabulary};
-use crate::model::{Entry, Name, Protocol, ServiceId};
+use crate::model::{Entry, Name, Protocol, ServiceId, sort_by_key};
 
 /// Where `ip netns` keeps network namespaces by name.
 const NAMESPACES: &str = "/run/netns";
@@ -158,7 +158,7 @@ fn interfaces(text: &[u8]) -> Vec<Candidate> {
 fn namespaces() -> Vec<Candidate> {
     let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
     let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
-    names.sort();
+    sort_by_key(&mut names, Clone::clone);
     names
         .iter()
         .filter_map(|name| plain(name.to_str()?))

@@ -3,11 +3,10 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::kernel::keep_descriptors_from;
+use crate::later::Later;
 
 /// Where programs of the system are, whatever the environment says.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -20,7 +19,7 @@ const MOST: u64 = 64 << 20;
 
 pub struct Running {
     child: Child,
-    output: Receiver<io::Result<String>>,
+    output: Later<io::Result<String>>,
     end: Instant,
 }
 
@@ -45,21 +44,18 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let (sender, output) = channel();
-        if let Some(pipe) = child.stdout.take() {
-            thread::Builder::new().spawn(move || {
-                let text = io::read_to_string(pipe.take(MOST));
-                // Nobody may wait any more.
-                sender.send(text).ok();
-            })?;
-        }
+        let pipe = child.stdout.take();
+        let output = Later::begin(move || match pipe {
+            Some(pipe) => io::read_to_string(pipe.take(MOST)),
+            None => Ok(String::new()),
+        })?;
         Ok(Self { child, output, end })
     }
 
     /// What it prints.
     pub fn finish(mut self) -> io::Result<String> {
         let rest = self.end.saturating_duration_since(Instant::now());
-        let Ok(text) = self.output.recv_timeout(rest) else {
+        let Some(text) = self.output.within(rest) else {
             self.child.kill()?;
             self.child.wait()?;
             let seconds = PATIENCE.as_secs();
