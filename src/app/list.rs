@@ -50,13 +50,13 @@ pub fn write_to(
     print_to(sink, |out| write(out, client, names, listing, &mut *format))
 }
 
-/// The services that a listing is about, with their counters.
+/// The services that a listing is about with their counters, and all servers of each.
 pub fn table(client: &mut Client, listing: &Listing) -> Result<Vec<Entry>, Error> {
     let Subject::Services(id) = listing.subject else {
         return Ok(Vec::new());
     };
     let table = entries(client, id, Detail::Counters)?;
-    Ok(wanted(listing, table))
+    Ok(in_order(listing, table))
 }
 
 /// The kernel shows the marks of templates alone.
@@ -129,7 +129,8 @@ fn write(
                     vec![Entry { service, servers }]
                 }
             };
-            let table = wanted(listing, table);
+            let mut table = in_order(listing, table);
+            keep_wanted(&mut table, &listing.filter);
             format.services(out, names, &table)?;
             let is_whole = id.is_none() && listing.filter == Filter::ALL;
             if is_whole && listing.format == Format::Prometheus {
@@ -181,8 +182,7 @@ fn totals(
     Ok(format.totals(out, &totals)?)
 }
 
-fn wanted(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
-    keep_wanted(&mut table, &listing.filter);
+fn in_order(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
     if listing.view.sorted {
         sort_table(&mut table);
     }

@@ -63,7 +63,10 @@ pub fn live(
         watch,
         names,
         watched: Watched::default(),
-        state: State::new(watch.sort),
+        state: State {
+            wanted: watch.listing.filter,
+            ..State::new(watch.sort)
+        },
         page: Text::default(),
         places: Vec::new(),
         painter: Painter::default(),

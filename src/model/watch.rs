@@ -294,6 +294,12 @@ impl Watched {
         let groups = self.table.iter().filter_map(|entry| {
             let service = self.row((entry.service.service.id, None), since)?;
             let mut servers = self.servers(entry, since);
+            if state.wanted.server.is_some() {
+                servers.retain(|row| row.place.1.is_some_and(|id| state.wanted.takes_server(&id)));
+                if servers.is_empty() {
+                    return None;
+                }
+            }
             if !state.shows(service.name) {
                 servers.retain(|server| state.shows(server.name));
                 if servers.is_empty() {

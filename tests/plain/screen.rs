@@ -8,7 +8,7 @@ use ipvsadm::model::rates::{Counted, Counters};
 use ipvsadm::model::watch::keys::{Key, keys};
 use ipvsadm::model::watch::state::{Shown, State, Wish};
 use ipvsadm::model::watch::{Column, Place, Watched};
-use ipvsadm::model::{Entry, Server, ServerState, Service, ServiceState, Stats};
+use ipvsadm::model::{Entry, Filter, Host, Server, ServerState, Service, ServiceState, Stats};
 use ipvsadm::names::Names;
 use ipvsadm::render::screen::{Frame, Line, Manner, Painter, Size, name};
 use proptest::prelude::*;
@@ -195,6 +195,28 @@ fn keys_sort_and_filter() {
     assert_eq!(order(&watched, &state), [&V4[..], &V6].concat());
     press(&mut state, &watched, "\x1b[D\x1b[D>>>");
     assert_eq!(state.column, Column::Weight);
+}
+
+#[test]
+fn shares_are_those_of_all_servers() {
+    let state = State {
+        wanted: Filter {
+            server: Some(Host {
+                address: "10.0.0.2".parse().unwrap(),
+                port: None,
+            }),
+            ..Filter::ALL
+        },
+        ..State::new(Column::Name)
+    };
+    let watched = watched();
+    assert_eq!(order(&watched, &state), [V4[0], V4[2]]);
+    let rows = watched.rows(&state, second(1000));
+    let shares = rows[1].shares.unwrap();
+    assert_eq!(
+        (shares.weight, shares.connections),
+        (Some(0.25), Some(0.25))
+    );
 }
 
 #[test]

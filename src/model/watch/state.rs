@@ -2,12 +2,15 @@
 
 use super::keys::Key;
 use super::{Column, Place, Row};
+use crate::model::Filter;
 use crate::model::order::merge_sort;
 use crate::model::terms::Vocabulary;
 
 /// What is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
+    /// What the command line asks for.
+    pub wanted: Filter,
     pub column: Column,
     /// The smallest first; names backwards.
     pub is_reversed: bool,
@@ -44,6 +47,7 @@ pub enum Shown<'a> {
 impl State {
     pub fn new(column: Column) -> Self {
         Self {
+            wanted: Filter::ALL,
             column,
             is_reversed: false,
             filter: String::new(),
