@@ -13,7 +13,7 @@ use ipvsadm::lines::Lines;
 
 use super::floor::Floor;
 use super::job::{Job, METRICS, QUESTIONS, VIEWS, Who};
-use super::sets::{HUGE, LARGE, Set, WATCHED};
+use super::sets::{HUGE, LARGE, LINES, Set, WATCHED};
 use crate::lab::sys::{self, Usage};
 use crate::lab::terminal::Terminal;
 use crate::lab::world::Side;
@@ -49,6 +49,7 @@ pub fn work(channel: &mut File) -> Result<()> {
         Job::List(set) => bench.list(&set),
         Job::Connections => bench.list_connections(),
         Job::Huge => bench.list_huge(),
+        Job::Apply => bench.apply(),
         Job::Metrics => bench.write_metrics(),
         Job::Million => bench.ask_about_a_million(),
         Job::Watch => bench.watch(),
@@ -129,9 +130,7 @@ impl Bench<'_> {
             }
             Who::Program(side) => {
                 self.starts()?;
-                let mut lines = BufWriter::new(File::create(INPUT)?);
-                set.write_lines(&mut lines)?;
-                drop(lines);
+                write_input(set)?;
                 let usage = ipvsadm(side, &["-R"])?;
                 self.time("whole", usage.time)?;
                 self.number("whole memory", usage.peak_kib)?;
@@ -176,6 +175,26 @@ impl Bench<'_> {
         let count = lines_in(output(Side::Ours))?;
         ensure!(count == HUGE.entries(), "{count} lines");
         Ok(())
+    }
+
+    /// The same file is put in force several times, and each time with another weight.
+    fn apply(&mut self) -> Result<()> {
+        let mut floor = Floor::open()?;
+        floor.load(&floor.load_messages(&LARGE))?;
+        write_input(&LARGE)?;
+        self.program("check", || ipvsadm(Side::Ours, &["--check"]))?;
+        self.program("-Sn", || ipvsadm(Side::Ours, &["-Sn"]))?;
+        self.program("same", || ipvsadm(Side::Ours, &["--apply"]))?;
+        let text = fs::read_to_string(INPUT)?;
+        let mut weight = 1;
+        self.program("weight", || {
+            weight += 1;
+            fs::write(INPUT, text.replacen("-w 1\n", &format!("-w {weight}\n"), 1))?;
+            ipvsadm(Side::Ours, &["--apply"])
+        })?;
+        write_input(&LINES)?;
+        self.program("lines", || ipvsadm(Side::Ours, &["--check"]))?;
+        check_count(&mut floor, &LARGE)
     }
 
     fn write_metrics(&mut self) -> Result<()> {
@@ -246,6 +265,12 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+fn write_input(set: &Set) -> Result<()> {
+    let mut lines = BufWriter::new(File::create(INPUT)?);
+    set.write_lines(&mut lines)?;
+    Ok(lines.flush()?)
 }
 
 fn output(side: Side) -> &'static str {

@@ -50,6 +50,8 @@ pub enum Job {
     List(Set),
     Connections,
     Huge,
+    /// A file put in force, of 10,000 services with 10 servers each, and a longer one checked.
+    Apply,
     /// Metrics of 10,000 services with 10 servers each.
     Metrics,
     /// A million connections, filtered and counted.
@@ -71,6 +73,7 @@ impl Job {
             ["list", set] => Job::List(Set::named(set)?),
             ["connections"] => Job::Connections,
             ["huge"] => Job::Huge,
+            ["apply"] => Job::Apply,
             ["metrics"] => Job::Metrics,
             ["million"] => Job::Million,
             ["watch"] => Job::Watch,
@@ -87,6 +90,7 @@ impl fmt::Display for Job {
             Job::List(set) => write!(f, "list:{}", set.name),
             Job::Connections => f.write_str("connections"),
             Job::Huge => f.write_str("huge"),
+            Job::Apply => f.write_str("apply"),
             Job::Metrics => f.write_str("metrics"),
             Job::Million => f.write_str("million"),
             Job::Watch => f.write_str("watch"),

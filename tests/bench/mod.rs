@@ -39,8 +39,8 @@ const RUNS: &str = "LAB_RUNS";
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What is measured when nothing is named.
-const ALL: [&str; 9] = [
-    "lines", "counted", "stock", "6.1", "7.2", "huge", "metrics", "watch", "million",
+const ALL: [&str; 10] = [
+    "lines", "counted", "stock", "6.1", "7.2", "huge", "apply", "metrics", "watch", "million",
 ];
 
 /// Where a million connections can be read in less than an hour.
@@ -83,6 +83,10 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
                 let figures = Place::named(kernel.name())?.perform(kit, Job::Huge)?;
                 report::huge(kernel, &figures);
             }
+        }
+        "apply" => {
+            let figures = Place::named(LINEAR.name())?.perform(kit, Job::Apply)?;
+            report::apply(LINEAR, &figures);
         }
         "metrics" => {
             let figures = Place::named(LINEAR.name())?.perform(kit, Job::Metrics)?;

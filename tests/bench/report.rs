@@ -146,6 +146,26 @@ pub fn huge(kernel: Kernel, figures: &Figures) {
     println!();
 }
 
+/// A file put in force that is the table already, and one that has another weight.
+pub fn apply(kernel: Kernel, figures: &Figures) {
+    let [check, save, same, weight, lines] =
+        ["check", "-Sn", "same", "weight", "lines"].map(|name| figures[name]);
+    println!(
+        "10,000 x 10 on {kernel}: --check of the file {:.3} s, -Sn {:.3} s; --apply of it {:.3} s, \
+         which is {} times as much as both; with another weight {:.3} s",
+        seconds(check),
+        seconds(save),
+        seconds(same),
+        ratio(same, check + save),
+        seconds(weight)
+    );
+    println!(
+        "--check of a million lines: {:.2} s, {:.0} MiB",
+        seconds(lines),
+        figures["lines memory"] as f64 / 1024.0
+    );
+}
+
 /// Metrics of 10,000 services with 10 servers each.
 pub fn metrics(kernel: Kernel, figures: &Figures) {
     let [stats, metrics] = METRICS.map(|view| figures[view]);

@@ -59,6 +59,14 @@ pub const LARGE: Set = Set {
     name: "10000x10",
 };
 
+/// As a file it has a million lines.
+pub const LINES: Set = Set {
+    services: 90_909,
+    servers: 10,
+    scheduler: "rr",
+    name: "90909x10",
+};
+
 impl Set {
     /// The set of this name, one of those above.
     pub fn named(name: &str) -> Option<Self> {
