@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
 use super::ask;
-use super::lan::Lan;
+use super::lan::{Lan, eventually};
 
 /// A client that asks again and again, each time from another address and port.
 pub struct Client {
     over: Arc<AtomicBool>,
+    /// How many requests have ended.
+    asked: Arc<AtomicUsize>,
     thread: JoinHandle<Tally>,
 }
 
@@ -46,15 +48,30 @@ impl Client {
         let over = Arc::new(AtomicBool::new(false));
         // The thread inherits the network namespace of this one.
         lan.client.enter()?;
-        let is_over = over.clone();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (is_over, count) = (over.clone(), asked.clone());
         let thread = thread::spawn(move || {
             let mut tally = Tally::default();
             while !is_over.load(Ordering::Relaxed) {
                 tally.ask(protocol, service);
+                count.fetch_add(1, Ordering::Relaxed);
             }
             tally
         });
-        Ok(Self { over, thread })
+        Ok(Self {
+            over,
+            asked,
+            thread,
+        })
+    }
+
+    /// Waits until this many requests and one more have ended.
+    pub fn has_asked_beyond(&self, count: u64) -> Result<()> {
+        eventually(|| {
+            let asked = self.asked.load(Ordering::Relaxed);
+            ensure!(asked as u64 > count, "only {asked} requests");
+            Ok(())
+        })
     }
 
     pub fn stop(self) -> Result<Tally> {
