@@ -21,6 +21,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("ipv6_and_sctp", ipv6_and_sctp),
         named("applied", applied),
         named("what_does_not_end", what_does_not_end),
+        named("gone_servers", gone_servers),
         named("persistence", persistence),
         named("wider_services", wider_services),
         named("somebody_else", somebody_else),
@@ -331,6 +332,76 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     let deletion = run(&lan, "-D -u 192.0.2.9:53 --wait 1")?;
     says(&deletion, 0, &[cut, "UDP knows no end"])?;
     drop(held);
+    Ok(())
+}
+
+/// What comes of those that a deleted server had, of one that is dead, and of one that a controller
+/// which restarted has left at weight 0.
+fn gone_servers(world: &mut World) -> Result<()> {
+    let lan = Lan::new(world)?;
+    for (service, expire, left, is_answered) in [
+        (
+            "192.0.2.8:53",
+            "0",
+            "1 connection (1 UDP) left: their packets are dropped",
+            false,
+        ),
+        (
+            "192.0.2.9:53",
+            "1",
+            "1 connection (1 UDP) left: cut, since",
+            true,
+        ),
+    ] {
+        lan::set(&lan.director, &[("ipv4/vs/expire_nodest_conn", expire)])?;
+        lan.rules(&format!(
+            "-A -u {service} -s rr\n-a -u {service} -r 172.16.0.11 -m\n"
+        ))?;
+        let ask = || {
+            lan.client.enter()?;
+            let from = ([203, 0, 113, 9], 4000).into();
+            ask::send(from, service.parse()?, &["hello"])
+        };
+        ask()?;
+        lan.rules(&format!("-a -u {service} -r 172.16.0.12 -m\n"))?;
+        let deletion = run(&lan, &format!("-d -u {service} -r 172.16.0.11 --wait 1"))?;
+        says(&deletion, 0, &[left])?;
+        // The first packet may be what makes the director forget.
+        let answers = [ask(), ask()];
+        let answer = answers.iter().flatten().next();
+        let names = answer.map(|answers| ask::names(answers));
+        let expected = is_answered.then(|| vec!["web2"]);
+        ensure!(names == expected, "{expire}: {answers:?}");
+    }
+
+    lan::set(&lan.director, &[("ipv4/vs/expire_nodest_conn", "0")])?;
+    let service = lan.service("rr", &["", ""])?;
+    let held = lan.hold(&service)?;
+    let number: usize = held.answer.server.trim_start_matches("web").parse()?;
+    sh(&lan.servers[number - 1], "ip link set eth0 down")?;
+    let server = format!("-t {service} -r 172.16.0.1{number}");
+    let kept = "after 2 s: 1 connection (1 ESTABLISHED) left; the weight stays 0";
+    says(
+        &run(&lan, &format!("--drain {server} --wait 2"))?,
+        1,
+        &[kept],
+    )?;
+    let dropped = "after 1 s: 1 connection (1 ESTABLISHED) left: their packets are dropped";
+    says(&run(&lan, &format!("-d {server} --wait 1"))?, 0, &[dropped])?;
+    drop(held);
+
+    let alive = if number == 1 { 2 } else { 1 };
+    let service = "192.0.2.7:80";
+    let rules = |weight| {
+        format!("-A -t {service} -s rr\n-a -t {service} -r 172.16.0.1{alive} -m -w {weight}\n")
+    };
+    lan.rules(&rules(0))?;
+    lan.refuses(service)?;
+    let hint = lan.ipvsadm(&format!("--doctor -t {service}"))?;
+    ensure!(hint.contains("no-live-server"), "{hint}");
+    let apply = Program::ipvsadm(Side::Ours).args(["--apply", "--keep"]);
+    lan.director.run(&apply.stdin(rules(1)))?.success()?;
+    lan.ask(service)?;
     Ok(())
 }
 
