@@ -65,15 +65,15 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "sync-threshold",
         why: "\
-            The master tells of a connection when it has had as many packets as the first number \
+            The master sends a connection to the backup after as many packets as the first number \
             says, so short connections are lost when the backup takes over.",
         judge: sync_threshold,
     },
     Check {
         name: "sync-late",
         why: "\
-            The master does not send what it knows to a backup that starts later: it tells of a \
-            connection as packets pass, and of idle ones not at all.",
+            A backup that starts later does not get what the master knows already: it learns of \
+            a connection when packets pass, and of idle ones not at all.",
         judge: sync_late,
     },
     Check {

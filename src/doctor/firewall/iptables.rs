@@ -155,7 +155,7 @@ fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
     text.split(',').map(range).collect()
 }
 
-/// Any other state is none of those that packets of services have.
+/// Packets of services never have another state.
 fn state(text: &str) -> Option<State> {
     Some(match text {
         "NEW" => State::New,

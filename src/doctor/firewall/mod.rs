@@ -35,7 +35,7 @@ pub enum State {
     Untracked,
 }
 
-/// A packet. What is not known may be anything; its device is none of the host's own.
+/// A packet. What is not known may be anything; it does not come in by a device of the host itself.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub protocol: Protocol,

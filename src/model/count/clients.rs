@@ -13,7 +13,7 @@ pub struct Clients {
     ipv6: Map<u128, u64>,
     /// How much the number of a client, kept or not, may be too low.
     pub missing: u64,
-    /// Room to sort numbers in. To take it anew each time takes longer than to sort.
+    /// Room to sort numbers in. To allocate it each time takes longer than to sort.
     numbers: Vec<u64>,
 }
 

@@ -133,7 +133,7 @@ fn sorted(series: &str) -> String {
         return series.to_owned();
     };
     let mut labels: Vec<_> = labels.trim_end_matches('}').split(',').collect();
-    // A label that is empty is none.
+    // An empty label counts as missing.
     labels.retain(|label| !label.ends_with("=\"\""));
     labels.sort_unstable();
     format!("{name}{{{}}}", labels.join(","))

@@ -301,14 +301,14 @@ fn names_move(lan: &Lan) -> Result<()> {
          ipvsadm --apply /tmp/rules",
     )?;
     let all = || -> Result<()> {
-        patient.is_well()?;
+        eventually(|| patient.is_well())?;
         sh(
             patient.host,
             "sed 's/^172.16.0.12 web/172.16.0.13 web/' /etc/hosts >/tmp/moved\n\
              cat /tmp/moved >/tmp/hosts",
         )?;
         patient.is_treated(&["names-moved"])?;
-        patient.is_well()?;
+        eventually(|| patient.is_well())?;
         ensure!(lan.ask(patient.service)?.server == "web3");
         lan.ipvsadm("-D -t 192.0.2.3:80").map(drop)
     };
@@ -333,7 +333,7 @@ fn told_of_a_shorter_way(lan: &Lan) -> Result<()> {
     };
     let is_answered = || lan.send(1, SERVICE, &["who?"]).map(drop);
     is_answered()?;
-    patient.is_well()?;
+    eventually(|| patient.is_well())?;
     sh(patient.host, "sysctl -w net.ipv4.conf.all.send_redirects=1")?;
     eventually(|| match is_answered() {
         Ok(()) => bail!("it is answered all the same"),
@@ -342,7 +342,7 @@ fn told_of_a_shorter_way(lan: &Lan) -> Result<()> {
     patient.is_treated(&["redirects"])?;
     sh(&lan.servers[2], "ip route flush cache")?;
     is_answered()?;
-    patient.is_well()
+    eventually(|| patient.is_well())
 }
 
 const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
@@ -503,7 +503,7 @@ fn many_services(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Runs lines: by a shell, or where there is none, word by word.
+/// Runs lines: by a shell, or word by word if the host has no shell.
 fn do_all(host: &Namespace, lines: &str) -> Result<()> {
     if Path::new("/bin/sh").exists() {
         return sh(host, lines);
