@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::findings::Finding;
+use crate::render::screen::count;
 use crate::render::{Json, Out};
 
 /// Of so many places where the same was seen the text shows the first.
@@ -60,20 +61,29 @@ fn wrapped(label: &str, text: &str) -> String {
 
 /// Says to people that nothing is wrong, and what was looked at.
 pub fn all_is_well(facts: &Facts) -> String {
-    let rules = facts.firewall.rules().count();
-    if let Some(real) = facts.real_server {
-        let address = real.vip.address;
-        return format!(
-            "nothing wrong found with this server of {address} ({rules} firewall rules)\n"
-        );
+    let rules = (facts.firewall.rules().count(), "firewall rule");
+    let seen = match facts.real_server {
+        Some(_) => vec![rules],
+        None => vec![
+            (facts.entries().count(), "service"),
+            (
+                facts.entries().map(|entry| entry.servers.len()).sum(),
+                "server",
+            ),
+            (facts.connections.len(), "connection"),
+            rules,
+        ],
+    };
+    let seen = seen.into_iter().filter(|(number, _)| *number > 0);
+    let seen: Vec<String> = seen.map(|(number, what)| count(number, what)).collect();
+    let seen = seen.join(", ");
+    let server = facts.real_server.map(|real| real.vip.address);
+    match (server, seen.is_empty()) {
+        (Some(vip), true) => format!("nothing wrong found with this server of {vip}\n"),
+        (Some(vip), false) => format!("nothing wrong found with this server of {vip}: {seen}\n"),
+        (None, true) => "nothing wrong found\n".to_owned(),
+        (None, false) => format!("nothing wrong found: {seen}\n"),
     }
-    let services = facts.entries().count();
-    let servers: usize = facts.entries().map(|entry| entry.servers.len()).sum();
-    let connections = facts.connections.len();
-    format!(
-        "nothing wrong found with {services} services, {servers} servers, {connections} \
-         connections and {rules} firewall rules\n"
-    )
 }
 
 /// All findings, and what could not be looked at.
@@ -126,6 +136,23 @@ impl<'a> From<&'a Finding> for Item<'a> {
 mod tests {
     use super::*;
     use crate::doctor::Level;
+    use crate::model::{Entry, Protocol, Service, ServiceId, ServiceState, Stats};
+
+    #[test]
+    fn what_is_well_was_looked_at() {
+        let mut facts = Facts::default();
+        assert_eq!(all_is_well(&facts), "nothing wrong found\n");
+        let service = ServiceId::address(Protocol::TCP, "192.0.2.1:80".parse().unwrap());
+        let stats = Stats::default();
+        facts.table = Some(vec![Entry {
+            service: ServiceState {
+                service: Service::new(service),
+                stats,
+            },
+            servers: Vec::new(),
+        }]);
+        assert_eq!(all_is_well(&facts), "nothing wrong found: 1 service\n");
+    }
 
     #[test]
     fn reasons_are_wrapped_and_commands_are_not() {

@@ -306,7 +306,8 @@ pub fn name(names: &mut Names, place: &Place) -> String {
     })
 }
 
-fn count(number: usize, what: &str) -> String {
+/// So many of something, in words.
+pub fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {what}{s}")
 }
