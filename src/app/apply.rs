@@ -31,14 +31,14 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, apply.file.as_deref(), complain)? else {
         return Ok(TROUBLE);
     };
-    let _lock = trouble(lock(env))?;
-    let mut client = trouble(env.open(Action::Read))?;
-    let entries = trouble(entries(&mut client))?;
-    let before = trouble(current(&mut client, &entries, &meaning))?;
+    let _lock = lock(env)?;
+    let mut client = env.open(Action::Read)?;
+    let entries = entries(&mut client)?;
+    let before = current(&mut client, &entries, &meaning)?;
     drop(entries);
     refuse_to_empty(&before, &meaning, apply.keep)?;
     if apply.confirm.is_some() {
-        trouble((env.terminal)().map_err(Error::NoTerminal))?;
+        (env.terminal)().map_err(Error::NoTerminal)?;
     }
     let difference = difference(&before, &meaning.table, apply.keep);
     let refused = rehearse(env, &difference);
@@ -49,7 +49,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         return Ok(TROUBLE);
     }
     let mut run = Run::new(apply, &before, &meaning, &difference);
-    let end = trouble(without_signals(env, |env| run.all(env, &mut client)))?;
+    let end = without_signals(env, |env| run.all(env, &mut client))?;
     if end == End::TakenBack {
         return Ok(DIFFERENT);
     }
@@ -57,7 +57,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     let left = if difference.steps.is_empty() {
         Vec::new()
     } else {
-        trouble(lines_left(&mut client, &meaning, apply.keep))?
+        lines_left(&mut client, &meaning, apply.keep)?
     };
     let is_stopped = end == End::Stopped;
     let is_different = if is_stopped {
@@ -115,9 +115,9 @@ pub fn diff(env: &mut Env, names: &Names, diff: &Diff) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, diff.file.as_deref(), complain)? else {
         return Ok(TROUBLE);
     };
-    let mut client = trouble(env.open(Action::Read))?;
-    let entries = trouble(entries(&mut client))?;
-    let steps = trouble(compare(&mut client, &entries, &meaning, diff.keep))?.steps;
+    let mut client = env.open(Action::Read)?;
+    let entries = entries(&mut client)?;
+    let steps = compare(&mut client, &entries, &meaning, diff.keep)?.steps;
     let fate = fate(&client.tuning());
     let by_id: HashMap<ServiceId, &Entry> =
         entries.iter().map(|e| (e.service.service.id, e)).collect();
@@ -192,12 +192,12 @@ fn read(
     file: Option<&[u8]>,
     mut report: impl FnMut(&mut Env, usize, &Error),
 ) -> Result<Option<Meaning>, Error> {
-    let mut source = trouble(Source::open(env, file))?;
+    let mut source = Source::open(env, file)?;
     if source.medium == Medium::Terminal {
         env.tell_people(READS);
     }
     let (mut meaning, mut is_sound) = (Meaning::new(), true);
-    while let Some((number, line)) = trouble(source.line())? {
+    while let Some((number, line)) = source.line()? {
         let taken = rules::read(line, names)
             .and_then(|command| command.map_or(Ok(()), |command| meaning.take(number, &command)));
         if let Err(error) = taken {
@@ -254,9 +254,4 @@ fn refuse_to_empty(current: &Table, meaning: &Meaning, keep: bool) -> Result<(),
         return Err(Error::WouldEmpty);
     }
     Ok(())
-}
-
-/// Here, errors of the kernel have status 2, as with `diff` and `cmp`.
-pub(super) fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
-    outcome.map_err(|error| Error::Trouble(Box::new(error)))
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 
 use super::Env;
-use super::apply::trouble;
 use super::source::Source;
 use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Named, Passing, RealServer};
@@ -39,11 +38,11 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     }
     let netns = env.netns.clone();
     let netns = netns.as_ref();
-    facts.has_ipvs = trouble(inside(netns, || has_ipvs(None).unwrap_or(false)))?;
+    facts.has_ipvs = inside(netns, || has_ipvs(None).unwrap_or(false))?;
     if facts.has_ipvs && facts.real_server.is_none() {
         look_at_ipvs(env, &mut facts);
     }
-    trouble(inside(netns, || gather(&mut facts, asked.probe)))?;
+    inside(netns, || gather(&mut facts, asked.probe))?;
     let findings = examine(&facts);
     if asked.json {
         env.print(|out| Ok(json(out, &findings, &facts.unseen)?))?;
@@ -66,11 +65,11 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
 /// What a file of commands has under names. Lines that are wrong are for `--check`.
 fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Error> {
     let path = Some(file).filter(|file| *file != b"-");
-    let mut source = trouble(Source::open(env, path))?;
+    let mut source = Source::open(env, path)?;
     let (names, numbers) = ((env.names)(), Names::numeric());
     let (mut meaning, mut with_names, mut number) = (Meaning::new(), HashSet::new(), 0);
     let file = String::from_utf8_lossy(file).into_owned();
-    while let Some(line) = trouble(source.lines.read().map_err(&source.unreadable))? {
+    while let Some(line) = source.lines.read().map_err(&source.unreadable)? {
         number += 1;
         let command = rules::read(line, &numbers).or_else(|_| {
             with_names.insert(number);

@@ -1,9 +1,9 @@
 //! Takes servers out of service: their weight becomes 0, their connections may end, and perhaps
 //! they are deleted then.
 
-use super::apply::{entries, trouble};
+use super::apply::entries;
 use super::wait::{End, wait};
-use super::{Env, asked};
+use super::{Env, asked, trouble};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};

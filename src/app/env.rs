@@ -139,6 +139,38 @@ impl Stream {
 }
 
 impl Env {
+    /// A world with nothing in it, for tests to put in what they need.
+    pub fn empty() -> Self {
+        let nowhere = || Stream {
+            sink: Box::new(io::sink()),
+            terminal: || None,
+        };
+        Self {
+            stdin: Input {
+                source: Box::new(io::empty()),
+                medium: || Medium::File,
+            },
+            stdout: nowhere(),
+            stderr: nowhere(),
+            colour: || false,
+            open: Box::new(|_| Err(kernel::Error::Absent)),
+            apart: |_| Err(kernel::Error::Absent),
+            netns: None,
+            names: Names::numeric,
+            broken_pipe: || {},
+            unbroken: |act| act(),
+            pause: |_, _| Pause::Over,
+            terminal: || Err(io::ErrorKind::NotFound.into()),
+            console: || None,
+            unicode: || false,
+            locking: Locking {
+                folder: "/nowhere".into(),
+                try_lock: |_| Ok(()),
+                patience: Duration::ZERO,
+            },
+        }
+    }
+
     pub fn open(&mut self, action: Action) -> Result<Client, Error> {
         asked(action, (self.open)(self.netns.as_ref()))
     }
@@ -160,6 +192,7 @@ impl Env {
             Error::Write(reason) if reason.kind() == io::ErrorKind::BrokenPipe => {
                 (self.broken_pipe)();
             }
+            Error::Trouble(error) => self.complain(place, error),
             error => self.warn(&[place, &error.message()].concat()),
         }
     }

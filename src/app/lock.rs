@@ -91,37 +91,8 @@ fn holder(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Input, Locking, Medium, Pause, Stream};
+    use super::super::Locking;
     use super::*;
-    use crate::kernel;
-    use crate::names::Names;
-
-    fn env(locking: Locking) -> Env {
-        let nowhere = || Stream {
-            sink: Box::new(io::sink()),
-            terminal: || None,
-        };
-        Env {
-            stdin: Input {
-                source: Box::new(io::empty()),
-                medium: || Medium::Stream,
-            },
-            stdout: nowhere(),
-            stderr: nowhere(),
-            colour: || false,
-            open: Box::new(|_| Err(kernel::Error::Absent)),
-            apart: |_| Err(kernel::Error::Absent),
-            netns: None,
-            names: Names::numeric,
-            broken_pipe: || {},
-            unbroken: |act| act(),
-            pause: |_, _| Pause::Over,
-            terminal: || Err(io::ErrorKind::NotFound.into()),
-            console: || None,
-            unicode: || false,
-            locking,
-        }
-    }
 
     #[test]
     #[cfg_attr(miri, ignore)] // It has no namespaces.
@@ -132,14 +103,16 @@ mod tests {
         let by_name = path(&folder, Some(&Netns::new("/proc/self/ns/net")));
         assert_eq!(by_name.unwrap(), file);
         fs::write(&file, "4711\n").unwrap();
-        let error = lock(&mut env(Locking {
+        let mut env = Env::empty();
+        env.locking = Locking {
             folder: folder.clone(),
             try_lock: |_| Err(io::ErrorKind::WouldBlock.into()),
             patience: Duration::ZERO,
-        }));
+        };
+        let error = lock(&mut env).unwrap_err();
         let file = file.display();
         assert_eq!(
-            error.unwrap_err().to_string(),
+            error.to_string(),
             format!("process 4711 has not finished replacing the table: {file} is still locked")
         );
         fs::remove_dir_all(folder).unwrap();

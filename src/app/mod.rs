@@ -83,11 +83,11 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
             let source = Source::open(env, file.as_deref())?;
             return Restore::new(names, env).run(source);
         }
-        Command::Apply(asked) => return apply::apply(env, &names, &asked),
-        Command::Diff(asked) => return apply::diff(env, &names, &asked),
-        Command::Check(asked) => return apply::check(env, &names, &asked),
+        Command::Apply(asked) => return trouble(apply::apply(env, &names, &asked)),
+        Command::Diff(asked) => return trouble(apply::diff(env, &names, &asked)),
+        Command::Check(asked) => return trouble(apply::check(env, &names, &asked)),
         Command::Drain(asked) => return drain::drain(env, &asked),
-        Command::Doctor(asked) => return doctor::doctor(env, &asked),
+        Command::Doctor(asked) => return trouble(doctor::doctor(env, &asked)),
         Command::Help => env.print_text(&help::help(program))?,
         Command::Version => env.print_text(help::VERSION)?,
     }
@@ -102,4 +102,10 @@ fn save_table(env: &mut Env, save: &Save) -> Result<(), Error> {
 /// The kernel's answer to a command.
 fn asked<T>(action: Action, answer: kernel::Result<T>) -> Result<T, Error> {
     answer.map_err(|error| Error::from_kernel(action, error))
+}
+
+/// The outcome of a command whose status says what it found, as those of `diff` and `cmp`: every
+/// error has status 2.
+fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
+    outcome.map_err(|error| Error::Trouble(Box::new(error)))
 }

@@ -3,12 +3,9 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::Result;
-use ipvsadm::app::{self, Env, Input, Locking, Medium, Pause, Stream};
-use ipvsadm::kernel;
-use ipvsadm::names::Names;
+use ipvsadm::app::{self, Env};
 use serde_json::Value;
 
 use crate::drive::{Reader, Surface};
@@ -77,34 +74,11 @@ struct Outcome {
 /// Runs the whole program over this input. It must ask nothing of the kernel.
 fn check(arguments: &[&[u8]], text: &[u8]) -> Outcome {
     let (stdout, stderr) = (Sink::default(), Sink::default());
-    let stream = |sink: &Sink| Stream {
-        sink: Box::new(sink.clone()),
-        terminal: || None,
-    };
-    let mut env = Env {
-        stdin: Input {
-            source: Box::new(io::Cursor::new(text.to_vec())),
-            medium: || Medium::File,
-        },
-        stdout: stream(&stdout),
-        stderr: stream(&stderr),
-        colour: || false,
-        open: Box::new(|_| panic!("it asks the kernel")),
-        apart: |_| Err(kernel::Error::Absent),
-        netns: None,
-        names: Names::numeric,
-        broken_pipe: || {},
-        unbroken: |act| act(),
-        pause: |_, _| Pause::Over,
-        terminal: || Err(io::ErrorKind::NotFound.into()),
-        console: || None,
-        unicode: || false,
-        locking: Locking {
-            folder: "/nowhere".into(),
-            try_lock: |_| Ok(()),
-            patience: Duration::ZERO,
-        },
-    };
+    let mut env = Env::empty();
+    env.stdin.source = Box::new(io::Cursor::new(text.to_vec()));
+    env.stdout.sink = Box::new(stdout.clone());
+    env.stderr.sink = Box::new(stderr.clone());
+    env.open = Box::new(|_| panic!("it asks the kernel"));
     Outcome {
         status: app::run(arguments, &mut env),
         stdout: stdout.0.take(),

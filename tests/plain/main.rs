@@ -14,4 +14,5 @@ mod manual;
 mod readme;
 mod renderings;
 mod screen;
+mod statuses;
 mod words;
