@@ -67,10 +67,9 @@ fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Er
     let path = Some(file).filter(|file| *file != b"-");
     let mut source = Source::open(env, path)?;
     let (names, numbers) = ((env.names)(), Names::numeric());
-    let (mut meaning, mut with_names, mut number) = (Meaning::new(), HashSet::new(), 0);
+    let (mut meaning, mut with_names) = (Meaning::new(), HashSet::new());
     let file = String::from_utf8_lossy(file).into_owned();
-    while let Some(line) = source.lines.read().map_err(&source.unreadable)? {
-        number += 1;
+    while let Some((number, line)) = source.line()? {
         let command = rules::read(line, &numbers).or_else(|_| {
             with_names.insert(number);
             rules::read(line, &names)

@@ -1,7 +1,7 @@
 //! What a whole program run in process ends with where there is no kernel.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use ipvsadm::app::{self, Env};
@@ -53,5 +53,16 @@ fn output_that_is_lost_is_no_finding() {
         // A reader that goes away has seen enough.
         env.stdout.sink = Box::new(Refusing(io::ErrorKind::BrokenPipe));
         assert_eq!(run(&mut env, line), (2, String::new()), "{line}");
+    }
+}
+
+/// It would fill the memory.
+#[test]
+fn input_without_an_end_is_not_read_to_its_end() {
+    for line in ["ipvsadm --check -", "ipvsadm --doctor -"] {
+        let mut env = Env::empty();
+        env.stdin.source = Box::new(io::repeat(b'\n').take(1_000_001));
+        let expected = (2, "more than 1000000 lines\n".to_owned());
+        assert_eq!(run(&mut env, line), expected, "{line}");
     }
 }
