@@ -77,19 +77,15 @@ fn rule(words: &[String], text: &str) -> (Rule, bool) {
         text: text.to_owned(),
     };
     let mut is_negated = false;
-    let mut words = words.iter().map(String::as_str);
+    let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         if word == "!" {
             is_negated = true;
             continue;
         }
         let condition = match word {
-            // The matches show themselves in their options.
-            "-m" => {
-                words.next();
-                continue;
-            }
-            "--comment" => {
+            // The matches show themselves in their options, and a comment asks for nothing.
+            "-m" | "--comment" => {
                 words.next();
                 continue;
             }
@@ -97,11 +93,18 @@ fn rule(words: &[String], text: &str) -> (Rule, bool) {
                 let target = words.next().unwrap_or_default();
                 let options: Vec<&str> = words.by_ref().collect();
                 let (verdict, is_other) = verdict(target, &options);
-                rule.verdict = verdict;
+                rule.verdict = match verdict {
+                    Verdict::Jump(chain) if word == "-g" => Verdict::Goto(chain),
+                    verdict => verdict,
+                };
                 return (rule, is_other);
             }
-            word if word.starts_with('-') => condition(word, words.next().unwrap_or_default()),
-            // What follows an option that is not known.
+            word if word.starts_with('-') => {
+                // Some options have no value.
+                let value = words.next_if(|next| !next.starts_with('-') && *next != "!");
+                condition(word, value.unwrap_or_default())
+            }
+            // Another value of an option.
             _ => Condition::Unknown,
         };
         rule.conditions.push(if is_negated {

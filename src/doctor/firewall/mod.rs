@@ -35,7 +35,7 @@ pub enum State {
     Untracked,
 }
 
-/// A packet. What is not known may be anything; it does not come in by a device of the host itself.
+/// A packet. What is not known may be anything, but it does not come in through lo.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub protocol: Protocol,
@@ -52,7 +52,10 @@ pub struct Packet {
 pub enum Verdict {
     Accept,
     Drop,
+    /// It goes through another chain, and comes back if it gets to the end of that.
     Jump(String),
+    /// It goes to another chain, and does not come back.
+    Goto(String),
     Return,
     /// The packet gets this mark and goes on.
     Mark(u32),
@@ -181,16 +184,11 @@ impl Firewall {
                 Verdict::Drop => Fate::Dropped(chain, rule),
                 Verdict::Return => Fate::Passed,
                 Verdict::Unclear => Fate::Unclear,
-                Verdict::Jump(name) => {
-                    let key = (chain.tool as u8, chain.table.clone(), name.clone());
-                    match self.chains.get(&key) {
-                        Some(next) if depth > 0 => match self.walk(next, packet, depth - 1) {
-                            Fate::Passed => continue,
-                            fate => fate,
-                        },
-                        Some(_) | None => Fate::Unclear,
-                    }
-                }
+                Verdict::Jump(name) => match self.called(chain, name, packet, depth) {
+                    Fate::Passed => continue,
+                    fate => fate,
+                },
+                Verdict::Goto(name) => self.called(chain, name, packet, depth),
             };
             match fate {
                 fate if fit == Fit::Yes => return fate,
@@ -200,6 +198,15 @@ impl Firewall {
             }
         }
         Fate::Passed
+    }
+
+    /// What becomes of a packet in another chain of the same table.
+    fn called<'a>(&'a self, chain: &Chain, name: &str, packet: &Packet, depth: usize) -> Fate<'a> {
+        let key = (chain.tool as u8, chain.table.clone(), name.to_owned());
+        match self.chains.get(&key) {
+            Some(next) if depth > 0 => self.walk(next, packet, depth - 1),
+            Some(_) | None => Fate::Unclear,
+        }
     }
 
     /// A rule that translates the source address of a packet as it leaves.

@@ -88,7 +88,13 @@ fn add(firewall: &mut Firewall, object: &Value, sets: &Sets) -> Option<()> {
             }
             kind => match verdict(kind, value) {
                 Some(Verdict::Nothing) => {}
-                Some(verdict) => rule.verdict = verdict,
+                Some(verdict) => {
+                    // It decides about a packet that it has marked.
+                    if let Verdict::Mark(_) = rule.verdict {
+                        rules.push(rule.clone());
+                    }
+                    rule.verdict = verdict;
+                }
                 None => rule.conditions.push(Condition::Unknown),
             },
         }
@@ -135,14 +141,15 @@ fn marks(statement: &Value) -> Option<Option<u32>> {
 
 /// What a statement decides. Nothing if it is a condition that is not known.
 fn verdict(kind: &str, value: &Value) -> Option<Verdict> {
-    let target = || {
+    let to = |verdict: fn(String) -> Verdict| {
         let name = value.get("target").and_then(Value::as_str);
-        name.map_or(Verdict::Unclear, |name| Verdict::Jump(name.to_owned()))
+        name.map_or(Verdict::Unclear, |name| verdict(name.to_owned()))
     };
     Some(match kind {
         "accept" => Verdict::Accept,
         "drop" | "reject" => Verdict::Drop,
-        "jump" | "goto" => target(),
+        "jump" => to(Verdict::Jump),
+        "goto" => to(Verdict::Goto),
         "return" => Verdict::Return,
         "snat" | "masquerade" => Verdict::TranslateSource,
         "queue" => Verdict::Unclear,

@@ -54,6 +54,15 @@ fn policies_and_rules_drop() {
         ("-A INPUT -m comment --comment \"all that\" -j ACCEPT", true),
         ("-A INPUT -j ours\n-A ours -p tcp -j ACCEPT", true),
         ("-A INPUT -j ours\n-A ours -p tcp -j RETURN", false),
+        // An option may have no value.
+        ("-A INPUT -m ipvs --ipvs -j ACCEPT", true),
+        (
+            "-A INPUT -m recent --rcheck --name x ! --rsource -j ACCEPT",
+            true,
+        ),
+        // What comes to the end of a chain that it was sent to does not come back.
+        ("-A INPUT -g ours\n-A INPUT -j ACCEPT", false),
+        ("-A INPUT -j ours\n-A INPUT -j ACCEPT", true),
     ] {
         let found = dropped(&iptables(&format!("{rule}\n")), &to(80));
         assert_eq!(found.is_none(), is_let_through, "{rule}");
@@ -142,6 +151,27 @@ fn nft_drops() {
         dropped(&nft(&rule(&drop)), &to(80)).as_deref(),
         Some("handle 9")
     );
+}
+
+#[test]
+fn nft_sends_packets_to_other_chains() {
+    let other =
+        r#", {"chain": {"family": "inet", "table": "filter", "name": "other", "handle": 3}}"#;
+    let accept = rule(r#"{"accept": null}"#);
+    for (verdict, is_let_through) in [("jump", true), ("goto", false)] {
+        let sent = rule(&format!(r#"{{"{verdict}": {{"target": "other"}}}}"#));
+        let found = dropped(&nft(&[other, &sent, &accept].concat()), &to(80));
+        assert_eq!(found.is_none(), is_let_through, "{verdict}");
+    }
+}
+
+#[test]
+fn nft_marks_and_accepts_in_one_rule() {
+    let mark = r#"{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}"#;
+    let firewall = nft(&rule(&format!(r#"{mark}, {{"accept": null}}"#)));
+    let mut rules = firewall.rules();
+    assert!(rules.any(|(_, rule)| rule.verdict == Verdict::Mark(7)));
+    assert_eq!(dropped(&firewall, &to(80)), None);
 }
 
 #[test]
