@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::{Check, Found, Level, setting};
 use crate::doctor::facts::{Facts, Passing, is_in_network};
 use crate::model::{DaemonRole, Forwarding, Protocol, ServerId, ServerState, ServiceId};
+use crate::render::screen::count;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -270,7 +271,7 @@ fn gone_server(facts: &Facts) -> Vec<Found> {
         evidence: vec![
             (
                 format!("ipvsadm -Lnc -r {server}"),
-                format!("{} connections", group.len()),
+                count(group.len(), "connection"),
             ),
             setting(facts, EXPIRE),
         ],
@@ -317,6 +318,7 @@ fn idle_connections(facts: &Facts) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::examine;
     use super::super::made_up::{director, established, found, half_open};
     use crate::doctor::facts::Facts;
     use crate::kernel::Address;
@@ -402,6 +404,8 @@ mod tests {
         facts.table.as_mut().unwrap()[0].servers.remove(0);
         let mend = "sysctl -w net.ipv4.vs.expire_nodest_conn=1";
         assert_eq!(found(&facts), format!("likely gone-server: {mend}"));
+        let evidence = examine(&facts).remove(0).evidence;
+        assert_eq!(evidence[0].1, "1 connection");
         let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);
         facts.daemons.push(backup);
         assert_eq!(found(&facts), "");
