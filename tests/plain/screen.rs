@@ -10,7 +10,7 @@ use ipvsadm::model::watch::state::{Shown, State, Wish};
 use ipvsadm::model::watch::{Column, Place, Watched};
 use ipvsadm::model::{Entry, Filter, Host, Server, ServerState, Service, ServiceState, Stats};
 use ipvsadm::names::Names;
-use ipvsadm::render::screen::{Frame, Line, Manner, Painter, Size, name};
+use ipvsadm::render::screen::{Frame, Line, Manner, Page, Painter, Size, name};
 use proptest::prelude::*;
 
 fn second(seconds: u64) -> Duration {
@@ -253,6 +253,31 @@ fn keys_select_open_and_leave() {
     assert_eq!(state.selected, None);
 }
 
+/// Connections end while the last of them are shown.
+#[test]
+fn a_page_that_gets_shorter_is_not_empty() {
+    let all: Vec<(String, bool)> = (0..100).map(|n| (format!("line {n}"), false)).collect();
+    let mut state = State::new(Column::Name);
+    let room = 8;
+    state.press(Key::End, Shown::Lines(all.len()), room);
+    let shown = |state: &State, lines: usize| {
+        let page = Page {
+            title: "connections",
+            head: &[],
+            lines: &all[..lines],
+        };
+        text(&frame(state, 80, 10).page(&page))
+    };
+    assert!(shown(&state, 100).contains("line 92\n"));
+    let fewer = shown(&state, 20);
+    assert!(
+        fewer.contains("line 12\n") && fewer.contains("line 19\n"),
+        "{fewer}"
+    );
+    state.press(Key::Up, Shown::Lines(20), room);
+    assert_eq!(state.top, 11);
+}
+
 #[test]
 fn what_changes_is_lit_and_said() {
     let mut watched = watched();
@@ -282,7 +307,7 @@ fn what_changes_is_lit_and_said() {
 #[test]
 fn only_what_has_changed_is_painted() {
     let line = |text: &str| {
-        frame(&State::new(Column::Name), 20, 3).page(&ipvsadm::render::screen::Page {
+        frame(&State::new(Column::Name), 20, 3).page(&Page {
             title: text,
             head: &[],
             lines: &[],

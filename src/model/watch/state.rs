@@ -136,7 +136,10 @@ impl State {
     fn go(&mut self, key: Key, shown: Shown, room: usize) {
         let (place, count) = match shown {
             Shown::Rows(places) => (self.place_in(places), places.len()),
-            Shown::Lines(count) => (self.top, count.saturating_sub(room) + 1),
+            Shown::Lines(count) => {
+                let last = count.saturating_sub(room);
+                (self.top.min(last), last + 1)
+            }
         };
         let place = match key {
             Key::Up => place.saturating_sub(1),

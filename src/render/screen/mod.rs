@@ -149,8 +149,10 @@ impl Frame<'_> {
         for line in page.head {
             lines.push(self.line(line, Look::REVERSE));
         }
-        let shown = page.lines.iter().skip(self.state.top);
-        for (line, is_new) in shown.take(self.room_for_lines(page)) {
+        let room = self.room_for_lines(page);
+        // There may have been more lines when the state was chosen.
+        let top = self.state.top.min(page.lines.len().saturating_sub(room));
+        for (line, is_new) in page.lines.iter().skip(top).take(room) {
             let look = if *is_new { Look::BOLD } else { Look::PLAIN };
             lines.push(self.line(line, look));
         }
