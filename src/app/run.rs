@@ -67,6 +67,9 @@ impl<'a> Run<'a> {
             return Ok(end);
         };
         self.phases(env, client, behind)?;
+        if self.execution.made.is_empty() && deletions.is_empty() {
+            return Ok(End::Done);
+        }
         if let Err(reason) = confirm(env, seconds, deletions.len()) {
             env.warn(reason.as_bytes());
             self.take_back(env, client)?;

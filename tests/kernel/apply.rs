@@ -479,6 +479,15 @@ fn confirming(world: &mut World) -> Result<()> {
     terminal.end()?;
     ensure!(save(&here)? == NEW, "{}", save(&here)?);
 
+    let again = "ipvsadm --apply /tmp/new --confirm 1; echo status $?";
+    let mut terminal = here.start_at_terminal(&Program::shell(Side::Ours, again))?;
+    let screen = terminal.end()?;
+    let is_asked = screen.contains("Type yes");
+    ensure!(
+        screen.contains("status 0") && !is_asked,
+        "nothing to confirm:\n{screen}"
+    );
+
     for (keys, said) in [
         ("no\r", "the changes are taken back"),
         ("\r", "the changes are taken back"),
