@@ -26,6 +26,8 @@ const USUAL: Size = Size {
 struct Taken {
     terminal: File,
     settings: libc::termios,
+    /// The signals that wait while the terminal is taken, and those that waited before.
+    held: libc::sigset_t,
     mask: libc::sigset_t,
     /// Readable as soon as a signal has come that ends the process. It is never read: the signal
     /// does what it does when it is not held back any more.
@@ -48,29 +50,46 @@ impl Taken {
     fn new() -> io::Result<Self> {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         let ending = ENDING.into_iter().chain([libc::SIGQUIT]);
-        let ending = signals(ending.filter(|signal| !is_ignored(*signal)));
-        let others = signals([libc::SIGWINCH, libc::SIGTSTP]);
+        let ending = ending.filter(|signal| !is_ignored(*signal));
+        let others = [libc::SIGWINCH, libc::SIGTSTP];
+        // In the background this process may not change the terminal, but for putting it back.
+        let background = [libc::SIGTTOU];
+        let held = ending.clone().chain(others).chain(background);
         let mut taken = Self {
             settings: settings(&terminal)?,
             terminal,
-            // SAFETY: a set of signals is plain numbers. It is filled in below.
-            mask: unsafe { MaybeUninit::zeroed().assume_init() },
-            ending: descriptor(&ending)?,
-            others: descriptor(&others)?,
+            held: signals(held),
+            mask: signals([]),
+            ending: descriptor(&signals(ending))?,
+            others: descriptor(&signals(others))?,
         };
         taken.enter()?;
-        // In the background this process may not change the terminal, but for putting it back.
-        let background = signals([libc::SIGTTOU]);
-        // SAFETY: the sets outlive the calls, the first of which fills one in.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, &raw mut taken.mask);
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const others, std::ptr::null_mut());
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const background, std::ptr::null_mut());
-        }
+        taken.hold();
         Ok(taken)
     }
 
-    /// Keys come one by one and are not shown. Those that send signals still do.
+    /// Lets signals wait.
+    fn hold(&mut self) {
+        // SAFETY: both sets outlive the call, which fills the second one in.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const self.held, &raw mut self.mask);
+        }
+    }
+
+    /// Lets them do what they do.
+    fn release(&self) {
+        // SAFETY: the set outlives the call.
+        unsafe {
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.mask,
+                std::ptr::null_mut(),
+            );
+        }
+    }
+
+    /// Keys come one by one and are not shown. Those that send signals still do. In the background
+    /// the process stops here.
     fn enter(&mut self) -> io::Result<()> {
         let mut settings = self.settings;
         settings.c_lflag &= !(libc::ICANON | libc::ECHO);
@@ -87,12 +106,15 @@ impl Taken {
         let _ = set(&self.terminal, &self.settings);
     }
 
-    /// Stops, as the one at the keyboard wants, until the process is continued.
+    /// Stops, as the one at the keyboard wants, until the process is continued in the foreground.
     fn stop(&mut self) -> io::Result<()> {
         self.leave();
+        self.release();
         // SAFETY: the call takes a number only.
         unsafe { libc::raise(libc::SIGSTOP) };
-        self.enter()
+        self.enter()?;
+        self.hold();
+        Ok(())
     }
 }
 
@@ -146,14 +168,7 @@ impl Console for Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         self.leave();
-        // SAFETY: the set was filled in at the beginning.
-        unsafe {
-            libc::pthread_sigmask(
-                libc::SIG_SETMASK,
-                &raw const self.mask,
-                std::ptr::null_mut(),
-            );
-        }
+        self.release();
     }
 }
 

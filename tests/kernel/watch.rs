@@ -213,10 +213,24 @@ fn ends(world: &mut World) -> Result<()> {
     terminal.press("\x1a")?;
     expect(&mut terminal, &["Stopped", "\n>"])?;
     ensure!(terminal.has_cursor(), "there is no cursor");
+    // In the background it draws nothing.
+    terminal.press("bg\r")?;
+    thread::sleep(Duration::from_secs(2));
+    terminal.press("jobs\r")?;
+    expect(&mut terminal, &["jobs\n[1]+  Stopped"])?;
     terminal.press("echo back\rfg\r")?;
     expect(&mut terminal, &["3 services", "every 1 s"])?;
     terminal.press("q")?;
     expect(&mut terminal, &["\nback\n"])?;
+    // Where it is stopped it can be ended.
+    terminal.press("ipvsadm -Ln --watch\r")?;
+    expect(&mut terminal, &["3 services"])?;
+    terminal.press("\x1a")?;
+    expect(&mut terminal, &["back", "Stopped"])?;
+    terminal.press("kill %1\r")?;
+    thread::sleep(Duration::from_secs(1));
+    terminal.press("\r")?;
+    expect(&mut terminal, &["Terminated"])?;
     // Who loses the terminal ends, also if no signal says so.
     for ignored in ["", "trap '' HUP; "] {
         let line = format!("{ignored}exec ipvsadm -L --watch");
