@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -73,19 +74,20 @@ impl Names {
         if self.numeric {
             return None;
         }
-        let reader = self.reader;
-        let waited = &mut self.waited;
-        let name = self.hosts.entry(address).or_insert_with(|| {
-            let patience = PATIENCE.checked_sub(*waited)?;
-            let start = Instant::now();
-            // The C library cannot be interrupted.
-            let name = Later::begin(move || {
-                name_of_address(address).filter(|name| is_host_read(reader, name, address))
-            });
-            let name = name.ok().and_then(|name| name.within(patience));
-            *waited += start.elapsed();
-            name.flatten()
-        });
+        let name = match self.hosts.entry(address) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let patience = PATIENCE.checked_sub(self.waited)?;
+                let (reader, start) = (self.reader, Instant::now());
+                // The C library cannot be interrupted.
+                let name = Later::begin(move || {
+                    name_of_address(address).filter(|name| is_host_read(reader, name, address))
+                });
+                let name = name.ok().and_then(|name| name.within(patience));
+                self.waited += start.elapsed();
+                new.insert(name.flatten())
+            }
+        };
         name.as_deref()
     }
 
@@ -299,5 +301,23 @@ fn sockaddr_v6(address: SocketAddrV6) -> libc::sockaddr_in6 {
             s6_addr: address.ip().octets(),
         },
         sin6_scope_id: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A screen may be watched for weeks, and each client has an address.
+    #[test]
+    fn what_is_not_looked_up_is_not_remembered() {
+        let mut names = Names {
+            waited: PATIENCE + Duration::from_millis(1),
+            ..Names::system()
+        };
+        for client in 0..1000 {
+            assert_eq!(names.host(Ipv4Addr::from_bits(client).into()), None);
+        }
+        assert!(names.gave_up() && names.hosts.is_empty());
     }
 }
