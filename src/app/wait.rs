@@ -39,53 +39,19 @@ pub fn wait(
     seconds: u32,
 ) -> Result<End, Error> {
     let timeouts = asked(Action::Read, client.timeouts())?;
-    let (start, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
     let mut watch = Watch {
         services: services(places),
         places: places.iter().copied().collect(),
         is_large: false,
     };
-    let mut report = Report::default();
-    let mut first = None;
-    let mut was_empty = false;
-    let end = loop {
-        let remaining = limit.saturating_sub(start.elapsed());
-        let Seen { left, raised } = watch.look(client, remaining.is_zero())?;
-        let first = *first.get_or_insert(left.total());
-        if let Some((place, weight)) = raised {
-            break End::Raised(place, weight);
-        }
-        let is_empty = left.total() == 0;
-        if is_empty && was_empty {
-            break End::Empty;
-        }
-        was_empty = is_empty;
-        if remaining.is_zero() && !is_empty {
-            break End::Over(Rest { left, first });
-        }
-        let pause = if is_empty {
-            DOUBT
-        } else {
-            PERIOD.min(remaining)
-        };
-        if !is_empty {
-            report.progress(
-                env,
-                &Progress {
-                    left: &left,
-                    first,
-                    elapsed: start.elapsed().as_secs(),
-                    remaining: remaining.as_secs(),
-                    idle: left.may_be_idle().then_some(timeouts.tcp.into()),
-                },
-            );
-        }
-        if (env.pause)(pause, None) == Pause::Signal {
-            break End::Stopped(left);
-        }
+    let mut report = Report {
+        timeout: timeouts.tcp.into(),
+        ..Report::default()
     };
+    let limit = Duration::from_secs(seconds.into());
+    let end = watch.wait(env, client, limit, &mut report);
     report.end(env);
-    Ok(end)
+    end
 }
 
 struct Seen {
@@ -102,6 +68,39 @@ struct Watch {
 }
 
 impl Watch {
+    fn wait(
+        &mut self,
+        env: &mut Env,
+        client: &mut Client,
+        limit: Duration,
+        report: &mut Report,
+    ) -> Result<End, Error> {
+        let start = Instant::now();
+        let (mut first, mut was_empty) = (None, false);
+        loop {
+            let remaining = limit.saturating_sub(start.elapsed());
+            let Seen { left, raised } = self.look(client, remaining.is_zero())?;
+            let first = *first.get_or_insert(left.total());
+            if let Some((place, weight)) = raised {
+                return Ok(End::Raised(place, weight));
+            }
+            let is_empty = left.total() == 0;
+            let pause = match (is_empty, was_empty) {
+                (true, true) => return Ok(End::Empty),
+                (true, false) => DOUBT,
+                (false, _) if remaining.is_zero() => return Ok(End::Over(Rest { left, first })),
+                (false, _) => {
+                    report.progress(env, &left, first, start.elapsed(), remaining);
+                    PERIOD.min(remaining)
+                }
+            };
+            was_empty = is_empty;
+            if (env.pause)(pause, None) == Pause::Signal {
+                return Ok(End::Stopped(left));
+            }
+        }
+    }
+
     /// What is left. Servers that were deleted meanwhile are left out.
     fn look(&mut self, client: &mut Client, is_last: bool) -> Result<Seen, Error> {
         let (mut servers, mut raised) = (Vec::new(), None);
@@ -172,15 +171,31 @@ fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, E
 /// for each change.
 #[derive(Default)]
 struct Report {
+    /// After so many idle seconds a connection of TCP is forgotten.
+    timeout: u64,
     said: Option<Left>,
     is_on_screen: bool,
 }
 
 impl Report {
-    fn progress(&mut self, env: &mut Env, progress: &Progress) {
+    fn progress(
+        &mut self,
+        env: &mut Env,
+        left: &Left,
+        first: u64,
+        elapsed: Duration,
+        remaining: Duration,
+    ) {
+        let progress = Progress {
+            left,
+            first,
+            elapsed: elapsed.as_secs(),
+            remaining: remaining.as_secs(),
+            idle: left.may_be_idle().then_some(self.timeout),
+        };
+        let mut text = progress.to_string();
         match (env.stderr.terminal)() {
             Some(terminal) => {
-                let mut text = progress.to_string();
                 if let Some(columns) = terminal.columns {
                     // A line that wraps could not be rewritten.
                     text.truncate(columns.saturating_sub(1));
@@ -188,9 +203,9 @@ impl Report {
                 env.redraw(&text);
                 self.is_on_screen = true;
             }
-            None if self.said.as_ref() != Some(progress.left) => {
-                env.warn(progress.to_string().as_bytes());
-                self.said = Some(progress.left.clone());
+            None if self.said.as_ref() != Some(left) => {
+                env.warn(text.as_bytes());
+                self.said = Some(left.clone());
             }
             None => {}
         }
