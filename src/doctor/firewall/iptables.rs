@@ -79,24 +79,20 @@ fn rule(words: &[String], text: &str) -> (Rule, bool) {
     let mut is_negated = false;
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
-        if word == "!" {
-            is_negated = true;
-            continue;
-        }
         let condition = match word {
+            "!" => {
+                is_negated = true;
+                continue;
+            }
             // The matches show themselves in their options, and a comment asks for nothing.
             "-m" | "--comment" => {
                 words.next();
                 continue;
             }
             "-j" | "-g" => {
-                let target = words.next().unwrap_or_default();
-                let options: Vec<&str> = words.by_ref().collect();
-                let (verdict, is_other) = verdict(target, &options);
-                rule.verdict = match verdict {
-                    Verdict::Jump(chain) if word == "-g" => Verdict::Goto(chain),
-                    verdict => verdict,
-                };
+                let words: Vec<&str> = words.collect();
+                let (verdict, is_other) = verdict(word, &words);
+                rule.verdict = verdict;
                 return (rule, is_other);
             }
             word if word.starts_with('-') => {
@@ -169,7 +165,9 @@ fn state(text: &str) -> Option<State> {
     })
 }
 
-fn verdict(target: &str, options: &[&str]) -> (Verdict, bool) {
+/// What `-j` or `-g` and the words behind it decide, and whether they set a mark that cannot be told.
+fn verdict(option: &str, words: &[&str]) -> (Verdict, bool) {
+    let (&target, options) = words.split_first().unwrap_or((&"", &[]));
     let verdict = match target {
         "ACCEPT" => Verdict::Accept,
         "DROP" | "REJECT" => Verdict::Drop,
@@ -186,6 +184,7 @@ fn verdict(target: &str, options: &[&str]) -> (Verdict, bool) {
         "LOG" | "NFLOG" | "CT" | "NOTRACK" | "TCPMSS" | "TRACE" | "AUDIT" | "CLASSIFY" | "TOS"
         | "DSCP" | "TTL" | "CHECKSUM" | "DNAT" | "REDIRECT" => Verdict::Nothing,
         "QUEUE" | "NFQUEUE" => Verdict::Unclear,
+        chain if option == "-g" => Verdict::Goto(chain.to_owned()),
         chain => Verdict::Jump(chain.to_owned()),
     };
     (verdict, false)
