@@ -111,33 +111,7 @@ fn write(
         Subject::Services(id) if listing.count => {
             count_services(out, client, id, &listing.filter, format)
         }
-        Subject::Services(id) => {
-            let info = asked(Action::Read, client.info())?;
-            let extent = Extent {
-                all_services: id.is_none(),
-                all_servers: listing.filter.server.is_none(),
-            };
-            let table = match id {
-                None => {
-                    format.begin_services(out, &info, extent)?;
-                    asked(Action::Read, client.table(detail(listing)))?
-                }
-                Some(id) => {
-                    let service = asked(Action::Read, client.service(&id))?;
-                    format.begin_services(out, &info, extent)?;
-                    let servers = asked(Action::Read, client.servers(&id))?;
-                    vec![Entry { service, servers }]
-                }
-            };
-            let mut table = in_order(listing, table);
-            keep_wanted(&mut table, &listing.filter);
-            format.services(out, names, &table)?;
-            let is_whole = id.is_none() && listing.filter == Filter::ALL;
-            if is_whole && listing.format == Format::Prometheus {
-                rest_of_director(out, client, format, &table)?;
-            }
-            Ok(())
-        }
+        Subject::Services(id) => services(out, client, names, id, listing, format),
         Subject::Connections(service) => {
             let wanted = Wanted {
                 filter: listing.filter,
@@ -153,6 +127,41 @@ fn write(
         Subject::Daemons => daemons(out, client, format),
         Subject::Totals => totals(out, client, format),
     }
+}
+
+fn services(
+    out: &mut Out,
+    client: &mut Client,
+    names: &mut Names,
+    id: Option<ServiceId>,
+    listing: &Listing,
+    format: &mut dyn render::Format,
+) -> Result<(), Error> {
+    let info = asked(Action::Read, client.info())?;
+    let extent = Extent {
+        all_services: id.is_none(),
+        all_servers: listing.filter.server.is_none(),
+    };
+    let table = match id {
+        None => {
+            format.begin_services(out, &info, extent)?;
+            asked(Action::Read, client.table(detail(listing)))?
+        }
+        Some(id) => {
+            let service = asked(Action::Read, client.service(&id))?;
+            format.begin_services(out, &info, extent)?;
+            let servers = asked(Action::Read, client.servers(&id))?;
+            vec![Entry { service, servers }]
+        }
+    };
+    let mut table = in_order(listing, table);
+    keep_wanted(&mut table, &listing.filter);
+    format.services(out, names, &table)?;
+    let is_whole = id.is_none() && listing.filter == Filter::ALL;
+    if is_whole && listing.format == Format::Prometheus {
+        rest_of_director(out, client, format, &table)?;
+    }
+    Ok(())
 }
 
 fn timeouts(

@@ -113,7 +113,6 @@ pub fn bounded<T: TryFrom<i64> + Into<i64>>(text: Option<&[u8]>, least: i64, mos
     T::try_from(value).ok()
 }
 
-/// One of the words of a vocabulary.
 /// Seconds, perhaps with a fraction: from a tenth of one up to a day.
 pub fn period(text: &[u8]) -> Option<Duration> {
     let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
@@ -123,6 +122,7 @@ pub fn period(text: &[u8]) -> Option<Duration> {
     is_sound.then(|| Duration::from_secs_f64(seconds))
 }
 
+/// One of the words of a vocabulary.
 pub fn choice<T: Vocabulary>(text: Option<&[u8]>) -> Option<T> {
     T::from_word(text?)
 }

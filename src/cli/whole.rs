@@ -17,6 +17,13 @@ use crate::model::{
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
 const BAD_FLAG: &str = "invalid scheduler flag `{}'";
 
+/// The options for checksums in tunnels, of which a line takes one, and all that describe a tunnel.
+const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_CHECKSUM);
+const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
+    .with(TUNNEL_REMOTE)
+    .with(TUNNEL_TYPE)
+    .with(TUNNEL_PORT);
+
 impl Line<'_> {
     pub fn finish(&mut self) -> Result<Command, Error> {
         let spec = self.verb.spec();
@@ -390,13 +397,6 @@ fn check_tunnel(forwarding: Forwarding, kind: TunnelKind, given: Slots) -> Resul
     })
 }
 
-const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_CHECKSUM);
-
 fn foreign_flags(flags: &[u8]) -> Error {
     illegal("sched-flags", "incompatible scheduler flag `{}'", flags)
 }
-
-const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
-    .with(TUNNEL_REMOTE)
-    .with(TUNNEL_TYPE)
-    .with(TUNNEL_PORT);

@@ -12,8 +12,8 @@ use super::format::{Extent, Format};
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{
-    Connection, ConnectionCounts, Daemon, Entry, HashTable, Info, ServerState, Service,
-    ServiceCounts, Stats, Timeouts, Totals,
+    Connection, ConnectionCounts, Daemon, Entry, Estimators, HashTable, Info, Limits, ServerState,
+    Service, ServiceCounts, Stats, Timeouts, Totals,
 };
 use crate::names::Names;
 
@@ -180,51 +180,9 @@ impl Format for Prometheus {
         if let Some(status) = &totals.status {
             fill(out, "connection", &status.connections)?;
             fill(out, "service", &status.services)?;
-            let estimators = &status.estimators;
-            gauges(
-                out,
-                [
-                    (
-                        "estimator_threads",
-                        "Threads that add counters up.",
-                        estimators.threads,
-                    ),
-                    (
-                        "estimator_threads_max",
-                        "Threads that may add counters up.",
-                        estimators.most_threads,
-                    ),
-                ],
-            )?;
+            estimators(out, &status.estimators)?;
         }
-        let limits = &totals.limits;
-        let limits = [
-            (
-                "connection_max",
-                "Connections that there may be.",
-                limits.most_connections,
-            ),
-            (
-                "connection_table_load_factor",
-                "Power of two of entries by bucket above which the connection table grows.",
-                limits.connection_load_factor,
-            ),
-            (
-                "service_table_load_factor",
-                "Power of two of entries by bucket above which the service table grows.",
-                limits.service_load_factor,
-            ),
-        ];
-        for (name, about, value) in limits {
-            family(
-                out,
-                name,
-                GAUGE,
-                about,
-                value.map(|value| (NO_LABELS, value)),
-            )?;
-        }
-        Ok(())
+        limits(out, &totals.limits)
     }
 
     fn timeouts(&mut self, out: &mut Out, timeouts: &Timeouts) -> io::Result<()> {
@@ -359,6 +317,45 @@ fn fill(out: &mut Out, of: &str, table: &HashTable) -> io::Result<()> {
     });
     let about = format!("Hash buckets of the table of {of}s by their number of entries.");
     family(out, &format!("{of}_table_chains"), GAUGE, &about, chains)
+}
+
+fn estimators(out: &mut Out, estimators: &Estimators) -> io::Result<()> {
+    let Estimators {
+        threads,
+        most_threads,
+    } = *estimators;
+    let running = "Threads that add counters up.";
+    let most = "Threads that may add counters up.";
+    let numbers = [
+        ("estimator_threads", running, threads),
+        ("estimator_threads_max", most, most_threads),
+    ];
+    gauges(out, numbers)
+}
+
+/// The sysctls that size the tables: nothing where the kernel has none.
+fn limits(out: &mut Out, limits: &Limits) -> io::Result<()> {
+    let limits = [
+        (
+            "connection_max",
+            "Connections that there may be.",
+            limits.most_connections,
+        ),
+        (
+            "connection_table_load_factor",
+            "Power of two of entries by bucket above which the connection table grows.",
+            limits.connection_load_factor,
+        ),
+        (
+            "service_table_load_factor",
+            "Power of two of entries by bucket above which the service table grows.",
+            limits.service_load_factor,
+        ),
+    ];
+    limits.into_iter().try_for_each(|(name, about, value)| {
+        let sample = value.map(|value| (NO_LABELS, value));
+        family(out, name, GAUGE, about, sample)
+    })
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {

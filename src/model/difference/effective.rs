@@ -22,7 +22,7 @@ pub fn effective_service(service: &Service) -> Service {
 pub fn effective_server(server: &Server) -> Server {
     let tunnel = match (server.forwarding, server.tunnel.kind) {
         (Forwarding::Tunnel, TunnelKind::Gue | TunnelKind::Unknown(_)) => server.tunnel,
-        // Only gue has a port,
+        // Only gue has a port.
         (Forwarding::Tunnel, TunnelKind::Gre) => Tunnel {
             port: 0,
             ..server.tunnel
