@@ -53,11 +53,22 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     if end == End::TakenBack {
         return Ok(DIFFERENT);
     }
-    let execution = run.execution;
-    let left = if difference.steps.is_empty() {
+    conclude(env, &mut client, apply, &meaning, &run.execution, end)
+}
+
+/// Looks at the table again, and says what was done and what was not.
+fn conclude(
+    env: &mut Env,
+    client: &mut Client,
+    apply: &Apply,
+    meaning: &Meaning,
+    execution: &Execution,
+    end: End,
+) -> Result<u8, Error> {
+    let left = if execution.difference.steps.is_empty() {
         Vec::new()
     } else {
-        lines_left(&mut client, &meaning, apply.keep)?
+        lines_left(client, meaning, apply.keep)?
     };
     let is_stopped = end == End::Stopped;
     let is_different = if is_stopped {
@@ -65,7 +76,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         left.iter().for_each(|line| env.warn(line));
         true
     } else {
-        tell_of_others(env, &execution, &left) || execution.is_incomplete()
+        tell_of_others(env, execution, &left) || execution.is_incomplete()
     };
     let is_something_done = !is_stopped || !execution.made.is_empty();
     if is_something_done && (apply.verbose || env.stderr.is_terminal()) {

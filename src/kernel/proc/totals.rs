@@ -81,7 +81,7 @@ pub fn parse_cpus(text: &str) -> Option<Counted> {
             return Some(Counted { live, sampled });
         }
         for (sum, number) in live.iter_mut().zip(numbers) {
-            *sum += number;
+            *sum = sum.wrapping_add(number);
         }
     }
     None
@@ -213,6 +213,9 @@ CPU    Conns  Packets  Packets            Bytes            Bytes
             sampled: [13, 23, 1, 1792, 60],
         };
         assert_eq!(parse_cpus(text), Some(counted));
+        // Counters begin at zero again, as they do in the kernel.
+        let many = text.replace("  0        F ", "  0 FFFFFFFFFFFFFFFF ");
+        assert_eq!(parse_cpus(&many).map(|counted| counted.live[0]), Some(0));
         for cut in [0, 60, 140, 200, 260] {
             assert_eq!(parse_cpus(&text[..cut]), None, "{cut}");
         }
