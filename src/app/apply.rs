@@ -49,7 +49,13 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
         return Ok(TROUBLE);
     }
     let mut run = Run::new(apply, &before, &meaning, &difference);
-    let end = without_signals(env, |env| run.all(env, &mut client))?;
+    let end = match without_signals(env, |env| run.all(env, &mut client)) {
+        Err(error) if !run.execution.made.is_empty() => {
+            env.complain(b"", &error);
+            End::Failed
+        }
+        end => end?,
+    };
     if end == End::TakenBack {
         return Ok(DIFFERENT);
     }
@@ -70,16 +76,16 @@ fn conclude(
     } else {
         lines_left(client, meaning, apply.keep)?
     };
-    let is_stopped = end == End::Stopped;
-    let is_different = if is_stopped {
-        env.warn(b"not done:");
-        left.iter().for_each(|line| env.warn(line));
-        true
-    } else {
+    let is_done = end == End::Done;
+    let is_different = if is_done {
         tell_of_others(env, execution, &left) || execution.is_incomplete()
+    } else {
+        tell_left(env, &left);
+        true
     };
-    let is_something_done = !is_stopped || !execution.made.is_empty();
-    if is_something_done && (apply.verbose || env.stderr.is_terminal()) {
+    // What was done when the kernel failed is not known.
+    let has_summary = is_done || end == End::Stopped && !execution.made.is_empty();
+    if has_summary && (apply.verbose || env.stderr.is_terminal()) {
         env.warn(execution.summary.to_string().as_bytes());
     }
     Ok(if is_different { DIFFERENT } else { 0 })
@@ -91,6 +97,13 @@ fn lines_left(client: &mut Client, meaning: &Meaning, keep: bool) -> Result<Vec<
     let current = current(client, &entries, meaning)?;
     let left = difference(&current, &meaning.table, keep).steps;
     Ok(left.iter().map(|step| save::line(&step.change)).collect())
+}
+
+fn tell_left(env: &mut Env, left: &[Vec<u8>]) {
+    if !left.is_empty() {
+        env.warn(b"not done:");
+        left.iter().for_each(|line| env.warn(line));
+    }
 }
 
 /// Names what is missing although it was done. False if that is nothing.

@@ -26,6 +26,8 @@ pub enum End {
     Done,
     /// The wait for connections ended early, so deletions are left.
     Stopped,
+    /// The kernel failed when something was done already.
+    Failed,
     /// It was not confirmed.
     TakenBack,
 }

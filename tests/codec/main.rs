@@ -4,6 +4,7 @@
 
 mod faults;
 mod golden;
+mod halfway;
 mod options;
 mod replies;
 mod requests;

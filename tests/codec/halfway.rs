@@ -1,0 +1,87 @@
+//! An apply whose kernel fails when some of it is done.
+
+use std::io::{self, Write};
+use std::mem;
+
+use ipvsadm::app::{self, Env};
+use ipvsadm::kernel::{Client, Inbox, Room, Transport};
+
+use crate::shared::Shared;
+use crate::world::{Visitor, World, entry, v4};
+
+/// The way to a world that makes changes, but whose answer to the first is lost.
+struct Failing {
+    world: Visitor,
+    fails: bool,
+}
+
+/// The command that adds a service, and where a message has its command.
+const NEW_SERVICE: u8 = 1;
+const COMMAND: usize = 16;
+
+impl Transport for Failing {
+    fn send(&mut self, messages: &[u8]) -> io::Result<()> {
+        self.fails |= messages[COMMAND] == NEW_SERVICE;
+        self.world.send(messages)
+    }
+
+    fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        if mem::take(&mut self.fails) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        self.world.receive(inbox)
+    }
+
+    fn enlarge(&mut self) -> io::Result<Room> {
+        self.world.enlarge()
+    }
+
+    fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()> {
+        self.world.get_option(option, value)
+    }
+
+    fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()> {
+        self.world.set_option(option, value)
+    }
+
+    fn uses(&mut self) -> Option<usize> {
+        self.world.uses()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Said(Shared<Vec<u8>>);
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_left_is_named() {
+    let world = Shared::new(World {
+        table: vec![entry(v4(1), 0)],
+        chunk: 10,
+        ..World::default()
+    });
+    let said = Said::default();
+    let mut env = Env::empty();
+    env.stdin.source = Box::new(&b"-A -t 10.0.0.2:80\n"[..]);
+    env.stderr.sink = Box::new(said.clone());
+    env.open = Box::new(move |_| {
+        Client::over(Box::new(Failing {
+            world: Visitor(world.clone()),
+            fails: false,
+        }))
+    });
+    let status = app::run(&[b"ipvsadm", b"--apply", b"--verbose"], &mut env);
+    let said = String::from_utf8(said.0.lock().clone()).unwrap();
+    let expected = "talking to the kernel failed: Input/output error\n\
+                    not done:\n-D -t 10.0.0.1:80\n";
+    assert_eq!((status, said.as_str()), (1, expected));
+}
