@@ -38,7 +38,7 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
             _ => {
                 let chunk = rest.utf8_chunks().next();
                 let letter = chunk.and_then(|chunk| chunk.valid().chars().next());
-                keys.extend(letter.map(Key::Char));
+                keys.extend(letter.filter(|letter| !letter.is_control()).map(Key::Char));
                 letter.map_or(1, char::len_utf8)
             }
         };
@@ -81,13 +81,15 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart() {
-        let cases: [(&[u8], &[Key]); 7] = [
+        let cases: [(&[u8], &[Key]); 8] = [
             (b"q/", &[Key::Char('q'), Key::Char('/')]),
             (b"\x1b", &[Key::Escape]),
             (b"\x1b[A\x1bOB\x1b[5~", &[Key::Up, Key::Down, Key::PageUp]),
             (b"\x1b[1;5Cx", &[Key::Char('x')]),
             (b"\r\x7f\x15", &[Key::Enter, Key::Backspace, Key::Erase]),
             ("ü\u{1}é".as_bytes(), &[Key::Char('ü'), Key::Char('é')]),
+            // It would control the terminal that shows it.
+            ("\u{9b}2J".as_bytes(), &[Key::Char('2'), Key::Char('J')]),
             (b"\xc3\xffa", &[Key::Char('a')]),
         ];
         for (bytes, expected) in cases {
