@@ -1,7 +1,8 @@
 //! An apply whose kernel fails when some of it is done.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
+use std::os::unix::net::UnixStream;
 
 use ipvsadm::app::{self, Env};
 use ipvsadm::kernel::{Client, Inbox, Room, Transport};
@@ -49,19 +50,6 @@ impl Transport for Failing {
     }
 }
 
-#[derive(Clone, Default)]
-struct Said(Shared<Vec<u8>>);
-
-impl Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn what_is_left_is_named() {
     let world = Shared::new(World {
@@ -69,10 +57,10 @@ fn what_is_left_is_named() {
         chunk: 10,
         ..World::default()
     });
-    let said = Said::default();
+    let (said, sink) = UnixStream::pair().unwrap();
     let mut env = Env::empty();
     env.stdin.source = Box::new(&b"-A -t 10.0.0.2:80\n"[..]);
-    env.stderr.sink = Box::new(said.clone());
+    env.stderr.sink = Box::new(sink);
     env.open = Box::new(move |_| {
         Client::over(Box::new(Failing {
             world: Visitor(world.clone()),
@@ -80,7 +68,8 @@ fn what_is_left_is_named() {
         }))
     });
     let status = app::run(&[b"ipvsadm", b"--apply", b"--verbose"], &mut env);
-    let said = String::from_utf8(said.0.lock().clone()).unwrap();
+    drop(env);
+    let said = io::read_to_string(said).unwrap();
     let expected = "talking to the kernel failed: Input/output error\n\
                     not done:\n-D -t 10.0.0.1:80\n";
     assert_eq!((status, said.as_str()), (1, expected));

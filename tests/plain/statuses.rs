@@ -1,24 +1,9 @@
 //! What a whole program run in process ends with where there is no kernel.
 
-use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::rc::Rc;
+use std::os::unix::net::UnixStream;
 
 use ipvsadm::app::{self, Env};
-
-/// What was written.
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A file that takes nothing.
 struct Refusing(io::ErrorKind);
@@ -34,25 +19,30 @@ impl Write for Refusing {
 }
 
 /// The status, and what is said on standard error.
-fn run(env: &mut Env, line: &str) -> (u8, String) {
-    let said = Sink::default();
-    env.stderr.sink = Box::new(said.clone());
+fn run(mut env: Env, line: &str) -> (u8, String) {
+    let (said, sink) = UnixStream::pair().unwrap();
+    env.stderr.sink = Box::new(sink);
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-    let status = app::run(&words, env);
-    (status, String::from_utf8(said.0.take()).unwrap())
+    let status = app::run(&words, &mut env);
+    drop(env);
+    (status, io::read_to_string(said).unwrap())
 }
 
 /// A status of 1 would say that the table differs, or that something is wrong with the host.
 #[test]
 fn output_that_is_lost_is_no_finding() {
+    let full = (2, "cannot write: no storage space\n".to_owned());
+    // A reader that goes away has seen enough.
+    let gone = (2, String::new());
     for line in ["ipvsadm --check --json", "ipvsadm --doctor --json"] {
-        let mut env = Env::empty();
-        env.stdout.sink = Box::new(Refusing(io::ErrorKind::StorageFull));
-        let expected = (2, "cannot write: no storage space\n".to_owned());
-        assert_eq!(run(&mut env, line), expected, "{line}");
-        // A reader that goes away has seen enough.
-        env.stdout.sink = Box::new(Refusing(io::ErrorKind::BrokenPipe));
-        assert_eq!(run(&mut env, line), (2, String::new()), "{line}");
+        for (kind, expected) in [
+            (io::ErrorKind::StorageFull, &full),
+            (io::ErrorKind::BrokenPipe, &gone),
+        ] {
+            let mut env = Env::empty();
+            env.stdout.sink = Box::new(Refusing(kind));
+            assert_eq!(run(env, line), *expected, "{line}");
+        }
     }
 }
 
@@ -63,6 +53,6 @@ fn input_without_an_end_is_not_read_to_its_end() {
         let mut env = Env::empty();
         env.stdin.source = Box::new(io::repeat(b'\n').take(1_000_001));
         let expected = (2, "more than 1000000 lines\n".to_owned());
-        assert_eq!(run(&mut env, line), expected, "{line}");
+        assert_eq!(run(env, line), expected, "{line}");
     }
 }
