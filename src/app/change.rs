@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Env, asked};
+use super::{Env, asked, make};
 use crate::cli::whole::{check_kept_server, check_kept_service};
 use crate::command::Careful;
 use crate::error::{Action, Error};
@@ -15,7 +15,7 @@ use crate::model::{Change, Flags, Mask, Server, Service, ServiceId, Settings};
 pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Result<(), Error> {
     let tells = env.stderr.is_terminal();
     if careful.is_plain() && !tells {
-        return apply(client, &careful.change);
+        return make(client, &careful.change);
     }
     let resets = match &careful.change {
         Change::AddService(service) if careful.exist => service_to(client, careful, service)?,
@@ -26,8 +26,8 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
         Change::EditServer(id, server) => {
             server_to(client, careful, id, server, Change::EditServer)?
         }
-        Change::DeleteService(_) | Change::DeleteServer(..) => {
-            delete(client, careful)?;
+        change @ (Change::DeleteService(_) | Change::DeleteServer(..)) => {
+            delete(client, change, careful.exist)?;
             Vec::new()
         }
         change @ (Change::AddService(_)
@@ -37,7 +37,7 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
         | Change::SetTimeouts(_)
         | Change::StartDaemon(_)
         | Change::StopDaemon(_)) => {
-            apply(client, change)?;
+            make(client, change)?;
             Vec::new()
         }
     };
@@ -54,15 +54,11 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
     Ok(())
 }
 
-fn apply(client: &mut Client, change: &Change) -> Result<(), Error> {
-    asked(change.into(), client.apply(change))
-}
-
 /// Deletes; with `--exist` what is not there is fine.
-fn delete(client: &mut Client, careful: &Careful) -> Result<(), Error> {
-    match client.apply(&careful.change) {
-        Err(KernelError::Refused(refusal)) if careful.exist && refusal.not_found() => Ok(()),
-        outcome => asked(Action::from(&careful.change), outcome),
+pub fn delete(client: &mut Client, change: &Change, exist: bool) -> Result<(), Error> {
+    match client.apply(change) {
+        Err(KernelError::Refused(refusal)) if exist && refusal.not_found() => Ok(()),
+        outcome => asked(Action::from(change), outcome),
     }
 }
 
@@ -75,7 +71,7 @@ fn service_to(
     let current = match client.service(&wanted.id) {
         Ok(state) => state.service,
         Err(KernelError::Refused(refusal)) if refusal.not_found() => {
-            apply(client, &careful.change)?;
+            make(client, &careful.change)?;
             return Ok(Vec::new());
         }
         Err(error) => return Err(Error::from_kernel(Action::from(&careful.change), error)),
@@ -87,7 +83,7 @@ fn service_to(
     } else {
         *wanted
     };
-    apply(client, &Change::EditService(service))?;
+    make(client, &Change::EditService(service))?;
     Ok(resets_of_service(careful.named, &current, &service))
 }
 
@@ -104,7 +100,7 @@ fn server_to(
             id: wanted.placed_in(id),
             ..*wanted
         };
-        apply(client, &otherwise(*id, server))?;
+        make(client, &otherwise(*id, server))?;
         return Ok(Vec::new());
     };
     let server = if careful.keep {
@@ -114,7 +110,7 @@ fn server_to(
     } else {
         *wanted
     };
-    apply(client, &Change::EditServer(*id, server))?;
+    make(client, &Change::EditServer(*id, server))?;
     Ok(resets_of_server(careful.named, &current, &server))
 }
 

@@ -3,7 +3,7 @@
 
 use super::apply::entries;
 use super::wait::{End, wait};
-use super::{Env, asked, trouble};
+use super::{Env, asked, change, make, trouble};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
@@ -46,7 +46,7 @@ fn drain_host(
         env.warn(note.to_string().as_bytes());
     }
     without_signals(env, |env| {
-        make(&mut client, &plan.changes)?;
+        make_all(&mut client, &plan.changes)?;
         let Some(seconds) = seconds else {
             return Ok(0);
         };
@@ -73,12 +73,8 @@ fn delete_drained(env: &mut Env, change: Change, exist: bool, seconds: u32) -> R
     let mut client = env.open(Action::from(&change))?;
     let table = entries(&mut client)?;
     let mut delete = |_: &mut Env, client: &mut Client, changes: &[Change]| {
-        changes
-            .iter()
-            .try_for_each(|change| match client.apply(change) {
-                Err(KernelError::Refused(refusal)) if exist && refusal.not_found() => Ok(()),
-                outcome => asked(Action::from(change), outcome),
-            })
+        let mut changes = changes.iter();
+        changes.try_for_each(|change| change::delete(client, change, exist))
     };
     let is_done = retire(env, &mut client, &table, &[change], seconds, &mut delete)?;
     Ok(if is_done { 0 } else { LEFT })
@@ -113,7 +109,7 @@ pub fn retire(
     }
     without_signals(env, |env| {
         delete(env, client, &at_once)?;
-        let waited = make(client, &plan.changes)
+        let waited = make_all(client, &plan.changes)
             .and_then(|()| outlast(env, client, &deletions.places, seconds, &tuning));
         if !matches!(waited, Ok(true)) {
             tell_undo(env, &plan);
@@ -166,7 +162,7 @@ fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
             state => asked(Action::Read, state)?.service,
         };
         if now == *meanwhile {
-            make(client, &[Change::EditService(*before)])?;
+            make(client, &Change::EditService(*before))?;
         }
     }
     Ok(())
@@ -183,10 +179,8 @@ pub fn without_signals<T: Default>(
     outcome
 }
 
-fn make(client: &mut Client, changes: &[Change]) -> Result<(), Error> {
-    changes
-        .iter()
-        .try_for_each(|change| asked(Action::from(change), client.apply(change)))
+fn make_all(client: &mut Client, changes: &[Change]) -> Result<(), Error> {
+    changes.iter().try_for_each(|change| make(client, change))
 }
 
 /// Prints what puts everything back. What no line can say is not drained.

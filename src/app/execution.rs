@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::asked;
+use super::{asked, make};
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
 use crate::model::difference::{Difference, Phase, Step, Summary};
@@ -178,7 +178,7 @@ impl<'a> Execution<'a> {
         self.withdrawn = self.difference.withdrawn(&self.refused);
         for id in self.withdrawn.clone() {
             let change = Change::DeleteService(id);
-            asked((&change).into(), client.apply(&change))?;
+            make(client, &change)?;
             self.made.retain(|made| made.service() != Some(id));
             self.summary.count(&change);
             let note = b"deleted again, since it has no server and another service has: ";

@@ -26,7 +26,8 @@ pub use env::{Apart, Console, Env, Happening, Input, Locking, Medium, Pause, Str
 use crate::cli::{self, help};
 use crate::command::{Command, Request, Save};
 use crate::error::{Action, Error};
-use crate::kernel;
+use crate::kernel::{self, Client};
+use crate::model::Change;
 use restore::Restore;
 use source::Source;
 
@@ -65,9 +66,8 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
     env.enter(&globals);
     match command {
         Command::Change(change) => {
-            let action = Action::from(&change);
-            let mut client = env.open(action)?;
-            asked(action, client.apply(&change))?;
+            let mut client = env.open(Action::from(&change))?;
+            make(&mut client, &change)?;
         }
         Command::Careful(careful) => {
             let mut client = env.open(Action::from(&careful.change))?;
@@ -102,6 +102,11 @@ fn save_table(env: &mut Env, save: &Save) -> Result<(), Error> {
 /// The kernel's answer to a command.
 fn asked<T>(action: Action, answer: kernel::Result<T>) -> Result<T, Error> {
     answer.map_err(|error| Error::from_kernel(action, error))
+}
+
+/// Makes one change.
+fn make(client: &mut Client, change: &Change) -> Result<(), Error> {
+    asked(Action::from(change), client.apply(change))
 }
 
 /// The outcome of a command whose status says what it found, as those of `diff` and `cmp`: every

@@ -8,7 +8,7 @@ use super::apply::{current, entries};
 use super::confirm::confirm;
 use super::drain;
 use super::execution::{Execution, News, Reach, Refused};
-use super::{Env, asked};
+use super::{Env, make};
 use crate::command::Apply;
 use crate::error::Error;
 use crate::kernel::Client;
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
             env.warn(&[&note[..], &save::line(&change)].concat());
         }
         for change in &changes {
-            if let Err(error) = asked(change.into(), client.apply(change)) {
+            if let Err(error) = make(client, change) {
                 let place = [&save::line(change)[..], b": "].concat();
                 env.complain(&place, &error);
             }
