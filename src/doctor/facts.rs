@@ -38,6 +38,8 @@ pub struct Facts {
     /// The hosts that say that they have the virtual address, by their addresses on the wire.
     pub owners: Vec<[u8; 6]>,
     pub links: Vec<Link>,
+    /// The devices that merge packets as they arrive, by name.
+    pub merging: HashSet<String>,
     pub addresses: Vec<Address>,
     pub neighbours: Vec<Neighbour>,
     /// Where packets to each address of interest go, or nothing where no route leads.

@@ -9,7 +9,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::attribute::{exactly, find, number, walk};
 use super::error::Malformed;
-use super::socket::set_patience;
+use super::socket::{merges_packets, set_patience};
 use crate::model::Family;
 
 const HEADER: usize = 16;
@@ -136,6 +136,11 @@ impl Network {
         Ok(kinds
             .iter()
             .any(|kind| kind == "ingress" || kind == "clsact"))
+    }
+
+    /// Whether a device merges packets as they arrive into some that cannot be taken apart again.
+    pub fn merges_packets(&self, device: &str) -> bool {
+        merges_packets(self.socket.as_raw_fd(), device)
     }
 
     /// Where packets to an address go; nothing if no route leads there.

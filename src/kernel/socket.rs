@@ -259,6 +259,26 @@ fn open_netlink() -> io::Result<netlink_sys::Socket> {
     Ok(netlink)
 }
 
+/// The number of the command that asks a driver for its flags, and the flag of one that merges
+/// packets.
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETH_FLAG_LRO: u32 = 1 << 15;
+
+/// Whether a device merges packets as they arrive. One without such a driver does not.
+pub fn merges_packets(socket: RawFd, device: &str) -> bool {
+    let mut asked = [ETHTOOL_GFLAGS, 0];
+    // SAFETY: zeros are a valid request, one with an empty name.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    let name = request.ifr_name.iter_mut().take(libc::IFNAMSIZ - 1);
+    name.zip(device.bytes())
+        .for_each(|(to, from)| *to = from as _);
+    request.ifr_ifru.ifru_data = asked.as_mut_ptr().cast();
+    // SAFETY: the name ends with a zero, and the two numbers outlive the call, which reads the
+    // first and writes the second.
+    let answer = unsafe { libc::ioctl(socket, libc::SIOCETHTOOL as _, &raw mut request) };
+    answer == 0 && asked[1] & ETH_FLAG_LRO != 0
+}
+
 /// Sets how long receiving may take.
 pub fn set_patience(socket: RawFd, patience: Duration) -> io::Result<()> {
     let patience = libc::timeval {

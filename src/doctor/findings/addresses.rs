@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Check, Found, Level, bits, listed, setting};
 use crate::doctor::facts::{Facts, Passing, far, of_device, service_address};
-use crate::kernel::{Neighbour, NeighbourState};
+use crate::kernel::{Link, Neighbour, NeighbourState};
 use crate::model::{Family, Forwarding, ServerId, ServiceId};
 
 pub const CHECKS: &[Check] = &[
@@ -67,6 +67,15 @@ pub const CHECKS: &[Check] = &[
             packets of clients do not fit the way to the server then, short requests are answered \
             and uploads may stall; what leaves less than 1280 bytes to IPv6 carries nothing.",
         judge: tunnel_mtu,
+    },
+    Check {
+        name: "merged-packets",
+        why: "\
+            With large receive offload (LRO) a device hands over packets of a connection as one \
+            that cannot be taken apart again, so it is too long for the way to a server and is \
+            lost: short requests are answered and uploads stall. The kernel switches it off where \
+            ip_forward is on. Generic receive offload (GRO) does no such harm.",
+        judge: merged_packets,
     },
 ];
 
@@ -386,6 +395,24 @@ fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
     narrow.collect()
 }
 
+fn merged_packets(facts: &Facts) -> Vec<Found> {
+    if facts.live_servers().next().is_none() {
+        return Vec::new();
+    }
+    let links = facts.links.iter().filter(|link| link.is_up);
+    let merging = links.filter(|link| facts.merging.contains(&link.name));
+    let found = merging.map(|Link { name, .. }| Found {
+        level: Level::Likely,
+        what: format!("{name} merges packets as they arrive"),
+        evidence: vec![(
+            format!("ethtool -k {name}"),
+            "large-receive-offload: on".to_owned(),
+        )],
+        mend: vec![format!("ethtool -K {name} lro off")],
+    });
+    found.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{director, established, found, half_open};
@@ -544,5 +571,14 @@ mod tests {
         facts.routes.insert([10, 0, 0, 1].into(), Some(narrow));
         let mend = "ip link set dev eth0 mtu 1520";
         assert_eq!(found(&facts), format!("certain tunnel-mtu: {mend}"));
+    }
+    #[test]
+    fn merged_packets_cannot_be_sent_on() {
+        let mut facts = director("rr", &[1]);
+        facts.merging.insert("eth0".to_owned());
+        let mend = "ethtool -K eth0 lro off";
+        assert_eq!(found(&facts), format!("likely merged-packets: {mend}"));
+        facts.links[1].is_up = false;
+        assert_eq!(found(&facts), "");
     }
 }

@@ -46,6 +46,10 @@ pub fn gather(facts: &mut Facts, may_probe: bool) {
 fn read_network(facts: &mut Facts, may_probe: bool) -> io::Result<()> {
     let network = Network::open()?;
     facts.links = network.links()?;
+    let devices = facts.links.iter().map(|link| link.name.clone());
+    facts.merging = devices
+        .filter(|device| network.merges_packets(device))
+        .collect();
     facts.addresses = network.addresses()?;
     facts.has_ingress = network.has_ingress()?;
     for address in addresses(facts) {

@@ -260,6 +260,7 @@ fn director(world: &mut World) -> Result<()> {
         undone: "",
     })?;
     eventually(|| patient.is_well())?;
+    asked_about(&lan)?;
     names_move(&lan)?;
     // The server is there, but has another address.
     ip(
@@ -278,6 +279,30 @@ fn director(world: &mut World) -> Result<()> {
     probing.is_treated(&["dead-neighbour"])?;
     eventually(|| patient.is_well())?;
     told_of_a_shorter_way(&lan)
+}
+
+/// What is said of a service only if it is asked about.
+fn asked_about(lan: &Lan) -> Result<()> {
+    let patient = Patient {
+        lan,
+        host: &lan.director,
+        words: "--doctor -t 192.0.2.1:80",
+        service: "192.0.2.1:80",
+        clients: FAR,
+    };
+    patient.suffers(&Fault {
+        names: &["no-service", "empty-table"],
+        made: "ipvsadm -Sn >/tmp/rules\nipvsadm -C",
+        mended: "ipvsadm -R /tmp/rules",
+        undone: "rm /tmp/rules",
+    })?;
+    // Packets are lost before they are here.
+    ip(&lan.client, "route add unreachable 192.0.2.1\n")?;
+    sh(patient.host, "ipvsadm -Z")?;
+    patient.requests_fail()?;
+    patient.is_found(&["no-packets"])?;
+    ip(&lan.client, "route del unreachable 192.0.2.1\n")?;
+    eventually(|| patient.is_well())
 }
 
 /// A name in a file of commands stands for another server than when the file was restored.

@@ -1,5 +1,6 @@
 //! Connections that live on where they should not, or end too soon.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub fn lifetimes(world: &mut World) -> Result<()> {
     gone(&patient).context("a server that is gone")?;
     reused(&patient).context("a port that is used again")?;
     kept(&patient).context("a client that is kept")?;
+    leaning(&patient).context("clients that look alike")?;
     idle(&patient).context("an idle connection")
 }
 
@@ -91,6 +93,25 @@ fn kept(patient: &Patient) -> Result<()> {
     kept.is_treated(&["kept-clients"])?;
     eventually(|| kept.is_well())?;
     ip(&lan.director, "route del unreachable 172.16.0.13\n")
+}
+
+/// All clients are of one network, and persistence looks at that.
+fn leaning(patient: &Patient) -> Result<()> {
+    const SERVICE: &str = "192.0.2.3:80";
+    let lan = patient.lan;
+    let ask = |number: u8| lan.ask_as(1 + number % 8, SERVICE);
+    lan.rules(
+        "-A -t 192.0.2.3:80 -s rr -p 60 -M 255.255.255.0\n\
+         -a -t 192.0.2.3:80 -r 172.16.0.12 -m\n\
+         -a -t 192.0.2.3:80 -r 172.16.0.13 -m\n",
+    )?;
+    (0..50).try_for_each(|number| ask(number).map(drop))?;
+    patient.is_treated(&["one-server"])?;
+    let answers = (0..8).map(|number| Ok(ask(number)?.server));
+    let servers: HashSet<String> = answers.collect::<Result<_>>()?;
+    ensure!(servers.len() == 2, "all are at {servers:?}");
+    patient.is_well()?;
+    lan.ipvsadm("-D -t 192.0.2.3:80").map(drop)
 }
 
 fn idle(patient: &Patient) -> Result<()> {
