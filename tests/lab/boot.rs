@@ -129,6 +129,7 @@ impl Guest {
         let mut command = supervise::command("env")?;
         command
             .arg(format!("LD_LIBRARY_PATH={}", libraries.display()))
+            .arg(format!("LD_PRELOAD=./{}", fetch::REGISTERS))
             .arg(format!("TMPDIR={}", memory_folder(kit).display()))
             .args(["./linux", "rootfstype=hostfs", "ro", "quiet"])
             .arg(format!("mem={MEMORY_MIB}M"))

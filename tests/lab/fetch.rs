@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -103,6 +104,9 @@ looseversion==1.3.0 --hash=sha256:781ef477b45946fc03dd4c84ea87734b21137ecda0e1e1
 /// Where a kernel's folder has the C library of its suite, and the programs theirs.
 pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
+/// Where a kernel's folder has what is laid before its program.
+pub const REGISTERS: &str = "registers.so";
+
 /// The interpreter of every program of Debian on this architecture.
 const INTERPRETER: &[u8] = b"/lib64/ld-linux-x86-64.so.2\0";
 
@@ -130,7 +134,7 @@ pub fn cache() -> Result<PathBuf> {
 
 /// The folder of a kernel: its program `linux`, to be run in that folder, and its modules.
 pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
-    let unit = format!("kernel-{kernel}-1");
+    let unit = format!("kernel-{kernel}-2");
     obtain(
         &unit,
         kernel.suite(),
@@ -144,9 +148,26 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
             let linux = folder.join("linux");
             fs::write(&linux, with_own_interpreter(program)?)?;
             fs::set_permissions(&linux, fs::Permissions::from_mode(0o755))?;
-            Ok(())
+            compile(include_str!("registers.c"), &folder.join(REGISTERS))
         },
     )
+}
+
+/// Has the linker's C compiler, which every machine with Rust has, make a library.
+fn compile(source: &str, library: &Path) -> Result<()> {
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O2", "-x", "c", "-", "-o"]);
+    let mut running = compiler
+        .arg(library)
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("running cc")?;
+    let mut input = running.stdin.take().context("cc without its input")?;
+    input.write_all(source.as_bytes())?;
+    drop(input);
+    let status = running.wait()?;
+    ensure!(status.success(), "cc failed ({status})");
+    Ok(())
 }
 
 /// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
