@@ -1,8 +1,10 @@
 //! An apply or a restore that is interrupted after any of its system calls: killed, it leaves a
 //! table that still serves, and running it again ends with that of the file. What another program
-//! changes meanwhile is put right or named.
+//! changes meanwhile is put right or named. Of a listing into a file there is never a part.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -24,6 +26,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("killed_apply", |world| killed(world, apply)),
         named("killed_restore", |world| killed(world, restore)),
         named("somebody_else", somebody_else),
+        named("killed_output", killed_output),
     ]
 }
 
@@ -161,5 +164,56 @@ fn somebody_else(world: &mut World) -> Result<()> {
     let late = verdicts.trim_start_matches('r').trim_start_matches('n');
     let is_in_order = late.chars().all(|verdict| verdict == 'l');
     ensure!(is_in_order && verdicts.contains("rn"), "{verdicts}");
+    Ok(())
+}
+
+/// Metrics that take several writes go through a link to a file. After each system call that file
+/// is still the old one or already the new one, whether its writer goes on or is killed.
+fn killed_output(world: &mut World) -> Result<()> {
+    const MODE: u32 = 0o640;
+    let here = world.namespace("here")?;
+    let rules = (1..=200).map(|mark| format!("-A -f {mark} -s rr\n"));
+    ours(&here, &["-R"], &rules.collect::<String>())?.success()?;
+    let metrics = ["-L", "--format", "prometheus"];
+    let new = ours(&here, &metrics, "")?.success()?;
+    ensure!(new.len() > 100_000, "{} bytes", new.len());
+    let folder = Path::new("/tmp/output");
+    let (file, link) = (folder.join("file"), folder.join("link"));
+    let program = Program::ipvsadm(Side::Ours)
+        .args(metrics)
+        .args(["--output"]);
+    let program = program.args([&link]);
+    let mut found = String::new();
+    for calls in LOADING.. {
+        fs::create_dir_all(folder)?;
+        fs::write(&file, "old")?;
+        fs::set_permissions(&file, Permissions::from_mode(MODE))?;
+        symlink("file", &link)?;
+        let stopped = here.stop_after(&program, calls)?;
+        let text = fs::read(&file)?;
+        let is_old = text == b"old";
+        ensure!(is_old || text == new, "a part after {calls} calls");
+        found.push(if is_old { 'o' } else { 'n' });
+        let mode = fs::metadata(&file)?.permissions().mode() & 0o777;
+        ensure!(mode == MODE, "{mode:o} after {calls} calls");
+        ensure!(fs::read_link(&link)? == Path::new("file"));
+        let is_over = stopped.is_none();
+        if let Some(mut running) = stopped {
+            running.kill()?;
+            ensure!(fs::read(&file)? == text, "killed after {calls} calls");
+        }
+        fs::remove_dir_all(folder)?;
+        if is_over {
+            break;
+        }
+    }
+    world.shown = found.clone();
+    ensure!(
+        found
+            .trim_start_matches('o')
+            .trim_start_matches('n')
+            .is_empty()
+    );
+    ensure!(found.starts_with('o') && found.ends_with('n'), "{found}");
     Ok(())
 }

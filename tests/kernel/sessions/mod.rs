@@ -99,7 +99,7 @@ fn together(tallies: &Tallies) -> BTreeMap<String, Counts> {
     groups
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     number("LAB_SEED", 1)
 }
 
