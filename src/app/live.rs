@@ -110,26 +110,14 @@ impl Live<'_> {
             match console.wait(next.saturating_duration_since(Instant::now()))? {
                 Happening::End => return Ok(()),
                 Happening::Redraw => self.painter.forget(),
-                Happening::Keys(bytes) => {
-                    let mut wish = Wish::Nothing;
-                    for key in keys(&bytes) {
-                        let room = self.room(console);
-                        let shown = if self.is_text() {
-                            Shown::Lines(self.page.lines.len())
-                        } else {
-                            Shown::Rows(&self.places)
-                        };
-                        match self.state.press(key, shown, room) {
-                            Wish::Nothing => {}
-                            Wish::Look => wish = Wish::Look,
-                            Wish::Leave => return Ok(()),
-                        }
-                    }
-                    if wish == Wish::Look {
+                Happening::Keys(bytes) => match self.press(&bytes, console) {
+                    Wish::Nothing => {}
+                    Wish::Leave => return Ok(()),
+                    Wish::Look => {
                         self.page = Text::default();
                         self.look_and_tell(env, kernel, true);
                     }
-                }
+                },
                 Happening::Nothing => {
                     count += 1;
                     let is_refresh = count % looks == 0;
@@ -144,6 +132,31 @@ impl Live<'_> {
             }
             self.draw(console)?;
         }
+    }
+
+    /// Takes in keys, and says what they ask for in the end.
+    fn press(&mut self, bytes: &[u8], console: &dyn Console) -> Wish {
+        let mut wish = Wish::Nothing;
+        for key in keys(bytes) {
+            let room = self.room(console);
+            let shown = if self.is_text() {
+                Shown::Lines(self.wanted().count())
+            } else {
+                Shown::Rows(&self.places)
+            };
+            match self.state.press(key, shown, room) {
+                Wish::Nothing => {}
+                Wish::Look => wish = Wish::Look,
+                Wish::Leave => return Wish::Leave,
+            }
+        }
+        wish
+    }
+
+    /// The lines of text that the filter lets through.
+    fn wanted(&self) -> impl Iterator<Item = &(String, bool)> {
+        let lines = self.page.lines.iter();
+        lines.filter(|(line, _)| self.state.shows(line))
     }
 
     /// Looks, and remembers why it could not.
@@ -261,12 +274,7 @@ impl Live<'_> {
             return self.frame(console, time, news.as_deref()).help();
         }
         if self.is_text() {
-            let wanted = self
-                .page
-                .lines
-                .iter()
-                .filter(|(line, _)| self.state.shows(line));
-            let wanted: Vec<(String, bool)> = wanted.cloned().collect();
+            let wanted: Vec<(String, bool)> = self.wanted().cloned().collect();
             let page = self.page.shown(&wanted);
             return self.frame(console, time, news.as_deref()).page(&page);
         }

@@ -128,8 +128,8 @@ struct Known {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Values {
     settings: Settings,
-    active: u32,
-    inactive: u32,
+    active: u64,
+    inactive: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -203,29 +203,8 @@ impl Watched {
         let is_first = self.looks == 0;
         self.looks += 1;
         let mut news = Vec::new();
-        for Entry { service, servers } in &table {
-            let id = service.service.id;
-            let (active, inactive) =
-                sums(servers.iter().map(|state| (state.active, state.inactive)));
-            let values = Values {
-                settings: Settings::Service(service.service),
-                active: active as u32,
-                inactive: inactive as u32,
-            };
-            let of_service = ((id, None), values, Counters::from(&service.stats));
-            let of_servers = servers.iter().map(|state| {
-                let values = Values {
-                    settings: Settings::Server(state.server),
-                    active: state.active,
-                    inactive: state.inactive,
-                };
-                (
-                    (id, Some(state.server.id)),
-                    values,
-                    Counters::from(&state.stats),
-                )
-            });
-            for (place, values, counters) in [of_service].into_iter().chain(of_servers) {
+        for entry in &table {
+            for (place, values, counters) in seen(entry) {
                 match self.known.get_mut(&place) {
                     Some(known) => {
                         news.extend(known.look(now, values, counters));
@@ -345,8 +324,8 @@ impl Watched {
             place,
             name: &known.name,
             settings: known.now.settings,
-            active: known.now.active.into(),
-            inactive: known.now.inactive.into(),
+            active: known.now.active,
+            inactive: known.now.inactive,
             rates: known.meter.rates(time_between_samples),
             shares: None,
             meter: &known.meter,
@@ -436,6 +415,28 @@ impl Changed {
             inactive: is_new(self.inactive),
         }
     }
+}
+
+/// The service and its servers, as a look sees them.
+fn seen(Entry { service, servers }: &Entry) -> impl Iterator<Item = (Place, Values, Counters)> {
+    let id = service.service.id;
+    let (active, inactive) = sums(servers.iter().map(|state| (state.active, state.inactive)));
+    let values = Values {
+        settings: Settings::Service(service.service),
+        active,
+        inactive,
+    };
+    let of_service = ((id, None), values, Counters::from(&service.stats));
+    let of_servers = servers.iter().map(move |state| {
+        let values = Values {
+            settings: Settings::Server(state.server),
+            active: state.active.into(),
+            inactive: state.inactive.into(),
+        };
+        let place = (id, Some(state.server.id));
+        (place, values, Counters::from(&state.stats))
+    });
+    [of_service].into_iter().chain(of_servers)
 }
 
 fn sums(numbers: impl Iterator<Item = (u32, u32)>) -> (u64, u64) {
