@@ -120,7 +120,7 @@ pub fn parse_stats(text: &str) -> Option<Stats> {
 }
 
 /// A line for each number, such as `Conn buckets:\t512 (9 bits, lfactor -4)`. Buckets of a length
-/// that none has are left out.
+/// that none has are left out, and of a table without entries the empty ones too.
 pub fn parse_status(text: &str) -> Option<Status> {
     let values: Vec<(&str, &str)> = text
         .lines()
@@ -131,15 +131,18 @@ pub fn parse_status(text: &str) -> Option<Status> {
         values.find(|(of, _)| *of == name).map(|(_, value)| *value)
     };
     let table = |entries: &str, buckets: &str| {
-        let of = |what: &str| value(&format!("{buckets} {what}")).map_or(Some(0), first);
+        let of =
+            |what: &str, unsaid| value(&format!("{buckets} {what}")).map_or(Some(unsaid), first);
         let mut chains = [0; 7];
         for (chain, length) in chains.iter_mut().zip(1..) {
-            *chain = of(&format!("len-{length}"))?;
+            *chain = of(&format!("len-{length}"), 0)?;
         }
+        let buckets = first(value(buckets)?)?;
+        let unsaid = if chains == [0; 7] { buckets } else { 0 };
         Some(HashTable {
             entries: first(value(entries)?)?,
-            buckets: first(value(buckets)?)?,
-            empty_buckets: of("empty")?,
+            buckets,
+            empty_buckets: of("empty", unsaid)?,
             chains,
         })
     };
@@ -230,7 +233,7 @@ Conn buckets empty:\t488 (95%)
 Conn buckets len-1:\t23 (95%)
 Conn buckets len-7:\t1 (4%)
 Services:\t0
-Service buckets:\t0 (0 bits, lfactor -3)
+Service buckets:\t16 (4 bits, lfactor -3)
 Stats thread slots:\t1 (max 4)
 Stats chain max len:\t2968
 Stats thread ests:\t7123200
@@ -243,7 +246,12 @@ Stats thread ests:\t7123200
             chains: [23, 0, 0, 0, 0, 0, 1],
         };
         assert_eq!(status.connections, connections);
-        assert_eq!(status.services, HashTable::default());
+        let services = HashTable {
+            buckets: 16,
+            empty_buckets: 16,
+            ..HashTable::default()
+        };
+        assert_eq!(status.services, services);
         assert_eq!(
             (status.estimators.threads, status.estimators.most_threads),
             (1, 4)
