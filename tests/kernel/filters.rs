@@ -380,7 +380,7 @@ fn label<'a>(labels: &'a str, name: &str) -> Result<&'a str> {
         .trim_matches('"'))
 }
 
-/// So many tables, and sets of connections.
+/// So many tables.
 const ROUNDS: usize = 2;
 
 /// Services among which any server may stand, and some stand in several.
@@ -404,16 +404,12 @@ fn services(world: &mut World) -> Result<()> {
     Ok(())
 }
 
+/// By the service and a server at least: with persistence all of it goes to one.
 fn traffic_is_counted(here: &Namespace) -> Result<()> {
     let listing = listed(here, Side::Reference, &[format!("-Ln --stats {USED}")])?;
-    let mut connections = listing[0]
-        .lines()
-        .skip(2)
-        .map(|line| line.split_whitespace().nth(2));
-    ensure!(
-        connections.all(|count| count.is_some_and(|count| count != "0")),
-        "{listing:?}"
-    );
+    let lines = listing[0].lines().skip(2);
+    let counted = lines.filter(|line| line.split_whitespace().nth(2) != Some("0"));
+    ensure!(counted.count() >= 2, "{listing:?}");
     Ok(())
 }
 
