@@ -379,9 +379,9 @@ fn title(listing: &Listing, open: Option<Place>, names: &mut Names) -> String {
 fn head(listing: &Listing) -> usize {
     match (listing.format, listing.subject) {
         (Format::Table, _) => 2,
-        (_, Subject::Connections(_)) if !listing.count => 2,
-        (_, Subject::Services(None)) if !listing.count => 3,
-        (_, Subject::Services(Some(_))) if !listing.count => 2,
-        _ => 0,
+        _ if listing.count => 0,
+        (_, Subject::Services(None)) => 3,
+        (_, Subject::Services(Some(_)) | Subject::Connections(_)) => 2,
+        (_, Subject::Timeouts | Subject::Daemons | Subject::Totals) => 0,
     }
 }

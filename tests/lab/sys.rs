@@ -227,7 +227,7 @@ pub fn adopt_orphans() {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
 }
 
-/// Waits for any child to end; `None` when there is none left.
+/// Waits for any child to end, unless no child is left.
 pub fn wait_any_child() -> Option<i32> {
     // SAFETY: a null status pointer is allowed and asks for no status.
     let pid = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
