@@ -360,6 +360,7 @@ struct Apt {
 }
 
 impl Apt {
+    /// Lists of any age will do: a mirror that is not renewed has the packages too.
     fn new(folder: &Path, suite: &str, name: &str) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(folder.join(part))?;
@@ -378,6 +379,7 @@ impl Apt {
              APT::Sandbox::User \"\";\n\
              Acquire::Languages \"none\";\n\
              Acquire::Retries \"3\";\n\
+             Acquire::Check-Valid-Until \"false\";\n\
              #clear Acquire::IndexTargets::deb::DEP-11;\n\
              #clear APT::Update::Pre-Invoke;\n\
              #clear APT::Update::Post-Invoke;\n\

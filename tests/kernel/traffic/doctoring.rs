@@ -88,6 +88,7 @@ struct Patient<'a> {
 }
 
 struct Diagnosis {
+    said: String,
     names: Vec<String>,
     commands: Vec<String>,
     status: Status,
@@ -103,6 +104,7 @@ impl Diagnosis {
             .lines()
             .filter_map(|line| line.strip_prefix("  mend: "));
         Self {
+            said: said.to_owned(),
             is_hint: heads
                 .clone()
                 .all(|head| head.is_empty() || head.starts_with("hint: ")),
@@ -133,8 +135,13 @@ impl Patient<'_> {
 
     fn is_well(&self) -> Result<()> {
         self.is_answered()?;
-        let Diagnosis { names, status, .. } = self.examine()?;
-        ensure!(names.is_empty(), "it finds {names:?}");
+        let Diagnosis {
+            said,
+            names,
+            status,
+            ..
+        } = self.examine()?;
+        ensure!(names.is_empty(), "it finds {names:?}:\n{said}");
         ensure!(status == Status::Exit(0), "{status:?}");
         Ok(())
     }
@@ -162,7 +169,12 @@ impl Patient<'_> {
     fn is_found(&self, names: &[&str]) -> Result<Diagnosis> {
         eventually(|| {
             let diagnosis = self.examine()?;
-            ensure!(diagnosis.names == names, "it finds {:?}", diagnosis.names);
+            ensure!(
+                diagnosis.names == names,
+                "it finds {:?} and not {names:?}:\n{}",
+                diagnosis.names,
+                diagnosis.said
+            );
             let expected = Status::Exit(i32::from(!diagnosis.is_hint));
             ensure!(diagnosis.status == expected, "{:?}", diagnosis.status);
             Ok(diagnosis)
@@ -577,8 +589,9 @@ fn marks(lan: &Lan) -> Result<()> {
         clients: FAR,
     };
     marked.is_well()?;
-    let flush = "iptables -t mangle -F\nipvsadm -Z";
-    sh(marked.host, flush)?;
+    let flush = "iptables -t mangle -F";
+    // The kernel takes away what it last added up, and does so every two seconds.
+    sh(marked.host, &format!("{flush}\nsleep 3\nipvsadm -Z"))?;
     marked.requests_fail()?;
     marked.is_found(&["mark-unset"])?;
     sh(marked.host, &format!("{SET} --set-mark 8"))?;
