@@ -293,6 +293,12 @@ fn director(world: &mut World) -> Result<()> {
     told_of_a_shorter_way(&lan)
 }
 
+/// Sets all counters to 0. The kernel takes away what it last added up, which it does every two
+/// seconds.
+fn zero(director: &Namespace) -> Result<()> {
+    sh(director, "sleep 3\nipvsadm -Z")
+}
+
 /// What is said of a service only if it is asked about.
 fn asked_about(lan: &Lan) -> Result<()> {
     let patient = Patient {
@@ -310,7 +316,7 @@ fn asked_about(lan: &Lan) -> Result<()> {
     })?;
     // Packets are lost before they are here.
     ip(&lan.client, "route add unreachable 192.0.2.1\n")?;
-    sh(patient.host, "ipvsadm -Z")?;
+    zero(patient.host)?;
     patient.requests_fail()?;
     patient.is_found(&["no-packets"])?;
     ip(&lan.client, "route del unreachable 192.0.2.1\n")?;
@@ -590,8 +596,8 @@ fn marks(lan: &Lan) -> Result<()> {
     };
     marked.is_well()?;
     let flush = "iptables -t mangle -F";
-    // The kernel takes away what it last added up, and does so every two seconds.
-    sh(marked.host, &format!("{flush}\nsleep 3\nipvsadm -Z"))?;
+    sh(marked.host, flush)?;
+    zero(marked.host)?;
     marked.requests_fail()?;
     marked.is_found(&["mark-unset"])?;
     sh(marked.host, &format!("{SET} --set-mark 8"))?;
