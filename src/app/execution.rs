@@ -1,12 +1,12 @@
 //! The steps of a difference on their way to the kernel.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{asked, make};
 use crate::error::{Action, Error};
 use crate::kernel::{Batch, Client, Refusal};
 use crate::model::difference::{Difference, Phase, Step, Summary};
+use crate::model::hash::Set;
 use crate::model::{Change, DaemonRole, ServiceId};
 use crate::render::save;
 
@@ -48,8 +48,8 @@ pub struct Execution<'a> {
     pub difference: &'a Difference,
     reach: Reach,
     /// By their places in the difference.
-    refused: HashSet<usize>,
-    left_out: HashSet<usize>,
+    refused: Set<usize>,
+    left_out: Set<usize>,
     /// New services that had to be deleted again.
     withdrawn: Vec<ServiceId>,
     /// Daemons that run as before, since those in their place were refused.
@@ -65,8 +65,8 @@ impl<'a> Execution<'a> {
         Self {
             difference,
             reach,
-            refused: HashSet::new(),
-            left_out: HashSet::new(),
+            refused: Set::default(),
+            left_out: Set::default(),
             withdrawn: Vec::new(),
             started_again: Vec::new(),
             made: Vec::new(),
@@ -110,12 +110,12 @@ impl<'a> Execution<'a> {
     }
 
     /// The steps that must not be made after what was refused so far.
-    fn held_back(&self) -> HashSet<usize> {
+    fn held_back(&self) -> Set<usize> {
         let mut held_back = self.difference.left_out(&self.refused);
         if self.reach == Reach::Own {
             let steps = &self.difference.steps;
             let refused = self.refused.iter();
-            let own: HashSet<_> = refused.map(|at| steps[*at].change.service()).collect();
+            let own: Set<_> = refused.map(|at| steps[*at].change.service()).collect();
             held_back.retain(|at| own.contains(&steps[*at].change.service()));
         }
         held_back
@@ -127,7 +127,7 @@ impl<'a> Execution<'a> {
     }
 
     /// The lines of the changes that were not made.
-    pub fn unmade(&self) -> HashSet<Vec<u8>> {
+    pub fn unmade(&self) -> Set<Vec<u8>> {
         let is_unmade = |(place, step): &(usize, &Step)| {
             let service = step.change.service();
             let is_withdrawn = service.is_some_and(|id| self.withdrawn.contains(&id));

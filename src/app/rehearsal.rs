@@ -1,13 +1,13 @@
 //! The rehearsal of an apply: what the kernel lacks, such as a scheduler, shows in a new network
 //! namespace before anything is changed.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::Env;
 use super::execution::Refused;
 use crate::kernel::{self, Client};
 use crate::model::difference::Difference;
+use crate::model::hash::Map;
 use crate::model::{Change, Service};
 
 /// The changes of services that the kernel refuses whatever their addresses are. Without the right
@@ -44,7 +44,7 @@ fn with_settings(change: &Change) -> Option<(&Change, &Service)> {
 
 /// Adds one service for each combination of settings that the kernel may lack.
 fn refusals(client: &mut Client, services: &[(&Change, &Service)]) -> kernel::Result<Vec<Refused>> {
-    let mut answers = HashMap::new();
+    let mut answers = Map::default();
     let mut refused = Vec::new();
     for (change, service) in services {
         let settings = (

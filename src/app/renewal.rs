@@ -1,13 +1,12 @@
 //! A file in the place of a table in use: what stays is edited in place, so that traffic always
 //! finds a server. Line by line the outcome is that of clearing the table and running the file.
 
-use std::collections::HashSet;
-
 use super::apply::make_equal;
 use super::execution::{News, Refused};
 use crate::command::Command;
 use crate::error::{Action, Error};
 use crate::kernel::Client;
+use crate::model::hash::Set;
 use crate::model::{Change, sort_by_key};
 use crate::rules::Meaning;
 
@@ -93,7 +92,7 @@ pub fn renew(
             }
         }
         // The line that is refused may be the first of two: then the second counts.
-        let firsts: HashSet<usize> = rejected.iter().filter_map(first).collect();
+        let firsts: Set<usize> = rejected.iter().filter_map(first).collect();
         let is_replaced =
             |(line, refused): &(usize, Refused)| firsts.contains(line) && !refused.is_consequence;
         let (replaced, rest): (Vec<_>, Vec<_>) = refused.into_iter().partition(is_replaced);
@@ -106,7 +105,7 @@ pub fn renew(
             return done;
         }
         outcome.notes.clear();
-        let replaced: HashSet<usize> = replaced.iter().map(|(line, _)| *line).collect();
+        let replaced: Set<usize> = replaced.iter().map(|(line, _)| *line).collect();
         lines.retain(|(line, _)| !replaced.contains(line));
     }
 }

@@ -1,12 +1,12 @@
 //! Waits until the connections of drained servers have ended.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::{Env, Pause, asked};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
 use crate::model::drain::{Counted, Left, Place, Progress, Rest, Tally};
+use crate::model::hash::Set;
 use crate::model::{ServerState, ServiceId};
 
 /// Between two looks.
@@ -62,7 +62,7 @@ struct Seen {
 /// What looks at servers.
 struct Watch {
     services: Vec<ServiceId>,
-    places: HashSet<Place>,
+    places: Set<Place>,
     /// Reading the connection table takes too long to do it only for the states.
     is_large: bool,
 }

@@ -5,7 +5,6 @@
 //! one moment, but not all about them. So the two are compared, and where only netlink has a list,
 //! as of IPv6 services, it is read until it brings nothing new.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 use std::hash::Hash;
 
@@ -16,6 +15,7 @@ use super::only_ipv4::only_ipv4;
 use super::request::Query;
 use super::sockopt::Snapshot;
 use super::{server, service};
+use crate::model::hash::Map;
 use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceState};
 
 /// The kernel sends this many services in one part, whatever is in them.
@@ -135,7 +135,7 @@ impl Client {
             },
         )?;
         let counted = || snapshot.iter().flat_map(Snapshot::services);
-        let mut counts: HashMap<ServiceId, usize> = counted()
+        let mut counts: Map<ServiceId, usize> = counted()
             .map(|(state, count)| (state.service.id, count))
             .collect();
         let mut services = Vec::with_capacity(gathered.len());
@@ -288,9 +288,9 @@ impl Client {
         list: impl Fn(&mut Self) -> Result<List<T>>,
         key: impl Fn(&T) -> K,
         is_sought: impl Fn(&K) -> bool,
-        are_all: impl Fn(&mut Self, &HashMap<K, usize>) -> bool,
+        are_all: impl Fn(&mut Self, &Map<K, usize>) -> bool,
     ) -> Result<Vec<(T, bool)>> {
-        let mut places = HashMap::new();
+        let mut places = Map::default();
         let mut items: Vec<(T, usize)> = Vec::new();
         let (mut quiet, mut turn) = (0, 0);
         while quiet < QUIET && turn < MOST {

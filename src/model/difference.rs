@@ -16,8 +16,7 @@ mod table;
 pub use summary::Summary;
 pub use table::{Configured, Table};
 
-use std::collections::{HashMap, HashSet};
-
+use super::hash::{Map, Set};
 use super::order::sort_by_key;
 use super::{Change, Daemon, Server, ServerId, Service, ServiceId, Timeouts};
 pub(super) use effective::{effective_server, effective_service, runs_as_wanted};
@@ -27,9 +26,9 @@ pub(super) use effective::{effective_server, effective_service, runs_as_wanted};
 pub struct Difference {
     pub steps: Vec<Step>,
     /// Services that need one of the steps to have a usable server in the end.
-    in_need: HashSet<ServiceId>,
+    in_need: Set<ServiceId>,
     /// Services without a usable server in the end, deleted ones among them.
-    closing: HashSet<ServiceId>,
+    closing: Set<ServiceId>,
     /// Daemons that are stopped, as they ran.
     stopped: Vec<Daemon>,
 }
@@ -137,7 +136,7 @@ fn place(step: &Step) -> (Phase, u8) {
     }
 }
 
-fn by_id(services: &[Configured]) -> HashMap<ServiceId, &Configured> {
+fn by_id(services: &[Configured]) -> Map<ServiceId, &Configured> {
     let services = services.iter();
     services.map(|entry| (entry.service.id, entry)).collect()
 }
@@ -145,7 +144,7 @@ fn by_id(services: &[Configured]) -> HashMap<ServiceId, &Configured> {
 impl Difference {
     /// The steps that must not be done after these were refused: each would take the last usable
     /// server from traffic that was to get another one.
-    pub fn left_out(&self, refused: &HashSet<usize>) -> HashSet<usize> {
+    pub fn left_out(&self, refused: &Set<usize>) -> Set<usize> {
         let down = self.down(refused);
         let steps = self.steps.iter().enumerate();
         let held = steps.filter(|(_, step)| {
@@ -157,7 +156,7 @@ impl Difference {
 
     /// The new services that must be deleted again after these steps were refused: each keeps
     /// traffic from a usable server that was to get another one.
-    pub fn withdrawn(&self, refused: &HashSet<usize>) -> Vec<ServiceId> {
+    pub fn withdrawn(&self, refused: &Set<usize>) -> Vec<ServiceId> {
         let down = self.down(refused);
         let steps = self.steps.iter().enumerate();
         let added = steps.filter(|(index, step)| {
@@ -169,7 +168,7 @@ impl Difference {
 
     /// The daemons that must be started again after these steps were refused: each was stopped, and
     /// the one in its place did not start.
-    pub fn started_again(&self, refused: &HashSet<usize>) -> Vec<Daemon> {
+    pub fn started_again(&self, refused: &Set<usize>) -> Vec<Daemon> {
         let is_done = |change: Change| {
             let place = self.steps.iter().position(|step| step.change == change);
             place.is_some_and(|place| !refused.contains(&place))
@@ -187,13 +186,13 @@ impl Difference {
 
     /// Whether traffic of a service was to have a usable server and has none, now that some
     /// services are down.
-    fn is_needed(&self, id: &ServiceId, down: &HashSet<ServiceId>) -> bool {
+    fn is_needed(&self, id: &ServiceId, down: &Set<ServiceId>) -> bool {
         let is_closing = self.closing.contains(id);
         down.contains(id) || is_closing && down.iter().any(|other| share_traffic(id, other))
     }
 
     /// Whether a refused step was refused because its service had been.
-    pub fn is_consequence(&self, step: usize, refused: &HashSet<usize>) -> bool {
+    pub fn is_consequence(&self, step: usize, refused: &Set<usize>) -> bool {
         let is_service = |step: &Step| matches!(step.change, Change::AddService(_));
         let its_service = self.steps[..=step].iter().rposition(is_service);
         self.steps[step].phase == Phase::NewServices
@@ -201,7 +200,7 @@ impl Difference {
     }
 
     /// The services that were to get a usable server and got none.
-    fn down(&self, refused: &HashSet<usize>) -> HashSet<ServiceId> {
+    fn down(&self, refused: &Set<usize>) -> Set<ServiceId> {
         let mut down = self.in_need.clone();
         for (index, step) in self.steps.iter().enumerate() {
             let brings = step.effect == Effect::Brings && !refused.contains(&index);
@@ -250,7 +249,7 @@ impl Difference {
             self.push(Phase::EditServices, change, Effect::Neither, costs);
         }
         let old_servers = old.servers.iter().map(|server| (server.id, server));
-        let mut gone: HashMap<ServerId, &Server> = old_servers.collect();
+        let mut gone: Map<ServerId, &Server> = old_servers.collect();
         let mut stays_usable = false;
         for server in &new.servers {
             match gone.remove(&server.id) {
@@ -331,7 +330,7 @@ fn costs_of_service(old: &Service, new: &Service) -> Vec<Cost> {
 fn overtaken(
     new: &ServiceId,
     current: &Table,
-    old: &HashMap<ServiceId, &Configured>,
+    old: &Map<ServiceId, &Configured>,
 ) -> Option<ServiceId> {
     let loses = |old: &&Configured| old.is_usable() && wins_over(new, &old.service.id);
     let loser = match new.for_all_ports() {

@@ -5,9 +5,9 @@ mod left;
 
 pub use left::{Counted, Left, Progress, Rest, Tally, fate};
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use super::hash::{Map, Set};
 use super::{Change, Entry, Flags, Host, Server, ServerId, ServerState, Service, ServiceId};
 
 /// A server of a service.
@@ -87,7 +87,7 @@ pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Pl
 
 /// How to drain servers so that no client is refused that another server could have.
 pub fn plan(table: &[Entry], places: &[Place], tuning: &Tuning) -> Plan {
-    let places: HashSet<&Place> = places.iter().collect();
+    let places: Set<&Place> = places.iter().collect();
     let mut plan = Plan::default();
     for entry in table {
         let id = entry.service.service.id;
@@ -244,8 +244,8 @@ pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
 
 /// A table, and what goes from it.
 struct Outlook<'a> {
-    entries: HashMap<ServiceId, &'a Entry>,
-    gone: HashSet<(ServiceId, Option<ServerId>)>,
+    entries: Map<ServiceId, &'a Entry>,
+    gone: Set<(ServiceId, Option<ServerId>)>,
 }
 
 impl<'a> Outlook<'a> {

@@ -1,8 +1,7 @@
 //! Takes changes back: our own, and only where nobody else has changed the same thing since.
 
-use std::collections::{HashMap, HashSet};
-
 use super::difference::{Configured, Table, effective_server, effective_service, runs_as_wanted};
+use super::hash::{Map, Set};
 use super::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId};
 
 /// How to take changes back.
@@ -19,7 +18,7 @@ pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
     let (before, now) = (Index::new(before), Index::new(now));
     let ours = ours(made, &now);
     let mut reversal = Reversal::default();
-    let mut seen = HashSet::new();
+    let mut seen = Set::default();
     for change in made.iter().rev() {
         // What was changed again is as it was left only after that.
         let is_last = object(change).is_none_or(|object| seen.insert(object));
@@ -54,7 +53,7 @@ impl Back {
 }
 
 /// `ours` are the new services that are as they were left.
-fn back(before: &Index, ours: &HashSet<ServiceId>, now: &Index, change: &Change) -> Back {
+fn back(before: &Index, ours: &Set<ServiceId>, now: &Index, change: &Change) -> Back {
     match *change {
         Change::AddService(service) => {
             let is_as_left = ours.contains(&service.id);
@@ -135,8 +134,8 @@ fn object(change: &Change) -> Option<Object> {
 }
 
 /// The new services that are, with all their servers, as the changes left them.
-fn ours(made: &[Change], now: &Index) -> HashSet<ServiceId> {
-    let (mut services, mut servers) = (Vec::new(), HashMap::new());
+fn ours(made: &[Change], now: &Index) -> Set<ServiceId> {
+    let (mut services, mut servers) = (Vec::new(), Map::default());
     for change in made {
         if let Change::AddService(service) = change {
             services.push(service);
@@ -168,8 +167,8 @@ fn is_same_server(one: &Server, other: &Server) -> bool {
 /// A table whose parts are found without a search.
 struct Index<'a> {
     table: &'a Table,
-    services: HashMap<ServiceId, &'a Configured>,
-    servers: HashMap<(ServiceId, ServerId), Server>,
+    services: Map<ServiceId, &'a Configured>,
+    servers: Map<(ServiceId, ServerId), Server>,
 }
 
 impl<'a> Index<'a> {

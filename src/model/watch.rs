@@ -3,9 +3,9 @@
 pub mod keys;
 pub mod state;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use super::hash::Map;
 use super::rates::{Counted, Counters, LiveMeter, Meter, Pace, Rates, SAMPLE};
 use super::terms::{Term, Vocabulary, term};
 use super::{Entry, Server, ServerId, Service, ServiceId};
@@ -101,7 +101,7 @@ impl Column {
 #[derive(Debug, Default)]
 pub struct Watched {
     table: Vec<Entry>,
-    known: HashMap<Place, Known>,
+    known: Map<Place, Known>,
     totals: Option<(LiveMeter, Pace)>,
     looks: u64,
     news: Option<News>,

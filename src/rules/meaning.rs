@@ -1,7 +1,6 @@
 //! What a file of commands means as a table: the result of clearing the table and running the
 //! file.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::command::{Careful, Command};
@@ -23,7 +22,7 @@ pub struct Meaning {
     /// The line of each server, by the index of its service.
     servers: Map<(u32, ServerId), u32>,
     timeouts: usize,
-    daemons: HashMap<DaemonRole, usize>,
+    daemons: Map<DaemonRole, usize>,
     notes: Vec<Note>,
     is_empty: bool,
 }

@@ -48,7 +48,7 @@ pub const HUGE: Set = Set {
 pub const WATCHED: Set = Set {
     services: 1_000,
     servers: 2,
-    scheduler: "wlc",
+    scheduler: "rr",
     name: "1000x2",
 };
 

@@ -182,6 +182,9 @@ pub fn enter() -> Result<()> {
     sys::mount(Path::new("none"), Path::new("/proc"), "proc", 0, "")?;
     sys::mount(Path::new("none"), Path::new("/sys"), "sysfs", 0, "")?;
     sys::mount(Path::new("none"), Path::new("/dev"), "devtmpfs", 0, "")?;
+    let terminals = Path::new("/dev/pts");
+    fs::create_dir(terminals)?;
+    sys::mount(Path::new("none"), terminals, "devpts", 0, "")?;
     sys::mount(Path::new("none"), Path::new("/tmp"), "tmpfs", 0, "")?;
     let entries = fs::read_dir(MODULES_INSIDE)?;
     let mut modules: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use ipvsadm::command::Command;
 use ipvsadm::model::difference::{Configured, Difference, Phase, Step, Table, difference};
+use ipvsadm::model::hash::Set;
 use ipvsadm::model::{
     Change, Checksum, Daemon, DaemonRole, Family, Flags, Forwarding, Mask, Protocol, Server,
     Service, ServiceId, Timeouts, Tunnel, TunnelKind,
@@ -435,8 +436,8 @@ proptest! {
         prop_assert_eq!(sorted(kernel.0.clone()), sorted(target));
         let again = self::difference(&kernel.0, &wanted, keep);
         prop_assert_eq!(changes(&again), []);
-        let nothing = HashSet::new();
-        prop_assert_eq!(difference.left_out(&nothing), HashSet::new());
+        let nothing = Set::default();
+        prop_assert_eq!(difference.left_out(&nothing), Set::default());
         prop_assert_eq!(difference.withdrawn(&nothing), []);
     }
 
@@ -516,7 +517,7 @@ proptest! {
         let always = &served(&current) & &served(&target);
         let running = roles(&current);
         let difference = difference(&current, &wanted, keep);
-        let (mut kernel, mut refused) = (Kernel(current), HashSet::new());
+        let (mut kernel, mut refused) = (Kernel(current), Set::default());
         for phase in difference.steps.chunk_by(|one, other| one.phase == other.phase) {
             let phase = phase[0].phase;
             let left_out = difference.left_out(&refused);

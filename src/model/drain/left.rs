@@ -1,10 +1,11 @@
 //! The connections that drained servers still have.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Place, Tuning};
+use crate::model::hash::Map;
 use crate::model::terms::Vocabulary;
 use crate::model::{Connection, Protocol, ServiceId};
 
@@ -93,7 +94,7 @@ pub struct Counted {
 pub struct Tally {
     servers: Vec<Counted>,
     /// Where the servers are that a connection may have.
-    places: HashMap<Ends, Vec<usize>>,
+    places: Map<Ends, Vec<usize>>,
     left: Left,
 }
 
@@ -111,7 +112,7 @@ fn ends((service, server): &Place) -> Ends {
 impl Tally {
     /// Begins with what the kernel counts.
     pub fn new(servers: Vec<Counted>) -> Self {
-        let mut places: HashMap<Ends, Vec<usize>> = HashMap::new();
+        let mut places: Map<Ends, Vec<usize>> = Map::default();
         for (at, server) in servers.iter().enumerate() {
             places.entry(ends(&server.place)).or_default().push(at);
         }
