@@ -539,11 +539,14 @@ fn many_services(world: &mut World) -> Result<()> {
     lan.rules(&rules)?;
     ip(&lan.client, "route add 10.96.0.0/16 via 198.51.100.1\n")?;
     lan.ask("10.96.0.1:80")?;
-    let start = Instant::now();
-    lan.is_well()?;
-    let taken = start.elapsed();
-    ensure!(taken < Duration::from_secs(2), "it takes {taken:?}");
-    Ok(())
+    // The machine may have other things to do.
+    eventually(|| {
+        let start = Instant::now();
+        lan.is_well()?;
+        let taken = start.elapsed();
+        ensure!(taken < Duration::from_secs(1), "it takes {taken:?}");
+        Ok(())
+    })
 }
 
 /// Runs lines: by a shell, or word by word if the host has no shell.
