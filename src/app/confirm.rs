@@ -10,6 +10,9 @@ use super::{Env, Pause};
 /// No answer is longer.
 const LONGEST: usize = 64;
 
+/// What becomes of changes without a yes.
+pub const TAKEN_BACK: &str = "the changes are taken back";
+
 /// Asks, and waits so many seconds at most; why it is no yes.
 pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'static str> {
     const GONE: &str = "the terminal is gone: the changes are taken back";
@@ -40,7 +43,7 @@ pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'st
     let answer = answer.trim_ascii().to_ascii_lowercase();
     match &answer[..] {
         b"y" | b"yes" => Ok(()),
-        _ => Err("the changes are taken back"),
+        _ => Err(TAKEN_BACK),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::apply::{current, entries};
-use super::confirm::confirm;
+use super::confirm::{TAKEN_BACK, confirm};
 use super::drain;
 use super::execution::{Execution, News, Reach, Refused};
 use super::{Env, make};
@@ -60,24 +60,33 @@ impl<'a> Run<'a> {
         let deletions = steps.partition_point(|step| step.phase < Phase::DeleteServers)
             ..steps.partition_point(|step| step.phase <= Phase::DeleteServices);
         let behind = deletions.end..steps.len();
-        self.phases(env, client, 0..deletions.start)?;
+        let before = self.phases(env, client, 0..deletions.start);
         let Some(seconds) = self.apply.confirm else {
+            before?;
             let end = self.delete(env, client, deletions)?;
             if end == End::Done {
                 self.phases(env, client, behind)?;
             }
             return Ok(end);
         };
-        self.phases(env, client, behind)?;
-        if self.execution.made.is_empty() && deletions.is_empty() {
-            return Ok(End::Done);
-        }
-        if let Err(reason) = confirm(env, seconds, deletions.len()) {
-            env.warn(reason.as_bytes());
-            self.take_back(env, client)?;
-            return Ok(End::TakenBack);
-        }
-        self.delete(env, client, deletions)
+        let changed = before.and_then(|()| self.phases(env, client, behind));
+        let is_nothing = self.execution.made.is_empty();
+        let reason = match changed {
+            Err(error) if is_nothing => return Err(error),
+            // Nobody can be asked about what is half done.
+            Err(error) => {
+                env.complain(b"", &error);
+                TAKEN_BACK
+            }
+            Ok(()) if is_nothing && deletions.is_empty() => return Ok(End::Done),
+            Ok(()) => match confirm(env, seconds, deletions.len()) {
+                Ok(()) => return self.delete(env, client, deletions),
+                Err(reason) => reason,
+            },
+        };
+        env.warn(reason.as_bytes());
+        self.take_back(env, client)?;
+        Ok(End::TakenBack)
     }
 
     /// Makes the changes in these places, phase by phase, and tells what did not go well.

@@ -73,11 +73,16 @@ fn read<'a>(
     let (mut file, mut globals) = (None, Globals::default());
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
+        let netns = match word.strip_prefix(b"--netns") {
+            Some([]) => Some(words.next().ok_or(Error::MissingValue(word.into()))?),
+            Some([b'=', name @ ..]) => Some(name),
+            Some(_) | None => None,
+        };
+        if let Some(name) = netns {
+            globals.netns = Some(OsStr::from_bytes(name).to_owned());
+            continue;
+        }
         match word {
-            b"--netns" => {
-                let name = words.next().ok_or(Error::MissingValue(word.into()))?;
-                globals.netns = Some(OsStr::from_bytes(name).to_owned());
-            }
             [b'-', _, ..] if take(word) => {}
             [b'-', _, ..] => return Err(Error::UnknownOption(word.into())),
             _ if file.is_some() => return Err(Error::LeftOver(word.into())),

@@ -25,6 +25,9 @@ pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
         if !is_last {
             continue;
         }
+        if is_as_before(&before, &now, change) {
+            continue;
+        }
         match back(&before, &ours, &now, change) {
             Back::By(changes) => reversal.changes.extend(changes),
             Back::With => {}
@@ -106,6 +109,24 @@ fn back(before: &Index, ours: &Set<ServiceId>, now: &Index, change: &Change) -> 
         Change::DeleteService(_) | Change::DeleteServer(..) | Change::Flush | Change::Zero(_) => {
             Back::No
         }
+    }
+}
+
+/// Whether what a change is about is as it was before: somebody has taken it back already, or it
+/// was never made.
+fn is_as_before(before: &Index, now: &Index, change: &Change) -> bool {
+    match object(change) {
+        Some(Object::Service(id)) => {
+            let service = |index: &Index| index.service(&id).map(|it| effective_service(&it));
+            service(before) == service(now)
+        }
+        Some(Object::Server(id, server)) => {
+            let server = |index: &Index| index.server(id, server).map(|it| effective_server(&it));
+            server(before) == server(now)
+        }
+        Some(Object::Timeouts) => before.table.timeouts == now.table.timeouts,
+        Some(Object::Daemon(role)) => before.daemon(role) == now.daemon(role),
+        None => false,
     }
 }
 

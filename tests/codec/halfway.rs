@@ -1,11 +1,13 @@
 //! An apply whose kernel fails when some of it is done.
 
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::unix::net::UnixStream;
 
 use ipvsadm::app::{self, Env};
 use ipvsadm::kernel::{Client, Inbox, Room, Transport};
+use ipvsadm::model::Entry;
 
 use crate::shared::Shared;
 use crate::world::{Visitor, World, entry, v4};
@@ -50,8 +52,9 @@ impl Transport for Failing {
     }
 }
 
-#[test]
-fn what_is_left_is_named() {
+/// Puts a file in force by these words where the table has one service: the exit status, what is
+/// said, and the table afterwards.
+fn apply(words: &[&[u8]]) -> (u8, String, Vec<Entry>) {
     let world = Shared::new(World {
         table: vec![entry(v4(1), 0)],
         chunk: 10,
@@ -61,16 +64,36 @@ fn what_is_left_is_named() {
     let mut env = Env::empty();
     env.stdin.source = Box::new(&b"-A -t 10.0.0.2:80\n"[..]);
     env.stderr.sink = Box::new(sink);
+    env.terminal = || File::open("/dev/null");
+    let inside = world.clone();
     env.open = Box::new(move |_| {
         Client::over(Box::new(Failing {
-            world: Visitor(world.clone()),
+            world: Visitor(inside.clone()),
             fails: false,
         }))
     });
-    let status = app::run(&[b"ipvsadm", b"--apply", b"--verbose"], &mut env);
+    let words = [&[&b"ipvsadm"[..], b"--apply"], words].concat();
+    let status = app::run(&words, &mut env);
     drop(env);
     let said = io::read_to_string(said).unwrap();
+    let table = world.lock().table.clone();
+    (status, said, table)
+}
+
+#[test]
+fn what_is_left_is_named() {
+    let (status, said, table) = apply(&[b"--verbose"]);
     let expected = "talking to the kernel failed: Input/output error\n\
                     not done:\n-D -t 10.0.0.1:80\n";
     assert_eq!((status, said.as_str()), (1, expected));
+    assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_confirmed_is_taken_back() {
+    let (status, said, table) = apply(&[b"--confirm", b"9"]);
+    let expected = "talking to the kernel failed: Input/output error\n\
+                    the changes are taken back\n";
+    assert_eq!((status, said.as_str()), (1, expected));
+    assert_eq!(table, [entry(v4(1), 0)]);
 }

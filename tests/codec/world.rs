@@ -99,6 +99,14 @@ impl World {
                     self.waiting.push_back(wire::verdict(sequence, verdict));
                 }
             }
+            (_, 3) => {
+                let count = self.table.len();
+                self.table
+                    .retain(|entry| Some(entry.service.service.id) != id);
+                let is_gone = self.table.len() < count;
+                let verdict = if is_gone { 0 } else { libc::ESRCH };
+                self.waiting.push_back(wire::verdict(sequence, verdict));
+            }
             (_, 4 | 8 | 11) if is_list => {
                 self.lists += 1;
                 let of = match (request.command, id) {

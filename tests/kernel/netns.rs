@@ -104,7 +104,7 @@ fn by_other_names(here: &Namespace) -> Result<()> {
     let script = "\
 printf '%s\\n' '-A -f 9 -s rr' | ipvsadm-restore --netns here
 ipvsadm -Sn
-ipvsadm-save -n --netns blue | ipvsadm-restore --netns here -
+ipvsadm-save -n --netns=blue | ipvsadm-restore --netns=/run/netns/here -
 ipvsadm-save --netns blue -n";
     let names = ["save", "restore"]
         .map(|name| format!("ln -sf {}/ipvsadm ipvsadm-{name}; ", Side::Ours.folder()));
