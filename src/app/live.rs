@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Env;
 use super::env::{Console, Happening};
 use super::list;
-use super::watch::Kernel;
+use super::watch::{Kernel, Pace};
 use crate::command::{Columns, Format, Listing, Subject, Watch};
 use crate::error::Error;
 use crate::kernel::Client;
@@ -100,14 +100,12 @@ impl Live<'_> {
         kernel: &mut Kernel,
         console: &mut dyn Console,
     ) -> io::Result<()> {
-        let period = self.watch.period;
-        let looks = looks(period);
-        let gap = period / looks;
-        let mut next = Instant::now() + gap;
+        let looks = looks(self.watch.period);
+        let mut pace = Pace::new(self.watch.period / looks);
         let mut count = 0;
         self.draw(console)?;
         loop {
-            match console.wait(next.saturating_duration_since(Instant::now()))? {
+            match console.wait(pace.left())? {
                 Happening::End => return Ok(()),
                 Happening::Redraw => self.painter.forget(),
                 Happening::Keys(bytes) => match self.press(&bytes, console) {
@@ -122,9 +120,7 @@ impl Live<'_> {
                     count += 1;
                     let is_refresh = count % looks == 0;
                     self.look_and_tell(env, kernel, is_refresh);
-                    while next <= Instant::now() {
-                        next += gap;
-                    }
+                    pace.turn();
                     if !is_refresh {
                         continue;
                     }

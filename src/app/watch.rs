@@ -59,7 +59,8 @@ fn print_again(
             }
         }
         is_first = false;
-        pace.wait(env);
+        (env.pause)(pace.left(), None);
+        pace.turn();
     }
 }
 
@@ -107,23 +108,27 @@ impl Kernel {
     }
 }
 
-/// Keeps a rhythm, whatever the work between two waits takes.
-struct Pace {
+/// Keeps a rhythm, whatever the work between two turns takes.
+pub struct Pace {
     next: Instant,
     period: Duration,
 }
 
 impl Pace {
-    fn new(period: Duration) -> Self {
+    pub fn new(period: Duration) -> Self {
         Self {
             next: Instant::now() + period,
             period,
         }
     }
 
-    fn wait(&mut self, env: &mut Env) {
-        let now = Instant::now();
-        (env.pause)(self.next.saturating_duration_since(now), None);
+    /// How long it is until the next turn.
+    pub fn left(&self) -> Duration {
+        self.next.saturating_duration_since(Instant::now())
+    }
+
+    /// Takes a turn, and leaves out those that were missed.
+    pub fn turn(&mut self) {
         while self.next <= Instant::now() {
             self.next += self.period;
         }

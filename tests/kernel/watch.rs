@@ -194,15 +194,13 @@ fn ends(world: &mut World) -> Result<()> {
                 .success()?;
         }
         expect(&mut terminal, &[&format!("status {status}\n")])?;
+        // The settings are as they were before.
         terminal
-            .wait(|screen| screen.lines().count() >= 3)
-            .map_err(|screen| anyhow!("{screen}"))?;
-        let screen = terminal.screen();
-        let lines: Vec<&str> = screen.lines().collect();
-        ensure!(
-            lines.first() == lines.last(),
-            "{keys:?}, {signal:?}:\n{screen}"
-        );
+            .wait(|screen| {
+                let lines: Vec<&str> = screen.lines().collect();
+                lines.len() >= 3 && lines.first() == lines.last()
+            })
+            .map_err(|screen| anyhow!("{keys:?}, {signal:?}:\n{screen}"))?;
         ensure!(terminal.has_cursor(), "there is no cursor");
     }
     // Control and Z gives the terminal back for a while.
@@ -227,9 +225,7 @@ fn ends(world: &mut World) -> Result<()> {
     expect(&mut terminal, &["3 services"])?;
     terminal.press("\x1a")?;
     expect(&mut terminal, &["back", "Stopped"])?;
-    terminal.press("kill %1\r")?;
-    thread::sleep(Duration::from_secs(1));
-    terminal.press("\r")?;
+    terminal.press("kill %1; while kill -0 %1; do sleep .1; done\r")?;
     expect(&mut terminal, &["Terminated"])?;
     // Who loses the terminal ends, also if no signal says so.
     for ignored in ["", "trap '' HUP; "] {
