@@ -155,7 +155,6 @@ virtual_server 10.0.0.1 {port} {{
         "
 global_defs {{
     script_user root
-    enable_script_security
 }}
 {}{}",
         service(80),
