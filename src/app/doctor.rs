@@ -50,7 +50,8 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
         if findings.is_empty() && env.stdout.is_terminal() {
             env.print_text(&all_is_well(&facts))?;
         }
-        env.print_text(&text(&findings))?;
+        let width = (env.stdout.terminal)().and_then(|terminal| terminal.columns);
+        env.print_text(&text(&findings, width))?;
         for unseen in &facts.unseen {
             env.warn(format!("not looked at: {unseen}").as_bytes());
         }

@@ -15,18 +15,20 @@ const SHOWN: usize = 8;
 /// How long lines may be that need not be one.
 const WIDTH: usize = 80;
 
-/// A paragraph for each finding.
-pub fn text(findings: &[Finding]) -> String {
-    let paragraphs: Vec<String> = findings.iter().map(paragraph).collect();
-    paragraphs.join("\n")
+/// A paragraph for each finding. On a terminal of this width its first line is wrapped too.
+pub fn text(findings: &[Finding], terminal: Option<usize>) -> String {
+    let paragraphs = findings.iter().map(|finding| paragraph(finding, terminal));
+    paragraphs.collect::<Vec<String>>().join("\n")
 }
 
-fn paragraph(finding: &Finding) -> String {
+fn paragraph(finding: &Finding, terminal: Option<usize>) -> String {
     let Finding {
         name, level, what, ..
     } = finding;
-    let mut lines = format!("{}: {what} ({name})\n", level.word());
-    lines += &wrapped("  why:  ", finding.why);
+    let label = format!("{}: ", level.word());
+    let width = terminal.unwrap_or(usize::MAX);
+    let mut lines = wrapped(&label, &format!("{what} ({name})"), width);
+    lines += &wrapped("  why:  ", finding.why, width.min(WIDTH));
     for (place, value) in finding.evidence.iter().take(SHOWN) {
         lines += &format!("  seen: {place}: {value}\n");
     }
@@ -41,12 +43,12 @@ fn paragraph(finding: &Finding) -> String {
 }
 
 /// Lines that begin below each other, behind a label.
-fn wrapped(label: &str, text: &str) -> String {
+fn wrapped(label: &str, text: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut line = label.to_owned();
     for word in text.split(' ') {
         if line.len() > label.len() {
-            if line.len() + 1 + word.len() > WIDTH {
+            if line.len() + 1 + word.len() > width {
                 lines += &line;
                 lines.push('\n');
                 line = " ".repeat(label.len());
@@ -167,7 +169,13 @@ mod tests {
             evidence: (0..10).map(|n| (n.to_string(), "1".to_owned())).collect(),
             mend: vec![long.clone()],
         };
-        let text = text(&[finding]);
+        let narrow = text(std::slice::from_ref(&finding), Some(30));
+        assert!(narrow.starts_with("likely: something (name)\n  why:  Because of something\n"));
+        assert!(
+            text(std::slice::from_ref(&finding), Some(20))
+                .starts_with("likely: something\n        (name)\n")
+        );
+        let text = text(&[finding], None);
         assert!(text.starts_with("likely: something (name)\n  why:  Because "));
         assert!(text.contains("\n        "), "{text}");
         assert!(text.contains("  seen: 7: 1\n  seen: and 2 more\n"));

@@ -1,5 +1,7 @@
 //! What keeps a real server from answering.
 
+use std::net::IpAddr;
+
 use super::{Check, Found, Level, bits, setting};
 use crate::doctor::facts::{Facts, RealServer, far, of_device};
 use crate::kernel::{Address, Link};
@@ -98,13 +100,20 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
         None => Vec::new(),
         Some(Some(route)) if route.is_local => Vec::new(),
         Some(_) => {
-            let bits = bits(vip);
-            vec![Found {
+            let mut found = Found {
                 level: Level::Certain,
                 what: format!("this host does not have {vip}"),
                 evidence: vec![(format!("ip route get {vip}"), "not local".to_owned())],
-                mend: vec![format!("ip addr add {vip}/{bits} dev lo")],
-            }]
+                mend: Vec::new(),
+            };
+            // Others must not learn of the address when it comes.
+            for told in tells_of(facts, vip) {
+                found.evidence.extend(told.evidence);
+                found.mend.extend(told.mend);
+            }
+            let bits = bits(vip);
+            found.mend.push(format!("ip addr add {vip}/{bits} dev lo"));
+            vec![found]
         }
     }
 }
@@ -266,9 +275,14 @@ fn nobody_listens(facts: &Facts) -> Vec<Found> {
 }
 
 fn arp(facts: &Facts) -> Vec<Found> {
-    let Some(vip) = with_vip(facts).map(|real| real.vip.address) else {
-        return Vec::new();
-    };
+    match with_vip(facts).map(|real| real.vip.address) {
+        Some(vip) if vip_missing(facts).is_empty() => tells_of(facts, vip),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// What makes devices tell others that this host has an address.
+fn tells_of(facts: &Facts, vip: IpAddr) -> Vec<Found> {
     if !vip.is_ipv4() {
         return Vec::new();
     }
@@ -446,6 +460,12 @@ mod tests {
         assert_eq!(
             found(&facts),
             "certain vip-missing: ip addr add 192.0.2.1/32 dev lo"
+        );
+        let ignore = "net.ipv4.conf.all.arp_ignore";
+        facts.sysctls.insert(ignore.to_owned(), "0".to_owned());
+        assert_eq!(
+            found(&facts),
+            format!("certain vip-missing: sysctl -w {ignore}=1: ip addr add 192.0.2.1/32 dev lo")
         );
         let mut facts = server(Forwarding::Masquerade);
         facts.routes.insert([192, 0, 2, 1].into(), None);

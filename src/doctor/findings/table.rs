@@ -1,6 +1,7 @@
 //! What is wrong with the table itself.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use super::{Check, Found, Level};
 use crate::doctor::facts::{Facts, Named};
@@ -115,6 +116,15 @@ fn no_service(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     }
     let wide = all_ports(id).filter(|&wide| has(wide));
+    // Another port or protocol of it may be meant.
+    let is_near = |entry: &&Entry| {
+        let near = address(entry.service.service.id);
+        near.is_some() && near == address(id)
+    };
+    let near = table.iter().find(is_near);
+    let but = near.map_or(String::new(), |entry| {
+        format!(", but {}", entry.service.service.id)
+    });
     vec![Found {
         level: if wide.is_some() {
             Level::Hint
@@ -125,9 +135,17 @@ fn no_service(facts: &Facts) -> Vec<Found> {
             || format!("there is no service {id}"),
             |wide| format!("there is no service {id}; {wide} takes its packets"),
         ),
-        evidence: vec![("ipvsadm -Ln".to_owned(), format!("no {id}"))],
+        evidence: vec![("ipvsadm -Ln".to_owned(), format!("no {id}{but}"))],
         mend: Vec::new(),
     }]
+}
+
+/// The address of a service, if it is not one of a mark.
+fn address(id: ServiceId) -> Option<IpAddr> {
+    match id {
+        ServiceId::Address { address, .. } => Some(address),
+        ServiceId::Mark { .. } => None,
+    }
 }
 
 fn live(entry: &Entry) -> usize {
