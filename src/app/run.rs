@@ -60,16 +60,16 @@ impl<'a> Run<'a> {
         let deletions = steps.partition_point(|step| step.phase < Phase::DeleteServers)
             ..steps.partition_point(|step| step.phase <= Phase::DeleteServices);
         let behind = deletions.end..steps.len();
-        let before = self.phases(env, client, 0..deletions.start);
+        let begun = self.phases(env, client, 0..deletions.start);
         let Some(seconds) = self.apply.confirm else {
-            before?;
+            begun?;
             let end = self.delete(env, client, deletions)?;
             if end == End::Done {
                 self.phases(env, client, behind)?;
             }
             return Ok(end);
         };
-        let changed = before.and_then(|()| self.phases(env, client, behind));
+        let changed = begun.and_then(|()| self.phases(env, client, behind));
         let is_nothing = self.execution.made.is_empty();
         let reason = match changed {
             Err(error) if is_nothing => return Err(error),
