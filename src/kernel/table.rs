@@ -21,6 +21,9 @@ use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceSta
 /// The kernel sends this many services in one part, whatever is in them.
 const ONE_PART: usize = 64;
 
+/// Up to so many services, all of them in a list over netlink come sooner than an answer about each.
+const LIST_IS_FASTER: usize = 10_000;
+
 /// A list that brings nothing new so many times in a row is complete.
 const QUIET: usize = 2;
 
@@ -114,11 +117,15 @@ impl Client {
         }
     }
 
-    /// Whether no service is missing, as far as this can be known. Few services are listed over
-    /// netlink as fast.
-    fn is_complete(&mut self, snapshot: &Snapshot) -> bool {
+    /// Whether no service is missing, as far as this can be known. Where a list over netlink is as
+    /// fast, it is not asked for.
+    fn is_complete(&mut self, snapshot: &Snapshot, detail: Detail) -> bool {
         let count = snapshot.len();
-        self.way == Way::Options || count > ONE_PART && only_ipv4(&mut self.netlink, count)
+        let few = match detail {
+            Detail::Brief | Detail::Counters => ONE_PART,
+            Detail::Settings | Detail::Full => LIST_IS_FASTER,
+        };
+        self.way == Way::Options || count > few && only_ipv4(&mut self.netlink, count)
     }
 
     /// The services that netlink lists, and then those of the snapshot that it skipped.
@@ -165,7 +172,7 @@ impl Client {
         make: impl FnMut(&mut Self, Found) -> Result<Option<T>>,
     ) -> Result<Vec<T>> {
         match self.snapshot()? {
-            Some(snapshot) if self.is_complete(&snapshot) => {
+            Some(snapshot) if self.is_complete(&snapshot, detail) => {
                 let is_all_there_is = self.way == Way::Options;
                 let found = snapshot.services().map(|(state, servers)| Found {
                     state,

@@ -74,12 +74,22 @@ fn a_brief_one_of_ipv4_needs_no_list() {
 }
 
 #[test]
-fn a_full_one_of_ipv4_asks_for_each_service_and_lists_servers_where_there_are_any() {
+fn a_full_one_of_ipv4_lists_services_once_and_servers_where_there_are_any() {
     let (mut client, world) = visit(world(mixed(300, 0)));
     let table = client.table(Detail::Full).unwrap();
     assert_eq!(by_id(table), by_id(mixed(300, 0)));
-    assert_eq!(world.lock().lists, 200);
-    assert_eq!(world.lock().questions, 300);
+    assert_eq!(world.lock().lists, 1 + 200);
+    assert_eq!(world.lock().questions, 0);
+}
+
+#[test]
+fn a_large_full_one_of_ipv4_asks_for_each_service() {
+    let services: Table = (0..10_001).map(|number| entry(v4(number), 0)).collect();
+    let (mut client, world) = visit(world(services.clone()));
+    let table = client.table(Detail::Full).unwrap();
+    assert_eq!(by_id(table), by_id(services));
+    assert_eq!(world.lock().lists, 0);
+    assert_eq!(world.lock().questions, 10_001);
 }
 
 #[test]
@@ -100,8 +110,8 @@ fn settings_lack_nothing_without_tunnels() {
     let told = client.table(Detail::Settings).unwrap();
     let told = told.iter().map(brief).collect();
     assert_eq!(by_id(told), by_id(table.iter().map(brief).collect()));
-    // The servers of one service.
-    assert_eq!(world.lock().lists, 1);
+    // The services, and the servers of one of them.
+    assert_eq!(world.lock().lists, 2);
 }
 
 #[test]
