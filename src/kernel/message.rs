@@ -2,7 +2,7 @@
 
 use netlink_packet_core::{
     DoneBuffer, Emitable, ErrorBuffer, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
-    NetlinkBuffer, NetlinkHeader, NetlinkMessage,
+    NetlinkBuffer, NetlinkHeader,
 };
 use netlink_packet_generic::{
     GenlFamily, GenlHeader, GenlMessage,
@@ -14,21 +14,23 @@ use super::error::Malformed;
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// Appends a request to `buffer`.
+/// Appends a request to a family to `buffer`.
 pub fn write<R>(buffer: &mut Vec<u8>, family: u16, flags: u16, sequence: u32, request: R)
 where
     R: GenlFamily + Emitable + std::fmt::Debug,
 {
-    let mut payload = GenlMessage::from_payload(request);
-    payload.set_resolved_family_id(family);
+    let message = GenlMessage::from_payload(request);
     let mut header = NetlinkHeader::default();
+    let length = header.buffer_len() + message.buffer_len();
+    header.length = length as u32;
+    header.message_type = family;
     header.flags = NLM_F_REQUEST | flags;
     header.sequence_number = sequence;
-    let mut message = NetlinkMessage::new(header, payload.into());
-    message.finalize();
     let start = buffer.len();
-    buffer.resize(start + message.buffer_len(), 0);
-    message.serialize(&mut buffer[start..]);
+    buffer.resize(start + length, 0);
+    let (head, body) = buffer[start..].split_at_mut(header.buffer_len());
+    header.emit(head);
+    message.emit(body);
 }
 
 /// A message from the kernel, with the sequence number of the request that it answers.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_packet_generic::constants::GENL_ID_CTRL;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
 
 use super::error::{Error, Malformed, Result};
@@ -71,7 +72,7 @@ impl Netlink {
             nlas: vec![GenlCtrlAttrs::FamilyName(FAMILY.to_owned())],
         };
         netlink.outbox.clear();
-        message::write(&mut netlink.outbox, 0, 0, sequence, request);
+        message::write(&mut netlink.outbox, GENL_ID_CTRL, 0, sequence, request);
         netlink.send()?;
         netlink.family = netlink.answer(sequence, |_, family| message::family_id(family))?;
         Ok(netlink)
