@@ -74,6 +74,10 @@ impl Names {
         if self.numeric {
             return None;
         }
+        self.name_of_host(address)
+    }
+
+    fn name_of_host(&mut self, address: IpAddr) -> Option<&[u8]> {
         let name = match self.hosts.entry(address) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {

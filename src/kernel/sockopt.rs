@@ -42,7 +42,7 @@ mod option {
 }
 
 /// Room for entries that are added between counting and listing.
-const SLACK: usize = 16;
+const SLACK: usize = 4;
 
 /// The most entries to make room for at first, whatever the kernel counts.
 const FIRST_ROOM: usize = 64 * 1024;
@@ -250,7 +250,13 @@ impl<'a> Options<'a> {
                 "it has more entries than a socket option can hold",
             ));
         }
-        self.buffer.resize(length, 0);
+        if length > self.buffer.capacity() {
+            // Much memory is had zeroed, and costs nothing until it is used.
+            let question = mem::replace(self.buffer, vec![0; length]);
+            self.buffer[..question.len()].copy_from_slice(&question);
+        } else {
+            self.buffer.resize(length, 0);
+        }
         while let Err(error) = self.transport.get_option(option, self.buffer) {
             if !interrupted(&error) {
                 return Err(refused(error));

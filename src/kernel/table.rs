@@ -79,19 +79,15 @@ struct Found {
 impl Client {
     /// All services with their servers. What others delete meanwhile may be in it or not.
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
-        self.each_service(detail, |client, Found { state, servers, .. }| {
-            let id = state.service.id;
-            let servers = existing(client.servers_of(&id, servers, detail))?;
-            Ok(servers.map(|servers| Entry {
-                service: state,
-                servers,
-            }))
+        self.each_service(detail, |client, found| {
+            existing(client.servers_of(&found.state.service.id, found.servers, detail))
         })
     }
 
     /// All services. What others delete meanwhile may be among them or not.
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
-        self.each_service(Detail::Full, |_, found| Ok(Some(found.state)))
+        let entries = self.each_service(Detail::Full, |_, _| Ok(Some(Vec::new())))?;
+        Ok(entries.into_iter().map(|entry| entry.service).collect())
     }
 
     /// The servers of a service. It is an error if there is no such service.
@@ -165,12 +161,12 @@ impl Client {
         Ok(services)
     }
 
-    /// What `make` makes of each service.
-    fn each_service<T>(
+    /// Each service with what `servers` says of it: nothing if it is gone.
+    fn each_service(
         &mut self,
         detail: Detail,
-        make: impl FnMut(&mut Self, Found) -> Result<Option<T>>,
-    ) -> Result<Vec<T>> {
+        servers: impl FnMut(&mut Self, &Found) -> Result<Option<Vec<ServerState>>>,
+    ) -> Result<Vec<Entry>> {
         match self.snapshot()? {
             Some(snapshot) if self.is_complete(&snapshot, detail) => {
                 let is_all_there_is = self.way == Way::Options;
@@ -179,31 +175,37 @@ impl Client {
                     servers: Some(servers),
                     is_sure: is_all_there_is || detail.has_enough_of_service(&state),
                 });
-                self.each_found(found, make)
+                self.each_found(found, servers)
             }
             snapshot => {
                 let found = self.gather_services(snapshot)?;
-                self.each_found(found.into_iter(), make)
+                self.each_found(found.into_iter(), servers)
             }
         }
     }
 
     /// Services that may be gone are asked for first, many at once, and left out if they are.
-    fn each_found<T>(
+    fn each_found(
         &mut self,
         mut found: impl ExactSizeIterator<Item = Found>,
-        mut make: impl FnMut(&mut Self, Found) -> Result<Option<T>>,
-    ) -> Result<Vec<T>> {
-        let mut all = Vec::with_capacity(found.len());
+        mut servers: impl FnMut(&mut Self, &Found) -> Result<Option<Vec<ServerState>>>,
+    ) -> Result<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(found.len());
         let mut some = Vec::with_capacity(TOGETHER);
         while found.len() > 0 {
             some.extend(found.by_ref().take(TOGETHER));
             self.make_sure(&mut some)?;
-            for found in some.drain(..) {
-                all.extend(make(self, found)?);
+            for found in &some {
+                if let Some(servers) = servers(self, found)? {
+                    entries.push(Entry {
+                        service: found.state,
+                        servers,
+                    });
+                }
             }
+            some.clear();
         }
-        Ok(all)
+        Ok(entries)
     }
 
     fn make_sure(&mut self, found: &mut Vec<Found>) -> Result<()> {
