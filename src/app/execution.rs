@@ -89,9 +89,21 @@ impl<'a> Execution<'a> {
                 continue;
             }
             match steps.first().map(|step| step.phase) {
-                Some(Phase::NewServices) if self.reach == Reach::Shared => self.withdraw(client)?,
+                Some(Phase::NewServices) => match self.reach {
+                    Reach::Shared => self.withdraw(client)?,
+                    Reach::Own => {}
+                },
                 Some(Phase::Daemons) => self.start_again(client),
-                _ => {}
+                Some(
+                    Phase::EditServices
+                    | Phase::AddServers
+                    | Phase::RaiseServers
+                    | Phase::LowerServers
+                    | Phase::DeleteServers
+                    | Phase::DeleteServices
+                    | Phase::Timeouts,
+                )
+                | None => {}
             }
         }
         Ok(())

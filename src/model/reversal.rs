@@ -335,6 +335,14 @@ mod tests {
             prop_assert_eq!(sorted(now), sorted(before));
         }
 
+        /// What was never made, or is taken back already, is neither changed nor named.
+        #[test]
+        fn what_is_as_before_needs_nothing(before in table(), wanted in table()) {
+            let made = made(&before, &wanted);
+            let nothing = Reversal::default();
+            prop_assert_eq!(reversal(&before, &made, &before), nothing);
+        }
+
         /// What somebody else has made of the table since stays.
         #[test]
         fn changes_of_others_stay(before in table(), wanted in table(), other in table()) {

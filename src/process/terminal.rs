@@ -64,7 +64,6 @@ impl Taken {
             others: descriptor(&signals(others))?,
         };
         taken.enter()?;
-        taken.hold();
         Ok(taken)
     }
 
@@ -88,9 +87,11 @@ impl Taken {
         }
     }
 
-    /// Keys come one by one and are not shown. Those that send signals still do. In the background
-    /// the process stops here.
+    /// Keys come one by one and are not shown. Those that send signals still do.
     fn enter(&mut self) -> io::Result<()> {
+        // This changes nothing, but stops the process here while it is in the background.
+        set(&self.terminal, &self.settings)?;
+        self.hold();
         let mut settings = self.settings;
         settings.c_lflag &= !(libc::ICANON | libc::ECHO);
         settings.c_iflag &= !(libc::IXON | libc::ICRNL);
@@ -112,9 +113,7 @@ impl Taken {
         self.release();
         // SAFETY: the call takes a number only.
         unsafe { libc::raise(libc::SIGSTOP) };
-        self.enter()?;
-        self.hold();
-        Ok(())
+        self.enter()
     }
 }
 

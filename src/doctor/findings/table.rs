@@ -439,6 +439,19 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_is_not_there_may_have_a_near_one() {
+        let mut facts = director("rr", &[1]);
+        let mut evidence = |id: &str| {
+            facts.service = Some(id.parse().unwrap());
+            super::no_service(&facts).remove(0).evidence.remove(0).1
+        };
+        let near = "no -u 192.0.2.1:80, but -t 192.0.2.1:80";
+        assert_eq!(evidence("-u 192.0.2.1:80"), near);
+        assert_eq!(evidence("-t 192.0.2.2:80"), "no -t 192.0.2.2:80");
+        assert_eq!(evidence("-f 1"), "no -f 1");
+    }
+
+    #[test]
     fn services_have_a_scheduler() {
         let mend = "certain no-scheduler: ipvsadm -E -t 192.0.2.1:80 --keep -s wlc";
         assert_eq!(found(&director("none", &[1])), mend);
