@@ -9,7 +9,6 @@ mod structures;
 
 use std::io;
 use std::mem;
-use std::net::Ipv4Addr;
 
 use self::structures::{
     Fields, NOT_HERE, SERVER, SERVERS_HEADER, SERVICE, SERVICES_HEADER, Writer,
@@ -194,7 +193,7 @@ impl<'a> Options<'a> {
             let length = SERVICES_HEADER + room * SERVICE;
             let fields = self.get(option::GET_SERVICES, length)?;
             let entries = fields.entries(SERVICES_HEADER, SERVICE);
-            let count = entries.take_while(|entry| entry.is_service()).count();
+            let count = entries.take_while(Fields::is_service).count();
             // The kernel fills the room there is and does not say whether there is more.
             if count < room {
                 let bytes = mem::take(self.buffer);
@@ -229,15 +228,11 @@ impl<'a> Options<'a> {
             key.service_id(id)?;
             key.u32(room as u32);
             let fields = self.get(option::GET_DESTS, SERVERS_HEADER + room * SERVER)?;
-            let entries = fields.entries(SERVERS_HEADER, SERVER);
-            let mut servers = Vec::with_capacity(count.min(room));
-            servers.extend(
-                entries
-                    .map(|mut entry| entry.server())
-                    .take_while(|state| state.server.id.address != Ipv4Addr::UNSPECIFIED),
-            );
-            if servers.len() < room {
-                return Ok(servers);
+            let entries = || fields.entries(SERVERS_HEADER, SERVER);
+            let count = entries().take_while(Fields::is_server).count();
+            if count < room {
+                let servers = entries().take(count).map(|mut entry| entry.server());
+                return Ok(servers.collect());
             }
             room *= 2;
         }

@@ -41,7 +41,10 @@ pub fn endpoint(
         out.text("[");
     }
     host(out, names, address);
-    out.text(if v6 { "]:" } else { ":" });
+    if v6 {
+        out.text("]");
+    }
+    out.text(":");
     match protocol.and_then(|protocol| names.port(port, protocol)) {
         Some(name) => out.text(name),
         None => out.number(port),

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 /// Rows are gathered up to this size.
 const LARGE: usize = 64 * 1024;
 
+/// What is written at once to fill a gap up to this size.
+const NARROW: usize = 16;
+
 pub struct Out<'a> {
     buffer: Vec<u8>,
     sink: &'a mut dyn Write,
@@ -93,8 +96,13 @@ impl<'a> Out<'a> {
         written.and_then(|()| self.sink.flush())
     }
 
+    /// Most gaps are narrow: a few blanks too many, cut off again, take the least time.
     fn blanks(&mut self, count: usize) -> &mut Self {
-        self.buffer.resize(self.buffer.len() + count, b' ');
+        let end = self.buffer.len() + count;
+        if count <= NARROW {
+            self.text([b' '; NARROW]);
+        }
+        self.buffer.resize(end, b' ');
         self
     }
 }

@@ -30,6 +30,9 @@ pub const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
 /// Where the name of a service's scheduler begins. It is never empty.
 const SCHEDULER: usize = 16;
 
+/// The bytes of its address, which a server begins with. They are never all zero.
+const ADDRESS: usize = 4;
+
 /// What the kernel reports for a service without a scheduler.
 const NO_SCHEDULER: Scheduler = Scheduler::new(b"none").unwrap();
 
@@ -205,6 +208,11 @@ impl<'a> Fields<'a> {
     /// Whether an entry is a service: the kernel did not fill those behind the last.
     pub fn is_service(&self) -> bool {
         self.bytes[SCHEDULER] != 0
+    }
+
+    /// The same for a server.
+    pub fn is_server(&self) -> bool {
+        self.bytes[..ADDRESS] != [0; ADDRESS]
     }
 
     #[inline(always)]
