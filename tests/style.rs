@@ -26,7 +26,12 @@ fn formatted() {
 
 #[test]
 fn clippy_is_silent() {
-    cargo(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]);
+    let everything: &[&str] = &["--all-targets"];
+    let library = &["--lib", "--no-default-features"];
+    for what in [everything, library] {
+        let words = [&["clippy", "--quiet"], what, &["--", "-D", "warnings"]];
+        cargo(&words.concat());
+    }
 }
 
 /// A wildcard would answer for a command or a change that did not exist when it was written.

@@ -259,13 +259,12 @@ fn open_netlink() -> io::Result<netlink_sys::Socket> {
     Ok(netlink)
 }
 
-/// The number of the command that asks a driver for its flags, and the flag of one that merges
-/// packets.
-const ETHTOOL_GFLAGS: u32 = 0x25;
-const ETH_FLAG_LRO: u32 = 1 << 15;
-
 /// Whether a device merges packets as they arrive. One without such a driver does not.
+#[cfg(feature = "cli")]
 pub fn merges_packets(socket: RawFd, device: &str) -> bool {
+    // The command that asks a driver for its flags, and the flag of one that merges packets.
+    const ETHTOOL_GFLAGS: u32 = 0x25;
+    const ETH_FLAG_LRO: u32 = 1 << 15;
     let mut asked = [ETHTOOL_GFLAGS, 0];
     // SAFETY: zeros are a valid request, one with an empty name.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };

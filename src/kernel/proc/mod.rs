@@ -9,6 +9,7 @@ mod totals;
 use std::fs::File;
 use std::io;
 
+#[cfg(feature = "cli")]
 use super::netns::{Netns, run_in};
 
 #[cfg(feature = "cli")]
