@@ -97,11 +97,12 @@ pub fn number(text: &[u8], range: RangeInclusive<i64>) -> Option<i64> {
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
-    if !is_digits(digits) {
+    if digits.is_empty() {
         return None;
     }
-    let value = digits.iter().try_fold(0i64, |value, digit| {
-        value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+    let value = digits.iter().try_fold(0i64, |value, &byte| {
+        let digit = char::from(byte).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(digit.into())
     })?;
     let value = if negative { -value } else { value };
     range.contains(&value).then_some(value)

@@ -128,9 +128,12 @@ impl Line<'_> {
 
     fn read_scheduler_flags(&mut self) -> Result<Flags, Error> {
         let text = self.scheduler_flags;
+        if text.is_empty() {
+            return Ok(Flags::NONE);
+        }
         let parts = text.split(|&byte| byte == b',');
         let mut parts = parts.filter(|part| !part.is_empty()).peekable();
-        if parts.peek().is_none() && !text.is_empty() {
+        if parts.peek().is_none() {
             return Err(illegal("sched-flags", BAD_FLAG, text));
         }
         parts.try_fold(Flags::NONE, |flags, part| {

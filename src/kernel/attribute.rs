@@ -88,30 +88,32 @@ impl<'a> Writer<'a> {
     pub fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, at: 0 }
     }
+}
 
-    fn header(&mut self, at: usize, kind: u16, length: usize) {
-        let (length, kind) = ((length as u16).to_ne_bytes(), kind.to_ne_bytes());
-        let header = [length[0], length[1], kind[0], kind[1]];
-        self.buffer[at..at + NLA_HEADER_SIZE].copy_from_slice(&header);
-    }
+fn header(kind: u16, length: usize) -> [u8; NLA_HEADER_SIZE] {
+    let (length, kind) = ((length as u16).to_ne_bytes(), kind.to_ne_bytes());
+    [length[0], length[1], kind[0], kind[1]]
 }
 
 impl Attributes for Writer<'_> {
     /// Inlined: most lengths are constants, and copying then needs no call.
     #[inline(always)]
     fn bytes(&mut self, kind: u16, value: &[u8]) {
-        let start = self.at + NLA_HEADER_SIZE;
-        self.header(self.at, kind, NLA_HEADER_SIZE + value.len());
-        self.buffer[start..start + value.len()].copy_from_slice(value);
-        self.at = start + value.len().next_multiple_of(4);
-        self.buffer[start + value.len()..self.at].fill(0);
+        let length = NLA_HEADER_SIZE + value.len();
+        let end = self.at + length.next_multiple_of(4);
+        let attribute = &mut self.buffer[self.at..end];
+        self.at = end;
+        attribute[..NLA_HEADER_SIZE].copy_from_slice(&header(kind, length));
+        attribute[NLA_HEADER_SIZE..length].copy_from_slice(value);
+        attribute[length..].fill(0);
     }
 
     fn nest(&mut self, kind: u16, describe: impl FnOnce(&mut Self)) {
         let start = self.at;
         self.at += NLA_HEADER_SIZE;
         describe(self);
-        self.header(start, kind | NLA_F_NESTED, self.at - start);
+        let header = header(kind | NLA_F_NESTED, self.at - start);
+        self.buffer[start..start + NLA_HEADER_SIZE].copy_from_slice(&header);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::names::Names;
 
 /// What a line asks for; nothing if there is no word on it.
 pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
-    if line.contains(&0) {
+    if memchr::memchr(0, line).is_some() {
         return Err(Error::NulByte);
     }
     let words = words(line);
