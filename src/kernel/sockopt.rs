@@ -231,7 +231,7 @@ impl<'a> Options<'a> {
             let entries = || fields.entries(SERVERS_HEADER, SERVER);
             let count = entries().take_while(Fields::is_server).count();
             if count < room {
-                let servers = entries().take(count).map(|mut entry| entry.server());
+                let servers = entries().take(count).map(|entry| entry.server());
                 return Ok(servers.collect());
             }
             room *= 2;
@@ -288,6 +288,6 @@ impl Snapshot {
     pub fn services(&self) -> impl ExactSizeIterator<Item = (ServiceState, usize)> {
         let fields = Fields::new(&self.bytes);
         let entries = fields.entries(SERVICES_HEADER, SERVICE).take(self.count);
-        entries.map(|mut entry| entry.service())
+        entries.map(|entry| entry.service())
     }
 }

@@ -187,24 +187,33 @@ impl Client {
     /// Services that may be gone are asked for first, many at once, and left out if they are.
     fn each_found(
         &mut self,
-        mut found: impl ExactSizeIterator<Item = Found>,
+        found: impl ExactSizeIterator<Item = Found>,
         mut servers: impl FnMut(&mut Self, &Found) -> Result<Option<Vec<ServerState>>>,
     ) -> Result<Vec<Entry>> {
         let mut entries = Vec::with_capacity(found.len());
-        let mut some = Vec::with_capacity(TOGETHER);
-        while found.len() > 0 {
-            some.extend(found.by_ref().take(TOGETHER));
-            self.make_sure(&mut some)?;
-            for found in &some {
-                if let Some(servers) = servers(self, found)? {
-                    entries.push(Entry {
-                        service: found.state,
-                        servers,
-                    });
-                }
+        let mut enter = |client: &mut Self, found: &Found| -> Result<()> {
+            if let Some(servers) = servers(client, found)? {
+                let service = found.state;
+                entries.push(Entry { service, servers });
             }
-            some.clear();
+            Ok(())
+        };
+        let mut waiting = Vec::new();
+        for found in found {
+            if found.is_sure && waiting.is_empty() {
+                enter(self, &found)?;
+                continue;
+            }
+            waiting.push(found);
+            if waiting.len() == TOGETHER {
+                self.make_sure(&mut waiting)?;
+                waiting
+                    .drain(..)
+                    .try_for_each(|found| enter(self, &found))?;
+            }
         }
+        self.make_sure(&mut waiting)?;
+        waiting.iter().try_for_each(|found| enter(self, found))?;
         Ok(entries)
     }
 

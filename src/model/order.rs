@@ -24,18 +24,19 @@ fn sort_servers(servers: &mut [ServerState]) {
     merge_sort(servers, key, server_precedes);
 }
 
-/// What services are compared by; the first difference counts.
-fn service_key(id: &ServiceId) -> [u32; 8] {
+/// What services are compared by; the first difference counts. Family and protocol are small, so
+/// they are compared as one number.
+fn service_key(id: &ServiceId) -> [u32; 7] {
     match *id {
-        ServiceId::Mark { mark, family } => [mark.get(), family_number(family), 0, 0, 0, 0, 0, 0],
+        ServiceId::Mark { mark, family } => [mark.get(), family_number(family), 0, 0, 0, 0, 0],
         ServiceId::Address {
             protocol,
             address,
             port,
         } => {
             let [a, b, c, d] = words(address);
-            let family = family_number(Family::of(address));
-            [0, family, protocol.0.into(), a, b, c, d, port.into()]
+            let kind = family_number(Family::of(address)) | u32::from(protocol.0);
+            [0, kind, a, b, c, d, port.into()]
         }
     }
 }
@@ -62,8 +63,8 @@ fn precedes<const N: usize>(left: &[u32; N], right: &[u32; N]) -> bool {
 
 fn family_number(family: Family) -> u32 {
     match family {
-        Family::V4 => 2,
-        Family::V6 => 10,
+        Family::V4 => 2 << 16,
+        Family::V6 => 10 << 16,
     }
 }
 
@@ -107,8 +108,15 @@ fn merge_halves<K>(
     spare: &mut [usize],
     precedes: impl Fn(&K, &K) -> bool + Copy,
 ) {
-    if order.len() < 2 {
-        return;
+    match order {
+        [] | [_] => return,
+        [left, right] => {
+            if !precedes(&keys[*left], &keys[*right]) {
+                mem::swap(left, right);
+            }
+            return;
+        }
+        _ => {}
     }
     let middle = order.len() / 2;
     merge_halves(keys, &mut order[..middle], spare, precedes);
@@ -160,6 +168,7 @@ mod tests {
     fn equal_items_keep_their_order() {
         let items = vec![(2, 'a'), (1, 'b'), (2, 'c'), (1, 'd'), (2, 'e')];
         assert_eq!(sorted(items), "bdace");
+        assert_eq!(sorted(vec![(1, 'a'), (1, 'b')]), "ab");
     }
 
     #[test]
