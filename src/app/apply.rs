@@ -180,7 +180,8 @@ pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
     let mut errors = Vec::new();
     let meaning = if check.json {
         read(env, names, file, |_, line, error| {
-            errors.push((line, error.to_string()));
+            let text = String::from_utf8_lossy(&error.message()).into_owned();
+            errors.push((line, text));
         })?
     } else {
         read(env, names, file, complain)?
