@@ -5,6 +5,7 @@ use std::mem;
 
 use super::client::{Client, Way};
 use super::error::{Action, Error, Refusal, Result};
+use super::limits;
 use crate::model::Change;
 
 /// More room than any change needs in a send, and than the question behind the last change.
@@ -69,7 +70,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
     }
 
     /// Adds a change. If that makes the batch full it is flushed, and `refused` is called with
-    /// the tag of each change that was refused.
+    /// the tag of each change that was refused. A change that is [`Error::Invalid`] is not added.
     pub fn push(
         &mut self,
         tag: T,
@@ -86,6 +87,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
                 outcome => outcome,
             };
         }
+        limits::check(change)?;
         if self.sent.is_empty() {
             client.netlink.begin();
         }

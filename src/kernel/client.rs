@@ -8,6 +8,7 @@ use std::time::Duration;
 use netlink_packet_core::NLM_F_ACK;
 
 use super::error::{Error, Refusal, Result};
+use super::limits;
 use super::netlink::Netlink;
 use super::netns::{Netns, run_apart};
 use super::proc::{self, Connections};
@@ -276,8 +277,9 @@ impl Client {
         proc::tuning(self.namespace.as_ref())
     }
 
-    /// Makes one change.
+    /// Makes one change. With [`Error::Invalid`] nothing was sent.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
+        limits::check(change)?;
         let outcome = match (self.way, *change) {
             (Way::Options, _) => self.netlink.options().apply(change),
             (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),

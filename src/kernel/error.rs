@@ -16,6 +16,9 @@ pub enum Error {
     /// The kernel has no IPVS: the module `ip_vs` is not loaded, or was unloaded.
     #[error("the kernel has no IPVS")]
     Absent,
+    /// A change with a value that the kernel would silently take for another. Nothing was sent.
+    #[error("{0}")]
+    Invalid(&'static str),
     /// The kernel did not answer in time.
     #[error("the kernel did not answer in time")]
     NoAnswer,
@@ -48,6 +51,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => Some(refusal.errno),
             Self::Absent => Some(libc::ENOPROTOOPT),
+            Self::Invalid(_) => Some(libc::EINVAL),
             Self::NoAnswer => Some(libc::ETIMEDOUT),
             Self::Lost => Some(libc::ENOBUFS),
             Self::Malformed(_) => Some(libc::EBADMSG),

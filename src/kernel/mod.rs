@@ -6,6 +6,7 @@ mod client;
 mod daemon;
 mod error;
 mod info;
+mod limits;
 mod message;
 mod module;
 #[cfg(feature = "mutants")]

@@ -22,13 +22,14 @@ pub struct Daemon {
     pub role: DaemonRole,
     /// The interface that it sends or listens on.
     pub interface: Interface,
-    /// A number that both directors must use, from 0 to 255.
+    /// A number that both directors must use, from 0 to 255. A kernel may report others, which
+    /// other programs have set.
     pub sync_id: u32,
-    /// The longest message, in bytes.
+    /// The longest message, in bytes; not 0.
     pub max_length: Option<u16>,
-    /// The multicast group: 224.0.0.81 by default.
+    /// The multicast group: 224.0.0.81 by default; not 0.
     pub group: Option<IpAddr>,
-    /// The UDP port: 8848 by default.
+    /// The UDP port: 8848 by default; not 0.
     pub port: Option<u16>,
     /// The time to live of its packets: 1 by default.
     pub ttl: Option<u8>,

@@ -6,7 +6,11 @@ use std::str::FromStr;
 
 use super::Invalid;
 
-/// A name of 1 to `N` bytes, kept in place.
+/// A name of 1 to `N` bytes, kept in place. `N` is 255 at most:
+///
+/// ```compile_fail,E0080
+/// let name = ipvsadm::model::Name::<256>::new(b"eth0");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name<const N: usize> {
     length: NonZeroU8,
@@ -23,8 +27,12 @@ pub type Engine = Name<16>;
 pub type Interface = Name<15>;
 
 impl<const N: usize> Name<N> {
+    /// The length is kept in a byte.
+    const LENGTH_FITS: () = assert!(N <= u8::MAX as usize);
+
     /// The name; `None` if it is empty, longer than `N` bytes, or has a NUL byte in it.
     pub const fn new(text: &[u8]) -> Option<Self> {
+        const { Self::LENGTH_FITS };
         let (mut bytes, mut at) = ([0; N], 0);
         while at < text.len() {
             if at == N || text[at] == 0 {
@@ -42,6 +50,7 @@ impl<const N: usize> Name<N> {
     /// The name up to its first NUL byte, and no more than `N` bytes of it; `None` if nothing
     /// is left.
     pub fn cut(text: &[u8]) -> Option<Self> {
+        const { Self::LENGTH_FITS };
         let text = &text[..text.len().min(N)];
         let end = text.iter().position(|&byte| byte == 0);
         let text = &text[..end.unwrap_or(text.len())];
@@ -109,6 +118,9 @@ mod tests {
         }
         let longest = b"fifteen-bytes-k";
         assert_eq!(Scheduler::new(longest).unwrap().as_bytes(), longest);
+        let longest = [b'a'; 255];
+        assert_eq!(Name::<255>::new(&longest).unwrap().as_bytes(), longest);
+        assert_eq!(Name::<255>::new(&[b'a'; 257]), None);
     }
 
     #[test]

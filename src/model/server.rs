@@ -45,7 +45,7 @@ pub enum Forwarding {
     DirectRouting,
     /// Packets are sent to their original destination. Only the kernel uses it, for caches.
     Bypass,
-    /// Any other method.
+    /// Any other method: 5, 6 or 7. The client refuses to send others.
     Unknown(u8),
 }
 
@@ -59,7 +59,7 @@ pub enum TunnelKind {
     Gue,
     /// Generic routing encapsulation.
     Gre,
-    /// Any other kind.
+    /// Any other kind: 3 to 255. The client refuses to send others.
     Unknown(u8),
 }
 
@@ -112,6 +112,13 @@ impl Tunnel {
     };
 }
 
+/// [`Tunnel::IPIP`]
+impl Default for Tunnel {
+    fn default() -> Self {
+        Self::IPIP
+    }
+}
+
 /// A real server as it is configured.
 ///
 /// Fields may be added: begin with [`Server::new`].
@@ -141,7 +148,9 @@ pub struct Server {
     pub weight: i32,
     /// Connections above which the server gets no new ones; 0 for no limit.
     pub upper_threshold: u32,
-    /// Connections below which it gets new ones again.
+    /// Connections below which it gets new ones again; 0 for three quarters of the upper threshold.
+    ///
+    /// The kernel refuses one above the upper threshold: "Numerical result out of range".
     pub lower_threshold: u32,
 }
 

@@ -166,7 +166,17 @@ pub enum Mask {
     /// The mask of an IPv4 service.
     V4(Ipv4Addr),
     /// The length of the prefix, 1 to 128.
-    V6(u32),
+    V6(#[cfg_attr(feature = "serde", serde(deserialize_with = "prefix"))] u32),
+}
+
+#[cfg(feature = "serde")]
+fn prefix<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    use serde::{Deserialize, de::Error};
+
+    match u32::deserialize(deserializer)? {
+        length @ 1..=128 => Ok(length),
+        _ => Err(D::Error::custom("a prefix has 1 to 128 bits")),
+    }
 }
 
 impl Mask {
@@ -205,11 +215,17 @@ pub struct Service {
     pub scheduler: Scheduler,
     /// Flags.
     pub flags: Flags,
-    /// How long a client stays with its server, in seconds, if the service is persistent.
+    /// How long a client stays with its server, in seconds, if the service is persistent: 1 to
+    /// 4,294,967, which is 49 days. A kernel may report others, which other programs have set.
+    ///
+    /// The client refuses longer times, since kernels would begin again at 0. The command line
+    /// takes up to 31 days.
     pub persistence: Option<u32>,
-    /// Clients that differ only outside this mask stay with the same server.
+    /// Clients that differ only outside this mask stay with the same server. It is of the
+    /// service's family.
     pub mask: Mask,
-    /// What tells clients apart instead of their addresses.
+    /// What tells clients apart instead of their addresses. It has a meaning only for a persistent
+    /// service: the command line wants persistence with it, the kernel does not.
     pub engine: Option<Engine>,
 }
 
@@ -258,4 +274,26 @@ pub struct ServiceState {
     pub service: Service,
     /// The counters. The kernel updates them every two seconds.
     pub stats: Stats,
+}
+
+#[cfg(all(test, feature = "serde", feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_have_1_to_128_bits() {
+        let read = |text| serde_json::from_str::<Mask>(text);
+        for (text, mask) in [
+            (r#"{"V6":1}"#, Mask::V6(1)),
+            (r#"{"V6":128}"#, Mask::V6(128)),
+            (r#"{"V4":"255.0.0.0"}"#, Mask::V4([255, 0, 0, 0].into())),
+        ] {
+            assert_eq!(read(text).unwrap(), mask);
+            assert_eq!(serde_json::to_string(&mask).unwrap(), text);
+        }
+        for text in [r#"{"V6":0}"#, r#"{"V6":129}"#] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.starts_with("a prefix has 1 to 128 bits"), "{error}");
+        }
+    }
 }

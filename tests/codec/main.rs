@@ -5,6 +5,7 @@
 mod faults;
 mod golden;
 mod halfway;
+mod limits;
 mod options;
 mod replies;
 mod requests;

@@ -1,0 +1,66 @@
+//! What the kernel would silently take for something else. It is refused before anything is sent.
+//!
+//! What the kernel refuses itself needs nothing here. What other programs can set is reported, but
+//! not all of it can be sent back: a syncid above 255, and persistence of more than 49 days, which
+//! kernels with fewer ticks can hold. The command line takes neither.
+
+use super::error::{Error, Result};
+use crate::model::{Change, Daemon, Family, Forwarding, Mask, Server, Service, TunnelKind};
+
+/// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
+const LONGEST_PERSISTENCE: u32 = u32::MAX / 1000;
+
+/// Whether the kernel can be told this change.
+pub fn check(change: &Change) -> Result<()> {
+    let wrong = match change {
+        Change::AddService(service) | Change::EditService(service) => wrong_service(service),
+        Change::AddServer(_, server) | Change::EditServer(_, server) => wrong_server(server),
+        Change::StartDaemon(daemon) => wrong_daemon(daemon),
+        Change::DeleteService(_)
+        | Change::DeleteServer(..)
+        | Change::Flush
+        | Change::Zero(_)
+        | Change::SetTimeouts(_)
+        | Change::StopDaemon(_) => None,
+    };
+    wrong.map_or(Ok(()), |wrong| Err(Error::Invalid(wrong)))
+}
+
+fn wrong_service(service: &Service) -> Option<&'static str> {
+    if service.persistence > Some(LONGEST_PERSISTENCE) {
+        return Some("persistence is at most 4294967 seconds");
+    }
+    match (service.id.family(), service.mask) {
+        (Family::V4, Mask::V4(_)) | (Family::V6, Mask::V6(1..=128)) => None,
+        (Family::V4, Mask::V6(_)) => Some("the mask of an IPv4 service is an IPv4 address"),
+        (Family::V6, _) => Some("the mask of an IPv6 service is a prefix of 1 to 128 bits"),
+    }
+}
+
+fn wrong_server(server: &Server) -> Option<&'static str> {
+    match server.forwarding {
+        // The kernel takes three bits. The others are flags of connections.
+        Forwarding::Unknown(0..=4 | 8..) => Some("an unknown forwarding method is 5, 6 or 7"),
+        _ => match server.tunnel.kind {
+            TunnelKind::Unknown(0..=2) => Some("an unknown kind of tunnel is 3 to 255"),
+            _ => None,
+        },
+    }
+}
+
+/// For 0 the kernel uses its defaults.
+fn wrong_daemon(daemon: &Daemon) -> Option<&'static str> {
+    if daemon.sync_id > u8::MAX.into() {
+        return Some("the syncid of a daemon is at most 255");
+    }
+    if daemon.max_length == Some(0) {
+        return Some("the longest message of a daemon has at least 1 byte");
+    }
+    if daemon.port == Some(0) {
+        return Some("the port of a daemon is not 0");
+    }
+    if daemon.ttl == Some(0) {
+        return Some("the time to live of a daemon's packets is not 0");
+    }
+    None
+}

@@ -1,0 +1,146 @@
+//! Values that the kernel would take for others are not sent.
+
+use ipvsadm::cli;
+use ipvsadm::kernel::{Batch, Client, Error};
+use ipvsadm::model::*;
+use ipvsadm::names::Names;
+
+use crate::script::{Script, Step};
+use crate::values::*;
+use crate::wire;
+
+fn added(change: impl FnOnce(&mut Service), id: ServiceId) -> Change {
+    let mut service = service(id);
+    change(&mut service);
+    Change::AddService(service)
+}
+
+fn added_server(change: impl FnOnce(&mut Server)) -> Change {
+    let mut server = server("10.1.2.3");
+    change(&mut server);
+    Change::EditServer(tcp(), server)
+}
+
+fn started(change: impl FnOnce(&mut Daemon)) -> Change {
+    let mut daemon = daemon("224.0.0.81");
+    change(&mut daemon);
+    Change::StartDaemon(daemon)
+}
+
+fn wrong() -> Vec<(Change, &'static str)> {
+    let whole = Mask::whole;
+    let ipv4 = "the mask of an IPv4 service is an IPv4 address";
+    let ipv6 = "the mask of an IPv6 service is a prefix of 1 to 128 bits";
+    let mut wrong = vec![
+        (added(|it| it.mask = whole(Family::V6), tcp()), ipv4),
+        (added(|it| it.mask = whole(Family::V4), udp6()), ipv6),
+        (
+            added(|it| it.mask = whole(Family::V4), mark(Family::V6)),
+            ipv6,
+        ),
+        (added(|it| it.mask = Mask::V6(0), udp6()), ipv6),
+        (added(|it| it.mask = Mask::V6(129), udp6()), ipv6),
+        (
+            started(|it| it.sync_id = 256),
+            "the syncid of a daemon is at most 255",
+        ),
+        (
+            started(|it| it.max_length = Some(0)),
+            "the longest message of a daemon has at least 1 byte",
+        ),
+        (
+            started(|it| it.port = Some(0)),
+            "the port of a daemon is not 0",
+        ),
+        (
+            started(|it| it.ttl = Some(0)),
+            "the time to live of a daemon's packets is not 0",
+        ),
+    ];
+    for seconds in [4_294_968, u32::MAX] {
+        let Change::AddService(service) = added(|it| it.persistence = Some(seconds), tcp()) else {
+            unreachable!()
+        };
+        let message = "persistence is at most 4294967 seconds";
+        wrong.push((Change::AddService(service), message));
+        wrong.push((Change::EditService(service), message));
+    }
+    for method in [0, 1, 2, 3, 4, 8, 255] {
+        let change = added_server(|it| it.forwarding = Forwarding::Unknown(method));
+        wrong.push((change, "an unknown forwarding method is 5, 6 or 7"));
+    }
+    for kind in 0..=2 {
+        let change = added_server(|it| it.tunnel.kind = TunnelKind::Unknown(kind));
+        wrong.push((change, "an unknown kind of tunnel is 3 to 255"));
+    }
+    wrong
+}
+
+#[test]
+fn what_would_mean_something_else_is_not_sent() {
+    for (change, message) in wrong() {
+        let error = Script::new([]).client().apply(&change).unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{change:?}: {error}");
+        assert_eq!(error.to_string(), message, "{change:?}");
+        assert_eq!(error.errno(), Some(libc::EINVAL));
+        let mut batch = Batch::new(Script::new([]).client()).unwrap();
+        let error = batch.push((), &change, |_, _| unreachable!()).unwrap_err();
+        assert_eq!(error.to_string(), message, "{change:?}");
+        batch.flush(|_, _| unreachable!()).unwrap();
+    }
+}
+
+/// A client of a kernel that makes one change.
+fn client() -> Client {
+    Script::new([Step::Sent, Step::Received(vec![wire::verdict(0, 0)])]).client()
+}
+
+#[test]
+fn the_limits_themselves_are_sent() {
+    let changes = [
+        added(|it| it.persistence = Some(4_294_967), tcp()),
+        // Other programs can set it.
+        added(|it| it.persistence = Some(0), tcp()),
+        added(|it| it.mask = Mask::V6(1), udp6()),
+        added(|it| it.mask = Mask::V6(128), mark(Family::V6)),
+        added_server(|it| it.forwarding = Forwarding::Unknown(5)),
+        added_server(|it| it.tunnel.kind = TunnelKind::Unknown(3)),
+        started(|it| it.sync_id = 255),
+        Change::StartDaemon(plain_daemon()),
+    ];
+    for change in changes {
+        client().apply(&change).unwrap();
+    }
+}
+
+/// The command line has narrower limits of its own, and its masks are of their service's family.
+#[test]
+fn what_the_command_line_takes_is_sent() {
+    let lines = "\
+-A -t 192.0.2.1:80 -p 2678400 -M 0.0.0.0
+-A -M 64 -t [2001:db8::1]:80 -p 1
+-A -M 129 -t [2001:db8::1]:80 -p
+-A -M 255.255.255.0 -t [2001:db8::1]:80 -p
+-A -6 -M 128 -f 1 -p
+-A -f 1 -M 10.0.0.0 -6 -p
+-A -f 1 -M 255.255.255.255 -6 -p
+-E -M 1 -f 1 -6 -p
+-a -t 192.0.2.1:80 -r 10.0.0.1 -i --tun-type gre
+--start-daemon=master --syncid 255 --sync-maxlen 1 --mcast-port 1 --mcast-ttl 1
+--start-daemon=backup --syncid 0 --sync-maxlen 65507";
+    for line in lines.lines() {
+        let words = line.split(' ').map(str::as_bytes);
+        let request = cli::read(b"ipvsadm", words, &Names::numeric()).expect(line);
+        let change = request.command.plain_change().expect(line);
+        client().apply(change).expect(line);
+    }
+    for line in [
+        "-A -6 -M 64 -t 192.0.2.1:80 -p",
+        "-A -t [2001:db8::1]:80 -M 129 -p",
+        "-A -t 192.0.2.1:80 -p 2678401",
+    ] {
+        let words = line.split(' ').map(str::as_bytes);
+        let request = cli::read(b"ipvsadm", words, &Names::numeric());
+        assert!(request.is_err(), "{line}");
+    }
+}
