@@ -276,6 +276,8 @@ FWM  00000007 wrr
         assert_eq!(texts("-E -f 7 -p -s m"), ["mh"]);
         assert_eq!(texts("-L --da"), ["--daemon"]);
         assert_eq!(texts("-L --timeout --da"), [""; 0]);
+        assert_eq!(texts("-L -j --fo"), [""; 0]);
+        assert_eq!(texts("-L --format table --js"), [""; 0]);
     }
 
     #[test]
@@ -358,8 +360,8 @@ FWM  00000007 wrr
         ] {
             assert_eq!(answer_to(line), Answer::File, "{line}");
         }
-        assert_eq!(texts("--check -"), ["--strict", "-j", "--format"]);
-        assert_eq!(texts("--check rules "), ["--strict", "-j", "--format"]);
+        assert_eq!(texts("--check -"), ["--strict", "-j"]);
+        assert_eq!(texts("--check rules "), ["--strict", "-j"]);
         assert_eq!(texts("--check rules ru"), [""; 0]);
         assert_eq!(texts("-S ru"), [""; 0]);
     }

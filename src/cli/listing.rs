@@ -2,7 +2,7 @@
 
 use super::line::{Line, ServerSoFar};
 use super::options::{
-    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, FORMAT, NO_SORT, NUMERIC, OUTPUT,
+    CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, FORMAT, JSON, NO_SORT, NUMERIC, OUTPUT,
     PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SORT_BY, STATE, STATS, THRESHOLDS, TIMEOUT, TOTALS,
     TUNNEL_INFO, WATCH,
 };
@@ -46,6 +46,9 @@ impl Line<'_> {
     fn listing(&self) -> Result<Listing, Error> {
         let subject = self.subject();
         let has = |slot| self.given.has(slot);
+        if has(JSON) && has(FORMAT) {
+            return Err(self.conflict(JSON, FORMAT));
+        }
         let statistics = has(STATS) || has(RATE) || has(THRESHOLDS);
         let conflict = match subject {
             Subject::Connections(_) => statistics,

@@ -380,12 +380,15 @@ static BY_SHORT: [Option<Spec>; 128] = {
     specs
 };
 
+/// The slots by their order. Two with one number do not compile.
 static SLOTS: [Option<Slot>; 64] = {
     let mut slots = [None; 64];
     for_each_option!(option => {
-        if !option.is_free {
-            slots[option.slot.order as usize] = Some(option.slot);
+        let place = &mut slots[option.slot.order as usize];
+        if let Some(Slot { name, .. }) = place {
+            assert!(is_same(name, option.slot.name), "two slots have one number");
         }
+        *place = Some(option.slot);
     });
     slots
 };
@@ -416,6 +419,15 @@ static NEEDS: [Needs; COMMANDS.len()] = {
     needs
 };
 
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut i = 0;
+    while i < one.len() && i < other.len() && one[i] == other[i] {
+        i += 1;
+    }
+    i == one.len() && i == other.len()
+}
+
 const fn contains(verbs: &[Verb], verb: usize) -> bool {
     let mut i = 0;
     while i < verbs.len() {
@@ -429,7 +441,7 @@ const fn contains(verbs: &[Verb], verb: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{HashMap, HashSet};
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -466,12 +478,16 @@ mod tests {
         }
     }
 
+    /// What a command needs is kept by slot: one option would change what another declares.
     #[test]
-    fn a_place_among_the_slots_has_one_name() {
-        let mut names = HashMap::new();
+    fn options_that_share_a_slot_go_with_the_same_commands() {
         for spec in options() {
-            let name = names.entry(spec.slot.order).or_insert(spec.slot.name);
-            assert_eq!(*name, spec.slot.name, "--{}", spec.long);
+            let takers = |spec: &OptionSpec| [spec.must, spec.may, spec.one_of].map(<[_]>::to_vec);
+            for other in options_for(spec.slot) {
+                let names = (spec.long, other.long);
+                assert_eq!(takers(spec), takers(other), "{names:?}");
+                assert_eq!(spec.is_global, other.is_global, "{names:?}");
+            }
         }
     }
 

@@ -24,6 +24,7 @@ pub const NO_SORT: Slot = Slot::new(18, "nosort");
 pub const EXACT: Slot = Slot::new(20, "exact");
 pub const TUNNEL_INFO: Slot = Slot::new(28, "tun-info");
 pub const FORMAT: Slot = Slot::new(34, "format");
+pub const JSON: Slot = Slot::new(39, "json");
 pub const CLIENT: Slot = Slot::new(40, "client");
 pub const STATE: Slot = Slot::new(41, "state");
 pub const COUNT: Slot = Slot::new(42, "count");
@@ -153,11 +154,12 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         short: Some(b'j'),
         long: "json",
-        slot: FORMAT,
+        slot: JSON,
         take: |line, _| {
             line.format = Format::Json;
             Ok(())
         },
+        is_useful: |line| !line.given.has(FORMAT),
         help: "JSON",
         may: &[Verb::List, Verb::Diff, Verb::Check, Verb::Doctor],
         manual: "\
@@ -173,6 +175,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.format = choice(text).ok_or("invalid format `{}'")?;
             Ok(())
         },
+        is_useful: |line| !line.given.has(JSON),
         help: "how it is written",
         manual: "\
             How the listing is written: classic, which is the default; json for programs, see \
