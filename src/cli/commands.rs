@@ -1,8 +1,8 @@
 //! The commands: each is declared once, with everything that concerns it.
 
 use super::line::Line;
-use super::options::{ALL, NUMERIC};
-use super::spec::{CommandSpec, Form, Operands, Refusal, Value};
+use super::options::{ALL, NUMERIC, REAL_SERVER, SERVICE_ADDRESS};
+use super::spec::{CommandSpec, Form, Operands, Refusal, ServerWord, Value};
 use super::values::choice;
 use crate::command::{Command, Save};
 use crate::error::Error;
@@ -45,6 +45,9 @@ const fn command(verb: Verb, build: Build) -> CommandSpec {
         name: "",
         value: Value::Nothing,
         operands: Operands::Nothing,
+        server: None,
+        adds: None,
+        ignores_line: false,
         take: |_, _| Ok(()),
         build,
         help: "",
@@ -60,6 +63,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"A",
         long: "add-service",
         name: "add-service",
+        adds: Some(SERVICE_ADDRESS),
         help: "add a virtual service",
         manual: "\
             Adds a virtual service: an address and port, or a firewall mark, whose connections \
@@ -106,6 +110,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"Ll",
         long: "list",
         name: "list",
+        server: Some(ServerWord::OfAny),
         help: "list services and servers",
         manual: "\
             Lists the virtual services with their servers, or one service. Further options \
@@ -118,6 +123,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"a",
         long: "add-server",
         name: "add-server",
+        server: Some(ServerWord::OfService),
+        adds: Some(REAL_SERVER),
         help: "add a server to a service",
         manual: "Adds a real server to a virtual service.",
         ..command(Verb::AddServer, |line| {
@@ -129,6 +136,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"d",
         long: "delete-server",
         name: "delete-server",
+        server: Some(ServerWord::OfService),
         help: "delete a server from a service",
         manual: "\
             Deletes a real server from a virtual service. It gets no new connections; those \
@@ -143,6 +151,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"e",
         long: "edit-server",
         name: "edit-server",
+        server: Some(ServerWord::OfService),
         help: "change a server of a service",
         manual: "\
             Changes the settings of a real server. Its connections and counters stay. What the \
@@ -265,6 +274,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         long: "drain",
         name: "drain",
+        server: Some(ServerWord::OfAny),
         help: "let a server get no new connections",
         manual: "\
             Sets the weight of a server to 0 and leaves all else as it is: it gets no new \
@@ -276,6 +286,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         long: "doctor",
         name: "doctor",
+        server: Some(ServerWord::ThisHost),
         operands: Operands::File,
         help: "say why nothing arrives",
         manual: "\
@@ -293,6 +304,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"h",
         long: "help",
         name: "help",
+        ignores_line: true,
         help: "print this help",
         manual: "Prints a summary. It needs neither the right to administer nor a kernel with IPVS.",
         ..command(Verb::Help, |_| Ok(Command::Help))
@@ -301,6 +313,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"v",
         long: "version",
         name: "version",
+        ignores_line: true,
         help: "print the version",
         manual: "Prints the version. It needs neither the right to administer nor a kernel with IPVS.",
         ..command(Verb::Version, |_| Ok(Command::Version))

@@ -15,6 +15,7 @@ use super::line::Line;
 use super::live::Live;
 use super::options::NETNS;
 use super::spec::{self, Needs, OptionSpec, Slots, Spec, Value};
+use super::whole::competing;
 use super::words::{Event, Words};
 use crate::command::Globals;
 use crate::model::Protocol;
@@ -198,7 +199,7 @@ fn takes(line: &Line, spec: &OptionSpec) -> bool {
         return false;
     }
     if one_of.has(slot) {
-        let subjects = line.competing(line.given.with(slot)).and(one_of);
+        let subjects = competing(line.given.with(slot)).and(one_of);
         return subjects
             .first()
             .is_none_or(|first| subjects == Slots::NONE.with(first));
@@ -312,6 +313,8 @@ FWM  00000007 wrr
             texts("--drain -r "),
             ["10.1.0.1", "10.1.0.2", "[2001:db8:1::1]", "[2001:db8:1::2]"]
         );
+        assert_eq!(texts("-L -r 10"), ["10.1.0.1", "10.1.0.2"]);
+        assert_eq!(texts("--doctor -r 10"), [""; 0]);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::commands::Verb;
-use super::spec::{self, OptionSpec, Refusal, Slots, Spec};
+use super::complete::Completes;
+use super::options::{NETMASK, SERVER};
+use super::spec::{Form, Operands, OptionSpec, Refusal, ServerWord, Slot, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
 use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
@@ -34,8 +36,7 @@ pub fn read<'a>(
     let mut before = Vec::new();
     let (verb, value) = first_command(program, &mut words, &mut before)?;
     let mut line = Line::new(verb, names);
-    if matches!(verb, Verb::Help | Verb::Version) {
-        // Whatever else is on the line.
+    if verb.spec().ignores_line {
         return Ok((verb.spec().build)(&line)?.into());
     }
     for event in before {
@@ -113,9 +114,9 @@ impl From<Fault<'_>> for Error {
 
 /// The words of a line that belong to no option.
 #[derive(Default)]
-pub(super) struct Operands<'a>([Option<&'a [u8]>; MOST_OPERANDS]);
+pub(super) struct GivenOperands<'a>([Option<&'a [u8]>; MOST_OPERANDS]);
 
-impl<'a> Operands<'a> {
+impl<'a> GivenOperands<'a> {
     fn push(&mut self, word: &'a [u8]) {
         if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
             *free = Some(word);
@@ -163,7 +164,7 @@ pub struct Line<'a> {
     pub named: Settings,
     /// The free options that stand there.
     pub free: Slots,
-    pub(super) operands: Operands<'a>,
+    pub(super) operands: GivenOperands<'a>,
     pub timeouts: Timeouts,
     pub service: Option<ServiceId>,
     /// What still needs a later option, in the order of the line.
@@ -208,7 +209,7 @@ impl<'a> Line<'a> {
             given: Slots::NONE,
             named: Settings::NONE,
             free: Slots::NONE,
-            operands: Operands::default(),
+            operands: GivenOperands::default(),
             timeouts: Timeouts {
                 tcp: 0,
                 tcp_fin: 0,
@@ -327,8 +328,8 @@ impl<'a> Line<'a> {
     fn unjustified(&self) -> Option<Error> {
         self.early.first().map(|early| match early {
             Early::Ipv6 => Error::Ipv6BeforeMark,
-            Early::Mask(text) => illegal("netmask", BAD_MASK, text),
-            Early::NamedPort(text) => illegal("real-server", BAD_SERVER, text),
+            Early::Mask(text) => Spec::Option(&NETMASK).illegal(BAD_MASK, text),
+            Early::NamedPort(text) => Spec::Option(&SERVER).illegal(BAD_SERVER, text),
         })
     }
 
@@ -412,12 +413,20 @@ impl<'a> Line<'a> {
 
     /// Whether a file may be named that is not named yet.
     pub fn wants_file(&self) -> bool {
-        self.verb.spec().operands == spec::Operands::File && self.operands.get(0).is_none()
+        self.verb.spec().operands == Operands::File && self.operands.get(0).is_none()
     }
 
     /// Whether a server without a port is every port of its host.
     fn is_host(&self) -> bool {
-        matches!(self.verb, Verb::List | Verb::Drain | Verb::Doctor)
+        match self.verb.spec().server {
+            Some(ServerWord::OfAny | ServerWord::ThisHost) => true,
+            Some(ServerWord::OfService) | None => false,
+        }
+    }
+
+    /// Whether the command adds what fills this slot.
+    pub fn adds(&self, slot: Slot) -> bool {
+        self.verb.spec().adds == Some(slot)
     }
 
     pub(super) fn server_of(
@@ -434,19 +443,22 @@ impl<'a> Line<'a> {
             ServerSoFar::PortNamed(address, name, word) => ServerId {
                 address,
                 port: values::port(name, service.protocol(), self.names)
-                    .ok_or_else(|| illegal("real-server", BAD_SERVER, word))?,
+                    .ok_or_else(|| Spec::Option(&SERVER).illegal(BAD_SERVER, word))?,
             },
         })
     }
 }
 
-/// The error for a value of the option of this name.
-pub(super) fn illegal(option: &str, message: &'static str, value: &[u8]) -> Error {
-    match Spec::by_long(option.as_bytes()) {
-        Some(spec) => spec.illegal(message, value),
-        None => Error::LeftOver(value.into()),
-    }
-}
+/// A value that `timeout` reads.
+pub const SECONDS: Form = Form {
+    name: "seconds",
+    allowed: "seconds, from 1 to 2678400 (31 days)",
+    completes: Completes::Nothing,
+};
+const _: () = assert!(
+    LONGEST_TIMEOUT == 2_678_400,
+    "the texts of SECONDS, --set and --persistent name another number"
+);
 
 /// A timeout in seconds.
 pub fn timeout(text: &[u8], least: i64) -> Result<u32, Refusal> {

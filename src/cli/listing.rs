@@ -58,7 +58,8 @@ impl Line<'_> {
             Subject::Services(_) => false,
         };
         let columns = self.columns();
-        if conflict || has(COUNT) && columns != Columns::Plain {
+        let counts_columns = has(COUNT) && columns != Columns::Plain;
+        if conflict || counts_columns {
             return Err(Error::ListConflict);
         }
         self.check_filter(subject)?;

@@ -15,7 +15,7 @@ pub mod words;
 
 pub use commands::Verb;
 pub use line::read;
-pub use options::GROUPS;
+pub use options::{GROUPS, NETNS, WAIT, WATCH};
 pub use spec::{
     CommandSpec, Form, Group, Needs, OptionSpec, Slot, Slots, Spec, Value, options, options_for,
     specs,

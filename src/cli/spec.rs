@@ -9,7 +9,7 @@ use super::options::GROUPS;
 use crate::command::Command;
 use crate::error::{BadValue, Error};
 use crate::model::Settings;
-use crate::model::terms::{Vocabulary, choices};
+use crate::model::terms::{Vocabulary, choices, flag_words};
 
 /// A command: what the program is asked to do.
 pub struct CommandSpec {
@@ -21,6 +21,12 @@ pub struct CommandSpec {
     pub value: Value,
     /// The words on its line that belong to no option.
     pub operands: Operands,
+    /// What the server on its line is; nothing for commands that take none.
+    pub server: Option<ServerWord>,
+    /// What its line names that must not exist yet.
+    pub adds: Option<Slot>,
+    /// Whether it does the same whatever else is on its line.
+    pub ignores_line: bool,
     /// Takes its value in.
     pub take: Take,
     /// Says what the whole line asks for.
@@ -37,6 +43,17 @@ pub enum Operands {
     Timeouts,
     /// A file; standard input without it.
     File,
+}
+
+/// The meaning of `-r` for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerWord {
+    /// A server of the service, which without a port has that of the service.
+    OfService,
+    /// A server of any service, which without a port is at any port.
+    OfAny,
+    /// The virtual address that this host serves, which without a port is at any port.
+    ThisHost,
 }
 
 /// An option of a command.
@@ -141,17 +158,19 @@ impl Form {
 
     fn allowed(&self) -> String {
         match self.completes {
-            Completes::Words(words) => {
-                let words: Vec<&str> = words().into_iter().map(|(word, _)| word).collect();
-                match &words[..] {
-                    [others @ .., last] if !others.is_empty() => {
-                        format!("{} or {last}", others.join(", "))
-                    }
-                    words => words.join(""),
-                }
-            }
+            Completes::Words(words) => one_of(words().into_iter().map(|(word, _)| word)),
+            Completes::SchedulerFlags => one_of(flag_words()) + ", with commas between",
             _ => self.allowed.to_owned(),
         }
+    }
+}
+
+/// The words as a choice: `a, b or c`.
+fn one_of(words: impl Iterator<Item = &'static str>) -> String {
+    let words: Vec<&str> = words.collect();
+    match &words[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        words => words.join(""),
     }
 }
 
@@ -444,6 +463,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::cli::options::REAL_SERVER;
 
     #[test]
     fn no_letter_and_no_name_stands_twice() {
@@ -475,6 +495,15 @@ mod tests {
             if let Some(form) = spec.value().form() {
                 assert!(!form.name.is_empty(), "{spec:?}");
             }
+        }
+    }
+
+    #[test]
+    fn commands_that_take_a_server_say_what_it_is() {
+        for spec in COMMANDS {
+            let Needs { must, may, .. } = Needs::of(spec.verb);
+            let takes_server = must.or(may).has(REAL_SERVER);
+            assert_eq!(takes_server, spec.server.is_some(), "--{}", spec.long);
         }
     }
 

@@ -1,9 +1,8 @@
 //! Looks at a line as a whole: what is missing, what does not go together, and what it asks for.
 
-use super::commands::Verb;
-use super::line::{Line, ServerSoFar, illegal, timeout};
+use super::line::{Line, ServerSoFar, timeout};
 use super::options::{
-    CONNECTIONS, EXIST, FORWARDING, KEEP, PROBE, REAL_SERVER, SERVICE_ADDRESS, STRICT,
+    CONNECTIONS, EXIST, FORWARDING, KEEP, PROBE, REAL_SERVER, SCHED_FLAGS, SERVICE_ADDRESS, STRICT,
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE, VERBOSE,
 };
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
@@ -58,7 +57,7 @@ impl Line<'_> {
     fn check_slots(&self) -> Result<(), Error> {
         let command = self.verb.spec().name;
         Needs::of(self.verb)
-            .check(self.competing(self.given))
+            .check(competing(self.given))
             .map_err(|breach| match breach {
                 Breach::Missing(slot) => self.needs(slot),
                 Breach::Illegal(slot) => Error::Illegal {
@@ -67,14 +66,6 @@ impl Line<'_> {
                 },
                 Breach::Conflict { slot, other } => self.conflict(slot, other),
             })
-    }
-
-    /// The slots that compete. The service whose connections are listed does not.
-    pub fn competing(&self, slots: Slots) -> Slots {
-        if self.verb == Verb::List && slots.has(CONNECTIONS) {
-            return slots.except(Slots::NONE.with(SERVICE_ADDRESS));
-        }
-        slots
     }
 
     pub fn service(&self) -> Result<ServiceId, Error> {
@@ -134,7 +125,7 @@ impl Line<'_> {
         let parts = text.split(|&byte| byte == b',');
         let mut parts = parts.filter(|part| !part.is_empty()).peekable();
         if parts.peek().is_none() {
-            return Err(illegal("sched-flags", BAD_FLAG, text));
+            return Err(bad_flags(BAD_FLAG, text));
         }
         parts.try_fold(Flags::NONE, |flags, part| {
             Ok(flags | self.scheduler_flag(part)?)
@@ -143,7 +134,7 @@ impl Line<'_> {
 
     fn scheduler_flag(&mut self, text: &[u8]) -> Result<Flags, Error> {
         let Some((flag, owner)) = terms::flag_by_name(text) else {
-            return Err(illegal("sched-flags", BAD_FLAG, text));
+            return Err(bad_flags(BAD_FLAG, text));
         };
         let scheduler = self.scheduler.as_ref().map_or(&b""[..], Name::as_bytes);
         let is_kept = self.keeps() && self.scheduler.is_none();
@@ -317,6 +308,15 @@ impl Line<'_> {
     }
 }
 
+/// The slots that compete. The service whose connections are listed does not.
+pub fn competing(slots: Slots) -> Slots {
+    if slots.has(CONNECTIONS) {
+        slots.except(Slots::NONE.with(SERVICE_ADDRESS))
+    } else {
+        slots
+    }
+}
+
 /// A file by its name; `-` is a standard stream.
 fn named(file: Option<&[u8]>) -> Option<Vec<u8>> {
     file.filter(|file| *file != b"-").map(<[u8]>::to_vec)
@@ -401,5 +401,9 @@ fn check_tunnel(forwarding: Forwarding, kind: TunnelKind, given: Slots) -> Resul
 }
 
 fn foreign_flags(flags: &[u8]) -> Error {
-    illegal("sched-flags", "incompatible scheduler flag `{}'", flags)
+    bad_flags("incompatible scheduler flag `{}'", flags)
+}
+
+fn bad_flags(message: &'static str, flags: &[u8]) -> Error {
+    Spec::Option(&SCHED_FLAGS).illegal(message, flags)
 }

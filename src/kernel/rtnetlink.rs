@@ -33,8 +33,6 @@ pub struct Link {
     pub name: String,
     /// Whether it is switched on.
     pub is_up: bool,
-    /// Whether it has a carrier too.
-    pub is_running: bool,
     /// Whether it is the loopback device.
     pub is_loopback: bool,
     /// Whether it sends to groups.
@@ -227,7 +225,6 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
         index: number(&header[4..8])?,
         name: String::new(),
         is_up: flags & libc::IFF_UP != 0,
-        is_running: flags & libc::IFF_RUNNING != 0,
         is_multicast: flags & libc::IFF_MULTICAST != 0,
         is_loopback: flags & libc::IFF_LOOPBACK != 0,
         has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_LOOPBACK | libc::IFF_POINTOPOINT) == 0,

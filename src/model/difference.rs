@@ -187,8 +187,9 @@ impl Difference {
     /// Whether traffic of a service was to have a usable server and has none, now that some
     /// services are down.
     fn is_needed(&self, id: &ServiceId, down: &Set<ServiceId>) -> bool {
-        let is_closing = self.closing.contains(id);
-        down.contains(id) || is_closing && down.iter().any(|other| share_traffic(id, other))
+        let loses_traffic =
+            || self.closing.contains(id) && down.iter().any(|other| share_traffic(id, other));
+        down.contains(id) || loses_traffic()
     }
 
     /// Whether a refused step was refused because its service had been.

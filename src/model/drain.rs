@@ -135,7 +135,7 @@ impl Plan {
         }
         if is_last {
             self.notes.push(Note::Last(id));
-        } else if is_dh(service) {
+        } else if always_refuses(service) {
             self.notes.push(Note::Refuses(id));
         }
         if service.persistence.is_some() && tuning.expire_quiescent_template != Some(1) {
@@ -148,15 +148,32 @@ fn is_usable(state: &&ServerState) -> bool {
     state.server.is_usable()
 }
 
-fn is_dh(service: &Service) -> bool {
-    service.scheduler.as_bytes() == b"dh"
+/// Why a scheduler refuses the clients that its hash sends to a server of weight 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It cannot do otherwise.
+    Always,
+    /// It has a flag to choose another server, and the flag is not set.
+    WithoutFallback,
 }
 
-/// The service with the flag by which its scheduler passes over servers of weight 0, if it needs
-/// that and has not got it.
+/// Whether and why the service refuses clients for a server of weight 0.
+pub fn refusal(service: &Service) -> Option<Refusal> {
+    match service.scheduler.as_bytes() {
+        b"dh" => Some(Refusal::Always),
+        b"sh" | b"mh" if !service.flags.has(Flags::SCHEDULER_1) => Some(Refusal::WithoutFallback),
+        _ => None,
+    }
+}
+
+fn always_refuses(service: &Service) -> bool {
+    refusal(service) == Some(Refusal::Always)
+}
+
+/// The service with the flag by which its scheduler passes over servers of weight 0, if that is
+/// missing.
 fn falling_back(service: &Service) -> Option<Service> {
-    let hashes = matches!(service.scheduler.as_bytes(), b"sh" | b"mh");
-    let needs = hashes && !service.flags.has(Flags::SCHEDULER_1);
+    let needs = refusal(service) == Some(Refusal::WithoutFallback);
     needs.then(|| Service {
         flags: service.flags | Flags::SCHEDULER_1,
         ..*service
@@ -264,7 +281,7 @@ impl<'a> Outlook<'a> {
         let stays =
             |state: &&ServerState| !self.gone.contains(&(service.id, Some(state.server.id)));
         let mut staying = entry.servers.iter().filter(stays);
-        is_dh(service) && staying.any(|state| is_usable(&state))
+        always_refuses(service) && staying.any(|state| is_usable(&state))
     }
 
     /// The service for all ports that takes the traffic of another one once that is gone. Marks do

@@ -240,6 +240,13 @@ pub fn names_of_flags(scheduler: &[u8], set: Flags) -> impl Iterator<Item = &'st
         })
 }
 
+/// The names of all flags.
+pub fn flag_words() -> impl Iterator<Item = &'static str> {
+    let own = OWN_FLAGS.iter().map(|(_, flags)| *flags);
+    let all = own.chain([PLAIN_FLAGS]).flatten();
+    all.map(|flag| flag.word)
+}
+
 /// The flag of this name, and the scheduler it belongs to if it is not for all.
 pub fn flag_by_name(word: &[u8]) -> Option<(Flags, Option<&'static str>)> {
     let own = OWN_FLAGS.iter().map(|(name, flags)| (Some(*name), *flags));

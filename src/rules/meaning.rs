@@ -6,11 +6,10 @@ use std::collections::hash_map::Entry;
 use crate::command::{Careful, Command};
 use crate::error::{Action, Error};
 use crate::model::difference::{Configured, Table};
+use crate::model::drain::{Refusal, refusal};
 use crate::model::hash::Map;
 use crate::model::terms::SCHEDULERS;
-use crate::model::{
-    Change, Daemon, DaemonRole, Flags, Server, ServerId, Service, ServiceId, sort_by_key,
-};
+use crate::model::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId, sort_by_key};
 
 /// A table with the lines that it was read from.
 #[derive(Default)]
@@ -186,8 +185,7 @@ fn notes_on_service(entry: &Configured) -> Vec<String> {
         let name = &entry.service.scheduler;
         notes.push(format!("no known kernel has the scheduler {name}"));
     }
-    let falls_back = entry.service.flags.has(Flags::SCHEDULER_1);
-    if matches!(scheduler, b"sh" | b"mh") && !falls_back {
+    if refusal(&entry.service) == Some(Refusal::WithoutFallback) {
         let name = &entry.service.scheduler;
         notes.push(format!(
             "without {name}-fallback a server of weight 0 refuses its clients"

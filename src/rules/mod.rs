@@ -26,8 +26,9 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
             Error::NoCommand { .. } => Error::NoCommandOnLine,
             error => error,
         })?;
-    if globals != Globals::default() {
-        return Err(Error::OptionInAFile("netns"));
+    let Globals { netns } = globals;
+    if netns.is_some() {
+        return Err(Error::OptionInAFile(cli::NETNS.name));
     }
     match command {
         Command::Restore { .. }
@@ -44,8 +45,8 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
         Command::Drain(Drain {
             of: Drained::Deleted { .. },
             ..
-        }) => Err(Error::OptionInAFile("wait")),
-        Command::Watch(_) => Err(Error::OptionInAFile("watch")),
+        }) => Err(Error::OptionInAFile(cli::WAIT.name)),
+        Command::Watch(_) => Err(Error::OptionInAFile(cli::WATCH.name)),
         Command::Change(_) | Command::Careful(_) | Command::List(_) | Command::Save(_) => {
             Ok(Some(command))
         }

@@ -5,9 +5,10 @@ use std::fs;
 use std::net::SocketAddr;
 
 use super::{Candidate, Completes, prefixed};
-use crate::cli::commands::Verb;
 use crate::cli::line::Line;
 use crate::cli::live::{self, Live};
+use crate::cli::options::{REAL_SERVER, SERVICE_ADDRESS};
+use crate::cli::spec::ServerWord;
 use crate::model::terms::{self, Vocabulary};
 use crate::model::{Entry, Name, Protocol, ServiceId, sort_by_key};
 
@@ -46,7 +47,7 @@ fn services_of(
     protocol: Option<Protocol>,
     services: &[Entry],
 ) -> Vec<Candidate> {
-    if line.is_some_and(|line| line.verb == Verb::AddService) {
+    if line.is_some_and(|line| line.adds(SERVICE_ADDRESS)) {
         return Vec::new();
     }
     let named = services.iter().filter_map(|entry| {
@@ -75,17 +76,16 @@ fn services_of(
     candidates
 }
 
-/// The servers of the service on the line, except for a command that adds one. Without a service
-/// a drain takes the hosts of all.
+/// The servers of the service on the line, except for a command that adds one. Where
+/// none is needed, those are the hosts of all.
 fn servers(line: &Line, services: &[Entry]) -> Vec<Candidate> {
-    if line.verb == Verb::AddServer {
+    if line.adds(REAL_SERVER) {
         return Vec::new();
     }
     let Some(id) = line.service else {
-        return if line.verb == Verb::Drain {
-            hosts(services)
-        } else {
-            Vec::new()
+        return match line.verb.spec().server {
+            Some(ServerWord::OfAny) => hosts(services),
+            Some(ServerWord::OfService | ServerWord::ThisHost) | None => Vec::new(),
         };
     };
     let mut services = services.iter();

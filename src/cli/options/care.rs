@@ -1,9 +1,8 @@
 //! How a change treats what is there already.
 
 use crate::cli::commands::Verb;
-use crate::cli::complete::Completes;
-use crate::cli::line::timeout;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::line::{SECONDS, timeout};
+use crate::cli::spec::{Group, OPTION, OptionSpec, Slot, Value};
 
 pub const GROUP: Group = Group {
     name: "CARE",
@@ -16,12 +15,6 @@ pub const STRICT: Slot = Slot::new(50, "strict");
 pub const VERBOSE: Slot = Slot::new(51, "verbose");
 pub const PROBE: Slot = Slot::new(61, "probe");
 pub const WAIT: Slot = Slot::new(56, "wait");
-
-const SECONDS: Value = Value::Required(Form {
-    name: "seconds",
-    allowed: "seconds, from 1 to 2678400 (31 days)",
-    completes: Completes::Nothing,
-});
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -93,7 +86,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "wait",
         slot: WAIT,
-        value: SECONDS,
+        value: Value::Required(SECONDS),
         may: &[
             Verb::Drain,
             Verb::DeleteServer,
@@ -114,7 +107,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         long: "confirm",
         slot: Slot::new(57, "confirm"),
-        value: SECONDS,
+        value: Value::Required(SECONDS),
         may: &[Verb::Apply],
         take: |line, text| {
             line.confirm = Some(timeout(text.unwrap_or_default(), 1)?);

@@ -11,14 +11,15 @@ mod settings;
 mod sync;
 mod view;
 
-pub use care::{EXIST, KEEP, PROBE, STRICT, VERBOSE};
+pub use care::{EXIST, KEEP, PROBE, STRICT, VERBOSE, WAIT};
 pub use forwarding::{
     FORWARDING, TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE,
 };
 pub use globals::NETNS;
 pub use save::ALL;
-pub use server::REAL_SERVER;
+pub use server::{REAL_SERVER, SERVER};
 pub use service::SERVICE_ADDRESS;
+pub use settings::{NETMASK, SCHED_FLAGS};
 pub use view::{
     CLIENT, CONNECTIONS, COUNT, DAEMON, EXACT, FORMAT, JSON, NO_SORT, NUMERIC, OUTPUT,
     PERSISTENT_CONNECTIONS, RATE, SORT_BY, STATE, STATS, THRESHOLDS, TIMEOUT, TOTALS, TUNNEL_INFO,

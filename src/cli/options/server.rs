@@ -12,7 +12,10 @@ pub const GROUP: Group = Group {
 
 pub const REAL_SERVER: Slot = Slot::new(6, "real-server");
 
-const OPTIONS: &[OptionSpec] = &[OptionSpec {
+const OPTIONS: &[OptionSpec] = &[SERVER];
+
+/// Named here, because its value may be refused after it was taken in.
+pub const SERVER: OptionSpec = OptionSpec {
     short: Some(b'r'),
     long: "real-server",
     slot: REAL_SERVER,
@@ -32,4 +35,4 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
         port, any port counts there. The same holds for --drain. With --doctor: the virtual \
         address of the real server that this is.",
     ..OPTION
-}];
+};

@@ -2,7 +2,7 @@
 
 use super::SERVICE_SETTERS;
 use crate::cli::complete::Completes;
-use crate::cli::line::timeout;
+use crate::cli::line::{SECONDS, timeout};
 use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
 use crate::model::terms::{ENGINES, SCHEDULERS};
 use crate::model::{Flags, Name, Settings};
@@ -17,6 +17,48 @@ const DEFAULT_PERSISTENCE: u32 = 360;
 const SETTING: OptionSpec = OptionSpec {
     may: SERVICE_SETTERS,
     ..OPTION
+};
+
+/// Named here, because its value may be refused after it was taken in.
+pub const SCHED_FLAGS: OptionSpec = OptionSpec {
+    short: Some(b'b'),
+    long: "sched-flags",
+    slot: Slot::new(23, "sched-flags"),
+    value: Value::Required(Form {
+        name: "flags",
+        allowed: "",
+        completes: Completes::SchedulerFlags,
+    }),
+    names: Settings::SCHEDULER_FLAGS,
+    take: |line, text| {
+        line.scheduler_flags = text.unwrap_or_default();
+        Ok(())
+    },
+    help: "flags of the scheduler, comma between",
+    manual: "\
+        Flags of the scheduler, with commas between them: sh-fallback and sh-port for sh, \
+        mh-fallback and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
+    ..SETTING
+};
+
+/// Named here, because its value may be refused after it was taken in.
+pub const NETMASK: OptionSpec = OptionSpec {
+    short: Some(b'M'),
+    long: "netmask",
+    slot: Slot::new(5, "netmask"),
+    value: Value::Required(Form {
+        name: "mask",
+        allowed: "a mask such as 255.255.255.0, or for IPv6 a prefix length from 1 to 128",
+        completes: Completes::Nothing,
+    }),
+    names: Settings::MASK,
+    take: |line, text| line.netmask(text.unwrap_or_default()),
+    help: "clients of one network count as one",
+    manual: "\
+        How much of a client's address counts for persistence: a mask such as \
+        255.255.255.0 for IPv4, a prefix length for IPv6. Clients that differ only \
+        outside of it go to the same server.",
+    ..SETTING
 };
 
 const OPTIONS: &[OptionSpec] = &[
@@ -39,36 +81,12 @@ const OPTIONS: &[OptionSpec] = &[
             How a server is chosen for a new connection; wlc by default. See SCHEDULERS.",
         ..SETTING
     },
-    OptionSpec {
-        short: Some(b'b'),
-        long: "sched-flags",
-        slot: Slot::new(23, "sched-flags"),
-        value: Value::Required(Form {
-            name: "flags",
-            allowed: "sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2 or flag-3, \
-                      with commas between",
-            completes: Completes::SchedulerFlags,
-        }),
-        names: Settings::SCHEDULER_FLAGS,
-        take: |line, text| {
-            line.scheduler_flags = text.unwrap_or_default();
-            Ok(())
-        },
-        help: "flags of the scheduler, comma between",
-        manual: "\
-            Flags of the scheduler, with commas between them: sh-fallback and sh-port for sh, \
-            mh-fallback and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
-        ..SETTING
-    },
+    SCHED_FLAGS,
     OptionSpec {
         short: Some(b'p'),
         long: "persistent",
         slot: Slot::new(4, "persistent"),
-        value: Value::Optional(Form {
-            name: "seconds",
-            allowed: "seconds, from 1 to 2678400 (31 days)",
-            completes: Completes::Nothing,
-        }),
+        value: Value::Optional(SECONDS),
         names: Settings::PERSISTENCE,
         take: |line, text| {
             let seconds = text.map_or(Ok(DEFAULT_PERSISTENCE), |text| timeout(text, 1))?;
@@ -82,24 +100,7 @@ const OPTIONS: &[OptionSpec] = &[
             attached.",
         ..SETTING
     },
-    OptionSpec {
-        short: Some(b'M'),
-        long: "netmask",
-        slot: Slot::new(5, "netmask"),
-        value: Value::Required(Form {
-            name: "mask",
-            allowed: "a mask such as 255.255.255.0, or for IPv6 a prefix length from 1 to 128",
-            completes: Completes::Nothing,
-        }),
-        names: Settings::MASK,
-        take: |line, text| line.netmask(text.unwrap_or_default()),
-        help: "clients of one network count as one",
-        manual: "\
-            How much of a client's address counts for persistence: a mask such as \
-            255.255.255.0 for IPv4, a prefix length for IPv6. Clients that differ only \
-            outside of it go to the same server.",
-        ..SETTING
-    },
+    NETMASK,
     OptionSpec {
         long: "pe",
         slot: Slot::new(22, "pe"),

@@ -12,7 +12,6 @@ fn link(index: u32, name: &str) -> Link {
         index,
         name: name.to_owned(),
         is_up: true,
-        is_running: true,
         is_multicast: true,
         is_loopback: name == "lo",
         has_neighbours: name != "lo",

@@ -263,7 +263,8 @@ fn nobody_listens(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     };
     let mut at = facts.listening.iter();
-    if at.any(|(at, on)| *on == port && (*at == real.vip.address || at.is_unspecified())) {
+    let takes_vip = |at: &IpAddr| *at == real.vip.address || at.is_unspecified();
+    if at.any(|(at, on)| *on == port && takes_vip(at)) {
         return Vec::new();
     }
     vec![Found {

@@ -269,9 +269,8 @@ fn port_reuse(facts: &Facts) -> Vec<Found> {
             let mut entries = facts.entries();
             let drained = entries.find_map(|entry| {
                 let mut servers = entry.servers.iter();
-                let is_left = |state: &&ServerState| {
-                    state.server.weight == 0 && (state.active > 0 || state.inactive > 0)
-                };
+                let is_used = |state: &ServerState| state.active > 0 || state.inactive > 0;
+                let is_left = |state: &&ServerState| state.server.weight == 0 && is_used(state);
                 Some((entry.service.service.id, servers.find(is_left)?))
             });
             let found = drained.map(|(id, state)| {

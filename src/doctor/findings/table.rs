@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use super::{Check, Found, Level};
 use crate::doctor::facts::{Facts, Named};
+use crate::model::drain::{Refusal, refusal};
 use crate::model::terms::names_of_flags;
-use crate::model::{Entry, Family, Flags, Mask, ServerId, ServerState, Service, ServiceId};
+use crate::model::{Entry, Family, Mask, ServerId, ServerState, Service, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -184,7 +185,8 @@ fn limit(state: &ServerState) -> Option<u32> {
 fn all_full(facts: &Facts) -> Vec<Found> {
     let full = facts.entries().filter(|entry| {
         let mut servers = entry.servers.iter();
-        live(entry) > 0 && servers.all(|state| !state.server.is_usable() || limit(state).is_some())
+        let takes_more = |state: &ServerState| state.server.is_usable() && limit(state).is_none();
+        live(entry) > 0 && !servers.any(takes_more)
     });
     full.map(|entry| {
         let id = entry.service.service.id;
@@ -210,13 +212,12 @@ fn all_full(facts: &Facts) -> Vec<Found> {
 
 fn hash_weight_0(facts: &Facts) -> Vec<Found> {
     let refuses = |entry: &&Entry| {
-        let service = &entry.service.service;
-        let hashes = match service.scheduler.as_bytes() {
-            b"dh" => true,
-            b"sh" | b"mh" => !facts.is_brief && !service.flags.has(Flags::SCHEDULER_1),
-            _ => false,
+        let refuses = match refusal(&entry.service.service) {
+            Some(Refusal::Always) => true,
+            Some(Refusal::WithoutFallback) => !facts.is_brief,
+            None => false,
         };
-        hashes && (1..entry.servers.len()).contains(&live(entry))
+        refuses && (1..entry.servers.len()).contains(&live(entry))
     };
     facts.entries().filter(refuses).map(hashes_to_0).collect()
 }
@@ -229,18 +230,16 @@ fn hashes_to_0(entry: &Entry) -> Found {
         .iter()
         .filter(|state| state.server.weight == 0);
     let idle: Vec<String> = idle.map(|state| state.server.id.to_string()).collect();
-    let mend = match scheduler.as_str() {
-        "dh" => idle
-            .iter()
-            .map(|server| format!("ipvsadm -d {id} -r {server}"))
-            .collect(),
-        _ => {
-            let kept = names_of_flags(service.scheduler.as_bytes(), service.flags);
-            let kept: String = kept.map(|flag| format!(",{flag}")).collect();
-            vec![format!(
-                "ipvsadm -E {id} --keep -b {scheduler}-fallback{kept}"
-            )]
-        }
+    let mend = if refusal(service) == Some(Refusal::Always) {
+        let idle = idle.iter();
+        idle.map(|server| format!("ipvsadm -d {id} -r {server}"))
+            .collect()
+    } else {
+        let kept = names_of_flags(service.scheduler.as_bytes(), service.flags);
+        let kept: String = kept.map(|flag| format!(",{flag}")).collect();
+        vec![format!(
+            "ipvsadm -E {id} --keep -b {scheduler}-fallback{kept}"
+        )]
     };
     Found {
         level: Level::Certain,

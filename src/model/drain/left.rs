@@ -170,15 +170,18 @@ pub(super) fn is_at((service, server): &Place, connection: &Connection) -> bool 
             address,
             port,
         } => {
-            let at = connection.virtual_service;
-            Protocol::from_title(connection.protocol) == Some(protocol)
-                && at.ip() == address
-                && (port == 0 || at.port() == port)
+            let is_protocol = Protocol::from_title(connection.protocol) == Some(protocol);
+            is_protocol && is_endpoint(address, port, connection.virtual_service)
         }
         ServiceId::Mark { .. } => true,
     };
-    let to = connection.server;
-    is_of_service && to.ip() == server.address && (server.port == 0 || to.port() == server.port)
+    is_of_service && is_endpoint(server.address, server.port, connection.server)
+}
+
+/// Whether this is the address, and the port unless that is 0, which means any.
+fn is_endpoint(address: IpAddr, port: u16, at: SocketAddr) -> bool {
+    let is_port = port == 0 || at.port() == port;
+    at.ip() == address && is_port
 }
 
 /// What a wait leaves behind when its time is over.

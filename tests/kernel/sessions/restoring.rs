@@ -64,10 +64,12 @@ pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Differen
         }
         // Behind a last line without its end there is no mark.
         let is_fine = message.is_empty() && (*went_on || !input[index].newline);
-        statuses.push(match went_on {
-            _ if is_fine => SUCCESS,
-            true => Status::Exit(255),
-            false => theirs.status,
+        statuses.push(if is_fine {
+            SUCCESS
+        } else if *went_on {
+            Status::Exit(255)
+        } else {
+            theirs.status
         });
     }
     let first_failure = statuses.iter().find(|status| **status != SUCCESS);
