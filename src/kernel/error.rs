@@ -74,7 +74,8 @@ impl Error {
     }
 }
 
-/// A request that the kernel refused. `Display` says why, in the words of `ipvsadm`.
+/// A request that the kernel refused. `Display` says why, in the words of `ipvsadm`. It stays these
+/// two fields.
 ///
 /// ```
 /// use ipvsadm::kernel::{Action, Refusal};
@@ -146,6 +147,7 @@ impl fmt::Display for Refusal {
 
 /// What the kernel was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// [`Change::AddService`]
     AddService,

@@ -35,6 +35,7 @@ const TOGETHER: usize = 128;
 
 /// How much a table must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Detail {
     /// Enough for a plain listing, and fast. Counters may be cut to 32 bits. Tunnels may be
     /// missing, and the engines of services that are not persistent.

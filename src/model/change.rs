@@ -5,6 +5,7 @@ use super::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
 /// One change, as the kernel carries it out: whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Change {
     /// Adds a service.
     AddService(Service),

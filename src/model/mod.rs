@@ -77,7 +77,8 @@ impl Family {
     }
 }
 
-/// The version of IPVS in the running kernel and the size of its connection table.
+/// The version of IPVS in the running kernel and the size of its connection table. It stays these
+/// two fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Info {
@@ -87,7 +88,8 @@ pub struct Info {
     pub connection_table_size: u32,
 }
 
-/// A service with the servers behind it, as a listing or a save shows them.
+/// A service with the servers behind it, as a listing or a save shows them. It stays these two
+/// fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {

@@ -74,6 +74,7 @@ impl<const N: usize> FromStr for Name<N> {
     }
 }
 
+/// Of a name that is not UTF-8, each wrong byte becomes U+FFFD.
 impl<const N: usize> fmt::Display for Name<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&String::from_utf8_lossy(self.as_bytes()))
@@ -86,7 +87,7 @@ impl<const N: usize> fmt::Debug for Name<N> {
     }
 }
 
-/// A name is a string. Of one that is not UTF-8, each wrong byte becomes U+FFFD.
+/// A name is a string, as it is shown.
 #[cfg(feature = "serde")]
 mod serde {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};

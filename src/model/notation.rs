@@ -66,7 +66,7 @@ impl FromStr for ServiceId {
             }
             _ => return Err(INVALID),
         };
-        let address = next()?.parse().map_err(|_| INVALID)?;
+        let address = address_and_port(next()?).ok_or(INVALID)?;
         match words.next() {
             None => Ok(Self::address(protocol, address)),
             Some(_) => Err(INVALID),
@@ -85,15 +85,26 @@ impl FromStr for ServerId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let address: Result<SocketAddr, _> = text.parse();
-        address
-            .map(Self::from)
-            .map_err(|_| Invalid("a server is written as in 10.0.0.1:80 or [2001:db8::1]:80"))
+        address_and_port(text).map(Self::from).ok_or(Invalid(
+            "a server is written as in 10.0.0.1:80 or [2001:db8::1]:80",
+        ))
     }
+}
+
+/// The kernel knows no scopes: `[fe80::1%7]:80` would become another address.
+fn address_and_port(text: &str) -> Option<SocketAddr> {
+    if text.contains('%') {
+        return None;
+    }
+    text.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -118,6 +129,7 @@ mod tests {
             "-f 0",
             "-f 7 -4",
             "-f 7 -6 x",
+            "-t [fe80::1%7]:80",
         ];
         for text in bad {
             text.parse::<ServiceId>().unwrap_err();
@@ -129,6 +141,51 @@ mod tests {
         for text in ["10.0.0.1:80", "[2001:db8::1]:0"] {
             assert_eq!(text.parse::<ServerId>().unwrap().to_string(), text);
         }
-        "10.0.0.1".parse::<ServerId>().unwrap_err();
+        for text in ["10.0.0.1", "[fe80::1%7]:80", "[fe80::1%0]:80"] {
+            text.parse::<ServerId>().unwrap_err();
+        }
+    }
+
+    fn address() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).into()),
+            any::<u128>().prop_map(|bits| Ipv6Addr::from(bits).into()),
+            // Shortened, and with an IPv4 address at the end.
+            any::<u32>().prop_map(|bits| Ipv6Addr::from(u128::from(bits)).into()),
+            any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).to_ipv6_mapped().into()),
+        ]
+    }
+
+    fn service() -> impl Strategy<Value = ServiceId> {
+        let protocol = prop_oneof![
+            Just(Protocol::TCP),
+            Just(Protocol::UDP),
+            Just(Protocol::SCTP),
+            any::<u16>().prop_map(Protocol),
+        ];
+        let family = prop_oneof![Just(Family::V4), Just(Family::V6)];
+        let by_address = (protocol, address(), any::<u16>());
+        let by_mark = (any::<NonZeroU32>(), family);
+        prop_oneof![
+            by_address.prop_map(|(protocol, address, port)| ServiceId::Address {
+                protocol,
+                address,
+                port
+            }),
+            by_mark.prop_map(|(mark, family)| ServiceId::Mark { mark, family }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_service_is_read_as_it_is_written(service in service()) {
+            prop_assert_eq!(service.to_string().parse(), Ok(service));
+        }
+
+        #[test]
+        fn any_server_is_read_as_it_is_written(address in address(), port: u16) {
+            let server = ServerId { address, port };
+            prop_assert_eq!(server.to_string().parse(), Ok(server));
+        }
     }
 }

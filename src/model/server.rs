@@ -21,6 +21,7 @@ impl ServerId {
     }
 }
 
+/// The scope of an IPv6 address is dropped: the kernel knows none.
 impl<A: Into<SocketAddr>> From<A> for ServerId {
     fn from(address: A) -> Self {
         let address = address.into();
@@ -92,6 +93,8 @@ impl Checksum {
 }
 
 /// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
+///
+/// Fields may be added: begin with the default, a plain tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tunnel {
@@ -188,6 +191,15 @@ impl Server {
 }
 
 /// A real server as the kernel reports it.
+///
+/// Fields may be added: begin with one made from a server.
+///
+/// ```
+/// use ipvsadm::model::{Server, ServerState};
+///
+/// let server = Server::new(([10, 0, 0, 1], 8080));
+/// let busy = ServerState { active: 7, ..server.into() };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerState {
@@ -201,4 +213,17 @@ pub struct ServerState {
     pub persistent: u32,
     /// The counters. The kernel updates them every two seconds.
     pub stats: Stats,
+}
+
+/// A server without connections, which has counted nothing yet.
+impl From<Server> for ServerState {
+    fn from(server: Server) -> Self {
+        Self {
+            server,
+            active: 0,
+            inactive: 0,
+            persistent: 0,
+            stats: Stats::default(),
+        }
+    }
 }

@@ -43,7 +43,8 @@ pub enum ServiceId {
 }
 
 impl ServiceId {
-    /// The service at an address and port.
+    /// The service at an address and port. The scope of an IPv6 address is dropped: the kernel
+    /// knows none.
     pub fn address(protocol: Protocol, address: SocketAddr) -> Self {
         Self::Address {
             protocol,
@@ -267,6 +268,19 @@ impl Service {
 }
 
 /// A virtual service as the kernel reports it.
+///
+/// Fields may be added: begin with one made from a service.
+///
+/// ```
+/// use ipvsadm::model::{Service, ServiceState, Stats};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let web = Service::tcp("192.0.2.1:80".parse()?);
+/// let stats = Stats { connections: 7, ..Stats::default() };
+/// let web = ServiceState { stats, ..web.into() };
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServiceState {
@@ -274,6 +288,14 @@ pub struct ServiceState {
     pub service: Service,
     /// The counters. The kernel updates them every two seconds.
     pub stats: Stats,
+}
+
+/// A service that has counted nothing yet.
+impl From<Service> for ServiceState {
+    fn from(service: Service) -> Self {
+        let stats = Stats::default();
+        Self { service, stats }
+    }
 }
 
 #[cfg(all(test, feature = "serde", feature = "cli"))]

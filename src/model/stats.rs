@@ -1,6 +1,8 @@
 //! Counters and rates, as the kernel samples them every two seconds.
 
 /// The counters of a service or a server.
+///
+/// Fields may be added: begin with the default, which has counted nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {

@@ -257,9 +257,9 @@ pub fn flag_by_name(word: &[u8]) -> Option<(Flags, Option<&'static str>)> {
     })
 }
 
-/// `Display` and `FromStr` by the word. A value without one is shown as its number.
+/// `Display` and `FromStr` by the word. A value without one is written and read as its number.
 macro_rules! notation {
-    ($($name:ident: $($other:pat => $number:expr)?, $invalid:literal;)*) => {$(
+    ($($name:ident: $($other:pat => $number:expr, $read:expr)?, $invalid:literal;)*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match *self {
@@ -273,16 +273,26 @@ macro_rules! notation {
             type Err = Invalid;
 
             fn from_str(word: &str) -> Result<Self, Invalid> {
-                Self::from_word(word.as_bytes()).ok_or(Invalid($invalid))
+                let value = Self::from_word(word.as_bytes());
+                $(let value = value.or_else(|| word.parse().ok().and_then($read));)?
+                value.ok_or(Invalid($invalid))
             }
         }
     )*};
 }
 
 notation! {
-    Protocol: Self(number) => number, "a protocol is tcp, udp or sctp";
-    Forwarding: Self::Unknown(number) => number, "forwarding is masq, local, tunnel, route or bypass";
-    TunnelKind: Self::Unknown(number) => number, "a tunnel is ipip, gue or gre";
+    Protocol:
+        Self(number) => number, |number: u16| Some(Self(number)),
+        "a protocol is tcp, udp, sctp or a number";
+    Forwarding:
+        Self::Unknown(number) => number,
+        |number: u8| matches!(number, 5..=7).then_some(Self::Unknown(number)),
+        "forwarding is masq, local, tunnel, route, bypass or a number from 5 to 7";
+    TunnelKind:
+        Self::Unknown(number) => number,
+        |number: u8| matches!(number, 3..).then_some(Self::Unknown(number)),
+        "a tunnel is ipip, gue, gre or a number from 3 to 255";
     DaemonRole: , "a daemon is master or backup";
 }
 
@@ -306,6 +316,28 @@ mod tests {
         assert_eq!(Forwarding::DirectRouting.to_string(), "route");
         assert_eq!(Forwarding::Unknown(7).to_string(), "7");
         "TCP".parse::<Protocol>().unwrap_err();
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        for number in 0..=u16::MAX {
+            let protocol = Protocol(number);
+            assert_eq!(protocol.to_string().parse(), Ok(protocol));
+        }
+        for number in 0..=u8::MAX {
+            let forwarding = Forwarding::Unknown(number).to_string().parse();
+            let is_known = (5..=7).contains(&number);
+            assert_eq!(
+                forwarding.ok(),
+                is_known.then_some(Forwarding::Unknown(number))
+            );
+            let kind = TunnelKind::Unknown(number).to_string().parse();
+            assert_eq!(
+                kind.ok(),
+                (number > 2).then_some(TunnelKind::Unknown(number))
+            );
+        }
+        "65536".parse::<Protocol>().unwrap_err();
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::Stats;
 
 /// The sums over all services, and what the kernel reports about its tables.
+///
+/// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Totals {
@@ -15,6 +17,8 @@ pub struct Totals {
 }
 
 /// How full the tables are.
+///
+/// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Status {
@@ -27,6 +31,8 @@ pub struct Status {
 }
 
 /// How full a hash table is.
+///
+/// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HashTable {
@@ -42,6 +48,8 @@ pub struct HashTable {
 }
 
 /// The threads that add counters up.
+///
+/// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Estimators {
@@ -52,6 +60,8 @@ pub struct Estimators {
 }
 
 /// The sysctls that size the tables, where the kernel has them: since Linux 7.2.
+///
+/// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
