@@ -10,7 +10,7 @@ use netlink_packet_core::NLM_F_ACK;
 use super::error::{Error, Refusal, Result};
 use super::limits;
 use super::netlink::Netlink;
-use super::netns::{Netns, run_apart};
+use super::netns::{Home, Netns, run_apart};
 use super::proc::{self, Connections};
 use super::request::Query;
 use super::socket::Socket;
@@ -50,8 +50,7 @@ pub(super) enum Way {
 pub struct Client {
     pub(super) netlink: Netlink,
     pub(super) way: Way,
-    /// Where it was opened, if not in the namespace of this process.
-    namespace: Option<Netns>,
+    home: Home,
 }
 
 impl fmt::Debug for Client {
@@ -61,7 +60,8 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to the kernel's IPVS in the network namespace of this thread.
+    /// Connects to the kernel's IPVS in the network namespace of this thread, and stays there. What
+    /// is read from `/proc` is refused to a thread in another one.
     ///
     /// No program is started: without the module this is [`Error::Absent`], and the caller may
     /// [load it](super::load_module). (Kernels since 6.1 load it themselves.)
@@ -72,7 +72,7 @@ impl Client {
     /// right the error is a [`Refusal`](super::Refusal) that is
     /// [`not_permitted`](super::Refusal::not_permitted).
     pub fn open() -> Result<Self> {
-        Self::over(Box::new(Socket::open(None)?))
+        Self::with(Socket::open(None)?)
     }
 
     /// Connects to the kernel's IPVS in another network namespace, and stays there. This thread
@@ -82,9 +82,11 @@ impl Client {
             netns: namespace.clone(),
             source,
         })?;
-        let mut client = Self::over(Box::new(socket))?;
-        client.namespace = Some(namespace.clone());
-        Ok(client)
+        Self::with(socket)
+    }
+
+    fn with(socket: Socket) -> Result<Self> {
+        Self::at(socket.home().clone(), Box::new(socket))
     }
 
     /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
@@ -97,10 +99,14 @@ impl Client {
     /// A client over another transport than the usual sockets, for tests.
     #[doc(hidden)]
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
+        Self::at(Home::here(), transport)
+    }
+
+    fn at(home: Home, transport: Box<dyn Transport>) -> Result<Self> {
         let mut client = Self {
             netlink: Netlink::new(transport)?,
             way: Way::Netlink,
-            namespace: None,
+            home,
         };
         match client.info() {
             Err(
@@ -240,41 +246,38 @@ impl Client {
         }
     }
 
-    /// The connection table; `None` if it has no title. A client that was not opened in another
-    /// namespace reads that of the calling thread.
+    /// The connection table; `None` if it has no title.
     ///
     /// It is a file: if no descriptor is left for it, the sockets are closed until they are
     /// needed again.
     pub fn connections(&mut self) -> io::Result<Option<Connections>> {
-        let namespace = self.namespace.as_ref();
-        match Connections::open(namespace) {
+        match Connections::open(&self.home) {
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
                 self.netlink.release();
-                Connections::open(namespace)
+                Connections::open(&self.home)
             }
             table => table,
         }
     }
 
-    /// The sums over all services, and how full the kernel's tables are. A client that was not
-    /// opened in another namespace reads those of the calling thread.
+    /// The sums over all services, and how full the kernel's tables are.
     pub fn totals(&mut self) -> io::Result<Totals> {
         // There may be no descriptor left.
         self.netlink.release();
-        proc::read_totals(self.namespace.as_ref())
+        proc::read_totals(&self.home)
     }
 
     /// What is counted over all services. These are the only counters that do not lag up to two
     /// seconds behind.
     #[doc(hidden)]
     pub fn counted(&self) -> io::Result<Counted> {
-        proc::read_counted(self.namespace.as_ref())
+        proc::read_counted(&self.home)
     }
 
     /// The settings that drains depend on.
     #[doc(hidden)]
     pub fn tuning(&self) -> Tuning {
-        proc::tuning(self.namespace.as_ref())
+        proc::tuning(&self.home)
     }
 
     /// Makes one change. With [`Error::Invalid`] nothing was sent.

@@ -3,9 +3,10 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -35,12 +36,90 @@ impl Netns {
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-        let namespace = File::open(&self.0)?;
-        in_a_thread(move || {
-            enter(&namespace)?;
-            run()
-        })
+        run_inside(&File::open(&self.0)?, run)
     }
+}
+
+/// Where a client was opened. What it opens later, it opens there or not at all: its thread may
+/// be elsewhere by then, and the file of a namespace may be another's.
+#[derive(Clone)]
+pub struct Home {
+    /// Where it is, if not where its thread was.
+    netns: Option<Netns>,
+    /// Nothing where `/proc` does not show the namespace of a thread.
+    id: Option<Id>,
+}
+
+/// What tells network namespaces apart: the device and the number of their files.
+type Id = (u64, u64);
+
+impl Home {
+    /// Where this thread is.
+    pub fn here() -> Self {
+        let id = id_here();
+        Self { netns: None, id }
+    }
+
+    /// Opens something in a namespace, or where this thread is.
+    pub fn open<T: Send>(
+        netns: Option<Netns>,
+        open: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<(Self, T)> {
+        let Some(netns) = netns else {
+            return Ok((Self::here(), open()?));
+        };
+        let namespace = File::open(netns.path())?;
+        let id = Some(id(&namespace.metadata()?));
+        let opened = run_inside(&namespace, open)?;
+        let netns = Some(netns);
+        Ok((Self { netns, id }, opened))
+    }
+
+    /// Runs something there.
+    pub fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        match &self.netns {
+            Some(netns) => {
+                let namespace = File::open(netns.path())?;
+                self.check(Some(id(&namespace.metadata()?)))?;
+                run_inside(&namespace, run)
+            }
+            None => {
+                self.check(id_here())?;
+                run()
+            }
+        }
+    }
+
+    fn check(&self, found: Option<Id>) -> io::Result<()> {
+        if found == self.id {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            "this is another network namespace than the client was opened in",
+        ))
+    }
+}
+
+fn id(namespace: &Metadata) -> Id {
+    (namespace.dev(), namespace.ino())
+}
+
+/// The namespace of this thread.
+fn id_here() -> Option<Id> {
+    fs::metadata("/proc/thread-self/ns/net")
+        .ok()
+        .as_ref()
+        .map(id)
+}
+
+fn run_inside<T: Send>(
+    namespace: &File,
+    run: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    in_a_thread(|| {
+        enter(namespace)?;
+        run()
+    })
 }
 
 /// Runs something in a new network namespace, in a thread of its own. The namespace lasts as long
@@ -81,17 +160,6 @@ fn leave() -> io::Result<()> {
     match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Runs something in a namespace; `None` is that of this thread.
-pub(super) fn run_in<T: Send>(
-    namespace: Option<&Netns>,
-    run: impl FnOnce() -> io::Result<T> + Send,
-) -> io::Result<T> {
-    match namespace {
-        Some(namespace) => namespace.run(run),
-        None => run(),
     }
 }
 

@@ -17,8 +17,8 @@
 //! - A scheduler that is loaded or unloaded at this moment holds one use less than later or
 //!   before. It counts as if it held only that one.
 //! - Services are added and deleted between reading one number and the other, so that a deleted
-//!   IPv4 service makes up for an IPv6 service. Both numbers are read again and again: this would
-//!   have to happen each time.
+//!   IPv4 service makes up for an IPv6 service, or a daemon that stops does. All numbers are read
+//!   again and again: this would have to happen each time.
 
 use std::collections::HashSet;
 use std::fs;
@@ -32,16 +32,20 @@ const REGISTERED: &[&str] = &[
     "wlc", "wrr",
 ];
 
-/// How often both numbers are read.
+/// How often all numbers are read.
 const READINGS: usize = 8;
 
 /// Whether there are `count` services, all of them IPv4.
 pub fn only_ipv4(netlink: &mut Netlink, count: usize) -> bool {
-    let Ok(daemons) = netlink.options().daemons() else {
-        return false;
-    };
-    let uses = Some(count + daemons.len());
-    (0..READINGS).all(|_| netlink.uses() == uses && netlink.options().count().ok() == Some(count))
+    (0..READINGS).all(|_| {
+        let daemons = netlink
+            .options()
+            .daemons()
+            .ok()
+            .map(|daemons| daemons.len());
+        let uses = daemons.map(|daemons| count + daemons);
+        uses.is_some() && netlink.uses() == uses && netlink.options().count().ok() == Some(count)
+    })
 }
 
 /// The services and daemons of both families in all network namespaces, or more than that.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
 
-use super::netns::{Netns, run_in};
+use super::netns::{Home, Netns};
 use super::only_ipv4;
 use super::transport::{Inbox, Room, Transport};
 
@@ -27,31 +27,35 @@ const SEND_BUFFER: c_int = 128 * 1024;
 const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
 
 pub struct Socket {
-    /// Where the sockets are opened, if not in the namespace of this process.
-    namespace: Option<Netns>,
+    home: Home,
     /// Closed by a release, and opened again when it is next used.
     netlink: Option<netlink_sys::Socket>,
     is_large: bool,
-    /// Opened when an old option is first used.
+    /// The same, but it may also be that there was no descriptor left for it.
     plain: Option<OwnedFd>,
 }
 
 impl Socket {
     pub fn open(namespace: Option<Netns>) -> io::Result<Self> {
-        let netlink = run_in(namespace.as_ref(), open_netlink)?;
+        let both = || Ok((open_netlink()?, open_plain().ok()));
+        let (home, (netlink, plain)) = Home::open(namespace, both)?;
         Ok(Self {
-            namespace,
+            home,
             netlink: Some(netlink),
             is_large: false,
-            plain: None,
+            plain,
         })
+    }
+
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     fn netlink(&mut self) -> io::Result<&netlink_sys::Socket> {
         let socket = match self.netlink.take() {
             Some(socket) => socket,
             None => {
-                let socket = run_in(self.namespace.as_ref(), open_netlink)?;
+                let socket = self.home.run(open_netlink)?;
                 if self.is_large {
                     enlarge(socket.as_raw_fd())?;
                 }
@@ -64,7 +68,7 @@ impl Socket {
     fn plain(&mut self) -> io::Result<RawFd> {
         let socket = match self.plain.take() {
             Some(socket) => socket,
-            None => run_in(self.namespace.as_ref(), open_plain)?,
+            None => self.home.run(open_plain)?,
         };
         Ok(self.plain.insert(socket).as_raw_fd())
     }

@@ -24,6 +24,10 @@ fn world(table: Table) -> World {
     }
 }
 
+fn master() -> Daemon {
+    Daemon::new(DaemonRole::Master, Name::new(b"eth0").unwrap(), 1)
+}
+
 fn ids(table: &[Entry]) -> HashSet<ServiceId> {
     let ids: HashSet<_> = table.iter().map(|entry| entry.service.service.id).collect();
     assert_eq!(ids.len(), table.len(), "a service came twice");
@@ -65,7 +69,11 @@ fn all_of_it_whatever_helps_there_are() {
 
 #[test]
 fn a_brief_one_of_ipv4_needs_no_list() {
-    let (mut client, world) = visit(world(mixed(300, 0)));
+    let world = World {
+        daemons: vec![master()],
+        ..world(mixed(300, 0))
+    };
+    let (mut client, world) = visit(world);
     let table = client.table(Detail::Brief).unwrap();
     assert_eq!(table, mixed(300, 0).iter().map(brief).collect::<Table>());
     assert_eq!(world.lock().lists, 0);
@@ -161,8 +169,8 @@ fn ipv6_services_are_not_hidden_by_others_that_come_and_go() {
     // Once, seven times of eight, at other times, and for good.
     for is_gone in [
         |turn| turn == 2,
-        |turn| turn % 2 == 0 && turn < 16,
-        |turn| turn % 3 > 0,
+        |turn| turn % 3 == 2 && turn < 23,
+        |turn| turn % 4 > 1,
         |turn| turn > 7,
     ] {
         let staying = mixed(300, 1);
@@ -170,14 +178,14 @@ fn ipv6_services_are_not_hidden_by_others_that_come_and_go() {
         let mut table = staying.clone();
         table.push(comes_and_goes.clone());
         let world = World {
-            between: Some(Box::new(move |table, option| {
+            between: Some(Box::new(move |world, option| {
                 if option == Some(SERVICES) {
                     turn = 0;
                 }
                 turn += 1;
-                table.retain(|entry| entry != &comes_and_goes);
+                world.table.retain(|entry| entry != &comes_and_goes);
                 if !is_gone(turn) {
-                    table.push(comes_and_goes.clone());
+                    world.table.push(comes_and_goes.clone());
                 }
             })),
             ..world(table)
@@ -191,16 +199,36 @@ fn ipv6_services_are_not_hidden_by_others_that_come_and_go() {
 }
 
 #[test]
+fn ipv6_services_are_not_hidden_by_a_daemon_that_stops() {
+    const DAEMONS: i32 = 1159;
+    let table = mixed(300, 1);
+    let world = World {
+        daemons: vec![master()],
+        between: Some(Box::new(|world, option| {
+            if option == Some(DAEMONS) {
+                world.daemons.clear();
+            }
+        })),
+        ..world(table.clone())
+    };
+    let (mut client, _) = visit(world);
+    let listed = ids(&client.table(Detail::Brief).unwrap());
+    assert!(listed.is_superset(&ids(&table)));
+}
+
+#[test]
 fn services_that_are_gone_when_they_are_asked_for_are_left_out() {
     let table = mixed(300, 0);
     let doomed = table[7].service.service.id;
     let mut counted = 0;
     let world = World {
-        between: Some(Box::new(move |table, option| {
+        between: Some(Box::new(move |world, option| {
             counted += usize::from(option == Some(1153));
             // The last time before the services are asked for.
             if counted == 9 {
-                table.retain(|entry| entry.service.service.id != doomed);
+                world
+                    .table
+                    .retain(|entry| entry.service.service.id != doomed);
             }
         })),
         ..world(table.clone())

@@ -20,7 +20,7 @@ pub type Table = Vec<Entry>;
 /// Somebody who is let in each time the kernel has told a part of a list.
 pub type Other = Box<dyn FnMut(&mut Table) + Send>;
 
-pub type Between = Box<dyn FnMut(&mut Table, Option<i32>) + Send>;
+pub type Between = Box<dyn FnMut(&mut World, Option<i32>) + Send>;
 
 #[derive(Default)]
 pub struct World {
@@ -188,8 +188,9 @@ impl World {
     }
 
     fn pass(&mut self, option: Option<i32>) {
-        if let Some(between) = &mut self.between {
-            between(&mut self.table, option);
+        if let Some(mut between) = self.between.take() {
+            between(self, option);
+            self.between = Some(between);
         }
     }
 

@@ -1,15 +1,15 @@
-//! The examples for programs that use the library.
+//! Programs that use the library: the examples, and one that works in several namespaces.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, anyhow, ensure};
-use ipvsadm::kernel::Client;
+use ipvsadm::kernel::{Client, Netns};
 use ipvsadm::model::*;
 
 use crate::lab::runner::KernelTest;
 use crate::lab::sys;
-use crate::lab::world::World;
+use crate::lab::world::{Program, World};
 
 #[allow(dead_code)]
 #[path = "../../examples/health.rs"]
@@ -26,7 +26,45 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("library::a_tree", show_tree),
         KernelTest::new("library::a_rolling_deploy", deploy),
         KernelTest::new("library::a_health_checker", check_health),
+        KernelTest::new("library::clients_stay_where_they_are", stay),
     ]
+}
+
+/// A thread that enters another namespace takes no client along, and a new namespace of the same
+/// name is another one.
+fn stay(world: &mut World) -> Result<()> {
+    const ELSEWHERE: &str = "this is another network namespace than the client was opened in";
+    let (blue, green) = (world.namespace("blue")?, world.namespace("green")?);
+    blue.enter()?;
+    let mut client = Client::open()?;
+    let service = web(&mut client, &[8001])?;
+    client.connections()?;
+    let mut named = Client::open_in(&Netns::new("blue"))?;
+
+    green.enter()?;
+    web(&mut Client::open()?, &[])?;
+    for client in [&mut client, &mut named] {
+        ensure!(client.servers(&service)?.len() == 1);
+        client.edit_service(&Service::tcp("192.0.2.1:80".parse()?))?;
+    }
+    let refused = client.totals().unwrap_err().to_string();
+    ensure!(refused == ELSEWHERE, "{refused}");
+    named.totals()?;
+    // Its sockets are closed, and opened where they were.
+    client.services().unwrap_err();
+    client.flush().unwrap_err();
+    named.flush()?;
+    ensure!(Client::open()?.services()?.len() == 1);
+
+    named.totals()?;
+    let bound = "mount --bind /run/netns/green /run/netns/blue";
+    let moved = Program::new("/bin/sh").args(["-c", bound]);
+    green.run(&moved)?.success()?;
+    let refused = named.flush().unwrap_err().to_string();
+    ensure!(refused.ends_with(ELSEWHERE), "{refused}");
+    ensure!(named.connections().is_err());
+    ensure!(Client::open()?.services()?.len() == 1);
+    Ok(())
 }
 
 /// A service with servers of the weights 1, 2, ... on this machine.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str;
 
-use crate::kernel::netns::{Netns, run_in};
+use crate::kernel::netns::Home;
 use crate::lines::Lines;
 use crate::model::{Connection, Fields};
 
@@ -18,8 +18,8 @@ pub struct Connections {
 
 impl Connections {
     /// Opens the table and skips its title. `None` if it has no title.
-    pub(in crate::kernel) fn open(namespace: Option<&Netns>) -> io::Result<Option<Self>> {
-        let table = run_in(namespace, || super::open("ip_vs_conn"))?;
+    pub(in crate::kernel) fn open(home: &Home) -> io::Result<Option<Self>> {
+        let table = home.run(|| super::open("ip_vs_conn"))?;
         let mut lines = Lines::new(table);
         let title = lines.read()?.is_some();
         Ok(title.then_some(Self { lines }))

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 
 #[cfg(feature = "cli")]
-use super::netns::{Netns, run_in};
+use super::netns::Netns;
 
 #[cfg(feature = "cli")]
 pub(crate) use connections::Line;
@@ -24,7 +24,8 @@ pub(super) use totals::{read as read_totals, read_counted};
 /// not load it.
 #[cfg(feature = "cli")]
 pub fn has_ipvs(namespace: Option<&Netns>) -> io::Result<bool> {
-    run_in(namespace, || Ok(open("ip_vs").is_ok()))
+    let has_ipvs = || Ok(open("ip_vs").is_ok());
+    namespace.map_or_else(has_ipvs, |namespace| namespace.run(has_ipvs))
 }
 
 /// Opens a file of the network namespace that the thread is in, and that of the process in a

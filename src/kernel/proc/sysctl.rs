@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use crate::kernel::netns::{Netns, run_in};
+use crate::kernel::netns::Home;
 use crate::model::drain::Tuning;
 
 /// What drains depend on. What cannot be read is not known.
-pub fn tuning(namespace: Option<&Netns>) -> Tuning {
+pub fn tuning(home: &Home) -> Tuning {
     let read = || {
         Ok(Tuning {
             expire_quiescent_template: number("expire_quiescent_template"),
@@ -14,7 +14,7 @@ pub fn tuning(namespace: Option<&Netns>) -> Tuning {
             conn_reuse_mode: number("conn_reuse_mode"),
         })
     };
-    run_in(namespace, read).unwrap_or_default()
+    home.run(read).unwrap_or_default()
 }
 
 fn number(name: &str) -> Option<i64> {

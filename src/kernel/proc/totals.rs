@@ -7,7 +7,7 @@ use std::io;
 use std::str::FromStr;
 
 use crate::kernel::error::plain;
-use crate::kernel::netns::{Netns, run_in};
+use crate::kernel::netns::Home;
 use crate::model::rates::{Counted, Counters};
 use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
 
@@ -16,12 +16,12 @@ const CPUS: &str = "ip_vs_stats_percpu";
 const STATUS: &str = "ip_vs_status";
 const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 
-pub fn read(namespace: Option<&Netns>) -> io::Result<Totals> {
-    run_in(namespace, read_here)
+pub fn read(home: &Home) -> io::Result<Totals> {
+    home.run(read_here)
 }
 
-pub fn read_counted(namespace: Option<&Netns>) -> io::Result<Counted> {
-    run_in(namespace, || parsed(CPUS, of_net(CPUS), parse_cpus))
+pub fn read_counted(home: &Home) -> io::Result<Counted> {
+    home.run(|| parsed(CPUS, of_net(CPUS), parse_cpus))
 }
 
 fn of_net(name: &str) -> io::Result<String> {
