@@ -2,11 +2,11 @@
 //! weight 0, and its own weight back when it answers again.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Result;
 use ipvsadm::kernel::{Batch, Client, Detail};
 use ipvsadm::model::{Change, Protocol, Server, ServerId, ServiceId};
 
@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// The weights of the servers that are out.
 type Out = HashMap<(ServiceId, ServerId), i32>;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut client = Client::open()?;
     let mut out = Out::new();
     loop {
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-pub fn check(client: &mut Client, out: &mut Out) -> Result<(), Box<dyn Error>> {
+pub fn check(client: &mut Client, out: &mut Out) -> Result<()> {
     let table = client.table(Detail::Settings)?;
     let mut batch = Batch::new(client)?;
     let refused = |id: ServerId, refusal| eprintln!("{id}: {refusal}");

@@ -3,21 +3,21 @@
 //!
 //! `rolling_deploy 192.0.2.1:80 ./update` runs `./update ADDRESS:PORT` for each server.
 
-use std::error::Error;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use ipvsadm::kernel::Client;
 use ipvsadm::model::{Server, Service, ServiceId};
 
 /// Connections that have not ended by then are cut off.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, service, program] = &arguments[..] else {
-        return Err("usage: rolling_deploy ADDRESS:PORT PROGRAM".into());
+        bail!("usage: rolling_deploy ADDRESS:PORT PROGRAM");
     };
     let service = Service::tcp(service.parse()?).id;
     deploy(&mut Client::open()?, &service, |server| {
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if status.success() {
             Ok(())
         } else {
-            Err(status.to_string().into())
+            bail!("{status}")
         }
     })
 }
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 pub fn deploy(
     client: &mut Client,
     service: &ServiceId,
-    mut update: impl FnMut(&Server) -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+    mut update: impl FnMut(&Server) -> Result<()>,
+) -> Result<()> {
     for state in client.servers(service)? {
         let server = state.server;
         client.edit_server(
@@ -52,11 +52,7 @@ pub fn deploy(
     Ok(())
 }
 
-fn wait_until_idle(
-    client: &mut Client,
-    service: &ServiceId,
-    server: &Server,
-) -> Result<(), Box<dyn Error>> {
+fn wait_until_idle(client: &mut Client, service: &ServiceId, server: &Server) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         let servers = client.servers(service)?;

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use anyhow::Result;
 use ipvsadm::kernel::{Client, Detail};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<()> {
     tree(&mut Client::open()?, &mut io::stdout().lock())
 }
 
-pub fn tree(client: &mut Client, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+pub fn tree(client: &mut Client, out: &mut impl Write) -> Result<()> {
     for entry in client.table(Detail::Full)? {
         let service = entry.service.service;
         let connections = entry.service.stats.connections;

@@ -43,8 +43,8 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
         // They were cut short.
         None => Vec::new(),
     };
-    env.enter(&complete::globals(&words));
-    let live = live(env.netns.as_ref());
+    let netns = complete::globals(&words).netns.map(Netns::new);
+    let live = live(netns.as_ref());
     env.print(|out| Ok(complete::print(out, &words, &live)?))?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Named, Passing, RealServer};
 use crate::doctor::{Level, all_is_well, examine, gather, json, text};
 use crate::error::{Action, Error};
-use crate::kernel::{self, Client, Detail, Netns, has_ipvs};
+use crate::kernel::{Client, Detail, Netns, has_ipvs};
 use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
@@ -108,12 +108,8 @@ fn inside<T: Send>(netns: Option<&Netns>, run: impl FnOnce() -> T + Send) -> Res
     let Some(netns) = netns else {
         return Ok(run());
     };
-    netns.run(|| Ok(run())).map_err(|source| {
-        Error::Netns(kernel::Error::Netns {
-            netns: netns.clone(),
-            source,
-        })
-    })
+    let done = netns.run(|| Ok(run()));
+    done.map_err(|reason| Error::Netns(netns.error(reason)))
 }
 
 fn look_at_ipvs(env: &mut Env, facts: &mut Facts) {

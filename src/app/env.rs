@@ -177,8 +177,12 @@ impl Env {
 
     /// From now on all that is asked of the kernel is asked in the network namespace of a request.
     /// Names are not: this process stays where it is.
-    pub fn enter(&mut self, globals: &Globals) {
+    pub fn enter(&mut self, globals: &Globals) -> Result<(), Error> {
         self.netns = globals.netns.as_ref().map(Netns::new);
+        match &self.netns {
+            Some(netns) => netns.find().map_err(Error::Netns),
+            None => Ok(()),
+        }
     }
 
     /// Standard input, which can be taken once.

@@ -63,7 +63,7 @@ fn ipvsadm(program: &[u8], words: &[&[u8]], env: &mut Env) -> Result<u8, Error> 
     let words = if words.is_empty() { DEFAULT } else { words };
     let Request { command, globals } = cli::read(program, words.iter().copied(), &names)
         .inspect_err(|_| env.tell_silence(&names))?;
-    env.enter(&globals);
+    env.enter(&globals)?;
     match command {
         Command::Change(change) => {
             let mut client = env.open(Action::from(&change))?;

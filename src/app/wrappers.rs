@@ -22,7 +22,7 @@ ipvsadm-save prints them. Without FILE, or with -, they come from standard input
 /// Help is an error, as it is to the original.
 pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let (mut save, mut asks_help) = (Save::default(), false);
-    let file = read(words, env, |option| {
+    let read = read(words, |option| {
         match option {
             b"-n" => save.numeric = true,
             b"--all" => save.all = true,
@@ -31,14 +31,16 @@ pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
         }
         true
     });
-    match file {
-        Ok(file) => save.output = file.map(<[u8]>::to_vec),
+    let (file, globals) = match read {
+        Ok(read) => read,
         Err(misuse) => return Ok(refuse(env, &misuse, SAVE_USAGE, 1)),
-    }
+    };
     if asks_help {
         env.warn(format!("{SAVE_USAGE}\n{SAVE_ABOUT}").as_bytes());
         return Ok(1);
     }
+    save.output = file.map(<[u8]>::to_vec);
+    env.enter(&globals)?;
     save_table(env, &save)?;
     Ok(0)
 }
@@ -46,30 +48,30 @@ pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
 /// To the original `-n` means as little as any other word.
 pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let mut asks_help = false;
-    let file = read(words, env, |option| {
+    let read = read(words, |option| {
         asks_help |= matches!(option, b"-h" | b"--help");
         matches!(option, b"-h" | b"--help" | b"-n")
     });
-    let file = match file {
-        Ok(file) => file,
+    let (file, globals) = match read {
+        Ok(read) => read,
         Err(misuse) => return Ok(refuse(env, &misuse, RESTORE_USAGE, 2)),
     };
     if asks_help {
         env.print_text(&format!("{RESTORE_USAGE}\n{RESTORE_ABOUT}"))?;
         return Ok(0);
     }
+    env.enter(&globals)?;
     let source = Source::open(env, file)?;
     let names = (env.names)();
     Restore::new(names, env).replace(source)
 }
 
-/// The file that the words name; `-` is a standard stream. `take` is called with each option but
-/// `--netns`, and says whether there is one of that name.
+/// The file that the words name, `-` being a standard stream, and what goes with every command.
+/// `take` is called with each other option, and says whether there is one of that name.
 fn read<'a>(
     words: &[&'a [u8]],
-    env: &mut Env,
     mut take: impl FnMut(&[u8]) -> bool,
-) -> Result<Option<&'a [u8]>, Error> {
+) -> Result<(Option<&'a [u8]>, Globals), Error> {
     let (mut file, mut globals) = (None, Globals::default());
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
@@ -89,8 +91,7 @@ fn read<'a>(
             _ => file = Some(word),
         }
     }
-    env.enter(&globals);
-    Ok(file.filter(|file| file != b"-"))
+    Ok((file.filter(|file| file != b"-"), globals))
 }
 
 fn refuse(env: &mut Env, misuse: &Error, usage: &str, status: u8) -> u8 {

@@ -78,11 +78,8 @@ impl Client {
     /// Connects to the kernel's IPVS in another network namespace, and stays there. This thread
     /// stays where it is. It needs `CAP_SYS_ADMIN`.
     pub fn open_in(namespace: &Netns) -> Result<Self> {
-        let socket = Socket::open(Some(namespace.clone())).map_err(|source| Error::Netns {
-            netns: namespace.clone(),
-            source,
-        })?;
-        Self::with(socket)
+        let socket = Socket::open(Some(namespace.clone()));
+        Self::with(socket.map_err(|reason| namespace.error(reason))?)
     }
 
     fn with(socket: Socket) -> Result<Self> {

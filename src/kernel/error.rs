@@ -30,16 +30,23 @@ pub enum Error {
     #[error("the kernel's answer makes no sense: {0}")]
     Malformed(&'static str),
     /// A network namespace cannot be entered.
-    #[error("network namespace {netns}: {}", reason_of(.source))]
+    #[error("network namespace {netns}: {}", reason_of(.reason))]
     Netns {
         /// Where it should be.
         netns: Netns,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A system call failed.
     #[error("talking to the kernel failed: {}", plain(.0))]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+/// The message says it all, so it is no source besides.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// The outcome of a request.
@@ -55,7 +62,7 @@ impl Error {
             Self::NoAnswer => Some(libc::ETIMEDOUT),
             Self::Lost => Some(libc::ENOBUFS),
             Self::Malformed(_) => Some(libc::EBADMSG),
-            Self::Netns { source, .. } | Self::Io(source) => source.raw_os_error(),
+            Self::Netns { reason, .. } | Self::Io(reason) => reason.raw_os_error(),
         }
     }
 

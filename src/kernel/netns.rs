@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::error::Error;
+
 /// Where `ip netns` keeps namespaces by name.
 const NAMED: &str = "/run/netns";
 
@@ -22,7 +24,7 @@ impl Netns {
     /// namespace, such as `/proc/4711/ns/net`.
     pub fn new(name: impl AsRef<Path>) -> Self {
         let name = name.as_ref();
-        if name.parent() == Some(Path::new("")) {
+        if name.parent().is_none_or(|parent| parent == Path::new("")) {
             return Self(Path::new(NAMED).join(name));
         }
         Self(name.to_owned())
@@ -33,8 +35,21 @@ impl Netns {
         &self.0
     }
 
+    /// An error if it does not exist.
+    #[cfg(feature = "cli")]
+    pub(crate) fn find(&self) -> Result<(), Error> {
+        fs::metadata(&self.0).map_err(|reason| self.error(reason))?;
+        Ok(())
+    }
+
+    pub(crate) fn error(&self, reason: io::Error) -> Error {
+        let netns = self.clone();
+        Error::Netns { netns, reason }
+    }
+
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
+    #[cfg(feature = "cli")]
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         run_inside(&File::open(&self.0)?, run)
     }
@@ -171,6 +186,7 @@ mod tests {
     fn names_have_no_slash() {
         let path = |name| Netns::new(name).0;
         assert_eq!(path("blue"), Path::new("/run/netns/blue"));
+        assert_eq!(path(""), Path::new("/run/netns/"));
         assert_eq!(path("./blue"), Path::new("./blue"));
         assert_eq!(path("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
     }

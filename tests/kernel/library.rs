@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, bail, ensure};
 use ipvsadm::kernel::{Client, Netns};
 use ipvsadm::model::*;
 
@@ -87,16 +87,12 @@ fn weights(client: &mut Client, service: &ServiceId) -> Result<Vec<i32>> {
     Ok(servers.iter().map(|state| state.server.weight).collect())
 }
 
-fn because(error: Box<dyn std::error::Error>) -> anyhow::Error {
-    anyhow!("{error}")
-}
-
 fn show_tree(world: &mut World) -> Result<()> {
     world.namespace("director")?.enter()?;
     let mut client = Client::open()?;
     web(&mut client, &[8001, 8002])?;
     let mut text = Vec::new();
-    tree::tree(&mut client, &mut text).map_err(because)?;
+    tree::tree(&mut client, &mut text)?;
     let expected = "-t 192.0.2.1:80 (wlc, 0 connections)\n\
                     ├─ 127.0.0.1:8002 masq 2, 0 active\n\
                     └─ 127.0.0.1:8001 masq 1, 0 active\n";
@@ -112,7 +108,7 @@ fn deploy(world: &mut World) -> Result<()> {
     let update = |server: &Server| {
         during.push((server.weight, weights(&mut Client::open()?, &service)?));
         match server.weight {
-            1 => Err("it does not start".into()),
+            1 => bail!("it does not start"),
             _ => Ok(()),
         }
     };
@@ -133,7 +129,7 @@ fn check_health(world: &mut World) -> Result<()> {
     let service = web(&mut client, &[8001, 8002])?;
     let mut out = HashMap::new();
     let mut check = |expected: [i32; 2]| -> Result<()> {
-        health::check(&mut client, &mut out).map_err(because)?;
+        health::check(&mut client, &mut out)?;
         let found = weights(&mut client, &service)?;
         ensure!(found == expected, "{found:?} instead of {expected:?}");
         Ok(())

@@ -165,11 +165,9 @@ fn that_cannot_be_entered(world: &mut World) -> Result<()> {
         ("-C --netns none-such", "", missing),
         ("--netns none-such -Ln", "", missing),
         ("--netns none-such --apply", BLUE, missing),
-        (
-            "--netns none-such -R",
-            "-C\n",
-            &format!("line 1: {missing}"),
-        ),
+        ("--netns none-such -R", "-C\n", missing),
+        ("--netns none-such -R", "", missing),
+        ("--netns none-such --check", "", missing),
         ("--netns /etc/passwd -C", "", not_one),
         (
             "-R",
