@@ -59,7 +59,9 @@ pub trait Attributes {
 
     /// A name with the NUL byte that the kernel requires.
     fn name(&mut self, kind: u16, name: &[u8]) {
-        let mut text = [0; 17];
+        /// The longest name, which is that of an engine, and its NUL.
+        const LONGEST: usize = 16 + 1;
+        let mut text = [0; LONGEST];
         text[..name.len()].copy_from_slice(name);
         self.bytes(kind, &text[..=name.len()]);
     }

@@ -46,6 +46,21 @@ const SLACK: usize = 4;
 /// The most entries to make room for at first, whatever the kernel counts.
 const FIRST_ROOM: usize = 64 * 1024;
 
+/// The version, the size of the table of connections and the number of services.
+const INFO: usize = 3 * 4;
+
+/// Three numbers.
+const TIMEOUTS: usize = 3 * 4;
+
+/// Two daemons: the role, the name of the interface and the syncid of each.
+const DAEMONS: usize = 2 * (4 + 16 + 4);
+
+/// A service's structure without any: 44 bytes.
+const NO_SERVICE: [u32; 11] = [0; 11];
+
+/// The numbers of a server behind its key: method, weight and thresholds.
+const NO_SETTINGS: [u32; 4] = [0; 4];
+
 /// The kernel takes the length of a value as a signed 32-bit number.
 const LONGEST: usize = i32::MAX as usize;
 
@@ -90,7 +105,7 @@ impl<'a> Options<'a> {
             Change::DeleteServer(id, server) => {
                 value.service_key(id)?;
                 value.server_key(server)?;
-                value.numbers([0; 4]);
+                value.numbers(NO_SETTINGS);
                 option::SET_DELDEST
             }
             Change::Flush => option::SET_FLUSH,
@@ -99,7 +114,7 @@ impl<'a> Options<'a> {
                 option::SET_ZERO
             }
             Change::Zero(None) => {
-                value.numbers([0; 11]);
+                value.numbers(NO_SERVICE);
                 option::SET_ZERO
             }
             Change::SetTimeouts(timeouts) => {
@@ -138,7 +153,7 @@ impl<'a> Options<'a> {
 
     fn counted_info(&mut self) -> Result<(Info, u32)> {
         self.buffer.clear();
-        let mut fields = self.get(option::GET_INFO, 12)?;
+        let mut fields = self.get(option::GET_INFO, INFO)?;
         let info = Info {
             version: fields.u32(),
             connection_table_size: fields.u32(),
@@ -148,7 +163,7 @@ impl<'a> Options<'a> {
 
     pub fn timeouts(&mut self) -> Result<Timeouts> {
         self.buffer.clear();
-        let mut fields = self.get(option::GET_TIMEOUT, 12)?;
+        let mut fields = self.get(option::GET_TIMEOUT, TIMEOUTS)?;
         Ok(Timeouts {
             tcp: fields.u32(),
             tcp_fin: fields.u32(),
@@ -158,7 +173,7 @@ impl<'a> Options<'a> {
 
     pub fn daemons(&mut self) -> Result<Vec<Daemon>> {
         self.buffer.clear();
-        let mut fields = self.get(option::GET_DAEMON, 48)?;
+        let mut fields = self.get(option::GET_DAEMON, DAEMONS)?;
         let mut daemons = Vec::new();
         for _ in 0..2 {
             let (state, interface, sync_id) = (fields.u32(), fields.name(), fields.u32());

@@ -1,6 +1,6 @@
 //! The synchronisation daemons, and the timeouts of connections.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Interface;
 
@@ -38,6 +38,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// The multicast group of a daemon that names no other.
+    pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
+    /// The port of a daemon that names no other.
+    pub const PORT: u16 = 8848;
+    /// The time to live of a daemon that names no other.
+    pub const TTL: u8 = 1;
+
     /// A daemon with the kernel's defaults.
     pub fn new(role: DaemonRole, interface: Interface, sync_id: u32) -> Self {
         Self {

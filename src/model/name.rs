@@ -20,7 +20,8 @@ pub struct Name<const N: usize> {
 /// The name of a scheduler, such as `wlc`.
 pub type Scheduler = Name<15>;
 
-/// The name of a persistence engine, such as `sip`.
+/// The name of a persistence engine, such as `sip`. The kernel takes a byte more of it than of the
+/// others, whose NUL is among their 16 bytes.
 pub type Engine = Name<16>;
 
 /// The name of a network interface, such as `eth0`.

@@ -55,6 +55,7 @@ impl BitOr for Settings {
 impl Service {
     /// This service with its unnamed settings as they are in `current`. The flags of a scheduler
     /// go with it.
+    #[doc(hidden)]
     pub fn keeping(&self, named: Settings, current: &Self) -> Self {
         let kept = |setting| !named.has(setting);
         let mut service = *self;
@@ -85,6 +86,7 @@ impl Service {
 impl Server {
     /// This server with its unnamed settings and its identity taken from `current`.
     /// A tunnel goes with the forwarding method, its port and checksum with its kind.
+    #[doc(hidden)]
     pub fn keeping(&self, named: Settings, current: &Self) -> Self {
         let kept = |setting| !named.has(setting);
         let mut server = *self;

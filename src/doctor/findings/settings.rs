@@ -1,6 +1,6 @@
 //! Settings of the kernel, and the daemons.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{Check, Found, Level, setting};
 use crate::doctor::facts::{Facts, Heard};
@@ -121,8 +121,8 @@ fn fits(daemon: &Daemon, heard: &Heard) -> bool {
 
 /// The group and port of a daemon.
 fn place(daemon: &Daemon) -> (IpAddr, u16) {
-    let group = daemon.group.unwrap_or(Ipv4Addr::new(224, 0, 0, 81).into());
-    (group, daemon.port.unwrap_or(8848))
+    let group = daemon.group.unwrap_or(Daemon::GROUP);
+    (group, daemon.port.unwrap_or(Daemon::PORT))
 }
 
 /// What is heard where a daemon is.

@@ -4,7 +4,7 @@
 //! Two things need nothing here: the ports that `-g` and `-i` replace and the defaults of options
 //! are settled when a line is read, and the kernel's own flags when its answer is.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use crate::model::{
     Daemon, DaemonRole, Family, Forwarding, Mask, Server, Service, Tunnel, TunnelKind,
@@ -47,24 +47,20 @@ pub fn effective_server(server: &Server) -> Server {
 
 /// Whether a running daemon does what is wanted. The older interface does not report all of it.
 pub fn runs_as_wanted(running: &Daemon, wanted: &Daemon) -> bool {
-    let group = wanted.group.unwrap_or(DEFAULT_GROUP);
+    let group = wanted.group.unwrap_or(Daemon::GROUP);
     running.interface == wanted.interface
         && running.sync_id == wanted.sync_id
         && running.group.is_none_or(|running| running == group)
         && running
             .port
-            .is_none_or(|port| port == wanted.port.unwrap_or(DEFAULT_PORT))
+            .is_none_or(|port| port == wanted.port.unwrap_or(Daemon::PORT))
         && running
             .ttl
-            .is_none_or(|ttl| ttl == wanted.ttl.unwrap_or(DEFAULT_TTL))
+            .is_none_or(|ttl| ttl == wanted.ttl.unwrap_or(Daemon::TTL))
         && running
             .max_length
             .is_none_or(|length| is_length(length, wanted, group))
 }
-
-const DEFAULT_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
-const DEFAULT_PORT: u16 = 8848;
-const DEFAULT_TTL: u8 = 1;
 
 /// Whether the kernel would choose this length for a daemon.
 fn is_length(length: u16, wanted: &Daemon, group: IpAddr) -> bool {
