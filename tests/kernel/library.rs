@@ -34,14 +34,14 @@ pub fn tests() -> Vec<KernelTest> {
 /// name is another one.
 fn stay(world: &mut World) -> Result<()> {
     const ELSEWHERE: &str = "this is another network namespace than the client was opened in";
-    let (blue, green) = (world.namespace("blue")?, world.namespace("green")?);
-    blue.enter()?;
+    let (stays, moves) = (world.namespace("stays")?, world.namespace("moves")?);
+    stays.enter()?;
     let mut client = Client::open()?;
     let service = web(&mut client, &[8001])?;
     client.connections()?;
-    let mut named = Client::open_in(&Netns::new("blue"))?;
+    let mut named = Client::open_in(&Netns::new("stays"))?;
 
-    green.enter()?;
+    moves.enter()?;
     web(&mut Client::open()?, &[])?;
     for client in [&mut client, &mut named] {
         ensure!(client.servers(&service)?.len() == 1);
@@ -57,13 +57,13 @@ fn stay(world: &mut World) -> Result<()> {
     ensure!(Client::open()?.services()?.len() == 1);
 
     named.totals()?;
-    let bound = "mount --bind /run/netns/green /run/netns/blue";
-    let moved = Program::new("/bin/sh").args(["-c", bound]);
-    green.run(&moved)?.success()?;
+    let shell = |line| moves.run(&Program::new("/bin/sh").args(["-c", line]));
+    shell("mount --bind /run/netns/moves /run/netns/stays")?.success()?;
     let refused = named.flush().unwrap_err().to_string();
     ensure!(refused.ends_with(ELSEWHERE), "{refused}");
     ensure!(named.connections().is_err());
     ensure!(Client::open()?.services()?.len() == 1);
+    shell("umount /run/netns/stays")?.success()?;
     Ok(())
 }
 
