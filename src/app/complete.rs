@@ -4,16 +4,18 @@
 //! `ipvsadm` knows: one that the shell finds in this one's place refuses it, and has no word that
 //! it could take for a command.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use super::{Env, Medium};
-use crate::cli::complete;
+use crate::cli::complete::{self, Answer};
 use crate::cli::live::Live;
 use crate::error::Error;
 use crate::kernel::{Netns, read_table};
-use crate::model::sort_table;
+use crate::model::{sort_by_key, sort_table};
+use crate::render::Out;
 
 /// The argument that asks for it.
 pub const ASKS: &[u8] = b"--complete-words";
@@ -23,6 +25,9 @@ const LONGEST: u64 = 1 << 17;
 
 /// Unlike `/sys/class/net` this always shows the network namespace of the reader.
 const INTERFACES: &str = "/proc/thread-self/net/dev";
+
+/// Where `ip netns` keeps network namespaces by name.
+const NAMESPACES: &str = "/run/netns";
 
 /// How long reading the table may take: a user is waiting.
 const PATIENCE: Duration = Duration::from_millis(15);
@@ -44,9 +49,27 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
         None => Vec::new(),
     };
     let netns = complete::globals(&words).netns.map(Netns::new);
-    let live = live(netns.as_ref());
-    env.print(|out| Ok(complete::print(out, &words, &live)?))?;
+    let live = Live {
+        namespaces: namespaces(),
+        ..live(netns.as_ref())
+    };
+    env.print(|out| Ok(print(out, complete::answer(&words, &live))?))?;
     Ok(0)
+}
+
+/// Prints `value TAB description` for each candidate. A row without a value asks for the shell's
+/// own file names.
+fn print(out: &mut Out, answer: Answer) -> io::Result<()> {
+    match answer {
+        Answer::Words(candidates) => {
+            for candidate in candidates {
+                out.text(candidate.text).text("\t").text(candidate.about);
+                out.end_row()?;
+            }
+        }
+        Answer::File => out.text("\tfile").end_row()?,
+    }
+    Ok(())
 }
 
 /// What there is in a network namespace, or nothing if it cannot be entered.
@@ -57,11 +80,19 @@ fn live(netns: Option<&Netns>) -> Live {
     }
 }
 
+fn namespaces() -> Vec<OsString> {
+    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+    sort_by_key(&mut names, Clone::clone);
+    names
+}
+
 fn read_live() -> Live {
     let mut services = read_table(Some(PATIENCE)).unwrap_or_default();
     sort_table(&mut services);
     Live {
         services,
         interfaces: fs::read(INTERFACES).unwrap_or_default(),
+        ..Live::default()
     }
 }

@@ -6,7 +6,6 @@
 mod values;
 
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use self::values::values;
@@ -20,7 +19,6 @@ use super::words::{Event, Words};
 use crate::command::Globals;
 use crate::model::Protocol;
 use crate::names::Names;
-use crate::render::Out;
 
 /// What completes a value.
 #[derive(Clone, Copy, Debug)]
@@ -81,21 +79,6 @@ pub fn globals(words: &[&[u8]]) -> Globals {
     Globals {
         netns: netns.map(|name| OsStr::from_bytes(name).to_owned()),
     }
-}
-
-/// Prints `value TAB description` for each candidate that the last word may become. A row without
-/// a value asks for the shell's own file names.
-pub fn print(out: &mut Out, words: &[&[u8]], live: &Live) -> io::Result<()> {
-    match answer(words, live) {
-        Answer::Words(candidates) => {
-            for candidate in candidates {
-                out.text(candidate.text).text("\t").text(candidate.about);
-                out.end_row()?;
-            }
-        }
-        Answer::File => out.text("\tfile").end_row()?,
-    }
-    out.flush()
 }
 
 /// What the last of these words may become.
@@ -227,6 +210,7 @@ FWM  00000007 wrr
     fn live() -> Live {
         Live {
             services: parse_table(TABLE),
+            namespaces: ["blue", "green", "$(reboot)"].map(Into::into).to_vec(),
             ..Live::default()
         }
     }
@@ -348,6 +332,7 @@ FWM  00000007 wrr
         assert_eq!(texts("--netns x -C --n"), ["--netns"]);
         assert_eq!(texts("-C --netns x --n"), [""; 0]);
         assert_eq!(texts("--netns x -D -u "), ["10.0.0.1:53"]);
+        assert_eq!(texts("-L --netns "), ["blue", "green"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! The services, servers and interfaces of a network namespace, as anyone may read them.
+//! What completion offers: services, servers and interfaces of a network namespace, and the
+//! namespaces, as anyone may read them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use crate::model::Entry;
@@ -12,6 +14,8 @@ pub struct Live {
     pub services: Vec<Entry>,
     /// The text of the interfaces and their counters.
     pub interfaces: Vec<u8>,
+    /// The names of the network namespaces of this machine.
+    pub namespaces: Vec<OsString>,
 }
 
 /// The hosts of all servers as one types them, each with the number of services that have it.

@@ -88,6 +88,7 @@ fn open() -> Result<Reader> {
         let live = Live {
             services: parse_table(&String::from_utf8_lossy(text)),
             interfaces: text.to_vec(),
+            ..Live::default()
         };
         for line in LINES {
             let (last, _) = line

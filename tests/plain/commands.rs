@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ipvsadm::cli;
+use ipvsadm::cli::{self, OptionSpec, Value};
 use ipvsadm::command::{Globals, Request};
 use ipvsadm::names::Names;
 
@@ -24,4 +24,43 @@ fn lines_become_commands() {
         writeln!(answers, "{line}\n    {answer}").unwrap();
     }
     insta::assert_snapshot!(answers);
+}
+
+/// What a line asks for, if it can be read.
+fn request(words: &[&str]) -> Option<Request> {
+    let words = words.iter().map(|word| word.as_bytes());
+    cli::read(b"ipvsadm", words, &Names::numeric()).ok()
+}
+
+/// The line without this option and its value, if it has it.
+fn without<'a>(line: &[&'a str], option: &OptionSpec) -> Option<Vec<&'a str>> {
+    let long = format!("--{}", option.long);
+    let short = option
+        .short
+        .map(|letter| format!("-{}", char::from(letter)));
+    let at = line
+        .iter()
+        .position(|word| *word == long || Some((*word).to_owned()) == short)?;
+    let value = usize::from(matches!(option.value, Value::Required(_)));
+    Some([&line[..at], &line[at + 1 + value..]].concat())
+}
+
+/// An option that is declared and never read would change nothing. `--sort` is the default.
+#[test]
+fn every_option_changes_what_a_line_asks_for() {
+    let lines: Vec<Vec<&str>> = LINES
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    for option in cli::options().filter(|option| option.long != "sort") {
+        let changes = |line: &Vec<&str>| {
+            without(line, option).is_some_and(|rest| request(line) != request(&rest))
+        };
+        let mut read = lines.iter().filter(|line| request(line).is_some());
+        assert!(
+            read.any(changes),
+            "no line of lines.txt needs --{}",
+            option.long
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! The help fits on a screen.
+//! The help, and how it is arranged.
 
 use ipvsadm::cli::help::help;
 use ipvsadm::cli::{GROUPS, Group, OptionSpec};
@@ -9,10 +9,8 @@ fn what_the_help_says() {
 }
 
 #[test]
-fn the_help_fits_on_a_screen() {
-    let help = help(b"ipvsadm");
-    assert!(help.lines().count() <= 71, "{}", help.lines().count());
-    for line in help.lines() {
+fn the_help_fits_on_a_terminal() {
+    for line in help(b"ipvsadm").lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }

@@ -1,7 +1,7 @@
 //! What the value of an option may be: by what the kernel shows to everyone, and by the words there
 //! are.
 
-use std::fs;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use super::{Candidate, Completes, prefixed};
@@ -10,10 +10,7 @@ use crate::cli::live::{self, Live};
 use crate::cli::options::{REAL_SERVER, SERVICE_ADDRESS};
 use crate::cli::spec::ServerWord;
 use crate::model::terms::{self, Vocabulary};
-use crate::model::{Entry, Name, Protocol, ServiceId, sort_by_key};
-
-/// Where `ip netns` keeps network namespaces by name.
-const NAMESPACES: &str = "/run/netns";
+use crate::model::{Entry, Name, Protocol, ServiceId};
 
 /// What the value of an option on this line may be.
 pub fn values(
@@ -37,7 +34,7 @@ pub fn values(
         }
         Completes::States => list_of(terms::STATES, value),
         Completes::Interfaces => interfaces(&live.interfaces),
-        Completes::Namespaces => namespaces(),
+        Completes::Namespaces => namespaces(&live.namespaces),
     }
 }
 
@@ -155,14 +152,9 @@ fn interfaces(text: &[u8]) -> Vec<Candidate> {
     names.filter_map(plain).collect()
 }
 
-fn namespaces() -> Vec<Candidate> {
-    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
-    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
-    sort_by_key(&mut names, Clone::clone);
-    names
-        .iter()
-        .filter_map(|name| plain(name.to_str()?))
-        .collect()
+fn namespaces(names: &[OsString]) -> Vec<Candidate> {
+    let names = names.iter().filter_map(|name| name.to_str());
+    names.filter_map(plain).collect()
 }
 
 /// A name that means nothing to shells and terminals: nearly any byte may be in one.
