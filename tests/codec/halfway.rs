@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::mem;
-use std::os::unix::net::UnixStream;
 
-use ipvsadm::app::{self, Env};
 use ipvsadm::kernel::{Client, Inbox, Room, Transport};
 use ipvsadm::model::Entry;
 
+use crate::common::{Ran, run};
 use crate::shared::Shared;
 use crate::world::{Visitor, World, entry, v4};
 
@@ -52,48 +51,43 @@ impl Transport for Failing {
     }
 }
 
-/// Puts a file in force by these words where the table has one service: the exit status, what is
-/// said, and the table afterwards.
-fn apply(words: &[&[u8]]) -> (u8, String, Vec<Entry>) {
+/// Puts a file in force by this line where the table has one service: how it ends, and the table
+/// afterwards.
+fn apply(line: &str) -> (Ran, Vec<Entry>) {
     let world = Shared::new(World {
         table: vec![entry(v4(1), 0)],
         chunk: 10,
         ..World::default()
     });
-    let (said, sink) = UnixStream::pair().unwrap();
-    let mut env = Env::empty();
-    env.stdin.source = Box::new(&b"-A -t 10.0.0.2:80\n"[..]);
-    env.stderr.sink = Box::new(sink);
-    env.terminal = || File::open("/dev/null");
     let inside = world.clone();
-    env.open = Box::new(move |_| {
-        Client::over(Box::new(Failing {
-            world: Visitor(inside.clone()),
-            fails: false,
-        }))
+    let ran = run(line, |env| {
+        env.stdin.source = Box::new(&b"-A -t 10.0.0.2:80\n"[..]);
+        env.terminal = || File::open("/dev/null");
+        env.open = Box::new(move |_| {
+            Client::over(Box::new(Failing {
+                world: Visitor(inside.clone()),
+                fails: false,
+            }))
+        });
     });
-    let words = [&[&b"ipvsadm"[..], b"--apply"], words].concat();
-    let status = app::run(&words, &mut env);
-    drop(env);
-    let said = io::read_to_string(said).unwrap();
     let table = world.lock().table.clone();
-    (status, said, table)
+    (ran, table)
 }
 
 #[test]
 fn what_is_left_is_named() {
-    let (status, said, table) = apply(&[b"--verbose"]);
-    let expected = "talking to the kernel failed: Input/output error\n\
-                    not done:\n-D -t 10.0.0.1:80\n";
-    assert_eq!((status, said.as_str()), (1, expected));
+    let (ran, table) = apply("ipvsadm --apply --verbose");
+    let expected = "! talking to the kernel failed: Input/output error\n\
+                    ! not done:\n! -D -t 10.0.0.1:80\n= 1\n";
+    assert_eq!(ran.to_string(), expected);
     assert_eq!(table.len(), 2);
 }
 
 #[test]
 fn what_cannot_be_confirmed_is_taken_back() {
-    let (status, said, table) = apply(&[b"--confirm", b"9"]);
-    let expected = "talking to the kernel failed: Input/output error\n\
-                    the changes are taken back\n";
-    assert_eq!((status, said.as_str()), (1, expected));
+    let (ran, table) = apply("ipvsadm --apply --confirm 9");
+    let expected = "! talking to the kernel failed: Input/output error\n\
+                    ! the changes are taken back\n= 1\n";
+    assert_eq!(ran.to_string(), expected);
     assert_eq!(table, [entry(v4(1), 0)]);
 }

@@ -2,6 +2,8 @@
 //!
 //! What is sent is read by a second, independent codec, and what is answered is written by it.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod golden;
 mod halfway;

@@ -1,13 +1,11 @@
 //! Files that `--check` looks at: each line that is wrong is named once, in text and in JSON alike.
 
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::rc::Rc;
+use std::io;
 
 use anyhow::Result;
-use ipvsadm::app::{self, Env};
 use serde_json::Value;
 
+use crate::common::{Ran, run};
 use crate::drive::{Reader, Surface};
 use crate::rules;
 
@@ -20,9 +18,9 @@ pub const SURFACE: Surface = Surface {
 
 fn open() -> Result<Reader> {
     Ok(Box::new(|text, _| {
-        let plain = check(&[b"ipvsadm", b"--check"], text);
-        let strict = check(&[b"ipvsadm", b"--check", b"--strict"], text);
-        let json = check(&[b"ipvsadm", b"--check", b"--json"], text);
+        let plain = check("ipvsadm --check", text);
+        let strict = check("ipvsadm --check --strict", text);
+        let json = check("ipvsadm --check --json", text);
         let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
         let errors = findings(&document, "errors", "");
         let warnings = findings(&document, "warnings", "warning: ");
@@ -50,36 +48,11 @@ fn findings(document: &Value, kind: &str, mark: &str) -> Vec<String> {
     findings.map(line).collect()
 }
 
-struct Outcome {
-    status: u8,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
 /// Runs the whole program over this input. It must ask nothing of the kernel.
-fn check(arguments: &[&[u8]], text: &[u8]) -> Outcome {
-    let (stdout, stderr) = (Sink::default(), Sink::default());
-    let mut env = Env::empty();
-    env.stdin.source = Box::new(io::Cursor::new(text.to_vec()));
-    env.stdout.sink = Box::new(stdout.clone());
-    env.stderr.sink = Box::new(stderr.clone());
-    env.open = Box::new(|_| panic!("it asks the kernel"));
-    Outcome {
-        status: app::run(arguments, &mut env),
-        stdout: stdout.0.take(),
-        stderr: stderr.0.take(),
-    }
-}
-
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn check(line: &str, text: &[u8]) -> Ran {
+    let text = text.to_vec();
+    run(line, |env| {
+        env.stdin.source = Box::new(io::Cursor::new(text));
+        env.open = Box::new(|_| panic!("it asks the kernel"));
+    })
 }

@@ -17,6 +17,9 @@ mod saves;
 mod values;
 mod words;
 
+#[allow(dead_code)]
+#[path = "../common/mod.rs"]
+mod common;
 /// Where libpopt comes from.
 #[allow(dead_code)]
 #[path = "../lab"]

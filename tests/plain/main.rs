@@ -3,6 +3,9 @@
 mod advice;
 mod clap_face;
 mod commands;
+#[allow(dead_code)]
+#[path = "../common/mod.rs"]
+mod common;
 mod difference;
 mod everywhere;
 mod face;

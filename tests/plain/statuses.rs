@@ -1,9 +1,8 @@
 //! What a whole program run in process ends with where there is no kernel.
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 
-use ipvsadm::app::{self, Env};
+use crate::common::{Ran, run};
 
 /// A file that takes nothing.
 struct Refusing(io::ErrorKind);
@@ -18,30 +17,23 @@ impl Write for Refusing {
     }
 }
 
-/// The status, and what is said on standard error.
-fn run(mut env: Env, line: &str) -> (u8, String) {
-    let (said, sink) = UnixStream::pair().unwrap();
-    env.stderr.sink = Box::new(sink);
-    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-    let status = app::run(&words, &mut env);
-    drop(env);
-    (status, io::read_to_string(said).unwrap())
+fn ended(ran: &Ran) -> (u8, &[u8]) {
+    (ran.status, &ran.stderr)
 }
 
 /// A status of 1 would say that the table differs, or that something is wrong with the host.
 #[test]
 fn output_that_is_lost_is_no_finding() {
-    let full = (2, "cannot write: no storage space\n".to_owned());
+    let full = (2, &b"cannot write: no storage space\n"[..]);
     // A reader that goes away has seen enough.
-    let gone = (2, String::new());
+    let gone = (2, &b""[..]);
     for line in ["ipvsadm --check --json", "ipvsadm --doctor --json"] {
         for (kind, expected) in [
-            (io::ErrorKind::StorageFull, &full),
-            (io::ErrorKind::BrokenPipe, &gone),
+            (io::ErrorKind::StorageFull, full),
+            (io::ErrorKind::BrokenPipe, gone),
         ] {
-            let mut env = Env::empty();
-            env.stdout.sink = Box::new(Refusing(kind));
-            assert_eq!(run(env, line), *expected, "{line}");
+            let ran = run(line, |env| env.stdout.sink = Box::new(Refusing(kind)));
+            assert_eq!(ended(&ran), expected, "{line}");
         }
     }
 }
@@ -50,9 +42,13 @@ fn output_that_is_lost_is_no_finding() {
 #[test]
 fn input_without_an_end_is_not_read_to_its_end() {
     for line in ["ipvsadm --check -", "ipvsadm --doctor -"] {
-        let mut env = Env::empty();
-        env.stdin.source = Box::new(io::repeat(b'\n').take(1_000_001));
-        let expected = (2, "more than 1000000 lines\n".to_owned());
-        assert_eq!(run(env, line), expected, "{line}");
+        let ran = run(line, |env| {
+            env.stdin.source = Box::new(io::repeat(b'\n').take(1_000_001));
+        });
+        assert_eq!(
+            ended(&ran),
+            (2, &b"more than 1000000 lines\n"[..]),
+            "{line}"
+        );
     }
 }
