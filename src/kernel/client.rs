@@ -96,7 +96,8 @@ impl Client {
     /// A client over another transport than the usual sockets, for tests.
     #[doc(hidden)]
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
-        Self::at(Home::here(), transport)
+        let home = Home::here().with_proc(transport.proc());
+        Self::at(home, transport)
     }
 
     fn at(home: Home, transport: Box<dyn Transport>) -> Result<Self> {

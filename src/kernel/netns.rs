@@ -15,6 +15,9 @@ use super::error::Error;
 /// Where `ip netns` keeps namespaces by name.
 const NAMED: &str = "/run/netns";
 
+/// Where the kernel shows files.
+pub const PROC: &str = "/proc";
+
 /// A network namespace, by its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Netns(PathBuf);
@@ -63,6 +66,8 @@ pub struct Home {
     netns: Option<Netns>,
     /// Nothing where `/proc` does not show the namespace of a thread.
     id: Option<Id>,
+    /// Where the kernel shows files.
+    proc: &'static str,
 }
 
 /// What tells network namespaces apart: the device and the number of their files.
@@ -71,8 +76,11 @@ type Id = (u64, u64);
 impl Home {
     /// Where this thread is.
     pub fn here() -> Self {
-        let id = id_here();
-        Self { netns: None, id }
+        Self {
+            netns: None,
+            id: id_here(),
+            proc: PROC,
+        }
     }
 
     /// Opens something in a namespace, or where this thread is.
@@ -87,7 +95,17 @@ impl Home {
         let id = Some(id(&namespace.metadata()?));
         let opened = run_inside(&namespace, open)?;
         let netns = Some(netns);
-        Ok((Self { netns, id }, opened))
+        let proc = PROC;
+        Ok((Self { netns, id, proc }, opened))
+    }
+
+    /// The same with another folder in place of `/proc`, for tests.
+    pub fn with_proc(self, proc: &'static str) -> Self {
+        Self { proc, ..self }
+    }
+
+    pub fn proc(&self) -> &'static str {
+        self.proc
     }
 
     /// Runs something there.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::netns::PROC;
+
 /// Datagrams that one call can receive: many answers, or two for a short list and its end.
 const SLOTS: usize = 16;
 
@@ -33,6 +35,11 @@ pub trait Transport: Send {
     /// How many services and daemons there are, of both families, in all network namespaces, or
     /// more than that; nothing where it is not known.
     fn uses(&mut self) -> Option<usize>;
+
+    /// Where the kernel shows files.
+    fn proc(&self) -> &'static str {
+        PROC
+    }
 }
 
 /// What the buffers of a netlink socket hold, in bytes as the kernel counts them.

@@ -7,8 +7,11 @@ mod common;
 mod faults;
 mod golden;
 mod halfway;
+mod heard;
 mod limits;
+
 mod options;
+mod program;
 mod replies;
 mod requests;
 mod said;

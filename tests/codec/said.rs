@@ -116,13 +116,25 @@ pub fn role(role: DaemonRole) -> u32 {
     }
 }
 
-/// The attributes of a daemon that have no defaults.
+/// The attributes of a daemon, without those that are left to the kernel.
 pub fn daemon(daemon: &Daemon) -> Vec<Attr> {
-    vec![
+    let group = daemon.group.map(|group| match group {
+        IpAddr::V4(v4) => bytes(5, &v4.octets()),
+        IpAddr::V6(v6) => bytes(6, &v6.octets()),
+    });
+    let chosen = [
+        daemon.max_length.map(|length| attribute(4, length)),
+        group,
+        daemon.port.map(|port| attribute(7, port)),
+        daemon.ttl.map(|ttl| attribute(8, ttl)),
+    ];
+    let mut attributes = vec![
         attribute(1, role(daemon.role)),
         bytes(2, &[daemon.interface.as_bytes(), b"\0"].concat()),
         attribute(3, daemon.sync_id),
-    ]
+    ];
+    attributes.extend(chosen.into_iter().flatten());
+    attributes
 }
 
 /// Counters as the kernel has them since it counts in 64 bits, with its padding.

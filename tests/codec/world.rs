@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipvsadm::kernel::{Client, Inbox, Room, Transport};
 use ipvsadm::model::*;
 
+use crate::heard;
 use crate::said::{self, narrow, numbers, wide};
 use crate::script::FAMILY;
 use crate::shared::Shared;
-use crate::wire::{self, Fields};
+use crate::wire;
 
 /// Asks for a verdict, whatever it is.
 const ACK: u16 = 4;
@@ -26,6 +27,7 @@ pub type Between = Box<dyn FnMut(&mut World, Option<i32>) + Send>;
 pub struct World {
     pub table: Table,
     pub daemons: Vec<Daemon>,
+    pub timeouts: Timeouts,
     /// So many items fit a datagram.
     pub chunk: usize,
     /// Whether the old options are to be had.
@@ -81,32 +83,13 @@ impl World {
         let id = request
             .attributes
             .get(&1)
-            .map(|nest| id(&wire::inside(nest)));
+            .map(|nest| heard::id(&wire::inside(nest)));
         match (request.family, request.command) {
             (16, 3) => {
                 self.waiting
                     .push_back(wire::data(sequence, 1, [wire::attribute(1, FAMILY)]))
             }
             (_, 15) => self.waiting.push_back(wire::info(sequence)),
-            (_, 1) => {
-                let id = id.expect("a service has an identity");
-                let is_new = self.find(&id).is_none();
-                if let (true, ServiceId::Address { address, .. }) = (is_new, id) {
-                    self.table.push(entry(address, 0));
-                }
-                let verdict = if is_new { 0 } else { libc::EEXIST };
-                if verdict != 0 || request.flags & ACK != 0 {
-                    self.waiting.push_back(wire::verdict(sequence, verdict));
-                }
-            }
-            (_, 3) => {
-                let count = self.table.len();
-                self.table
-                    .retain(|entry| Some(entry.service.service.id) != id);
-                let is_gone = self.table.len() < count;
-                let verdict = if is_gone { 0 } else { libc::ESRCH };
-                self.waiting.push_back(wire::verdict(sequence, verdict));
-            }
             (_, 4 | 8 | 11) if is_list => {
                 self.lists += 1;
                 let of = match (request.command, id) {
@@ -121,19 +104,6 @@ impl World {
                 });
                 self.tell();
             }
-            (_, 10) => {
-                let attributes = wire::inside(&request.attributes[&3]);
-                let count = self.daemons.len();
-                let is_other =
-                    |daemon: &Daemon| attributes[&1] != said::role(daemon.role).to_ne_bytes();
-                self.daemons.retain(is_other);
-                let verdict = if self.daemons.len() < count {
-                    0
-                } else {
-                    libc::ESRCH
-                };
-                self.waiting.push_back(wire::verdict(sequence, verdict));
-            }
             (_, 4) => {
                 self.questions += 1;
                 let answer = match id.and_then(|id| self.find(&id)) {
@@ -142,8 +112,73 @@ impl World {
                 };
                 self.waiting.push_back(answer);
             }
+            (_, 13) => {
+                let Timeouts { tcp, tcp_fin, udp } = self.timeouts;
+                let timeouts = [(4, tcp), (5, tcp_fin), (6, udp)];
+                let timeouts = timeouts.map(|(kind, timeout)| wire::attribute(kind, timeout));
+                self.waiting.push_back(wire::data(sequence, 12, timeouts));
+            }
+            _ => {
+                let verdict = self.change(request).err().unwrap_or(0);
+                if verdict != 0 || request.flags & ACK != 0 {
+                    self.waiting.push_back(wire::verdict(sequence, verdict));
+                }
+            }
+        }
+    }
+
+    /// Makes a change, or refuses it with an error number.
+    fn change(&mut self, request: &wire::Request) -> Result<(), i32> {
+        let nest = |kind| wire::inside(&request.attributes[&kind]);
+        let key = request.attributes.get(&1).map(|key| wire::inside(key));
+        let id = key.as_ref().map(heard::id);
+        let at = |entry: &Entry| Some(entry.service.service.id) == id;
+        let place = self.table.iter().position(at).ok_or(libc::ESRCH);
+        match request.command {
+            1 | 2 => {
+                let service = heard::service(&nest(1));
+                match (request.command, place) {
+                    (1, Ok(_)) => return Err(libc::EEXIST),
+                    (1, Err(_)) => self.table.push(Entry {
+                        service: ServiceState {
+                            service,
+                            stats: wide(),
+                        },
+                        servers: Vec::new(),
+                    }),
+                    (_, place) => self.table[place?].service.service = service,
+                }
+            }
+            3 => drop(self.table.remove(place?)),
+            5..=7 => {
+                let servers = &mut self.table[place?].servers;
+                let id = heard::server_id(&nest(2));
+                let place = servers.iter().position(|state| state.server.id == id);
+                let place = place.ok_or(libc::ENOENT);
+                match (request.command, place) {
+                    (5, Ok(_)) => return Err(libc::EEXIST),
+                    (5, Err(_)) => servers.push(state(heard::server(&nest(2)))),
+                    (6, place) => servers[place?].server = heard::server(&nest(2)),
+                    (_, place) => drop(servers.remove(place?)),
+                }
+            }
+            9 | 10 => {
+                let role = heard::role(&nest(3));
+                let place = self.daemons.iter().position(|daemon| daemon.role == role);
+                match (request.command, place) {
+                    (9, Some(_)) => return Err(libc::EEXIST),
+                    (9, None) => self.daemons.push(heard::daemon(&nest(3))),
+                    (_, place) => drop(self.daemons.remove(place.ok_or(libc::ESRCH)?)),
+                }
+            }
+            12 => self.timeouts = heard::timeouts(&request.attributes, self.timeouts),
+            // Counters are always the same.
+            16 if key.is_some() => drop(place?),
+            16 => {}
+            17 => self.table.clear(),
             _ => panic!("{request:?}"),
         }
+        Ok(())
     }
 
     /// Tells the next part of a list: by number, as the kernel does.
@@ -244,23 +279,6 @@ fn service(
     message(sequence, 1, [wire::nest(1, said::service(service))])
 }
 
-/// The service that a request is about.
-fn id(key: &Fields) -> ServiceId {
-    let number = |kind| u16::from_ne_bytes(key[&kind][..].try_into().unwrap());
-    let address: [u8; 16] = key[&3][..].try_into().unwrap();
-    let address = match number(1) {
-        2 => IpAddr::from(Ipv4Addr::from_bits(
-            u128::from_be_bytes(address).wrapping_shr(96) as u32,
-        )),
-        _ => IpAddr::from(Ipv6Addr::from(address)),
-    };
-    ServiceId::Address {
-        protocol: Protocol(number(2)),
-        address,
-        port: u16::from_be_bytes(key[&4][..].try_into().unwrap()),
-    }
-}
-
 impl Transport for Visitor {
     fn send(&mut self, messages: &[u8]) -> io::Result<()> {
         for request in wire::requests(messages) {
@@ -308,6 +326,10 @@ impl Transport for Visitor {
         world.pass(None);
         world.uses.then_some(uses)
     }
+
+    fn proc(&self) -> &'static str {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/codec/proc")
+    }
 }
 
 /// A service like any, with this many servers.
@@ -323,11 +345,16 @@ pub fn entry(address: IpAddr, servers: u32) -> Entry {
 }
 
 pub fn server(number: u32) -> ServerState {
+    state(Server {
+        forwarding: Forwarding::Masquerade,
+        ..Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 80))
+    })
+}
+
+/// A server that is as busy as any.
+fn state(server: Server) -> ServerState {
     ServerState {
-        server: Server {
-            forwarding: Forwarding::Masquerade,
-            ..Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 80))
-        },
+        server,
         active: 1,
         inactive: 2,
         persistent: 3,

@@ -19,7 +19,7 @@ pub struct Connections {
 impl Connections {
     /// Opens the table and skips its title. `None` if it has no title.
     pub(in crate::kernel) fn open(home: &Home) -> io::Result<Option<Self>> {
-        let table = home.run(|| super::open("ip_vs_conn"))?;
+        let table = home.run(|| super::open(home.proc(), "ip_vs_conn"))?;
         let mut lines = Lines::new(table);
         let title = lines.read()?.is_some();
         Ok(title.then_some(Self { lines }))

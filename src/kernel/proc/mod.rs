@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 
 #[cfg(feature = "cli")]
-use super::netns::Netns;
+use super::netns::{Netns, PROC};
 
 #[cfg(feature = "cli")]
 pub(crate) use connections::Line;
@@ -24,16 +24,16 @@ pub(super) use totals::{read as read_totals, read_counted};
 /// not load it.
 #[cfg(feature = "cli")]
 pub fn has_ipvs(namespace: Option<&Netns>) -> io::Result<bool> {
-    let has_ipvs = || Ok(open("ip_vs").is_ok());
+    let has_ipvs = || Ok(open(PROC, "ip_vs").is_ok());
     namespace.map_or_else(has_ipvs, |namespace| namespace.run(has_ipvs))
 }
 
 /// Opens a file of the network namespace that the thread is in, and that of the process in a
 /// `/proc` that has no threads.
-fn open(name: &str) -> io::Result<File> {
-    match File::open(format!("/proc/thread-self/net/{name}")) {
+fn open(proc: &str, name: &str) -> io::Result<File> {
+    match File::open(format!("{proc}/thread-self/net/{name}")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            File::open(format!("/proc/net/{name}"))
+            File::open(format!("{proc}/net/{name}"))
         }
         file => file,
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use crate::kernel::netns::PROC;
 use crate::model::terms::Vocabulary;
 use crate::model::{
     Entry, Family, Forwarding, Protocol, Server, ServerState, Service, ServiceId, ServiceState,
@@ -16,7 +17,7 @@ use crate::model::{
 pub fn read(limit: Option<Duration>) -> io::Result<Vec<Entry>> {
     let start = Instant::now();
     let (mut text, mut page) = (Vec::new(), [0; 16 * 1024]);
-    let mut file = super::open("ip_vs")?;
+    let mut file = super::open(PROC, "ip_vs")?;
     let is_over = || limit.is_some_and(|limit| start.elapsed() > limit);
     while let length @ 1.. = file.read(&mut page)? {
         text.extend_from_slice(&page[..length]);

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::str::FromStr;
 
+use super::sysctl::SYSCTLS;
 use crate::kernel::error::plain;
 use crate::kernel::netns::Home;
 use crate::model::rates::{Counted, Counters};
@@ -14,29 +15,28 @@ use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
 const STATS: &str = "ip_vs_stats";
 const CPUS: &str = "ip_vs_stats_percpu";
 const STATUS: &str = "ip_vs_status";
-const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 
 pub fn read(home: &Home) -> io::Result<Totals> {
-    home.run(read_here)
+    home.run(|| read_from(home.proc()))
 }
 
 pub fn read_counted(home: &Home) -> io::Result<Counted> {
-    home.run(|| parsed(CPUS, of_net(CPUS), parse_cpus))
+    home.run(|| parsed(CPUS, of_net(home.proc(), CPUS), parse_cpus))
 }
 
-fn of_net(name: &str) -> io::Result<String> {
-    super::open(name).and_then(io::read_to_string)
+fn of_net(proc: &str, name: &str) -> io::Result<String> {
+    super::open(proc, name).and_then(io::read_to_string)
 }
 
-fn read_here() -> io::Result<Totals> {
+fn read_from(proc: &str) -> io::Result<Totals> {
     let sysctl = |name| {
-        let path = format!("{SYSCTLS}/{name}");
+        let path = format!("{proc}/{SYSCTLS}/{name}");
         let number = |text: &str| text.trim().parse().ok();
         if_there_is(parsed(name, fs::read_to_string(path), number))
     };
     Ok(Totals {
-        stats: parsed(STATS, of_net(STATS), parse_stats)?,
-        status: if_there_is(parsed(STATUS, of_net(STATUS), parse_status))?,
+        stats: parsed(STATS, of_net(proc, STATS), parse_stats)?,
+        status: if_there_is(parsed(STATUS, of_net(proc, STATUS), parse_status))?,
         limits: Limits {
             most_connections: sysctl("conn_max")?,
             connection_load_factor: sysctl("conn_lfactor")?,

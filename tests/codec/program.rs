@@ -1,0 +1,89 @@
+//! What the whole program says, over a kernel with a table: `program.case` shows the lines and what
+//! comes back, written as in `tests/cases`. `UPDATE_CASES=1` writes anew what came back.
+
+use std::fs::{self, File};
+use std::io::Cursor;
+use std::time::Duration;
+use std::{env, thread};
+
+use ipvsadm::app::Pause;
+use ipvsadm::kernel::Client;
+use ipvsadm::model::Timeouts;
+
+use crate::common::run;
+use crate::shared::Shared;
+use crate::world::{Visitor, World};
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/codec/program.case");
+
+#[test]
+fn what_the_program_says() {
+    let text = fs::read_to_string(CASES).unwrap();
+    let cases: Vec<&str> = text.split_inclusive("\n\n").collect();
+    let played: Vec<String> = cases.iter().map(|case| play(cases[0], case)).collect();
+    if env::var_os("UPDATE_CASES").is_some() {
+        fs::write(CASES, played.concat()).unwrap();
+        return;
+    }
+    for (case, played) in cases.iter().zip(&played) {
+        let mut lines = case.lines().zip(played.lines());
+        let differs = lines.find(|(expected, came)| expected != came);
+        assert!(case == played, "{differs:#?} in\n{played}");
+    }
+}
+
+/// A case with what comes back. The first begins them all.
+fn play(first: &str, case: &str) -> String {
+    let world = Shared::new(World {
+        timeouts: Timeouts {
+            tcp: 900,
+            tcp_fin: 120,
+            udp: 300,
+        },
+        chunk: 2,
+        ..World::default()
+    });
+    let begun = lines(&world, first);
+    if first == case {
+        return begun;
+    }
+    lines(&world, case)
+}
+
+/// The lines of a case, each with what comes back.
+fn lines(world: &Shared<World>, text: &str) -> String {
+    let mut played = String::new();
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with(['|', '!', '=']) && !line.starts_with("==") {
+            continue;
+        }
+        played += line;
+        let Some(words) = line.strip_prefix("$ ") else {
+            continue;
+        };
+        let mut input = String::new();
+        while let Some(line) = lines.next_if(|line| line.starts_with("< ")) {
+            played += line;
+            input += &line[2..];
+        }
+        let inside = world.clone();
+        let ran = run(words.trim_end(), |env| {
+            env.stdin.source = Box::new(Cursor::new(input));
+            env.terminal = || File::open("/dev/null");
+            env.open = Box::new(move |_| Client::over(Box::new(Visitor(inside.clone()))));
+            env.pause = pause;
+        });
+        played += &ran.to_string();
+    }
+    played
+}
+
+/// Ends a wait for connections by a signal, if there is more than a second left of it.
+fn pause(time: Duration, _: Option<&File>) -> Pause {
+    if time >= Duration::from_secs(1) {
+        return Pause::Signal;
+    }
+    thread::sleep(time);
+    Pause::Over
+}
