@@ -1,4 +1,4 @@
-//! The commands: each is declared once, with everything that concerns it.
+//! The commands. Each is declared once, with everything about it.
 
 use super::line::Line;
 use super::options::{ALL, NUMERIC, REAL_SERVER, SERVICE_ADDRESS};
@@ -8,7 +8,7 @@ use crate::command::{Command, Save};
 use crate::error::Error;
 use crate::model::{Change, DaemonRole};
 
-/// What the program is asked to do; exactly one stands on a line.
+/// What the program is asked to do; each line has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     AddService,
@@ -66,9 +66,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         adds: Some(SERVICE_ADDRESS),
         help: "add a virtual service",
         manual: "\
-            Adds a virtual service: an address and port, or a firewall mark, whose connections \
-            are spread over servers. It has no servers until --add-server gives it some. A \
-            service of that name must not exist yet.",
+            Adds a virtual service: an address and port, or a firewall mark, whose connections are \
+            spread over servers. It has no servers until --add-server adds some. The service must \
+            not exist yet.",
         ..command(Verb::AddService, |line| {
             line.careful(Change::AddService(line.whole_service()?))
         })
@@ -79,9 +79,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "edit-service",
         help: "change a virtual service",
         manual: "\
-            Changes the settings of a virtual service. Its servers, connections and counters \
-            stay. What the line does not state goes back to its default: name everything that \
-            is to remain.",
+            Changes the settings of a virtual service. Its servers, connections and counters stay. \
+            What the line does not name goes back to its default: name everything that must \
+            stay.",
         ..command(Verb::EditService, |line| {
             line.careful(Change::EditService(line.whole_service()?))
         })
@@ -92,8 +92,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "delete-service",
         help: "delete a service and its servers",
         manual: "\
-            Deletes a virtual service together with its servers. Connections that exist are \
-            forgotten as their timeouts pass.",
+            Deletes a virtual service and its servers. Existing connections are forgotten when \
+            they time out.",
         ..command(Verb::DeleteService, |line| {
             line.deletion(Change::DeleteService(line.service()?))
         })
@@ -113,10 +113,10 @@ pub const COMMANDS: &[CommandSpec] = &[
         server: Some(ServerWord::OfAny),
         help: "list services and servers",
         manual: "\
-            Lists the virtual services with their servers, or one service. Further options \
-            choose what is shown: counters, rates, limits, tunnels, or instead of services the \
-            connections, the timeouts or the synchronisation daemons. Without any command this \
-            is what ipvsadm does. -l is the same.",
+            Lists the virtual services with their servers, or one service. Further options choose \
+            what is shown: counters, rates, limits, tunnels, or instead of services the \
+            connections, the timeouts or the synchronisation daemons. This is the default without \
+            a command. -l is the same.",
         ..command(Verb::List, |line| line.list())
     },
     CommandSpec {
@@ -139,9 +139,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         server: Some(ServerWord::OfService),
         help: "delete a server from a service",
         manual: "\
-            Deletes a real server from a virtual service. It gets no new connections; those \
-            that it has are cut off, at once or as they time out, as the sysctl \
-            net.ipv4.vs.expire_nodest_conn says. To let them end first see DRAINING.",
+            Deletes a real server from a virtual service. It gets no new connections. Its existing \
+            ones are cut off, at once or when they time out, depending on the sysctl \
+            net.ipv4.vs.expire_nodest_conn. To let them end first, see DRAINING.",
         ..command(Verb::DeleteServer, |line| {
             let service = line.service()?;
             line.deletion(Change::DeleteServer(service, line.server(service)?))
@@ -155,8 +155,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         help: "change a server of a service",
         manual: "\
             Changes the settings of a real server. Its connections and counters stay. What the \
-            line does not state goes back to its default: without -w the weight is 1, without \
-            -m or -i forwarding is direct routing.",
+            line does not name goes back to its default: without -w the weight is 1, without -m or \
+            -i forwarding is direct routing.",
         ..command(Verb::EditServer, |line| {
             let (service, server) = line.whole_server()?;
             line.careful(Change::EditServer(service, server))
@@ -168,9 +168,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         operands: Operands::Timeouts,
         help: "set timeouts, in seconds (0 keeps one)",
         manual: "\
-            The next three words set how long idle connections are remembered, in seconds: \
-            those of TCP, those of TCP after a FIN, and those of UDP. 0 leaves a timeout as it \
-            is; the longest is 2678400, 31 days.",
+            The next three words set how long idle connections are remembered, in seconds: TCP, \
+            TCP after a FIN, and UDP. 0 leaves a timeout unchanged; the maximum is 2678400, 31 \
+            days.",
         ..command(Verb::SetTimeouts, |line| {
             Ok(Change::SetTimeouts(line.timeouts).into())
         })
@@ -182,8 +182,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         take: |line, text| daemon_role(line, text, "illegal start-daemon parameter specified"),
         help: "start a synchronisation daemon",
         manual: "\
-            Starts a synchronisation daemon: the master sends the connections of this director \
-            to others, the backup receives those of another. Both may run at the same time.",
+            Starts a synchronisation daemon: the master sends the connections of this director to \
+            others, the backup receives those of another director. Both may run at the same \
+            time.",
         ..command(Verb::StartDaemon, |line| {
             Ok(Change::StartDaemon(line.daemon()).into())
         })
@@ -206,8 +207,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         operands: Operands::File,
         help: "run the commands in a file",
         manual: "\
-            Reads commands from FILE (or standard input), one a line, and runs them in their \
-            order. See FILES OF COMMANDS.",
+            Reads commands from FILE (or standard input), one per line, and runs them in order. \
+            See FILES OF COMMANDS.",
         ..command(Verb::Restore, |line| {
             Ok(Command::Restore { file: line.file() })
         })
@@ -216,7 +217,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         short: b"S",
         long: "save",
         name: "save",
-        help: "print commands that make this table",
+        help: "print commands that restore the table",
         manual: "Prints the services and servers as commands that restore them.",
         ..command(Verb::Save, |line| {
             Ok(Command::Save(Save {
@@ -232,9 +233,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "zero",
         help: "zero the counters of one service or all",
         manual: "\
-            Sets the counters of a service and its servers to zero, or those of all services. \
-            The kernel adds counters up every two seconds; what has not been added yet shows \
-            up afterwards.",
+            Sets the counters of a service and its servers, or of all services, to zero. The \
+            kernel updates counters every two seconds, so what it has not added yet shows up \
+            afterwards.",
         ..command(Verb::Zero, |line| Ok(Change::Zero(line.service).into()))
     },
     CommandSpec {
@@ -243,10 +244,10 @@ pub const COMMANDS: &[CommandSpec] = &[
         operands: Operands::File,
         help: "make the table equal to a file",
         manual: "\
-            Makes the table equal to what FILE (or standard input) says, by the smallest set of \
-            changes. Services and servers that stay are edited in place; new servers come before \
-            old ones go, so traffic that has a server before and after always has one. See \
-            MANAGING A DIRECTOR BY A FILE.",
+            Makes the table equal to FILE (or standard input) with the smallest set of changes. \
+            Services and servers that stay are edited in place, and new servers are added before \
+            old ones are deleted. So traffic that has a server before and after the change always \
+            has one. See MANAGING A DIRECTOR BY A FILE.",
         ..command(Verb::Apply, |line| Ok(Command::Apply(line.apply())))
     },
     CommandSpec {
@@ -255,9 +256,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         operands: Operands::File,
         help: "print what --apply would change",
         manual: "\
-            Prints what --apply would do, in its order, as lines that --restore takes, with a \
+            Prints what --apply would do, in order, as lines that --restore accepts, with a \
             comment where a change has a cost. The status is 0 if there is nothing to do, 1 if \
-            there is something, 2 if the file or the kernel gives trouble.",
+            there are changes, 2 after an error.",
         ..command(Verb::Diff, |line| Ok(Command::Diff(line.diff())))
     },
     CommandSpec {
@@ -267,20 +268,20 @@ pub const COMMANDS: &[CommandSpec] = &[
         help: "check a file, without a kernel",
         manual: "\
             Reports every line of FILE (or standard input) that --apply would refuse, with its \
-            number; then the status is 2. Warns of what loads but is surely not meant. It needs \
-            no kernel and no rights.",
+            number; the status is then 2. Warns about what loads but is surely a mistake. It needs \
+            neither IPVS nor privileges.",
         ..command(Verb::Check, |line| Ok(Command::Check(line.check())))
     },
     CommandSpec {
         long: "drain",
         name: "drain",
         server: Some(ServerWord::OfAny),
-        help: "let a server get no new connections",
+        help: "stop new connections to a server",
         manual: "\
-            Sets the weight of a server to 0 and leaves all else as it is: it gets no new \
-            connections and keeps those that it has. Without a service it does so in every \
-            service that has the server. Before the first change it prints lines for --restore \
-            that put everything back. See DRAINING.",
+            Sets the weight of a server to 0 and changes nothing else: the server gets no new \
+            connections and keeps its existing ones. Without a service it drains the server in \
+            every service that has it. Before the first change it prints lines for --restore that \
+            undo the drain. See DRAINING.",
         ..command(Verb::Drain, |line| Ok(Command::Drain(line.drain()?)))
     },
     CommandSpec {
@@ -288,16 +289,16 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "doctor",
         server: Some(ServerWord::ThisHost),
         operands: Operands::File,
-        help: "say why nothing arrives",
+        help: "find out why nothing arrives",
         manual: "\
-            Looks at this director, or at one service, and says what keeps traffic from flowing: \
-            what is wrong, why it matters, where it was seen and which command mends it. It \
-            changes nothing, and sends nothing without --probe. With --real-server: looks at a real server of that \
-            virtual address and port instead; the forwarding is -g, -i or -m, and the tunnel as \
-            for --add-server. With FILE: also looks up the names in this file of commands. \
-            Findings are \
-            certain, likely or hints. The status is 0 without findings other than hints, 1 with \
-            some, 2 if it could not look. See WHY NOTHING ARRIVES.",
+            Examines this director, or one service, and reports what keeps traffic from flowing: \
+            what is wrong, why it matters, where it was seen and which command fixes it. It \
+            changes nothing, and sends nothing without --probe. With --real-server: examines this \
+            host as a real server of that virtual address and port; give -g, -i or -m and the \
+            tunnel options as for --add-server. With FILE: also looks up the names in this file of \
+            commands. Findings are certain, likely or hints. The status is 0 if there are at most \
+            hints, 1 if there are other findings, 2 if it could not look. See WHY NOTHING \
+            ARRIVES.",
         ..command(Verb::Doctor, |line| Ok(Command::Doctor(line.doctor()?)))
     },
     CommandSpec {
@@ -306,7 +307,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "help",
         ignores_line: true,
         help: "print this help",
-        manual: "Prints a summary. It needs neither the right to administer nor a kernel with IPVS.",
+        manual: "Prints a summary. It needs neither privileges nor IPVS.",
         ..command(Verb::Help, |_| Ok(Command::Help))
     },
     CommandSpec {
@@ -315,12 +316,12 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "version",
         ignores_line: true,
         help: "print the version",
-        manual: "Prints the version. It needs neither the right to administer nor a kernel with IPVS.",
+        manual: "Prints the version. It needs neither privileges nor IPVS.",
         ..command(Verb::Version, |_| Ok(Command::Version))
     },
 ];
 
-/// A command that is not declared, or in another place than its verb, does not compile.
+/// Does not compile if a command is missing or in another place than its verb.
 const _: () = {
     let mut index = 0;
     while index < COMMANDS.len() {

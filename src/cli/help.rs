@@ -4,18 +4,18 @@ use super::commands::COMMANDS;
 use super::options::GROUPS;
 use super::spec::{CommandSpec, Group, Needs, Operands, OptionSpec, Slots, Spec, Value};
 
-/// The original's version, which programs look for, and then whose this is.
+/// The original's version, which programs look for, then the name and version of this program.
 pub const VERSION: &str = concat!(
     "ipvsadm v1.31 (ipvsadm in Rust ",
     env!("CARGO_PKG_VERSION"),
     ")\n"
 );
 
-/// Where the options begin, behind the names of their groups.
+/// The column where options begin, after the names of their groups.
 const INDENT: usize = 9;
-/// Where descriptions begin.
+/// The column where descriptions begin.
 const ABOUT: usize = 41;
-/// The room for an option that shares its line with another, and for its name.
+/// The width of an option that shares its line with another, and of its name.
 const HALF: usize = 35;
 const HALF_NAME: usize = 18;
 

@@ -261,7 +261,7 @@ impl<'a> Options<'a> {
             ));
         }
         if length > self.buffer.capacity() {
-            // Much memory is had zeroed, and costs nothing until it is used.
+            // A large allocation arrives zeroed, and costs nothing until it is used.
             let question = mem::replace(self.buffer, vec![0; length]);
             self.buffer[..question.len()].copy_from_slice(&question);
         } else {

@@ -100,7 +100,7 @@ impl ConnectionCounts {
     /// How many clients are counted exactly.
     pub const MOST_CLIENTS: usize = Clients::MOST;
 
-    /// Counts one more; `None` if what it is counted by cannot be read.
+    /// Counts one more connection; `None` if its fields cannot be read.
     pub fn add(&mut self, connection: &impl Fields) -> Option<()> {
         let client = connection.client()?;
         match connection.group() {

@@ -61,7 +61,7 @@ pub enum Phase {
     Daemons,
 }
 
-/// What a step costs that cannot be had for nothing.
+/// A cost of a step that cannot be avoided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// The scheduler changes: the kernel refuses new connections meanwhile.

@@ -1,19 +1,19 @@
-//! Takes changes back: our own, and only where nobody else has changed the same thing since.
+//! Undoes our own changes, but only where nobody else has changed the same thing since.
 
 use super::difference::{Configured, Table, effective_server, effective_service, runs_as_wanted};
 use super::hash::{Map, Set};
 use super::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId};
 
-/// How to take changes back.
+/// How to undo changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reversal {
-    /// What takes them back.
+    /// The changes that undo them.
     pub changes: Vec<Change>,
-    /// Changes that stay, since somebody else has changed the same thing since.
+    /// Changes that stay, because somebody else has changed the same thing since.
     pub kept: Vec<Change>,
 }
 
-/// Takes back what was `made` of a table, the last change first. `now` is the table after it.
+/// Undoes the changes `made` to a table, the last one first. `now` is the table after them.
 pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
     let (before, now) = (Index::new(before), Index::new(now));
     let ours = ours(made, &now);
@@ -37,10 +37,10 @@ pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
     reversal
 }
 
-/// How one change is taken back.
+/// How one change is undone.
 enum Back {
     By(Vec<Change>),
-    /// With the service that it belongs to.
+    /// Together with the service that it belongs to.
     With,
     /// Somebody else has changed the same thing.
     No,
@@ -112,8 +112,8 @@ fn back(before: &Index, ours: &Set<ServiceId>, now: &Index, change: &Change) -> 
     }
 }
 
-/// Whether what a change is about is as it was before: somebody has taken it back already, or it
-/// was never made.
+/// Whether the target of a change is as before: somebody has undone the change, or it was never
+/// made.
 fn is_as_before(before: &Index, now: &Index, change: &Change) -> bool {
     match object(change) {
         Some(Object::Service(id)) => {
@@ -130,7 +130,7 @@ fn is_as_before(before: &Index, now: &Index, change: &Change) -> bool {
     }
 }
 
-/// What a change is about.
+/// The target of a change.
 #[derive(PartialEq, Eq, Hash)]
 enum Object {
     Service(ServiceId),
@@ -154,7 +154,7 @@ fn object(change: &Change) -> Option<Object> {
     })
 }
 
-/// The new services that are, with all their servers, as the changes left them.
+/// The new services that are still as the changes left them, with all their servers.
 fn ours(made: &[Change], now: &Index) -> Set<ServiceId> {
     let (mut services, mut servers) = (Vec::new(), Map::default());
     for change in made {
@@ -335,7 +335,7 @@ mod tests {
             prop_assert_eq!(sorted(now), sorted(before));
         }
 
-        /// What was never made, or is taken back already, is neither changed nor named.
+        /// Changes that were never made or are undone already are neither touched nor named.
         #[test]
         fn what_is_as_before_needs_nothing(before in table(), wanted in table()) {
             let made = made(&before, &wanted);

@@ -18,7 +18,7 @@ const ACK: u16 = 4;
 
 pub type Table = Vec<Entry>;
 
-/// Somebody who is let in each time the kernel has told a part of a list.
+/// Called each time the kernel has sent a part of a list.
 pub type Other = Box<dyn FnMut(&mut Table) + Send>;
 
 pub type Between = Box<dyn FnMut(&mut World, Option<i32>) + Send>;
@@ -30,13 +30,13 @@ pub struct World {
     pub timeouts: Timeouts,
     /// So many items fit a datagram.
     pub chunk: usize,
-    /// Whether the old options are to be had.
+    /// Whether the old options are available.
     pub old_options: bool,
     /// Whether the uses of the module are.
     pub uses: bool,
     pub other: Option<Other>,
-    /// Somebody who is let in after each number of services that is read, and told its option,
-    /// or nothing after the uses of the module.
+    /// Called after each read of the number of services, with its option, or nothing after the uses
+    /// of the module.
     pub between: Option<Between>,
     pub list: Option<List>,
     pub waiting: VecDeque<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! How a change treats what is there already.
+//! How a change treats what already exists.
 
 use crate::cli::commands::Verb;
 use crate::cli::line::{SECONDS, timeout};
@@ -28,9 +28,9 @@ const OPTIONS: &[OptionSpec] = &[
         ],
         help: "no error if done",
         manual: "\
-            Something that is already done is not an error. With --add-service and --add-server: a service or \
-            server that exists is changed to what the line says. With --delete-service and \
-            --delete-server: one that does not exist needs no deletion.",
+            Succeeds if there is nothing left to do. With --add-service and --add-server: changes \
+            an existing service or server to what the line says. With --delete-service and \
+            --delete-server: succeeds if the service or server does not exist.",
         ..OPTION
     },
     OptionSpec {
@@ -44,43 +44,43 @@ const OPTIONS: &[OptionSpec] = &[
             Verb::Apply,
             Verb::Diff,
         ],
-        help: "the rest stays",
+        help: "keep the rest",
         manual: "\
-            Settings that the line does not name stay as they are. A setting goes with its \
-            owner: a new scheduler drops the flags of the old one, a new kind of tunnel the \
-            port and checksum of the old one, -g and -m the tunnel. -p and -o have no opposite, and so cannot \
-            be removed with it. With --add-service and \
-            --add-server it has a meaning only with --exist. With --apply and --diff: services \
-            that the file does not name stay.",
+            Keeps the settings that the line does not name. A setting goes with its owner: a new \
+            scheduler drops the flags of the old one, a new kind of tunnel drops the port and \
+            checksum of the old one, and -g and -m drop the tunnel. -p and -o have no opposite, so \
+            --keep cannot remove them. With --add-service and --add-server it has an effect only \
+            together with --exist. With --apply and --diff: keeps the services that the file does \
+            not name.",
         ..OPTION
     },
     OptionSpec {
         long: "strict",
         slot: STRICT,
         may: &[Verb::Check],
-        help: "warnings count",
-        manual: "Warnings of --check give status 1.",
+        help: "fail on warnings",
+        manual: "Makes --check exit with status 1 if there are warnings.",
         ..OPTION
     },
     OptionSpec {
         long: "verbose",
         slot: VERBOSE,
         may: &[Verb::Apply],
-        help: "say what it did",
+        help: "report changes",
         manual: "\
-            Says how much --apply added, changed and deleted, as it does on a terminal anyway.",
+            Reports how much --apply added, changed and deleted. On a terminal it always does.",
         ..OPTION
     },
     OptionSpec {
         long: "probe",
         slot: PROBE,
         may: &[Verb::Doctor],
-        help: "send packets and listen, too",
+        help: "also send packets and listen",
         manual: "\
-            Lets --doctor send packets and listen for some, for ten seconds at most: an empty \
-            packet to the discard port of each server, so that the kernel looks for it on the \
-            network; on a real server a question by ARP who has the virtual address. Where a \
-            synchronisation daemon runs, it hears what others send.",
+            Lets --doctor send packets and listen, for ten seconds at most. It sends an empty \
+            packet to the discard port of each server, so that the kernel looks for the server on \
+            the network. On a real server it asks by ARP which host has the virtual address. If a \
+            synchronisation daemon runs, it listens to what other directors send.",
         ..OPTION
     },
     OptionSpec {
@@ -99,9 +99,9 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "let connections end",
         manual: "\
-            Waits up to so many seconds until the connections of drained servers have ended. With \
-            --delete-server, --delete-service and --apply: drains what is to be deleted first, \
-            and deletes it when they have ended or the time is over. See DRAINING.",
+            Waits at most this many seconds for the connections of drained servers to end. With \
+            --delete-server, --delete-service and --apply: drains servers before it deletes them, \
+            and deletes them when their connections have ended or the time is up. See DRAINING.",
         ..OPTION
     },
     OptionSpec {
@@ -113,11 +113,11 @@ const OPTIONS: &[OptionSpec] = &[
             line.confirm = Some(timeout(text.unwrap_or_default(), 1)?);
             Ok(())
         },
-        help: "or take it back",
+        help: "or undo it",
         manual: "\
-            Does everything but the deletions, and then asks on the terminal whether to go on. \
-            Without a yes within so many seconds the changes are taken back. See MANAGING A \
-            DIRECTOR BY A FILE.",
+            Makes all changes except the deletions, then asks on the terminal whether to go on. \
+            Without a yes within this many seconds, it undoes the changes. See MANAGING A DIRECTOR \
+            BY A FILE.",
         ..OPTION
     },
 ];

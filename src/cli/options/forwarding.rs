@@ -1,4 +1,4 @@
-//! How a server is reached, and how much it gets.
+//! How packets reach a server, and how many connections it gets.
 
 use super::SERVER_SETTERS;
 use crate::cli::commands::Verb;
@@ -25,13 +25,13 @@ const SETTING: OptionSpec = OptionSpec {
     ..OPTION
 };
 
-/// What the options that say how packets reach a server have in common.
+/// Shared by the options that say how packets reach a server.
 const WAY: OptionSpec = OptionSpec {
     may: &[Verb::AddServer, Verb::EditServer, Verb::Doctor],
     ..SETTING
 };
 
-/// What the options for a forwarding method have in common.
+/// Shared by the options for a forwarding method.
 const METHOD: OptionSpec = OptionSpec {
     slot: FORWARDING,
     names: Settings::FORWARDING,
@@ -51,8 +51,8 @@ const OPTIONS: &[OptionSpec] = &[
         take: |line, _| forward(line, Forwarding::DirectRouting),
         help: "reach it by direct routing (default)",
         manual: "\
-            Forwards by direct routing: packets reach the server unchanged, in frames of their \
-            own. This is the default. See FORWARDING.",
+            Forwards by direct routing: packets reach the server unchanged, in a new frame. This \
+            is the default. See FORWARDING.",
         ..METHOD
     },
     OptionSpec {
@@ -87,8 +87,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "its share of the work (1)",
         manual: "\
-            The share of the server, from 0 to 2147483647; 1 by default. A server of weight 0 \
-            gets no new connections.",
+            The server's share of the new connections, from 0 to 2147483647; 1 by default. A \
+            server with weight 0 gets none.",
         ..SETTING
     },
     OptionSpec {
@@ -102,10 +102,10 @@ const OPTIONS: &[OptionSpec] = &[
             line.upper_threshold = limit as u32;
             Ok(())
         },
-        help: "no new ones at so many (0: no limit)",
+        help: "the connection limit (0: no limit)",
         manual: "\
-            How many connections the server may have: with that number it gets no new ones. 0, \
-            the default, is no limit.",
+            The connection limit: a server with this many connections gets no new ones. 0, the \
+            default, means no limit.",
         ..SETTING
     },
     OptionSpec {
@@ -119,10 +119,10 @@ const OPTIONS: &[OptionSpec] = &[
             line.lower_threshold = limit as u32;
             Ok(())
         },
-        help: "new connections again below",
+        help: "below this it gets new ones again",
         manual: "\
-            The number of connections below which an overloaded server gets new ones again. If \
-            it is 0 the kernel takes three quarters of --u-threshold.",
+            The number of connections below which a server that reached its limit gets new ones \
+            again. If it is 0, the kernel uses three quarters of --u-threshold.",
         ..SETTING
     },
     OptionSpec {
@@ -135,7 +135,7 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "ipip, gue or gre (ipip)",
-        manual: "The kind of the tunnel: ipip, the default, gue or gre.",
+        manual: "The kind of tunnel: ipip (the default), gue or gre.",
         ..WAY
     },
     OptionSpec {
@@ -152,7 +152,7 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "the port of a gue tunnel",
-        manual: "The UDP port of a gue tunnel, 1 to 65535. gue needs it.",
+        manual: "The UDP port of a gue tunnel, 1 to 65535. A gue tunnel needs one.",
         ..WAY
     },
     OptionSpec {
@@ -180,7 +180,7 @@ const OPTIONS: &[OptionSpec] = &[
         take: |line, _| checksum(line, Checksum::REMOTE),
         help: "let the server compute checksums (gue)",
         manual: "\
-            Leaves the checksum of the inner packet to the end of a gue tunnel (remote \
+            Leaves the checksum of the inner packet to the far end of a gue tunnel (remote \
             checksum offload).",
         ..WAY
     },

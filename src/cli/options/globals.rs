@@ -1,4 +1,4 @@
-//! What goes with every command.
+//! Options that go with every command.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -28,9 +28,9 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
     },
     help: "in this network namespace",
     manual: "\
-        Works in another network namespace: one that ip netns lists, or the path of one, such as \
-        /proc/4711/ns/net. Every command takes it, also before the command. Host names are \
-        looked up outside of it. It needs CAP_SYS_ADMIN. A file of commands cannot contain \
-        it: it belongs on the line that reads the file.",
+        Works in another network namespace: a name that ip netns lists, or a path such as \
+        /proc/4711/ns/net. It goes with every command and may come before it. Host names are \
+        looked up outside the namespace. It needs CAP_SYS_ADMIN. A file of commands cannot contain \
+        it: put it on the command line that reads the file.",
     ..OPTION
 }];

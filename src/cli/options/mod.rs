@@ -1,5 +1,4 @@
-//! The options, a file for each group: an option is declared once, with everything that concerns
-//! it.
+//! The options, one file for each group. Each option is declared once, with everything about it.
 
 mod care;
 mod forwarding;

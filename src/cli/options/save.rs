@@ -1,4 +1,4 @@
-//! What a save holds.
+//! What a save contains.
 
 use crate::cli::commands::Verb;
 use crate::cli::spec::{Group, OPTION, OptionSpec, Slot};
@@ -14,7 +14,7 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
     long: "all",
     slot: ALL,
     may: &[Verb::Save],
-    help: "the timeouts and the daemons, too",
+    help: "timeouts and daemons, too",
     manual: "\
         Saves the timeouts and the synchronisation daemons too, so that one file holds \
         everything.",

@@ -14,7 +14,7 @@ pub const REAL_SERVER: Slot = Slot::new(6, "real-server");
 
 const OPTIONS: &[OptionSpec] = &[SERVER];
 
-/// Named here, because its value may be refused after it was taken in.
+/// A constant, because its value may be refused after the option was read.
 pub const SERVER: OptionSpec = OptionSpec {
     short: Some(b'r'),
     long: "real-server",
@@ -29,10 +29,10 @@ pub const SERVER: OptionSpec = OptionSpec {
     take: |line, text| line.real_server(text.unwrap_or_default()),
     help: "a server of the service",
     manual: "\
-        The real server. Without a port it has that of the service. For direct routing and \
-        tunnels the port is always that of the service. With --list: lists the services that \
-        have this server, without their other servers, or with -c its connections. Without a \
-        port, any port counts there. The same holds for --drain. With --doctor: the virtual \
-        address of the real server that this is.",
+        The real server. Without a port it has the port of the service. With direct routing and \
+        tunnels the port is always that of the service. With --list: lists the services that have \
+        this server, without their other servers, or with -c its connections. With --list and \
+        --drain, no port means any port. With --doctor: the virtual address that this host serves \
+        as a real server.",
     ..OPTION
 };

@@ -38,11 +38,10 @@ const OPTIONS: &[OptionSpec] = &[
         take: |line, text| line.address_service(Protocol::TCP, text.unwrap_or_default()),
         help: "a TCP service",
         manual: "\
-            The TCP service at this address and port. The host may be a name, the port the \
-            name of a service. IPv6 addresses stand in brackets: [2001:db8::1]:80. Port 0, or \
-            no port, takes every port and needs --persistent. With --list: lists this service \
-            alone, or with -c its connections; port 0 has those to every port without a \
-            service of its own.",
+            The TCP service at this address and port. Both may be names. Write IPv6 addresses in \
+            brackets: [2001:db8::1]:80. Port 0, or no port, means every port and needs \
+            --persistent. With --list: lists only this service, or with -c its connections; port 0 \
+            then means every port without a service of its own.",
         ..SERVICE
     },
     OptionSpec {
@@ -74,8 +73,9 @@ const OPTIONS: &[OptionSpec] = &[
         help: "the packets with a firewall mark",
         manual: "\
             The service that takes every packet with this firewall mark, from 1 to 4294967295, \
-            decimal or with 0x. See FIREWALL MARKS. With --list -c: lists what persistence \
-            remembers of the mark; the kernel does not show the mark of other connections.",
+            decimal or with 0x. See FIREWALL MARKS. With --list -c: lists the clients that \
+            persistence remembers for the mark; the kernel does not show the mark of other \
+            connections.",
         ..SERVICE
     },
     OptionSpec {
@@ -105,8 +105,8 @@ const OPTIONS: &[OptionSpec] = &[
                 })
             )
         },
-        help: "the mark is of IPv6 packets",
-        manual: "The firewall mark is one of IPv6 packets.",
+        help: "the mark is for IPv6 packets",
+        manual: "The firewall mark is for IPv6 packets.",
         ..OPTION
     },
 ];

@@ -19,7 +19,7 @@ const SETTING: OptionSpec = OptionSpec {
     ..OPTION
 };
 
-/// Named here, because its value may be refused after it was taken in.
+/// A constant, because its value may be refused after the option was read.
 pub const SCHED_FLAGS: OptionSpec = OptionSpec {
     short: Some(b'b'),
     long: "sched-flags",
@@ -34,14 +34,14 @@ pub const SCHED_FLAGS: OptionSpec = OptionSpec {
         line.scheduler_flags = text.unwrap_or_default();
         Ok(())
     },
-    help: "flags of the scheduler, comma between",
+    help: "scheduler flags, comma-separated",
     manual: "\
-        Flags of the scheduler, with commas between them: sh-fallback and sh-port for sh, \
-        mh-fallback and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
+        Flags of the scheduler, separated by commas: sh-fallback and sh-port for sh, mh-fallback \
+        and mh-port for mh, or flag-1, flag-2 and flag-3 for any.",
     ..SETTING
 };
 
-/// Named here, because its value may be refused after it was taken in.
+/// A constant, because its value may be refused after the option was read.
 pub const NETMASK: OptionSpec = OptionSpec {
     short: Some(b'M'),
     long: "netmask",
@@ -55,9 +55,9 @@ pub const NETMASK: OptionSpec = OptionSpec {
     take: |line, text| line.netmask(text.unwrap_or_default()),
     help: "clients of one network count as one",
     manual: "\
-        How much of a client's address counts for persistence: a mask such as \
-        255.255.255.0 for IPv4, a prefix length for IPv6. Clients that differ only \
-        outside of it go to the same server.",
+        How much of a client's address counts for persistence: a mask such as 255.255.255.0 for \
+        IPv4, a prefix length for IPv6. Clients that differ only outside the mask go to the same \
+        server.",
     ..SETTING
 };
 
@@ -95,9 +95,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "keep a client on its server (360)",
         manual: "\
-            Keeps a client on the server it was first given, for this many seconds after its \
-            last connection: 1 to 2678400, 360 by default. The value may be the next word or \
-            attached.",
+            Keeps a client on the same server until this many seconds after its last connection: 1 \
+            to 2678400, 360 by default. The value may be attached or the next word.",
         ..SETTING
     },
     NETMASK,
@@ -131,8 +130,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "one packet (UDP)",
         manual: "\
-            One-packet scheduling: each packet is scheduled by itself and no connection is \
-            kept. For UDP services and firewall marks only.",
+            One-packet scheduling: schedules each packet by itself and remembers no connection. \
+            For UDP services and firewall marks only.",
         ..SETTING
     },
 ];

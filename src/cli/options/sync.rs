@@ -54,8 +54,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "which daemons belong together (0)",
         manual: "\
-            Which daemons belong together, from 0 to 255; 0 by default. A backup takes \
-            messages with its own number only; with 0 it takes all.",
+            Which daemons belong together, from 0 to 255; 0 by default. A backup accepts only \
+            messages with its own number; with 0 it accepts all.",
         ..OPTION
     },
     OptionSpec {
@@ -69,8 +69,8 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "the longest message to send",
         manual: "\
-            The length of the longest message, 1 to 65507 bytes. The kernel has its own \
-            default and may use less.",
+            The longest message, 1 to 65507 bytes. The kernel has its own default and may use \
+            less.",
         ..SYNC
     },
     OptionSpec {
@@ -95,7 +95,7 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "the multicast group (224.0.0.81)",
         manual: "\
-            The multicast group that messages go to, IPv4 or IPv6; 224.0.0.81 by default.",
+            The multicast group for messages, IPv4 or IPv6; 224.0.0.81 by default.",
         ..SYNC
     },
     OptionSpec {
@@ -108,7 +108,7 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "its port (8848)",
-        manual: "The UDP port that messages go to; 8848 by default.",
+        manual: "The UDP port for messages; 8848 by default.",
         ..SYNC
     },
     OptionSpec {
@@ -121,7 +121,7 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         help: "how far messages go (1)",
-        manual: "How many routers messages may pass, 1 to 255; 1 by default.",
+        manual: "The TTL of messages, 1 to 255; 1 by default. With 1 they pass no router.",
         ..SYNC
     },
 ];

@@ -51,7 +51,7 @@ const OPTIONS: &[OptionSpec] = &[
         long: "connection",
         slot: CONNECTIONS,
         help: "the connections",
-        manual: "Lists the connections that the director remembers instead of the services.",
+        manual: "Lists the director's connections instead of the services.",
         ..SUBJECT
     },
     OptionSpec {
@@ -73,9 +73,8 @@ const OPTIONS: &[OptionSpec] = &[
         slot: TOTALS,
         help: "the sums",
         manual: "\
-            Shows what was counted over all services, and the rates, instead of the services; \
-            and where the kernel tells, as Linux 7.2 does, how full its tables are and how \
-            large they may become.",
+            Shows the counters and rates of all services together, instead of the services. Linux \
+            7.2 also reports how full its tables are and how large they may become.",
         ..SUBJECT
     },
     OptionSpec {
@@ -89,14 +88,14 @@ const OPTIONS: &[OptionSpec] = &[
         long: "rate",
         slot: RATE,
         help: "rates per second",
-        manual: "Shows rates: connections, packets and bytes a second, smoothed over some seconds.",
+        manual: "Shows connections, packets and bytes per second, averaged over a few seconds.",
         ..VIEW
     },
     OptionSpec {
         long: "thresholds",
         slot: THRESHOLDS,
         help: "connection limits",
-        manual: "Shows the limits of connections.",
+        manual: "Shows the connection limits.",
         ..VIEW
     },
     OptionSpec {
@@ -121,15 +120,15 @@ const OPTIONS: &[OptionSpec] = &[
         slot: EXACT,
         help: "counters in full",
         manual: "\
-            Shows counters and rates whole. Without it, what has more than eight digits is \
+            Shows counters and rates in full. Without it, numbers of more than eight digits are \
             shown in thousands (K), millions (M), 10^9 (G) or 10^12 (T), rounded down.",
         ..VIEW
     },
     OptionSpec {
         long: "nosort",
         slot: NO_SORT,
-        help: "not sorted",
-        manual: "Lists services and servers in the order of the kernel.",
+        help: "unsorted",
+        manual: "Lists services and servers in the kernel's order.",
         ..VIEW
     },
     OptionSpec {
@@ -137,7 +136,7 @@ const OPTIONS: &[OptionSpec] = &[
         slot: Slot::new(36, "sort"),
         is_free: true,
         help: "sorted (default)",
-        manual: "Sorts the listing, which is the default. Every command takes it.",
+        manual: "Sorts the listing, which is the default. Every command accepts it.",
         ..VIEW
     },
     OptionSpec {
@@ -147,8 +146,8 @@ const OPTIONS: &[OptionSpec] = &[
         may: &[Verb::List, Verb::Save],
         help: "no names",
         manual: "\
-            Shows addresses and ports as numbers. Without it, names are looked up, which may \
-            take up to two seconds in all.",
+            Shows addresses and ports as numbers. Without it, ipvsadm looks up names, for two \
+            seconds at most.",
         ..OPTION
     },
     OptionSpec {
@@ -163,8 +162,8 @@ const OPTIONS: &[OptionSpec] = &[
         help: "JSON",
         may: &[Verb::List, Verb::Diff, Verb::Check, Verb::Doctor],
         manual: "\
-            Writes the listing for programs: the same as --format json. It also works with \
-            --diff, --check and --doctor.",
+            Writes JSON, the same as --format json. It also works with --diff, --check and \
+            --doctor.",
         ..OPTION
     },
     OptionSpec {
@@ -176,13 +175,12 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         is_useful: |line| !line.given.has(JSON),
-        help: "how it is written",
+        help: "output format",
         manual: "\
-            How the listing is written: classic, which is the default; json for programs, see \
-            ipvsadm-json(5); table for people, whose columns are as wide as what is in them \
-            and whose numbers are whole; or prometheus for monitoring, see METRICS. Where a \
-            terminal has no room for all columns of a table, the others follow on further \
-            lines; addresses are never cut.",
+            The format of the listing: classic (the default); json for programs, see \
+            ipvsadm-json(5); table for people, with columns as wide as their content and full \
+            numbers; or prometheus for monitoring, see METRICS. If a table is too wide for the \
+            terminal, the remaining columns follow on further lines. Addresses are never cut.",
         ..VIEW
     },
     OptionSpec {
@@ -200,22 +198,21 @@ const OPTIONS: &[OptionSpec] = &[
         },
         help: "into a file",
         manual: "\
-            Writes the listing or the save to this file: to another one beside it, which takes \
-            its place when all of it is on the disk. So others see the old file or the new \
-            one, and never a part; if anything fails, the old one stays. Mode and owner stay, \
-            and links are followed. - is standard output.",
+            Writes the listing or the save to this file. It writes a temporary file in the same \
+            directory first, and renames it once everything is on disk. So others see either the \
+            old file or the complete new one, and the old one stays if anything fails. Keeps mode \
+            and owner, and follows links. - is standard output.",
         ..OPTION
     },
     OptionSpec {
         long: "count",
         slot: COUNT,
-        help: "how many",
+        help: "only counts",
         manual: "\
-            Shows numbers instead of lines, of what the rest of the line asks for: how many \
-            services and servers there are, and their connections; with -c, how many \
-            connections each server has in each state, and the ten clients that have most. \
-            Up to 65536 clients are counted exactly. Where there are more, the numbers of \
-            clients are what they have at least.",
+            Counts instead of listing: the services and servers, and their connections. With -c: \
+            the connections of each server in each state, and the ten clients with the most \
+            connections. Up to 65536 clients are counted exactly; with more, the numbers of \
+            clients are lower bounds.",
         ..VIEW
     },
     OptionSpec {
@@ -230,8 +227,8 @@ const OPTIONS: &[OptionSpec] = &[
         is_useful: |line| line.given.has(CONNECTIONS),
         help: "-c: from there",
         manual: "\
-            With -c: lists the connections from this address or, as in 10.0.0.0/8, this \
-            network.",
+            With -c: lists the connections from this address, or from a network such as \
+            10.0.0.0/8.",
         ..VIEW
     },
     OptionSpec {
@@ -239,7 +236,7 @@ const OPTIONS: &[OptionSpec] = &[
         slot: STATE,
         value: Value::Required(Form {
             name: "names",
-            allowed: "states as -L -c shows them, with commas between",
+            allowed: "states as -L -c shows them, separated by commas",
             completes: Completes::States,
         }),
         take: |line, text| {
@@ -250,8 +247,8 @@ const OPTIONS: &[OptionSpec] = &[
         is_useful: |line| line.given.has(CONNECTIONS),
         help: "-c: in a state",
         manual: "\
-            With -c: lists the connections in one of these states, named as -L -c shows them, \
-            with commas between: SYN_RECV,FIN_WAIT. Small letters will do.",
+            With -c: lists the connections in one of these states, as -L -c shows them, separated \
+            by commas: SYN_RECV,FIN_WAIT. Lowercase is also accepted.",
         ..VIEW
     },
     OptionSpec {
@@ -267,10 +264,10 @@ const OPTIONS: &[OptionSpec] = &[
             line.watch = Some(seconds.ok_or("invalid seconds `{}'")?);
             Ok(())
         },
-        help: "again and again",
+        help: "repeat the listing",
         manual: "\
-            Lists again every so many seconds, every second by default: on a terminal on a \
-            screen, with rates, elsewhere one listing after the other. See WATCHING.",
+            Repeats the listing at this interval, every second by default: on a terminal as a live \
+            screen with rates, elsewhere as one listing after another. See WATCHING.",
         ..VIEW
     },
     OptionSpec {
@@ -284,8 +281,8 @@ const OPTIONS: &[OptionSpec] = &[
         is_useful: |line| line.given.has(WATCH),
         help: "--watch: the order",
         manual: "\
-            With --watch: what the screen is sorted by at first, largest first; by name if this \
-            is not given.",
+            With --watch: the column that the screen is first sorted by, largest first. The \
+            default is the name.",
         ..VIEW
     },
 ];

@@ -13,12 +13,12 @@ pub const CHECKS: &[Check] = &[
         name: "vip-not-local",
         why: "\
             Only packets that the kernel delivers to this host reach IPVS, so the virtual address \
-            must be an address of this host or have a route of the type local.",
+            must be an address of this host or have a route of type local.",
         judge: vip_not_local,
     },
     Check {
         name: "duplicate-address",
-        why: "Another host of the network has this IPv6 address, so the kernel does not use it.",
+        why: "Another host on the network has this IPv6 address, so the kernel does not use it.",
         judge: duplicate_address,
     },
     Check {
@@ -29,8 +29,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "dead-neighbour",
         why: "\
-            The server does not tell its link-layer address, so no packet can be sent to it: it is \
-            down, elsewhere or has another address.",
+            The server does not answer with its link-layer address, so no packet can be sent to \
+            it: it is down, elsewhere or has another address.",
         judge: dead_neighbour,
     },
     Check {
@@ -48,33 +48,33 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "redirects",
         why: "\
-            Where clients and masqueraded servers are behind the same device, the director tells \
-            the servers of the shorter way to the clients, and their answers go past it. A server \
-            forgets that after minutes, or by \"ip route flush cache\".",
+            If clients and masqueraded servers are behind the same device, the director tells the \
+            servers about the shorter way to the clients, and their answers bypass it. A server \
+            forgets that after some minutes, or with \"ip route flush cache\".",
         judge: redirects,
     },
     Check {
         name: "strict-filter",
         why: "\
-            With rp_filter 1 packets of clients are dropped where they arrive through another \
-            device than the one through which they would be answered.",
+            With rp_filter 1 the kernel drops packets of clients that arrive through another \
+            device than the answers would leave by.",
         judge: strict_filter,
     },
     Check {
         name: "tunnel-mtu",
         why: "\
-            A tunnel adds a header to each packet, of 20 bytes by IPv4 and 40 by IPv6. If full \
-            packets of clients do not fit the way to the server then, short requests are answered \
-            and uploads may stall; what leaves less than 1280 bytes to IPv6 carries nothing.",
+            A tunnel adds a header to each packet: 20 bytes with IPv4 and 40 with IPv6. If full \
+            packets of clients no longer fit the way to the server, short requests work and \
+            uploads may stall. If IPv6 has less than 1280 bytes left, nothing gets through.",
         judge: tunnel_mtu,
     },
     Check {
         name: "merged-packets",
         why: "\
-            With large receive offload (LRO) a device hands over packets of a connection as one \
-            that cannot be taken apart again, so it is too long for the way to a server and is \
-            lost: short requests are answered and uploads stall. The kernel switches it off where \
-            ip_forward is on. Generic receive offload (GRO) does no such harm.",
+            With large receive offload (LRO) a device merges packets of a connection into one that \
+            cannot be split again. It is too long for the way to a server and is lost: short \
+            requests work and uploads stall. The kernel switches LRO off if ip_forward is on. \
+            Generic receive offload (GRO) is harmless.",
         judge: merged_packets,
     },
 ];
@@ -95,7 +95,7 @@ fn vip_not_local(facts: &Facts) -> Vec<Found> {
         if !seen.insert(address) || is_local || is_duplicate {
             continue;
         }
-        // Where the address belongs to the network of a device, that device answers for it.
+        // If the address belongs to the network of a device, that device answers for it.
         let on_link = route.filter(|route| route.gateway.is_none());
         let device = on_link.map_or("lo", |route| facts.device(route.device));
         let leads = route.map_or("unreachable".to_owned(), |route| {
@@ -244,7 +244,7 @@ fn forwarding_off(facts: &Facts) -> Vec<Found> {
     found
 }
 
-/// The device of a masqueraded server that has a client behind it too.
+/// The device of a masqueraded server that also has a client behind it.
 fn shared_device<'a>(facts: &'a Facts, passing: &Passing) -> Option<&'a str> {
     let leads = |to| facts.route(to).flatten().filter(|route| !route.is_local);
     let (client, server) = (leads(passing.client.ip())?, leads(passing.server.ip())?);
@@ -258,7 +258,7 @@ fn redirects(facts: &Facts) -> Vec<Found> {
         .filter(|(_, state)| state.server.forwarding == Forwarding::Masquerade)
         .map(|(id, state)| (id, state.server.id))
         .collect();
-    // By device, whether somebody waits for an answer.
+    // By device, whether some client waits for an answer.
     let mut devices: BTreeMap<&str, bool> = BTreeMap::new();
     for passing in &facts.connections {
         let id = ServiceId::address(passing.protocol, passing.service);
@@ -276,13 +276,13 @@ fn redirects(facts: &Facts) -> Vec<Found> {
             let names = ["all", device].map(|device| of_device(device, "send_redirects"));
             let on = names.iter().filter(|name| facts.sysctl(name) == Some(1));
             Found {
-                // Servers may be told not to listen.
+                // Servers may be set to ignore redirects.
                 level: if is_waited {
                     Level::Likely
                 } else {
                     Level::Hint
                 },
-                what: format!("servers are told to answer clients past the director, on {device}"),
+                what: format!("servers on {device} are told to bypass the director"),
                 evidence: names.iter().map(|name| setting(facts, name)).collect(),
                 mend: on.map(|name| format!("sysctl -w {name}=0")).collect(),
             }
@@ -290,7 +290,7 @@ fn redirects(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
-/// The kernel does not say where packets were dropped, so services that were asked are not judged.
+/// The kernel does not say where packets were dropped, so services that got packets are not judged.
 fn strict_filter(facts: &Facts) -> Vec<Found> {
     let Some(Some(back)) = facts.far_route(Family::V4) else {
         return Vec::new();
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn direct_routing_knows_no_gateways() {
+    fn direct_routing_does_not_work_through_gateways() {
         let mut facts = director("rr", &[1]);
         let gateway = Some([10, 9, 9, 9].into());
         facts
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_not_told_of_a_shorter_way() {
+    fn servers_are_not_redirected() {
         let mut facts = director("rr", &[1]);
         facts.connections = vec![established("203.0.113.1:1")];
         facts.routes.insert([203, 0, 113, 1].into(), Some(AWAY));
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_filters_drop_what_is_answered_through_another_device() {
+    fn strict_filters_drop_packets_from_another_device() {
         let mut facts = director("rr", &[1]);
         let mut outside = facts.links[1].clone();
         (outside.index, outside.name) = (3, "eth1".to_owned());
@@ -573,7 +573,7 @@ mod tests {
         assert_eq!(found(&facts), format!("certain tunnel-mtu: {mend}"));
     }
     #[test]
-    fn merged_packets_cannot_be_sent_on() {
+    fn merged_packets_are_lost() {
         let mut facts = director("rr", &[1]);
         facts.merging.insert("eth0".to_owned());
         let mend = "ethtool -K eth0 lro off";

@@ -10,15 +10,15 @@ pub const CHECKS: &[Check] = &[
         name: "keepalived-drops",
         why: "\
             With vrrp_strict and without the word accept in the instance, keepalived drops \
-            everything that is sent to its virtual addresses. The commands help until it starts \
-            again; its configuration must change too.",
+            everything sent to its virtual addresses. The commands help until keepalived restarts; \
+            change its configuration, too.",
         judge: keepalived_drops,
     },
     Check {
         name: "input-drops",
         why: "\
-            Packets from clients pass PREROUTING and INPUT before IPVS sees them, so what these \
-            chains drop never arrives.",
+            Packets from clients pass PREROUTING and INPUT before IPVS sees them, so packets that \
+            these chains drop never reach it.",
         judge: input_drops,
     },
     Check {
@@ -30,9 +30,9 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "invalid-drops",
         why: "\
-            IPVS hides its connections from connection tracking unless net.ipv4.vs.conntrack is \
-            1, so to the firewall the answers of masqueraded servers are invalid, and of no \
-            connection that is established.",
+            IPVS hides its connections from connection tracking unless net.ipv4.vs.conntrack is 1, \
+            so the firewall takes the answers of masqueraded servers for invalid, not for part of \
+            an established connection.",
         judge: invalid_drops,
     },
     Check {
@@ -43,14 +43,14 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "snat-untracked",
         why: "\
-            A firewall translates addresses only of what connection tracking knows, and IPVS \
-            hides its connections from that unless net.ipv4.vs.conntrack is 1. Servers then see \
-            the address of the client and answer past the director.",
+            A firewall translates addresses only for connections that connection tracking knows, \
+            and IPVS hides its connections from it unless net.ipv4.vs.conntrack is 1. Servers then \
+            see the address of the client and answer it directly, bypassing the director.",
         judge: snat_untracked,
     },
     Check {
         name: "conntrack-full",
-        why: "A full table of connection tracking drops the packets of new connections.",
+        why: "If the connection tracking table is full, packets of new connections are dropped.",
         judge: conntrack_full,
     },
 ];
@@ -112,7 +112,7 @@ fn dropped_on_the_way_in(facts: &Facts, of_keepalived: bool) -> Vec<Found> {
     dropped.collect()
 }
 
-/// A chain as people speak of it.
+/// A chain as reports name it.
 fn named(chain: &Chain) -> String {
     format!(
         "the chain {} of the firewall's table {}",
@@ -141,7 +141,7 @@ fn remote<'a>(facts: &'a Facts) -> impl Iterator<Item = (ServiceId, &'a Server)>
     })
 }
 
-/// The masqueraded ones.
+/// The masqueraded servers.
 fn masqueraded<'a>(facts: &'a Facts) -> impl Iterator<Item = (ServiceId, &'a Server)> + 'a {
     remote(facts).filter(|(_, server)| server.forwarding == Forwarding::Masquerade)
 }
@@ -171,7 +171,7 @@ fn answer(facts: &Facts, id: ServiceId, server: &Server) -> Packet {
 
 const WAY_BACK: [Hook; 2] = [Hook::Prerouting, Hook::Forward];
 
-/// Whether an answer would pass if its connection were known.
+/// Whether an answer would pass if connection tracking knew its connection.
 fn passes_if_tracked(facts: &Facts, answer: &Packet) -> bool {
     let tracked = Packet {
         state: State::Established,
@@ -207,7 +207,7 @@ fn dropped_on_the_way_back(facts: &Facts, for_lack_of_tracking: bool) -> Vec<Fou
     lost.collect()
 }
 
-/// The first packet to a server, as it leaves the director. In tunnels it is another one.
+/// The first packet to a server, as it leaves the director. In a tunnel it is another packet.
 fn outgoing(facts: &Facts, id: ServiceId, server: &Server) -> Option<Packet> {
     let (address, port) = match (server.forwarding, id) {
         (Forwarding::Masquerade, _) => (server.id.address, server.id.port),
@@ -269,7 +269,7 @@ fn conntrack_full(facts: &Facts) -> Vec<Found> {
     let [Some(count), Some(most)] = [&names[0], &names[1]].map(|name| facts.sysctl(name)) else {
         return Vec::new();
     };
-    // 0 is no limit.
+    // 0 means no limit.
     if most == 0 || count < most - most / 20 {
         return Vec::new();
     }
@@ -280,7 +280,7 @@ fn conntrack_full(facts: &Facts) -> Vec<Found> {
         } else {
             Level::Certain
         },
-        what: "the table of connection tracking is full".to_owned(),
+        what: "the connection tracking table is full".to_owned(),
         evidence: evidence.collect(),
         mend: vec![format!("sysctl -w {}={}", names[1], most.saturating_mul(2))],
     }]
@@ -293,7 +293,7 @@ mod tests {
     use crate::doctor::firewall::{Tool, read_iptables};
     use crate::model::Forwarding;
 
-    /// A director of one server, with these rules in a table.
+    /// A director with one server, and these rules in a table.
     fn behind(table: &str, rules: &str) -> Facts {
         let mut facts = director("rr", &[1]);
         let text = format!(
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn one_culprit_is_one_finding() {
+    fn one_cause_is_one_finding() {
         let rules = "-A FORWARD -p tcp -j DROP";
         let mut facts = behind("filter", rules);
         let firewall = std::mem::take(&mut facts.firewall);

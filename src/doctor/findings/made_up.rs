@@ -45,7 +45,7 @@ pub fn host() -> Facts {
     facts
 }
 
-/// A director of 192.0.2.1:80, whose servers are 10.0.0.1, 10.0.0.2 and so on by NAT.
+/// A director for 192.0.2.1:80, with the servers 10.0.0.1, 10.0.0.2 and so on by NAT.
 pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
     let mut facts = host();
     let service = Service {
@@ -87,7 +87,7 @@ pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
     facts
 }
 
-/// A connection of a client to the first server that the director has asked, in vain so far.
+/// A connection of a client to the first server, which has not answered the director yet.
 pub fn half_open(client: &str) -> Passing {
     Passing {
         protocol: Protocol::TCP,
@@ -101,7 +101,7 @@ pub fn half_open(client: &str) -> Passing {
     }
 }
 
-/// One that both ends use.
+/// An established connection.
 pub fn established(client: &str) -> Passing {
     Passing {
         is_half_open: false,
@@ -112,7 +112,7 @@ pub fn established(client: &str) -> Passing {
     }
 }
 
-/// What is found: a line for each finding, with the commands that mend it.
+/// The findings, one per line, with the commands that fix them.
 pub fn found(facts: &Facts) -> String {
     let lines = examine(facts).into_iter().map(|finding| {
         let mend = finding.mend.iter().map(|mend| format!(": {mend}"));

@@ -1,4 +1,4 @@
-//! Marks: what the firewall gives to packets, and which services take them.
+//! Firewall marks: which packets get one, and which services use them.
 
 use super::firewall::first_packet;
 use super::{Check, Found, Level};
@@ -10,20 +10,19 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "hidden-by-mark",
         why: "\
-            A packet whose mark has a service goes to that one, whatever other service its \
-            address and port have.",
+            A packet whose mark has a service goes to that service, even if its address and port \
+            have another one.",
         judge: hidden_by_mark,
     },
     Check {
         name: "mark-unset",
         why: "\
-            A service of a firewall mark gets the packets that a rule gives this mark, and no \
-            others.",
+            A service of a firewall mark gets only the packets that a rule gives this mark.",
         judge: mark_unset,
     },
     Check {
         name: "mark-unused",
-        why: "A mark without a service balances nothing. It may be meant for something else.",
+        why: "A mark without a service balances nothing. It may have another purpose.",
         judge: mark_unused,
     },
 ];
@@ -100,7 +99,7 @@ fn mark_unset(facts: &Facts) -> Vec<Found> {
     unset.collect()
 }
 
-/// Where there are services of marks, a mark without one may be mistyped.
+/// If there are services of marks, a mark without a service may be a typo.
 fn mark_unused(facts: &Facts) -> Vec<Found> {
     let mut entries = facts.table.iter().flatten();
     let has_marks = entries.any(|entry| match entry.service.service.id {
@@ -131,7 +130,7 @@ mod tests {
     use crate::doctor::facts::Facts;
     use crate::doctor::firewall::{Tool, read_iptables};
 
-    /// A director whose firewall marks packets.
+    /// A director with a firewall that marks packets.
     fn marking(services: &[&str], rule: &str) -> Facts {
         let mut facts = director("rr", &[1]);
         let entry = facts.table.as_mut().unwrap().remove(0);

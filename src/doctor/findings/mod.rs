@@ -1,4 +1,4 @@
-//! The findings: one pure function each, with its paragraph of the manual beside it.
+//! The findings: one pure function each, next to its paragraph of the manual.
 
 mod addresses;
 mod firewall;
@@ -19,7 +19,7 @@ use crate::model::{ServerId, ServiceId, sort_by_key};
 pub enum Level {
     Certain,
     Likely,
-    /// It may be meant so.
+    /// It may be intended.
     Hint,
 }
 
@@ -33,16 +33,16 @@ impl Level {
     }
 }
 
-/// Something to look for.
+/// One thing to check.
 pub struct Check {
     pub name: &'static str,
-    /// Why it matters. Reports show it; the manual is made of these.
+    /// Why it matters. Reports and the manual show it.
     pub why: &'static str,
     judge: fn(&Facts) -> Vec<Found>,
 }
 
-/// What one check found in one place. What is equally sure and said in the same words is one
-/// finding, whose evidence is that of all places.
+/// What one check found in one place. Results with the same level and the same words become one
+/// finding with the evidence of all places.
 #[derive(Clone)]
 struct Found {
     level: Level,
@@ -59,18 +59,18 @@ pub struct Finding {
     pub what: String,
     /// Where it was seen, and what was there.
     pub evidence: Vec<(String, String)>,
-    /// Commands that mend it.
+    /// Commands that fix it.
     pub mend: Vec<String>,
 }
 
 impl Finding {
-    /// Whether it follows from something else, and says little beside that.
+    /// Whether it follows from another finding, and adds little to it.
     fn is_symptom(&self) -> bool {
         self.name == traffic::HALF_OPEN
     }
 }
 
-/// Everything that is looked for, by where it is found. What hurts most comes first.
+/// All checks by subject, the worst problems first.
 pub const GROUPS: &[(&str, &[Check])] = &[
     ("The table", table::CHECKS),
     ("Addresses and routes", addresses::CHECKS),
@@ -81,7 +81,7 @@ pub const GROUPS: &[(&str, &[Check])] = &[
     ("On a real server", real_server::CHECKS),
 ];
 
-/// What is wrong, the most certain first.
+/// The findings, the most certain first.
 pub fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = GROUPS
         .iter()
@@ -128,7 +128,7 @@ fn grouped(found: Vec<Found>) -> Vec<Found> {
     groups
 }
 
-/// The length of a network that is one address.
+/// The prefix length of a single address.
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }

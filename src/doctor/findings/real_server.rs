@@ -11,81 +11,82 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "vip-missing",
         why: "\
-            By direct routing and in tunnels packets keep the virtual address, so a real server \
+            With direct routing and tunnels packets keep the virtual address, so a real server \
             that does not have it drops them.",
         judge: vip_missing,
     },
     Check {
         name: "vip-too-wide",
         why: "\
-            An address with a network around it makes that whole network local on lo: the host \
-            reaches nobody else in it. A virtual address stands alone.",
+            On lo, an address with a prefix makes its whole network local: the host reaches no \
+            other host in it. Give a virtual address the prefix of a single host.",
         judge: vip_too_wide,
     },
     Check {
         name: "vip-announced",
         why: "\
-            A device that answers others tells them that the virtual address is here, whatever \
-            arp_ignore says of addresses of other devices. It belongs on lo or a dummy device.",
+            A device that answers ARP tells other hosts that the virtual address is here, even if \
+            arp_ignore covers addresses of other devices. The address belongs on lo or a dummy \
+            device.",
         judge: vip_announced,
     },
     Check {
         name: "no-tunnel",
-        why: "Without a tunnel device that is up nothing takes packets out of their tunnel.",
+        why: "Without a tunnel device that is up, nothing unwraps packets from the tunnel.",
         judge: no_tunnel,
     },
     Check {
         name: "no-gue",
         why: "\
-            Packets in a gue tunnel come to a UDP port, and go no further if nothing takes them \
-            out of their tunnel there.",
+            Packets in a gue tunnel arrive at a UDP port, and go no further if nothing unwraps \
+            them there.",
         judge: no_gue,
     },
     Check {
         name: "gre-checksum",
         why: "\
-            A gre device takes either packets with checksums or those without, and the director \
-            sends the others.",
+            A gre device accepts packets either with or without checksums, and the director sends \
+            the other kind.",
         judge: gre_checksum,
     },
     Check {
         name: "nobody-listens",
-        why: "No program listens at the virtual address or at all addresses, so clients are refused.",
+        why: "No program listens on the virtual or the wildcard address, so clients are refused.",
         judge: nobody_listens,
     },
     Check {
         name: "arp",
         why: "\
-            A real server that tells others by ARP that it has the virtual address takes it away \
-            from the director.",
+            A real server that answers ARP for the virtual address takes it away from the \
+            director.",
         judge: arp,
     },
     Check {
         name: "rp-filter",
         why: "\
             With rp_filter 1 packets from a tunnel are dropped, because no route leads to their \
-            clients through it; with 2 too if the device has no address. The larger value of all \
-            and of the device counts.",
+            clients through it; with 2 this also happens if the device has no address. The larger \
+            of the values of all and of the device counts.",
         judge: rp_filter,
     },
     Check {
         name: "no-way-back",
         why: "\
-            A server answers clients wherever they are: a masqueraded one through the director, \
-            which must be its default route, any other one past the director.",
+            A server must reach clients anywhere: a masqueraded server through the director, which \
+            must be its default route, any other server without it.",
         judge: no_way_back,
     },
     Check {
         name: "wrong-way-back",
         why: "\
-            Answers of a masqueraded server must pass the director, so that clients know who \
-            answers. Others must not: the director drops what comes from its own address. Who has \
-            the virtual address is asked with --probe, and otherwise known by chance.",
+            Answers of a masqueraded server must pass the director, which puts the virtual address \
+            back. Answers of other servers must not: the director drops packets from its own \
+            address. Without --probe this host may not know which host has the virtual address.",
         judge: wrong_way_back,
     },
 ];
 
-/// Where this is a server that has the virtual address.
+/// If this is a server that has the virtual address.
 fn with_vip(facts: &Facts) -> Option<RealServer> {
     facts
         .real_server
@@ -106,7 +107,7 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
                 evidence: vec![(format!("ip route get {vip}"), "not local".to_owned())],
                 mend: Vec::new(),
             };
-            // Others must not learn of the address when it comes.
+            // Other hosts must not learn of the address when it is added.
             for told in tells_of(facts, vip) {
                 found.evidence.extend(told.evidence);
                 found.mend.extend(told.mend);
@@ -151,7 +152,7 @@ fn vip_announced(facts: &Facts) -> Vec<Found> {
     .collect()
 }
 
-/// An address that belongs on lo, alone.
+/// An address that belongs on lo, as a single address.
 fn moved(at: &Address, link: &Link, what: String) -> Found {
     let (address, device) = (at.address, &link.name);
     let here = format!("{address}/{}", at.bits);
@@ -282,7 +283,7 @@ fn arp(facts: &Facts) -> Vec<Found> {
     }
 }
 
-/// What makes devices tell others that this host has an address.
+/// The settings that make devices tell others that this host has an address.
 fn tells_of(facts: &Facts, vip: IpAddr) -> Vec<Found> {
     if !vip.is_ipv4() {
         return Vec::new();
@@ -336,7 +337,7 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
     };
     let own = of_device(&link.name, "rp_filter");
     let mend = if has_address {
-        // The larger one counts: 2 is more than 1 of all.
+        // The larger value counts: 2 of a device beats 1 of all.
         vec![format!("sysctl -w {own}=2")]
     } else {
         let on = [ALL, &own].into_iter();
@@ -345,7 +346,7 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
     };
     drops.then(|| Found {
         level: Level::Certain,
-        what: format!("rp_filter drops what arrives through {}", link.name),
+        what: format!("rp_filter drops packets that arrive through {}", link.name),
         evidence: [ALL, &own].map(|name| setting(facts, name)).into(),
         mend,
     })
@@ -364,10 +365,10 @@ fn no_way_back(facts: &Facts) -> Vec<Found> {
         level: if is_masqueraded {
             Level::Likely
         } else {
-            // All clients may be in networks of this host.
+            // All clients may be in this host's own networks.
             Level::Hint
         },
-        what: "no route leads to clients that are far away".to_owned(),
+        what: "no route leads to clients in other networks".to_owned(),
         evidence: vec![(
             format!("ip route get {}", far(family)),
             "unreachable".to_owned(),
@@ -474,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn the_virtual_address_stands_alone_on_lo() {
+    fn the_virtual_address_on_lo_has_no_network() {
         let mut facts = server(Forwarding::DirectRouting);
         let at = |device, bits| Address {
             address: [192, 0, 2, 1].into(),
@@ -521,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_may_be_told() {
+    fn the_address_must_not_be_announced() {
         for (name, value) in [("arp_ignore", 1), ("arp_announce", 2)] {
             let mut facts = server(Forwarding::DirectRouting);
             let all = format!("net.ipv4.conf.all.{name}");
@@ -537,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_filters_drop_what_tunnels_bring() {
+    fn strict_filters_drop_packets_from_tunnels() {
         let mut facts = server(Forwarding::Tunnel);
         let mut end = facts.links[1].clone();
         (end.index, end.name, end.kind) = (3, "tunl0".into(), "ipip".into());
@@ -576,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_of_tunnels_are_as_the_director_says() {
+    fn ends_of_tunnels_match_the_director() {
         let mut facts = server(Forwarding::Tunnel);
         let mut end = facts.links[1].clone();
         (end.index, end.kind, end.name) = (3, "gre".into(), "end".into());
@@ -607,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_pass_the_director_or_not() {
+    fn answers_take_the_right_way() {
         let (director, router) = ([1; 6], [2; 6]);
         for (forwarding, next, expected) in [
             (Forwarding::Masquerade, director, ""),

@@ -1,4 +1,4 @@
-//! Settings of the kernel, and the daemons.
+//! Kernel settings and synchronisation daemons.
 
 use std::net::IpAddr;
 
@@ -10,35 +10,35 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "sync-interface",
         why: "\
-            Synchronisation daemons send to a group through their interface: it must be up, and \
-            take part in multicast.",
+            Synchronisation daemons send to a multicast group through their interface: it must be \
+            up and support multicast.",
         judge: sync_interface,
     },
     Check {
         name: "sync-differs",
         why: "\
-            A backup takes only what comes to its group and port with its sync id. What another \
-            host sends is known with --probe only.",
+            A backup accepts only messages to its group and port with its sync id. Only with \
+            --probe does the doctor see what other hosts send.",
         judge: sync_differs,
     },
     Check {
         name: "two-masters",
         why: "\
-            Each of two masters takes itself for the only one, and neither learns what the other \
-            knows. The other one is heard with --probe only.",
+            Each of two masters thinks it is the only one, and neither learns the connections of \
+            the other. Only --probe finds the other master.",
         judge: two_masters,
     },
     Check {
         name: "defence",
         why: "\
-            Against floods the kernel drops packets or connections at random when one of these \
-            settings is 3, and when it is 2 because memory is scarce.",
+            As a defence against floods the kernel drops packets or connections at random while \
+            one of these settings is 3, or 2 because memory is low.",
         judge: defence,
     },
     Check {
         name: "kept-clients",
         why: "\
-            Clients that persistence keeps at a server come back to it although its weight is 0, \
+            Clients that persistence keeps on a server come back to it even if its weight is 0, \
             unless net.ipv4.vs.expire_quiescent_template is 1.",
         judge: kept_clients,
     },
@@ -50,38 +50,38 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "port-reuse",
         why: "\
-            While net.ipv4.vs.conn_reuse_mode is 0, a client that uses a port again comes to the \
-            server that it had, whatever its weight. While it is not, kernels before 5.9 let such \
-            a client wait for a second if net.ipv4.vs.conntrack is 1.",
+            While net.ipv4.vs.conn_reuse_mode is 0, a client that reuses a port gets the same \
+            server again, even one with weight 0. Otherwise, kernels before 5.9 make such a client \
+            wait for a second if net.ipv4.vs.conntrack is 1.",
         judge: port_reuse,
     },
     Check {
         name: "balanced-twice",
         why: "\
-            A backup that is a server of the services too balances again what the master sends \
-            it, and sends some of it back, unless net.ipv4.vs.backup_only is 1.",
+            A backup that is also a real server balances the packets from the master again, and \
+            sends some of them back, unless net.ipv4.vs.backup_only is 1.",
         judge: balanced_twice,
     },
     Check {
         name: "sync-threshold",
         why: "\
-            The master sends a connection to the backup after as many packets as the first number \
-            says, so short connections are lost when the backup takes over.",
+            The first number is how many packets a connection needs before the master sends it to \
+            the backup, so short connections are lost when the backup takes over.",
         judge: sync_threshold,
     },
     Check {
         name: "sync-late",
         why: "\
-            A backup that starts later does not get what the master knows already: it learns of \
-            a connection when packets pass, and of idle ones not at all.",
+            A backup that starts later does not get the connections that the master already knows: \
+            it learns of a connection when a packet passes, and never of idle ones.",
         judge: sync_late,
     },
     Check {
         name: "small-table",
         why: "\
-            With many connections in each bucket of their table every packet takes longer. Before \
-            Linux 7.2 the size is a parameter of the module ip_vs, conn_tab_bits, which counts \
-            when the module is loaded.",
+            With many connections in each bucket of the table, every packet takes longer. Before \
+            Linux 7.2 the size is set by conn_tab_bits, a parameter of the module ip_vs, when the \
+            module is loaded.",
         judge: small_table,
     },
 ];
@@ -111,7 +111,7 @@ fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
     })
 }
 
-/// What a daemon sends or takes. A backup whose id is 0 takes every id.
+/// What a daemon sends or accepts. A backup with id 0 accepts every id.
 fn fits(daemon: &Daemon, heard: &Heard) -> bool {
     let takes_all = daemon.role == DaemonRole::Backup && daemon.sync_id == 0;
     let is_id = takes_all || daemon.sync_id == u32::from(heard.sync_id);
@@ -125,7 +125,7 @@ fn place(daemon: &Daemon) -> (IpAddr, u16) {
     (group, daemon.port.unwrap_or(Daemon::PORT))
 }
 
-/// What is heard where a daemon is.
+/// The messages received on the interface of a daemon.
 fn heard_by<'a>(facts: &'a Facts, daemon: &Daemon) -> impl Iterator<Item = &'a Heard> + Clone {
     let name = daemon.interface.to_string();
     let heard = facts.heard.iter();
@@ -159,7 +159,7 @@ fn sync_differs(facts: &Facts) -> Vec<Found> {
         let interface = daemon.interface;
         Some(Found {
             level: Level::Certain,
-            what: format!("the backup does not take what {} sends", other.source),
+            what: format!("the backup does not accept what {} sends", other.source),
             evidence: evidence_of(daemon, other),
             mend: vec![
                 "ipvsadm --stop-daemon backup".to_owned(),
@@ -175,7 +175,7 @@ fn sync_differs(facts: &Facts) -> Vec<Found> {
 }
 
 fn two_masters(facts: &Facts) -> Vec<Found> {
-    // Two directors that are each other's backup may be masters both.
+    // Two directors that back each other up may both be masters.
     if facts.has_daemon(DaemonRole::Backup) {
         return Vec::new();
     }
@@ -184,7 +184,7 @@ fn two_masters(facts: &Facts) -> Vec<Found> {
         let other = heard.find(|heard| fits(daemon, heard))?;
         Some(Found {
             level: Level::Likely,
-            what: format!("{} is a master too", other.source),
+            what: format!("{} is also a master", other.source),
             evidence: evidence_of(daemon, other),
             mend: Vec::new(),
         })
@@ -250,7 +250,7 @@ fn frozen_rates(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// Whether the kernel is older than Linux 5.9, unless it has repairs of later ones.
+/// Whether the kernel is older than Linux 5.9, unless it has fixes of later ones.
 fn is_before_5_9(facts: &Facts) -> bool {
     let release = facts.sysctls.get("kernel.osrelease");
     let numbers = release.and_then(|release| {
@@ -292,7 +292,7 @@ fn port_reuse(facts: &Facts) -> Vec<Found> {
         }
         Some(_) if facts.sysctl(TRACK) == Some(1) && is_before_5_9(facts) => vec![Found {
             level: Level::Hint,
-            what: "clients that use a port again may wait for a second".to_owned(),
+            what: "clients that reuse a port may wait for a second".to_owned(),
             evidence: ["kernel.osrelease", MODE, TRACK]
                 .map(|name| setting(facts, name))
                 .into(),
@@ -314,7 +314,7 @@ fn balanced_twice(facts: &Facts) -> Vec<Found> {
     let twice = facts.entries().filter(|entry| {
         let servers = entry.servers.iter();
         let mut live = servers.filter(|state| state.server.weight > 0);
-        // What is sent by NAT is not for the service any more when it comes here.
+        // Packets forwarded by NAT no longer have the address of the service when they arrive here.
         let is_sent_on = |state: &ServerState| {
             !is_own(state) && state.server.forwarding != Forwarding::Masquerade
         };
@@ -324,7 +324,7 @@ fn balanced_twice(facts: &Facts) -> Vec<Found> {
         let id = entry.service.service.id;
         Found {
             level: Level::Likely,
-            what: format!("this backup balances again what the master sends it of {id}"),
+            what: format!("this backup balances packets of {id} from the master again"),
             evidence: vec![
                 (
                     "ipvsadm -L --daemon".to_owned(),
@@ -340,7 +340,7 @@ fn balanced_twice(facts: &Facts) -> Vec<Found> {
 
 fn sync_threshold(facts: &Facts) -> Vec<Found> {
     const THRESHOLD: &str = "net.ipv4.vs.sync_threshold";
-    /// What the kernel begins with: a request and its acknowledgements.
+    /// The kernel's default: a request and its acknowledgements.
     const USUAL: u32 = 3;
     let text = facts.sysctls.get(THRESHOLD);
     let first = text.and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
@@ -369,7 +369,7 @@ fn sync_late(facts: &Facts) -> Vec<Found> {
 }
 
 fn small_table(facts: &Facts) -> Vec<Found> {
-    /// So many in a bucket take long to search.
+    /// This many connections in a bucket take long to search.
     const MOST: u64 = 8;
     let Some(size) = facts.table_size else {
         return Vec::new();
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn reused_ports_come_to_the_same_server() {
+    fn reused_ports_get_the_same_server() {
         let mut facts = director("rr", &[1, 0]);
         facts.table.as_mut().unwrap()[0].servers[1].inactive = 1;
         assert_eq!(found(&facts), "");
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_tells_of_short_connections() {
+    fn a_master_sends_short_connections() {
         let mut facts = director("rr", &[1]);
         facts.daemons = vec![daemon(DaemonRole::Master)];
         assert_eq!(found(&facts), "");
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_that_knows_nothing_came_late() {
+    fn a_backup_without_connections_started_late() {
         let mut facts = director("rr", &[1]);
         facts.daemons = vec![daemon(DaemonRole::Backup)];
         assert_eq!(found(&facts), "hint sync-late");
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_room() {
+    fn a_table_is_large_enough() {
         let mut facts = director("rr", &[1]);
         facts.table_size = Some(4096);
         facts.table.as_mut().unwrap()[0].servers[0].inactive = 8 * 4096;

@@ -12,14 +12,14 @@ use crate::model::{Entry, Family, Mask, ServerId, ServerState, Service, ServiceI
 pub const CHECKS: &[Check] = &[
     Check {
         name: "no-ipvs",
-        why: "Without its module ip_vs the kernel balances nothing.",
+        why: "Without the module ip_vs the kernel balances nothing.",
         judge: no_ipvs,
     },
     Check {
         name: "empty-table",
         why: "\
-            Without services nothing is balanced. Each network namespace has a table of its own, \
-            so the services may be in another one: see --netns.",
+            Without services nothing is balanced. Each network namespace has its own table, so the \
+            services may be in another one: see --netns.",
         judge: empty_table,
     },
     Check {
@@ -35,50 +35,50 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "all-full",
         why: "\
-            A server gets no new connections while it has as many as its upper threshold, and a \
-            service whose servers are all full refuses clients.",
+            A server that has reached its upper threshold gets no new connections, and a service \
+            whose servers are all full refuses clients.",
         judge: all_full,
     },
     Check {
         name: "hash-weight-0",
         why: "\
-            The schedulers dh, sh and mh send some clients to a server of weight 0 and refuse \
-            them there, unless sh and mh have their flag of fallback.",
+            The schedulers dh, sh and mh map some clients to a server of weight 0 and refuse them, \
+            unless sh and mh have their fallback flag.",
         judge: hash_weight_0,
     },
     Check {
         name: "shadowed",
         why: "\
-            A service of one port takes that port from the service of all ports, even when it \
-            has no server that takes connections.",
+            A service for one port takes that port from the service for all ports, even if it has \
+            no server that takes connections.",
         judge: shadowed,
     },
     Check {
         name: "one-server",
         why: "\
-            Persistence sends all clients that look alike to the same server: those of one \
-            network, as the mask has it, and all who come through one translating router.",
+            Persistence sends all clients that look the same to one server: those in one network, \
+            depending on the mask, and those behind one NAT router.",
         judge: one_server,
     },
     Check {
         name: "no-packets",
         why: "\
-            The counters of the service stand at 0, so IPVS has seen nothing of it: packets are \
-            lost on their way to this host, or are for another address, port or protocol.",
+            The counters of the service are 0, so IPVS has seen no packet for it: packets are lost \
+            on the way to this host, or go to another address, port or protocol.",
         judge: no_packets,
     },
     Check {
         name: "no-live-server",
         why: "\
-            A service whose servers all have weight 0, or that has none, refuses new connections. \
+            A service without servers, or with weight 0 for all of them, refuses new connections. \
             A drain, keepalived's inhibit_on_failure and Kubernetes do this on purpose.",
         judge: no_live_server,
     },
     Check {
         name: "names-moved",
         why: "\
-            Names in a file are looked up when it is restored. What they stand for now is not in \
-            the table, so the table keeps the addresses of that time.",
+            Names in a file are looked up when it is restored, and the table keeps the addresses \
+            of that time. Now these names stand for other addresses.",
         judge: names_moved,
     },
 ];
@@ -107,7 +107,7 @@ fn empty_table(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// The service that is asked about is not there, nor is one that takes its packets.
+/// The service to look at does not exist, and no other one takes its packets.
 fn no_service(facts: &Facts) -> Vec<Found> {
     let (Some(id), Some(table)) = (facts.service, &facts.table) else {
         return Vec::new();
@@ -117,7 +117,7 @@ fn no_service(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     }
     let wide = all_ports(id).filter(|&wide| has(wide));
-    // Another port or protocol of it may be meant.
+    // Perhaps another port or protocol of it was meant.
     let is_near = |entry: &&Entry| {
         let near = address(entry.service.service.id);
         near.is_some() && near == address(id)
@@ -141,7 +141,7 @@ fn no_service(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// The address of a service, if it is not one of a mark.
+/// The address of a service, unless it is for a mark.
 fn address(id: ServiceId) -> Option<IpAddr> {
     match id {
         ServiceId::Address { address, .. } => Some(address),
@@ -175,7 +175,7 @@ fn connections(state: &ServerState) -> u32 {
     state.active.saturating_add(state.inactive)
 }
 
-/// How many connections a server may have, if it has as many.
+/// The limit of a server that has reached it.
 fn limit(state: &ServerState) -> Option<u32> {
     let connections = connections(state);
     let limit = state.server.upper_threshold;
@@ -277,7 +277,7 @@ fn shadowed(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
-/// The service of all ports that this one takes a port from.
+/// The service for all ports that this one takes a port from.
 fn all_ports(id: ServiceId) -> Option<ServiceId> {
     match id {
         ServiceId::Address {
@@ -328,7 +328,7 @@ fn names_moved(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
-/// So many connections would not all be at one server by chance.
+/// This many connections are not all at one server by chance.
 const MANY: u32 = 50;
 
 fn one_server(facts: &Facts) -> Vec<Found> {
@@ -368,7 +368,7 @@ fn one_server(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
-/// Of many services some are rarely asked, so only one that is asked about is judged.
+/// Some services rarely get packets, so only the service to look at is judged.
 fn no_packets(facts: &Facts) -> Vec<Found> {
     if facts.service.is_none() || facts.is_brief {
         return Vec::new();
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_that_is_asked_about_is_there() {
+    fn the_service_to_look_at_must_exist() {
         let mut facts = director("rr", &[1]);
         facts.service = Some("-t 192.0.2.1:80".parse().unwrap());
         assert_eq!(found(&facts), "");
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_not_there_may_have_a_near_one() {
+    fn a_missing_service_may_have_a_similar_one() {
         let mut facts = director("rr", &[1]);
         let mut evidence = |id: &str| {
             facts.service = Some(id.parse().unwrap());
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_service_hides_that_of_all_ports() {
+    fn a_service_without_live_servers_hides_that_of_all_ports() {
         let mut facts = director("rr", &[0]);
         let wide = director("rr", &[1]).table.unwrap().remove(0);
         let mut wide_id = wide.clone();
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_asked_about_has_been_asked() {
+    fn the_service_to_look_at_must_have_packets() {
         let mut facts = director("rr", &[1]);
         facts.service = Some("-t 192.0.2.1:80".parse().unwrap());
         facts.table.as_mut().unwrap()[0].service.stats.in_packets = 0;
@@ -532,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_for_what_the_table_has() {
+    fn names_must_match_the_table() {
         let mut facts = director("rr", &[1]);
         let named = |line, server: Option<[u8; 4]>| Named {
             file: "rules".to_owned(),

@@ -12,15 +12,15 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "same-network",
         why: "\
-            A masqueraded server answers a client of its own network directly, past the director, \
-            and the client does not know the address that answers.",
+            A masqueraded server answers a client in its own network directly, bypassing the \
+            director, and the client does not know the address that answers.",
         judge: same_network,
     },
     Check {
         name: "calls-itself",
         why: "\
-            A masqueraded server that connects to its own service and gets itself answers itself, \
-            past the director.",
+            A masqueraded server that connects to its own service may be sent to itself. It then \
+            answers itself directly, bypassing the director.",
         judge: calls_itself,
     },
     Check {
@@ -33,41 +33,41 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "from-director",
         why: "\
-            By direct routing and in tunnels the director cannot be a client of its own service: \
-            it asks from the virtual address, and no server takes packets from an address of its \
-            own. Ask from another host.",
+            With direct routing and tunnels the director cannot be a client of its own service: \
+            its packets come from the virtual address, and no server accepts packets from an \
+            address of its own. Try from another host.",
         judge: from_director,
     },
     Check {
         name: HALF_OPEN,
         why: "\
             Clients reach the director, but no answer of the server reaches them: it does not \
-            answer, or the way back is broken. A masqueraded server needs a route back through \
-            the director, any other one the virtual address. Look at the server, too.",
+            answer, or the way back is broken. A masqueraded server needs a route back through the \
+            director, any other server needs the virtual address. Run the doctor on the server, \
+            too.",
         judge: half_open,
     },
     Check {
         name: "gone-server",
         why: "\
-            What arrives for a connection to a server that was deleted is dropped, and a client \
-            that goes on sending keeps the connection from being forgotten, unless \
-            net.ipv4.vs.expire_nodest_conn is 1.",
+            Packets of a connection to a deleted server are dropped, and the connection is not \
+            forgotten while the client keeps sending, unless net.ipv4.vs.expire_nodest_conn is \
+            1.",
         judge: gone_server,
     },
     Check {
         name: "idle-connections",
         why: "\
-            The director forgets connections that are idle for longer than its timeout, and what \
-            comes afterwards is refused. The first sign of life of an idle client may come after \
-            two hours: so long hosts wait before they send a keepalive.",
+            The director forgets connections that are idle for longer than its timeout, and \
+            refuses later packets. Hosts wait for two hours before they send a keepalive.",
         judge: idle_connections,
     },
 ];
 
-/// It follows from what else is wrong.
+/// A consequence of other findings.
 pub const HALF_OPEN: &str = "half-open";
 
-/// So many connections are no chance.
+/// This many connections are no coincidence.
 const SEVERAL: usize = 3;
 
 /// The server that a connection goes to, with its service.
@@ -88,7 +88,7 @@ fn by_server(facts: &Facts) -> impl Iterator<Item = Vec<&Passing>> {
     groups.into_values()
 }
 
-/// Those connections that are half open, and younger than any that got further.
+/// The half-open connections that are younger than any that got further.
 fn stuck<'a>(connections: &[&'a Passing]) -> Vec<&'a Passing> {
     let mut others = connections.iter().filter(|passing| !passing.is_half_open);
     let further = others.try_fold(u32::MAX, |least, passing| Some(least.min(passing.age?)));
@@ -99,7 +99,7 @@ fn stuck<'a>(connections: &[&'a Passing]) -> Vec<&'a Passing> {
     connections.iter().filter(is_stuck).copied().collect()
 }
 
-/// Judges the connections to each server that a judge picks, if they get no answer.
+/// Judges the unanswered connections to each server that `is_meant` picks.
 fn judge_half_open(
     facts: &Facts,
     is_meant: impl Fn(&Passing, &ServerState) -> bool,
@@ -137,7 +137,7 @@ fn is_masqueraded(state: &ServerState) -> bool {
     state.server.forwarding == Forwarding::Masquerade
 }
 
-/// Whether a client is in a network that the director shares with the server.
+/// Whether a client is in a network that the director and the server share.
 fn is_neighbour(facts: &Facts, passing: &Passing) -> bool {
     let (client, server) = (passing.client.ip(), passing.server.ip());
     let mut networks = facts.addresses.iter();
@@ -145,12 +145,12 @@ fn is_neighbour(facts: &Facts, passing: &Passing) -> bool {
         && networks.any(|network| is_in_network(network, client) && is_in_network(network, server))
 }
 
-/// Whether a server answers a client of its own network past the director.
+/// Whether a server answers a client of its own network directly, bypassing the director.
 fn is_answered_beside(facts: &Facts, passing: &Passing, state: &ServerState) -> bool {
     is_masqueraded(state) && is_neighbour(facts, passing)
 }
 
-/// The setting without which bridges do not ask the firewall, if the server is on a bridge.
+/// The setting that makes bridges ask the firewall, if the server is on a bridge and it is off.
 fn unset_for_bridge(facts: &Facts, server: IpAddr) -> Option<&'static str> {
     let route = facts.route(server)??;
     let mut links = facts.links.iter();
@@ -245,10 +245,10 @@ fn half_open(facts: &Facts) -> Vec<Found> {
     })
 }
 
-/// Connections that go on, to a server that their service has no more.
+/// Connections that go on to a server that their service no longer has.
 fn gone_server(facts: &Facts) -> Vec<Found> {
     const EXPIRE: &str = "net.ipv4.vs.expire_nodest_conn";
-    // What a backup was told of goes through the master.
+    // Connections that a backup received go through the master.
     if facts.sysctl(EXPIRE) != Some(0) || facts.is_mere_backup() {
         return Vec::new();
     }
@@ -267,7 +267,7 @@ fn gone_server(facts: &Facts) -> Vec<Found> {
     });
     lost.map(|(id, server, group)| Found {
         level: Level::Likely,
-        what: format!("connections of {id} lead to {server}, which is not its server any more"),
+        what: format!("connections of {id} lead to {server}, which is no longer its server"),
         evidence: vec![
             (
                 format!("ipvsadm -Lnc -r {server}"),
@@ -280,14 +280,14 @@ fn gone_server(facts: &Facts) -> Vec<Found> {
     .collect()
 }
 
-/// After so many idle seconds hosts send a keepalive, unless told otherwise.
+/// Hosts send a keepalive after this many idle seconds by default.
 const KEEPALIVE: u32 = 7200;
 
 fn idle_connections(facts: &Facts) -> Vec<Found> {
     let Some(timeout) = facts.timeouts.map(|timeouts| timeouts.tcp) else {
         return Vec::new();
     };
-    // Those that another director told of have a timeout of their own.
+    // Connections from another director have their own timeout.
     if timeout >= KEEPALIVE || facts.has_daemon(DaemonRole::Backup) {
         return Vec::new();
     }
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_beside_the_servers_are_answered_directly() {
+    fn clients_in_the_servers_network_are_answered_directly() {
         let near = ["10.0.0.7:1", "10.0.0.7:2", "10.0.0.8:1", "203.0.113.1:1"];
         assert_eq!(found(&calling(&near)), "likely same-network");
         let own = ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"];
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_director_is_no_client_by_direct_routing() {
+    fn the_director_cannot_be_a_client_with_direct_routing() {
         let own = ["10.0.0.254:1", "10.0.0.254:2", "10.0.0.254:3"];
         let mut facts = calling(&own);
         let server = &mut facts.table.as_mut().unwrap()[0].servers[0].server;

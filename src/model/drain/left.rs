@@ -57,9 +57,9 @@ impl fmt::Display for Left {
 /// counts only those that are established.
 const ACTIVE: &[&str] = &["ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK"];
 
-/// Connections that have not ended although the kernel does not count them as active: TCP on
-/// which the client has said everything and waits for the rest of the answer, UDP, which never
-/// says that it ends, and handshakes of SCTP.
+/// Connections that have not ended although the kernel does not count them as active: TCP on which
+/// the client has sent everything and waits for the rest of the answer, UDP, which has no end of a
+/// connection, and handshakes of SCTP.
 const UNFINISHED: &[&str] = &[
     "CLOSE_WAIT",
     UDP,
@@ -85,20 +85,20 @@ pub struct Counted {
     pub place: Place,
     /// Connections under way.
     pub active: u64,
-    /// Most of them have ended; others are not counted as active.
+    /// Most of these have ended; the others do not count as active.
     pub inactive: u64,
 }
 
-/// Finds out what of the connections of drained servers has not ended.
+/// Finds out which connections of drained servers have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     servers: Vec<Counted>,
-    /// Where the servers are that a connection may have.
+    /// The servers that a connection may belong to, by index.
     places: Map<Ends, Vec<usize>>,
     left: Left,
 }
 
-/// A virtual service, unless connections do not show which it is, and a server.
+/// A virtual service, unless connections do not show it, and a server.
 type Ends = (Option<SocketAddr>, IpAddr);
 
 fn ends((service, server): &Place) -> Ends {
@@ -110,7 +110,7 @@ fn ends((service, server): &Place) -> Ends {
 }
 
 impl Tally {
-    /// Begins with what the kernel counts.
+    /// Starts with the numbers of the kernel.
     pub fn new(servers: Vec<Counted>) -> Self {
         let mut places: Map<Ends, Vec<usize>> = Map::default();
         for (at, server) in servers.iter().enumerate() {
@@ -123,11 +123,11 @@ impl Tally {
         }
     }
 
-    /// Adds a connection of the connection table, if it is one of these.
+    /// Adds a connection of the connection table, if it belongs to a drained server.
     pub fn add(&mut self, connection: &Connection) {
         let is_in = |states: &[&str]| states.iter().any(|s| s.as_bytes() == connection.state);
         let (is_active, is_unfinished) = (is_in(ACTIVE), is_in(UNFINISHED));
-        // What persistence remembers has no port of the client.
+        // Entries of persistence have no client port.
         if connection.client.port() == 0 || !(is_active || is_unfinished) {
             return;
         }
@@ -152,7 +152,8 @@ impl Tally {
         }
     }
 
-    /// What has not ended. Of active connections that were not added no state is known.
+    /// The connections that have not ended. The state of active ones that were not added is
+    /// unknown.
     pub fn left(mut self) -> Left {
         for server in &self.servers {
             self.left.add(ANY.as_bytes(), server.active);
@@ -161,8 +162,8 @@ impl Tally {
     }
 }
 
-/// Whether a connection may be one of a server of a service. Those of a mark cannot be told by
-/// their address.
+/// Whether a connection may be one of a server of a service. The address does not tell which
+/// connections belong to a mark.
 pub(super) fn is_at((service, server): &Place, connection: &Connection) -> bool {
     let is_of_service = match *service {
         ServiceId::Address {
@@ -184,23 +185,23 @@ fn is_endpoint(address: IpAddr, port: u16, at: SocketAddr) -> bool {
     at.ip() == address && is_port
 }
 
-/// What a wait leaves behind when its time is over.
+/// What is left when the time of a wait is up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
-    /// What has not ended.
+    /// The connections that have not ended.
     pub left: Left,
     /// How many there were when the wait began.
     pub first: u64,
 }
 
 impl Rest {
-    /// Why there may be a rest.
+    /// Why connections may be left.
     pub fn reasons(&self, tuning: &Tuning) -> Vec<&'static str> {
         let mut reasons = Vec::new();
         if self.left.has(&[UDP]) {
             reasons.push(
-                "UDP knows no end: an entry stays while its client sends from the same port, \
-                 and for the timeout after that",
+                "UDP has no end of a connection: an entry stays while its client sends from the \
+                 same port, and for the timeout after that",
             );
         }
         if self.left.total() >= self.first && tuning.conn_reuse_mode == Some(0) {
@@ -213,7 +214,7 @@ impl Rest {
     }
 }
 
-/// What becomes of connections whose server is deleted.
+/// What happens to connections whose server is deleted.
 pub fn fate(tuning: &Tuning) -> &'static str {
     match tuning.expire_nodest_conn {
         Some(1) => "cut, since net.ipv4.vs.expire_nodest_conn is 1",
@@ -221,18 +222,18 @@ pub fn fate(tuning: &Tuning) -> &'static str {
     }
 }
 
-/// How a wait is getting on.
+/// The progress of a wait.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// What has not ended.
+    /// The connections that have not ended.
     pub left: &'a Left,
     /// How many there were when the wait began.
     pub first: u64,
     /// Seconds since then.
     pub elapsed: u64,
-    /// Seconds until the wait is over.
+    /// Seconds until the wait ends.
     pub remaining: u64,
-    /// After so many seconds without a packet the kernel forgets a connection of this kind.
+    /// After this many seconds without a packet the kernel forgets such a connection.
     pub idle: Option<u64>,
 }
 

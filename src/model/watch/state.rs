@@ -1,4 +1,4 @@
-//! What the one at the keyboard has chosen: keys in, state out.
+//! What the user has chosen: keys in, state out.
 
 use super::keys::Key;
 use super::{Column, Place, Row};

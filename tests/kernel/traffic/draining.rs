@@ -321,7 +321,7 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
         );
     }
 
-    // UDP knows no end.
+    // UDP has no end of a connection.
     lan.rules(
         "-A -u 192.0.2.9:53 -s rr\n\
          -a -u 192.0.2.9:53 -r 172.16.0.11 -m\n",
@@ -330,7 +330,7 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     lan::set(&lan.director, &[("ipv4/vs/expire_nodest_conn", "1")])?;
     let cut = "after 1 s: 1 connection (1 UDP) left: cut, since";
     let deletion = run(&lan, "-D -u 192.0.2.9:53 --wait 1")?;
-    says(&deletion, 0, &[cut, "UDP knows no end"])?;
+    says(&deletion, 0, &[cut, "UDP has no end"])?;
     drop(held);
     Ok(())
 }
