@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -52,7 +52,6 @@ impl Netns {
 
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
-    #[cfg(feature = "cli")]
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         run_inside(&File::open(&self.0)?, run)
     }
@@ -64,7 +63,7 @@ impl Netns {
 pub struct Home {
     /// Where it is, if not where its thread was.
     netns: Option<Netns>,
-    /// Nothing where `/proc` does not show the namespace of a thread.
+    /// Nothing where the kernel does not show it.
     id: Option<Id>,
     /// Where the kernel shows files.
     proc: &'static str,
@@ -76,27 +75,26 @@ type Id = (u64, u64);
 impl Home {
     /// Where this thread is.
     pub fn here() -> Self {
-        Self {
-            netns: None,
-            id: id_here(),
-            proc: PROC,
-        }
+        Self::there(None)
     }
 
-    /// Opens something in a namespace, or where this thread is.
-    pub fn open<T: Send>(
-        netns: Option<Netns>,
-        open: impl FnOnce() -> io::Result<T> + Send,
-    ) -> io::Result<(Self, T)> {
-        let Some(netns) = netns else {
-            return Ok((Self::here(), open()?));
-        };
-        let namespace = File::open(netns.path())?;
-        let id = Some(id(&namespace.metadata()?));
-        let opened = run_inside(&namespace, open)?;
-        let netns = Some(netns);
+    fn there(netns: Option<Netns>) -> Self {
+        let id = id_by_name(netns.as_ref()).ok();
         let proc = PROC;
-        Ok((Self { netns, id, proc }, opened))
+        Self { netns, id, proc }
+    }
+
+    /// Where a socket was opened: in a namespace, or where its thread was. The socket itself knows,
+    /// and is faster than `/proc`. It needs a free descriptor for the answer.
+    pub fn of(socket: RawFd, netns: Option<Netns>) -> Self {
+        match namespace_of(socket).and_then(|namespace| namespace.metadata()) {
+            Ok(namespace) => Self {
+                netns,
+                id: Some(id(&namespace)),
+                proc: PROC,
+            },
+            Err(_) => Self::there(netns),
+        }
     }
 
     /// The same with another folder in place of `/proc`, for tests.
@@ -117,7 +115,7 @@ impl Home {
                 run_inside(&namespace, run)
             }
             None => {
-                self.check(id_here())?;
+                self.check(id_by_name(None).ok())?;
                 run()
             }
         }
@@ -137,12 +135,10 @@ fn id(namespace: &Metadata) -> Id {
     (namespace.dev(), namespace.ino())
 }
 
-/// The namespace of this thread.
-fn id_here() -> Option<Id> {
-    fs::metadata("/proc/thread-self/ns/net")
-        .ok()
-        .as_ref()
-        .map(id)
+/// The namespace of this file, or of this thread.
+fn id_by_name(netns: Option<&Netns>) -> io::Result<Id> {
+    let path = netns.map_or(Path::new("/proc/thread-self/ns/net"), Netns::path);
+    Ok(id(&fs::metadata(path)?))
 }
 
 fn run_inside<T: Send>(
@@ -185,6 +181,19 @@ fn enter(namespace: &File) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The network namespace of a socket.
+fn namespace_of(socket: RawFd) -> io::Result<File> {
+    /// The C libraries do not name it on every processor.
+    const SIOCGSKNS: u32 = 0x894c;
+    // SAFETY: the call takes numbers only.
+    let namespace = unsafe { libc::ioctl(socket, SIOCGSKNS as _) };
+    if namespace < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened, and nobody else has it.
+    Ok(unsafe { File::from_raw_fd(namespace) })
 }
 
 /// Leaves for a new network namespace.

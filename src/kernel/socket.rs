@@ -38,7 +38,11 @@ pub struct Socket {
 impl Socket {
     pub fn open(namespace: Option<Netns>) -> io::Result<Self> {
         let both = || Ok((open_netlink()?, open_plain().ok()));
-        let (home, (netlink, plain)) = Home::open(namespace, both)?;
+        let (netlink, plain) = match &namespace {
+            Some(namespace) => namespace.run(both)?,
+            None => both()?,
+        };
+        let home = Home::of(netlink.as_raw_fd(), namespace);
         Ok(Self {
             home,
             netlink: Some(netlink),
