@@ -1,4 +1,4 @@
-//! The manual says what the table says, and misses nothing.
+//! The manual says what the declarations say, and misses nothing.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::sync::Mutex;
 use std::{env, fs};
 
 use clap_mangen::Man;
-use ipvsadm::cli::specs;
+use ipvsadm::cli::{Spec, specs};
 
 use crate::face::face;
 
-const BEGIN: &str = ".\\\" What follows is made of the option table.\n";
-const END: &str = ".\\\" Here ends what is made of the option table.\n";
-const BEGIN_FINDINGS: &str = ".\\\" What follows is made of the findings.\n";
-const END_FINDINGS: &str = ".\\\" Here ends what is made of the findings.\n";
+const BEGIN: &str = ".\\\" What follows is made from the declarations.\n";
+const END: &str = ".\\\" Here ends what is made from the declarations.\n";
+const BEGIN_FINDINGS: &str = ".\\\" What follows is made from the findings.\n";
+const END_FINDINGS: &str = ".\\\" Here ends what is made from the findings.\n";
 
 fn page() -> (std::path::PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvsadm.8");
@@ -22,7 +22,7 @@ fn page() -> (std::path::PathBuf, String) {
 }
 
 /// Commands and options as the page has them, in lines of a decent length.
-fn made_of_the_table() -> String {
+fn made_from_the_declarations() -> String {
     let mut roff = Vec::new();
     let man = Man::new(face());
     man.render_options_section(&mut roff)
@@ -76,11 +76,11 @@ fn hold(begin: &str, end: &str, expected: &str) {
 
 #[test]
 fn the_options_are_those_of_the_table() {
-    hold(BEGIN, END, &made_of_the_table());
+    hold(BEGIN, END, &made_from_the_declarations());
 }
 
 /// The manual's section on what the doctor finds: a paragraph for each finding.
-fn made_of_the_findings() -> String {
+fn made_from_the_findings() -> String {
     let mut roff = String::new();
     for (title, checks) in ipvsadm::doctor::GROUPS {
         writeln!(roff, ".SS {title}").expect("memory takes all");
@@ -95,14 +95,31 @@ fn made_of_the_findings() -> String {
 
 #[test]
 fn the_findings_are_those_of_the_doctor() {
-    hold(BEGIN_FINDINGS, END_FINDINGS, &made_of_the_findings());
+    hold(BEGIN_FINDINGS, END_FINDINGS, &made_from_the_findings());
 }
 
 #[test]
-fn every_row_of_the_table_is_on_the_page() {
+fn every_declaration_is_on_the_page() {
     let (_, page) = page();
     for row in specs() {
         let name = row.long().replace('-', "\\-");
         assert!(page.contains(&format!("\\-\\-{name}\\fR")), "--{name}");
+    }
+}
+
+#[test]
+fn every_command_is_in_the_synopsis() {
+    let (_, page) = page();
+    let synopsis = page.split(".SH ").find(|part| part.starts_with("SYNOPSIS"));
+    let synopsis = synopsis.expect("the page has one").replace('\\', "");
+    let words: Vec<&str> = synopsis
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .collect();
+    for row in specs().filter(|row| matches!(row, Spec::Command(_))) {
+        let letters = row.letters().iter();
+        let mut names = letters.map(|&letter| format!("fB-{}fR", char::from(letter)));
+        let long = format!("fB--{}fR", row.long());
+        let is_there = words.contains(&long.as_str()) || names.any(|name| words.contains(&&*name));
+        assert!(is_there, "--{}", row.long());
     }
 }
