@@ -6,14 +6,12 @@
 
 mod checks;
 mod coverage;
-mod differences;
 mod drive;
 mod library;
 mod mill;
 mod proc;
 mod replies;
 mod rules;
-mod saves;
 mod values;
 mod words;
 
@@ -41,15 +39,13 @@ use libtest_mimic::{Arguments, Trial};
 use drive::Surface;
 use lab::supervise;
 
-const SURFACES: [Surface; 8] = [
+const SURFACES: [Surface; 6] = [
     words::SURFACE,
     values::SURFACE,
     replies::SURFACE,
     proc::SURFACE,
     rules::SURFACE,
-    saves::SURFACE,
     checks::SURFACE,
-    differences::SURFACE,
 ];
 
 fn main() -> ExitCode {

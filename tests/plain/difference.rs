@@ -18,6 +18,8 @@ use ipvsadm::rules::{self, Meaning};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::any;
+
 const CUT: Cut = Cut {
     connections: 3,
     fate: "cut",
@@ -187,6 +189,65 @@ fn current() -> impl Strategy<Value = Table> {
         daemons: table.daemons.iter().map(reported).collect(),
         ..table
     })
+}
+
+/// Two tables of which any program may have made either, with many services and servers in both.
+fn any_tables() -> impl Strategy<Value = (Table, Table)> {
+    prop::collection::vec(any::service_id(), 0..5).prop_flat_map(|found| {
+        // One service may take traffic from another.
+        let all = found.iter().flat_map(|id| match *id {
+            ServiceId::Address {
+                protocol, address, ..
+            } => {
+                vec![*id, ServiceId::address(protocol, (address, 0).into())]
+            }
+            ServiceId::Mark { .. } => vec![*id],
+        });
+        let ids: Vec<ServiceId> = HashSet::<ServiceId>::from_iter(all).into_iter().collect();
+        (any_table(&ids), any_table(&ids))
+    })
+}
+
+fn any_table(ids: &[ServiceId]) -> impl Strategy<Value = Table> + use<> {
+    let each = ids
+        .iter()
+        .map(|id| prop::option::weighted(0.75, any_configured(*id)));
+    let services = each.collect::<Vec<_>>().prop_shuffle();
+    (services, current()).prop_map(|(services, current)| Table {
+        services: services.into_iter().flatten().collect(),
+        ..current
+    })
+}
+
+fn any_configured(id: ServiceId) -> impl Strategy<Value = Configured> {
+    let server = (any::server(id), prop::bool::weighted(0.75));
+    let servers = prop::collection::vec(server, 0..5);
+    (any::service(id), servers).prop_map(|(service, servers)| {
+        let servers = servers.into_iter().enumerate();
+        let servers = servers.map(|(number, (mut server, is_shared))| {
+            server.lower_threshold = server.lower_threshold.min(server.upper_threshold);
+            if is_shared && server.id.family() == Family::V4 {
+                server.id = Server::new(([10, 1, 0, number as u8], 80)).id;
+            }
+            server
+        });
+        let mut found = HashSet::new();
+        let servers = servers.filter(|server| found.insert(server.id)).collect();
+        Configured { service, servers }
+    })
+}
+
+/// What a change is about; to stop a daemon and to start it are two things.
+fn object(change: &Change) -> Change {
+    match *change {
+        Change::AddService(service) | Change::EditService(service) => {
+            Change::DeleteService(service.id)
+        }
+        Change::AddServer(id, server) | Change::EditServer(id, server) => {
+            Change::DeleteServer(id, server.id)
+        }
+        change => change,
+    }
 }
 
 /// A daemon as it runs when this was asked for.
@@ -550,6 +611,44 @@ proptest! {
             prop_assert_eq!(kernel.apply(&step.change), Ok(()));
         }
         prop_assert_eq!(changes(&self::difference(&kernel.0, &wanted, keep)), []);
+    }
+}
+
+proptest! {
+    #![proptest_config(any::cases(1_000))]
+
+    #[test]
+    fn any_table_is_reached_from_any(
+        (current, wanted) in any_tables(),
+        keep: bool,
+        refused in prop::collection::hash_set(0..24usize, 0..6),
+    ) {
+        let always = &usable(&current) & &usable(&wanted);
+        let difference = difference(&current, &wanted, keep);
+        let (mut kernel, mut changed) = (Kernel(current.clone()), HashSet::new());
+        for step in &difference.steps {
+            prop_assert!(changed.insert(line_of(&object(&step.change))), "again: {:?}", step.change);
+            prop_assert_eq!(kernel.apply(&step.change), Ok(()));
+            prop_assert!(usable(&kernel.0).is_superset(&always), "after {:?}", step.change);
+        }
+        prop_assert_eq!(changes(&self::difference(&kernel.0, &wanted, keep)), []);
+        prop_assert_eq!(changes(&self::difference(&current, &current, false)), []);
+        if !keep {
+            let [wanted, reached] = [&wanted, &kernel.0].map(|table| Table {
+                services: table.services.clone(),
+                ..Table::default()
+            });
+            prop_assert_eq!(changes(&self::difference(&wanted, &reached, false)), []);
+        }
+
+        let steps = difference.steps.len();
+        let refused = refused.into_iter().filter(|step| *step < steps).collect();
+        prop_assert!(difference.left_out(&refused).iter().all(|step| *step < steps));
+        let is_new = |id: &ServiceId| current.services.iter().all(|entry| entry.service.id != *id);
+        prop_assert!(difference.withdrawn(&refused).iter().all(is_new));
+        for step in 0..steps {
+            difference.is_consequence(step, &refused);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests that need no kernel.
 
 mod advice;
+mod any;
 mod clap_face;
 mod commands;
 #[allow(dead_code)]
@@ -16,6 +17,7 @@ mod manifest;
 mod manual;
 mod readme;
 mod renderings;
+mod saves;
 mod screen;
 mod statuses;
 mod words;
