@@ -1,5 +1,5 @@
-//! A health checker: connects to each TCP server every few seconds. One that does not answer gets
-//! weight 0, and its own weight back when it answers again.
+//! A health checker: connects to each TCP server every few seconds. A server that does not answer
+//! gets weight 0, and its old weight when it answers again.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};

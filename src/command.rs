@@ -214,7 +214,7 @@ pub struct Watch {
     pub sort: Column,
 }
 
-/// For whom a listing is written.
+/// The audience of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For everyone who knows the original, programs included.

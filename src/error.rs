@@ -201,7 +201,7 @@ impl Error {
         }
     }
 
-    /// Whether nothing more can be asked of the kernel.
+    /// Whether the kernel can no longer be asked anything.
     pub fn kernel_is_gone(&self) -> bool {
         match self {
             Self::NoIpvs { .. } | Self::Netns(_) => true,
@@ -212,7 +212,7 @@ impl Error {
         }
     }
 
-    /// The message with the words in it exactly as they were given, whatever their bytes.
+    /// The message with its words exactly as given, whatever their bytes.
     pub fn message(&self) -> Vec<u8> {
         Word::unescape(&self.to_string())
     }

@@ -1,4 +1,4 @@
-//! Work in a thread of its own, whose result is waited for only so long.
+//! Work in a separate thread, with a limit on how long to wait for its result.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -10,18 +10,18 @@ const CHUNK: usize = 256 * 1024;
 /// The longest line, so that input without newlines does not fill the memory.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// Gives line by line; only what has been read ahead is kept.
+/// Returns line by line, and keeps only what was read ahead.
 pub struct Lines<R> {
     input: R,
     /// What was read ahead, and room behind it.
     text: Vec<u8>,
-    /// How much of it was read.
+    /// How many bytes of it are filled.
     length: usize,
     /// Where the next line begins in `text`.
     next: usize,
     /// How far the end of that line has been searched for.
     searched: usize,
-    /// How many lines were given.
+    /// How many lines were returned.
     given: usize,
     ended: bool,
 }
@@ -50,7 +50,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(self.take()))
     }
 
-    /// The next line, if it can be had without reading.
+    /// The next line, if it is available without reading.
     pub fn at_hand(&mut self) -> Option<&[u8]> {
         self.find().then(|| self.take())
     }
@@ -111,7 +111,7 @@ impl<R: Read> Lines<R> {
 mod tests {
     use super::*;
 
-    /// Gives its text in pieces, as a pipe may.
+    /// Returns its text in pieces, as a pipe may.
     struct Pieces<'a>(&'a [&'a [u8]]);
 
     impl Read for Pieces<'_> {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_hand_is_had_without_reading() {
+    fn buffered_lines_need_no_reading() {
         let mut lines = Lines::new(Pieces(&[b"one\ntwo\nth", b"ree"]));
         assert_eq!(lines.at_hand(), None);
         lines.fill().unwrap();

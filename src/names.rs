@@ -39,7 +39,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Names from the C library: files, DNS, or whatever this machine is set up to ask.
+    /// Names from the C library: files, DNS, or whatever this machine is configured for.
     pub fn system() -> Self {
         #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
         look_in_files_and_dns_alone();
@@ -182,8 +182,8 @@ fn is_port_read(reader: Option<Reader>, name: &[u8], port: u16, protocol: Protoc
     reader.is_none_or(|reader| read(reader) == Some((address.into(), port)))
 }
 
-/// Whether a text is more likely the name of a host than a mistyped address: `10.0.0.1x` and
-/// `::1%lo` are not names, although the C library asks name servers about them.
+/// Whether a text is more likely a host name than a mistyped address: `10.0.0.1x` and `::1%lo` are
+/// not names, although the C library asks name servers about them.
 fn looks_like_name(text: &[u8]) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
     let is_of_name = |byte: &u8| is_letter(byte) || byte.is_ascii_digit() || b"-_.".contains(byte);

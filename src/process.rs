@@ -19,8 +19,8 @@ use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
 use ipvsadm::render::screen::Size;
 
-// Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a
-// start. The same functions are in this archive, beside every such library.
+// Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a start.
+// The same functions are in this archive, which comes with every such library.
 #[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
 #[link(name = "gcc_eh", kind = "static")]
 unsafe extern "C" {}
@@ -108,7 +108,7 @@ fn standard(descriptor: RawFd) -> ManuallyDrop<File> {
 }
 
 impl Standard {
-    /// Does something with the file, when it is ready for it.
+    /// Runs a function on the file when it is ready.
     fn when_ready<T>(
         &mut self,
         events: c_short,
@@ -226,8 +226,8 @@ fn unbroken(act: &mut dyn FnMut()) {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Waits for a time, for a signal that is held back, or for something to read. A signal that
-/// whoever started this process wants ignored, as `nohup` does, is.
+/// Waits for a time, for a signal that is held back, or for something to read. A signal that was
+/// already ignored, as by `nohup`, stays ignored.
 fn pause(time: Duration, input: Option<&File>) -> Pause {
     let ending = signals(ENDING.into_iter().filter(|signal| !is_ignored(*signal)));
     // SAFETY: the set outlives the call. The new descriptor, if there is one, is nobody else's.
@@ -236,7 +236,7 @@ fn pause(time: Duration, input: Option<&File>) -> Pause {
         (descriptor >= 0).then(|| File::from_raw_fd(descriptor))
     };
     let entry = |file: Option<&File>| libc::pollfd {
-        // Those below 0 are passed over.
+        // Negative ones are skipped.
         fd: file.map_or(-1, |file| file.as_raw_fd()),
         events: libc::POLLIN,
         revents: 0,
@@ -247,7 +247,7 @@ fn pause(time: Duration, input: Option<&File>) -> Pause {
     unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, time) };
     let [signal, input] = files.map(|file| file.revents != 0);
     if let (true, Some(mut signals)) = (signal, signals) {
-        // It has come, and ends nothing later.
+        // This takes the signal, so that it ends nothing later.
         let _ = signals.read(&mut [0; size_of::<libc::signalfd_siginfo>()]);
         return Pause::Signal;
     }
@@ -275,8 +275,8 @@ fn is_ignored(signal: c_int) -> bool {
 /// What happens at a signal.
 fn disposition(signal: c_int) -> Option<libc::sighandler_t> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action this only fills in the present one, as much of it as the
-    // kernel knows. Zeros are as good as anything for the rest, which is not looked at.
+    // SAFETY: without a new action this only fills in the present one, as much of it as the kernel
+    // knows. The rest is not read, so zeros are fine.
     unsafe {
         let known = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0;
         known.then(|| action.assume_init().sa_sigaction)

@@ -20,7 +20,7 @@ use crate::render::steps::{self, Cut};
 use crate::render::{report, save};
 use crate::rules::{self, Meaning};
 
-/// Exit statuses, as those of `diff`.
+/// Exit statuses, like those of `diff`.
 const DIFFERENT: u8 = 1;
 const TROUBLE: u8 = 2;
 
@@ -62,7 +62,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     conclude(env, &mut client, apply, &meaning, &run.execution, end)
 }
 
-/// Looks at the table again, and says what was done and what was not.
+/// Reads the table again, and reports what was done and what was not.
 fn conclude(
     env: &mut Env,
     client: &mut Client,
@@ -83,7 +83,7 @@ fn conclude(
         tell_left(env, &left);
         true
     };
-    // What was done when the kernel failed is not known.
+    // If the kernel failed, it is unknown what was done.
     let has_summary = is_done || end == End::Stopped && !execution.made.is_empty();
     if has_summary && (apply.verbose || env.stderr.is_terminal()) {
         env.warn(execution.summary.to_string().as_bytes());
@@ -106,7 +106,7 @@ fn tell_left(env: &mut Env, left: &[Vec<u8>]) {
     }
 }
 
-/// Names what is missing although it was done. False if that is nothing.
+/// Reports changes that were made but are missing. False if there are none.
 fn tell_of_others(env: &mut Env, execution: &Execution, left: &[Vec<u8>]) -> bool {
     let unmade = execution.unmade();
     let mut is_some = false;
@@ -118,7 +118,7 @@ fn tell_of_others(env: &mut Env, execution: &Execution, left: &[Vec<u8>]) -> boo
     is_some
 }
 
-/// Makes the table equal to a file, with the news of what did not go as it should.
+/// Makes the table equal to a file, and collects what went wrong.
 pub(super) fn make_equal(
     client: &mut Client,
     meaning: &Meaning,
@@ -210,7 +210,7 @@ fn complain(env: &mut Env, line: usize, error: &Error) {
     env.complain(format!("line {line}: ").as_bytes(), error);
 }
 
-/// What the file means; nothing if a line of it is wrong. Every such line is reported.
+/// What the file means, or `None` if it has bad lines. Reports every bad line.
 fn read(
     env: &mut Env,
     names: &Names,
@@ -241,7 +241,7 @@ pub(super) fn entries(client: &mut Client) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// How many connections a change takes the server from.
+/// How many connections lose their server by a change.
 fn connections(entries: &HashMap<ServiceId, &Entry>, change: &Change) -> u64 {
     let of = |id: &ServiceId, deleted: Option<ServerId>| {
         let servers = entries.get(id).map_or(&[][..], |entry| &entry.servers);
@@ -272,7 +272,7 @@ pub(super) fn current(
     Ok(table)
 }
 
-/// A generator that failed in a pipe must not empty a table in use.
+/// If a generator in a pipe fails, its empty output must not empty a table in use.
 fn refuse_to_empty(current: &Table, meaning: &Meaning, keep: bool) -> Result<(), Error> {
     let is_empty = meaning.table.services.is_empty();
     if is_empty && !current.services.is_empty() && !meaning.clears && !keep {

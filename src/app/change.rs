@@ -1,4 +1,4 @@
-//! Changes that depend on what is there, and what people are told about them.
+//! Changes that depend on the current table, and what users are told about them.
 
 use std::fmt::Display;
 
@@ -10,8 +10,8 @@ use crate::kernel::{Client, Error as KernelError};
 use crate::model::terms::names_of_flags;
 use crate::model::{Change, Flags, Mask, Server, Service, ServiceId, Settings};
 
-/// Carries out a change as carefully as it asks for. People at a terminal are told what it did
-/// beside what the line says.
+/// Carries out a change as carefully as it asks for. At a terminal, users are told what it did
+/// besides what the line says.
 pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Result<(), Error> {
     let tells = env.stderr.is_terminal();
     if careful.is_plain() && !tells {
@@ -54,7 +54,7 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
     Ok(())
 }
 
-/// Deletes; with `--exist` what is not there is fine.
+/// Deletes; with `--exist` a missing target is fine.
 pub fn delete(client: &mut Client, change: &Change, exist: bool) -> Result<(), Error> {
     match client.apply(change) {
         Err(KernelError::Refused(refusal)) if exist && refusal.not_found() => Ok(()),
@@ -62,7 +62,7 @@ pub fn delete(client: &mut Client, change: &Change, exist: bool) -> Result<(), E
     }
 }
 
-/// Edits the service if it is there; what was reset by that.
+/// Edits the service if it exists; returns the settings that this reset.
 fn service_to(
     client: &mut Client,
     careful: &Careful,
@@ -87,7 +87,7 @@ fn service_to(
     Ok(resets_of_service(careful.named, &current, &service))
 }
 
-/// Edits the server if it is there, and asks for `otherwise` if not; what was reset by that.
+/// Edits the server if it exists, else calls `otherwise`; returns the settings that this reset.
 fn server_to(
     client: &mut Client,
     careful: &Careful,
@@ -215,7 +215,7 @@ fn resets_of_server(named: Settings, current: &Server, server: &Server) -> Vec<S
     resets.texts
 }
 
-/// Settings that were not named and are different now.
+/// Settings that were not named and have changed.
 struct Resets {
     named: Settings,
     texts: Vec<String>,

@@ -17,7 +17,7 @@ use crate::kernel::{Netns, read_table};
 use crate::model::{sort_by_key, sort_table};
 use crate::render::Out;
 
-/// The argument that asks for it.
+/// The argument that asks for completion.
 pub const ASKS: &[u8] = b"--complete-words";
 
 /// Nobody types a line of more bytes.
@@ -45,7 +45,7 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
     read.map_err(Error::Read)?;
     let words: Vec<&[u8]> = match text.strip_suffix(b"\0") {
         Some(text) => text.split(|&byte| byte == 0).collect(),
-        // They were cut short.
+        // The words were cut short.
         None => Vec::new(),
     };
     let netns = complete::globals(&words).netns.map(Netns::new);

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::{Env, Pause};
 
-/// No answer is longer.
+/// The longest answer.
 const LONGEST: usize = 64;
 
-/// What becomes of changes without a yes.
+/// What happens to changes without a yes.
 pub const TAKEN_BACK: &str = "the changes are taken back";
 
-/// Asks, and waits so many seconds at most; why it is no yes.
+/// Asks, and waits at most this many seconds; returns why there was no yes.
 pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'static str> {
     const GONE: &str = "the terminal is gone: the changes are taken back";
     let limit = Instant::now() + Duration::from_secs(seconds.into());
@@ -47,7 +47,7 @@ pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'st
     }
 }
 
-/// Adds what was typed; nothing if no more can be.
+/// Adds what was typed; `None` if nothing more can come.
 fn read(terminal: &mut File, answer: &mut Vec<u8>) -> Option<()> {
     let mut typed = [0; LONGEST];
     let length = terminal

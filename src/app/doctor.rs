@@ -14,7 +14,7 @@ use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
 
-/// So many connections show what happens to them.
+/// This many connections are enough to see what happens to them.
 const ENOUGH: usize = 20_000;
 
 /// Something is wrong.
@@ -63,7 +63,7 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     Ok(if is_blind { BLIND } else { 0 })
 }
 
-/// What a file of commands has under names. Lines that are wrong are for `--check`.
+/// The named hosts in a file of commands. Bad lines are left to `--check`.
 fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Error> {
     let path = Some(file).filter(|file| *file != b"-");
     let mut source = Source::open(env, path)?;
@@ -103,7 +103,7 @@ fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Er
     Ok(())
 }
 
-/// Runs something in the network namespace that is looked at.
+/// Runs a function in the network namespace under examination.
 fn inside<T: Send>(netns: Option<&Netns>, run: impl FnOnce() -> T + Send) -> Result<T, Error> {
     let Some(netns) = netns else {
         return Ok(run());

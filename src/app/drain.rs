@@ -1,5 +1,5 @@
-//! Takes servers out of service: their weight becomes 0, their connections may end, and perhaps
-//! they are deleted then.
+//! Takes servers out of service: sets their weight to 0, lets their connections end, and then
+//! perhaps deletes them.
 
 use super::apply::entries;
 use super::wait::{End, wait};
@@ -80,8 +80,8 @@ fn delete_drained(env: &mut Env, change: Change, exist: bool, seconds: u32) -> R
     Ok(if is_done { 0 } else { LEFT })
 }
 
-/// Deletes servers and services when their connections have ended, or the time is over. False if the
-/// wait was stopped: those that it was for stay.
+/// Deletes servers and services when their connections have ended or the time is up. False if the
+/// wait was stopped: then they stay.
 pub fn retire(
     env: &mut Env,
     client: &mut Client,
@@ -121,7 +121,7 @@ pub fn retire(
     })
 }
 
-/// Waits for the connections of servers that go. False if these are to stay.
+/// Waits for the connections of servers to be deleted. False if they are to stay.
 fn outlast(
     env: &mut Env,
     client: &mut Client,
@@ -153,8 +153,7 @@ fn outlast(
     }
 }
 
-/// Gives services the flags back that they had before the drain, unless another program has changed
-/// them.
+/// Restores the flags that services had before the drain, unless another program has changed them.
 fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
     for (before, meanwhile) in &plan.services {
         let now = match client.service(&before.id) {
@@ -168,7 +167,7 @@ fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does something while signals wait that would end the process.
+/// Runs a function while signals that would end the process are held back.
 pub fn without_signals<T: Default>(
     env: &mut Env,
     mut act: impl FnMut(&mut Env) -> Result<T, Error>,
@@ -183,7 +182,7 @@ fn make_all(client: &mut Client, changes: &[Change]) -> Result<(), Error> {
     changes.iter().try_for_each(|change| make(client, change))
 }
 
-/// Prints what puts everything back. What no line can say is not drained.
+/// Prints the lines that undo the drain. Servers that no line can describe are not drained.
 fn print_undo(env: &mut Env, plan: &Plan) -> Result<(), Error> {
     if let Some(change) = plan.undo.iter().find(|change| !save::is_sayable(change)) {
         return Err(Error::NoUndo(save::line(change).as_slice().into()));

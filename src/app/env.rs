@@ -22,24 +22,24 @@ pub struct Env {
     /// Whether a terminal may be given colours.
     pub colour: fn() -> bool,
     pub open: Box<Open>,
-    /// Lends a client in a new network namespace, or fails without the right to make one.
+    /// Lends a client in a new network namespace, or fails without the right to create one.
     pub apart: fn(&mut Apart) -> kernel::Result<()>,
-    /// The network namespace to work in, if it is another one.
+    /// The network namespace to work in, if not the current one.
     pub netns: Option<Netns>,
     pub names: fn() -> Names,
     /// Called when the reader of standard output is gone. It may end the process.
     pub broken_pipe: fn(),
-    /// Runs a function; signals that would end the process meanwhile wait until it returns.
+    /// Runs a function; signals that would end the process wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
     /// Waits for a time, or until a signal comes that `unbroken` holds back, or a file can be read.
     pub pause: fn(Duration, Option<&File>) -> Pause,
-    /// Opens the terminal of this process, whatever the standard files are. What was typed so far
-    /// is dropped, and job control does not stop the process any more.
+    /// Opens the terminal of this process, whatever the standard files are. Drops earlier input,
+    /// and job control no longer stops the process.
     pub terminal: fn() -> io::Result<File>,
     /// Takes the terminal of this process to draw on and to read keys from, until it is dropped;
-    /// `None` if standard output is not one where that can be done.
+    /// `None` if standard output is no such terminal.
     pub console: fn() -> Option<Box<dyn Console>>,
-    /// Whether terminals show more letters than those of ASCII.
+    /// Whether terminals show characters beyond ASCII.
     pub unicode: fn() -> bool,
     pub locking: Locking,
 }
@@ -60,7 +60,7 @@ pub enum Happening {
     Nothing,
     /// Keys were pressed.
     Keys(Vec<u8>),
-    /// The screen has another size, or another program has drawn on it.
+    /// The screen has a new size, or another program has drawn on it.
     Redraw,
     /// The terminal is gone, or a signal ends the process.
     End,
@@ -72,11 +72,11 @@ pub enum Pause {
     /// The time is over.
     Over,
     Signal,
-    /// There is something to read, or nothing will ever be.
+    /// There is something to read, or the end was reached.
     Input,
 }
 
-/// What lets only one process at a time replace a table.
+/// Lets only one process at a time replace a table.
 pub struct Locking {
     /// The folder of the lock files.
     pub folder: PathBuf,
@@ -101,7 +101,7 @@ pub struct Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Medium {
     Terminal,
-    /// All of it is there already.
+    /// The whole input is there already.
     File,
     /// More may come, as from a pipe.
     Stream,
@@ -122,7 +122,7 @@ impl Medium {
 /// Where output goes.
 pub struct Stream {
     pub sink: Box<dyn Write>,
-    /// The terminal that it is, if it is one.
+    /// The terminal, if it is one.
     pub terminal: fn() -> Option<Terminal>,
 }
 
@@ -139,7 +139,7 @@ impl Stream {
 }
 
 impl Env {
-    /// A world with nothing in it, for tests to put in what they need.
+    /// An empty world; tests add what they need.
     pub fn empty() -> Self {
         let nowhere = || Stream {
             sink: Box::new(io::sink()),
@@ -175,8 +175,8 @@ impl Env {
         asked(action, (self.open)(self.netns.as_ref()))
     }
 
-    /// From now on all that is asked of the kernel is asked in the network namespace of a request.
-    /// Names are not: this process stays where it is.
+    /// From now on the kernel is asked in the network namespace of the request. Names are not
+    /// looked up there: this process stays where it is.
     pub fn enter(&mut self, globals: &Globals) -> Result<(), Error> {
         self.netns = globals.netns.as_ref().map(Netns::new);
         match &self.netns {
@@ -185,7 +185,7 @@ impl Env {
         }
     }
 
-    /// Standard input, which can be taken once.
+    /// Standard input, which can be taken only once.
     pub fn take_stdin(&mut self) -> Box<dyn Read> {
         mem::replace(&mut self.stdin.source, Box::new(io::empty()))
     }
@@ -208,7 +208,7 @@ impl Env {
         }
     }
 
-    /// Says something to people only: programs that read messages do not know this line.
+    /// Prints something for people only: programs that read messages do not know this line.
     pub fn tell_people(&mut self, line: &str) {
         if self.stderr.is_terminal() {
             self.warn(line.as_bytes());
@@ -224,7 +224,7 @@ impl Env {
         let _ = self.stderr.sink.write_all(&line);
     }
 
-    /// Shows a text in the place of the last one, in the line of a terminal where the cursor is.
+    /// Replaces the last text in the terminal's current line.
     pub fn redraw(&mut self, text: &str) {
         let line = [b"\r\x1b[K", text.as_bytes()].concat();
         let _ = self.stderr.sink.write_all(&line);
@@ -249,7 +249,7 @@ impl Env {
         }
     }
 
-    /// The same for what holds nothing from outside that could control a terminal.
+    /// The same for output without foreign text that could control a terminal.
     pub fn print_clean(
         &mut self,
         write: impl FnOnce(&mut Out) -> Result<(), Error>,
@@ -264,7 +264,7 @@ impl Env {
         })
     }
 
-    /// What tables are shown on.
+    /// The medium on which tables are shown.
     pub fn screen(&self) -> Screen {
         let terminal = (self.stdout.terminal)();
         Screen {

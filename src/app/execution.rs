@@ -10,7 +10,7 @@ use crate::model::hash::Set;
 use crate::model::{Change, DaemonRole, ServiceId};
 use crate::render::save;
 
-/// What did not go as it should.
+/// What went wrong.
 pub enum News {
     Refused(Refused),
     /// What was done about that, for people.
@@ -21,7 +21,7 @@ pub enum News {
 pub struct Refused {
     pub change: Change,
     pub errno: i32,
-    /// It was refused because its service had been.
+    /// It was refused because its service had been refused.
     pub is_consequence: bool,
 }
 
@@ -39,11 +39,11 @@ impl Refused {
 pub enum Reach {
     /// Servers of the same service.
     Own,
-    /// All that would have served its traffic.
+    /// All servers for its traffic.
     Shared,
 }
 
-/// What was done of a difference, and what was not.
+/// Which steps of a difference were done.
 pub struct Execution<'a> {
     pub difference: &'a Difference,
     reach: Reach,
@@ -52,11 +52,11 @@ pub struct Execution<'a> {
     left_out: Set<usize>,
     /// New services that had to be deleted again.
     withdrawn: Vec<ServiceId>,
-    /// Daemons that run as before, since those in their place were refused.
+    /// Daemons that run as before, because their replacements were refused.
     started_again: Vec<DaemonRole>,
     pub made: Vec<Change>,
     pub summary: Summary,
-    /// What has not been told to anybody yet.
+    /// What has not been reported yet.
     pub news: Vec<News>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Makes the changes in these places, phase by phase, but for those that would take the last
+    /// Makes the changes at these places, phase by phase, except those that would remove the last
     /// usable server after a refusal.
     pub fn phases(&mut self, client: &mut Client, places: Range<usize>) -> Result<(), Error> {
         let mut start = places.start;
@@ -164,7 +164,7 @@ impl<'a> Execution<'a> {
         let mut outcome = Ok(());
         for &place in places {
             let step = &steps[place];
-            // It refuses connections until its first server is there: both go in one send.
+            // A service refuses connections until its first server exists: send both together.
             if matches!(step.change, Change::AddService(_)) && !step.costs.is_empty() {
                 outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
             }
@@ -199,7 +199,7 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Starts daemons again that were stopped for others which were refused.
+    /// Restarts daemons that were stopped for replacements that were refused.
     fn start_again(&mut self, client: &mut Client) {
         for daemon in self.difference.started_again(&self.refused) {
             let change = Change::StartDaemon(daemon);

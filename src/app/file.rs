@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -12,12 +12,12 @@ use super::env::print_to;
 use crate::error::{Error, Word};
 use crate::render::Out;
 
-/// So many files may be left beside one by processes of this number that were killed.
+/// How many temporary files killed processes with the same id may have left.
 const MOST_LEFT: u32 = 100;
 
-/// Writes a file beside the one of this path and puts it in its place when it is complete and on
-/// the disk. Links are followed; mode and owner stay those of the file that was there. What is no
-/// file, such as a device, is written as it is.
+/// Writes a temporary file next to this path, and renames it when it is complete and on disk.
+/// Follows links, and keeps the mode and owner of the old file. Something else than a file, such as
+/// a device, is written directly.
 pub fn replace(
     path: &[u8],
     write: impl FnOnce(&mut Out) -> Result<(), Error>,
@@ -42,7 +42,7 @@ pub fn replace(
     let (file, beside) = create_beside(&target, old.as_ref()).map_err(failed)?;
     let written = write(&file).and_then(|()| put(&file, &beside, &target).map_err(failed));
     if written.is_err() {
-        // Nothing more can be done about one that stays.
+        // Nothing can be done if this fails.
         let _ = fs::remove_file(&beside);
     }
     written
@@ -82,7 +82,7 @@ fn create(path: &Path, old: Option<&Metadata>) -> io::Result<File> {
         return options.open(path);
     };
     let file = options.mode(0o600).open(path)?;
-    // Who may not give files away keeps them.
+    // Without the right to give files away, the owner stays.
     let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
     file.set_permissions(old.permissions())?;
     Ok(file)
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It knows no links.
+    #[cfg_attr(miri, ignore)] // It has no links.
     fn a_file_keeps_its_mode_and_its_links() {
         let folder = folder("replaced");
         let (file, link) = (folder.join("file"), folder.join("link"));

@@ -71,7 +71,7 @@ pub fn warn_of_marks(env: &mut Env, listing: &Listing) {
     env.warn(format!("only what persistence remembers of mark {mark}{of_ipv6}: the kernel does not show which other connections have it").as_bytes());
 }
 
-/// Saves with names that a restore reads as what they stand for, or with numbers alone.
+/// Saves with names that a restore reads as the same addresses, or with numbers only.
 pub fn save(env: &mut Env, client: &mut Client, save: &Save) -> Result<(), Error> {
     let mut names = (env.names)().readable_by(rules::endpoint);
     with_names(env, &mut names, save.numeric, |env, names| {
@@ -83,7 +83,7 @@ pub fn save(env: &mut Env, client: &mut Client, save: &Save) -> Result<(), Error
     })
 }
 
-/// Shows with names or with numbers alone.
+/// Shows names, or only numbers.
 fn with_names(
     env: &mut Env,
     names: &mut Names,
@@ -211,7 +211,7 @@ fn rest_of_director(
     totals(out, client, format)
 }
 
-/// Drops the other servers and the services that have none left, if only some servers are wanted.
+/// If only some servers are wanted, drops the others, and services without servers.
 fn keep_wanted(table: &mut Vec<Entry>, filter: &Filter) {
     if filter.server.is_none() {
         return;
@@ -251,7 +251,7 @@ fn entries(
     asked(Action::Read, table)
 }
 
-/// How much must be known to show it.
+/// How much detail the listing needs.
 fn detail(listing: &Listing) -> Detail {
     match (listing.format, listing.view.columns) {
         (Format::Prometheus, _) => Detail::Counters,
@@ -286,7 +286,7 @@ fn taken_ports(client: &mut Client, service: Option<ServiceId>) -> Result<Vec<u1
     Ok(ports.collect())
 }
 
-/// Shows one connection after the other, as they are read.
+/// Shows each connection as it is read.
 fn connections(
     out: &mut Out,
     client: &mut Client,
@@ -375,7 +375,7 @@ fn save_table(
     Err(Error::Unsaid(unsaid.join(&b"\n"[..]).as_slice().into()))
 }
 
-/// Saves a change as the line that makes it, if that line is read as this change.
+/// Saves a change as a line, if that line is read back as this change.
 fn save_change(out: &mut Out, change: Change, unsaid: &mut Vec<Vec<u8>>) -> io::Result<()> {
     let mut names = Names::numeric();
     let mark = out.mark();

@@ -20,16 +20,16 @@ use crate::names::Names;
 use crate::render::screen::{Frame, Line, Manner, Page, Painter};
 use crate::render::{self, Screen, screen};
 
-/// A page of text ends here: nobody scrolls through more.
+/// The longest page of text: nobody scrolls through more.
 const LONGEST_PAGE: usize = 1 << 20;
 
-/// How long it is said what has happened.
+/// How long a message about an event is shown.
 const NEWS: Duration = Duration::from_secs(10);
 
-/// What has changed is lit for so many refreshes.
+/// For how many refreshes a change is highlighted.
 const LIT: u32 = 2;
 
-/// What is shown and what it is made of.
+/// What is shown, and its data.
 struct Live<'a> {
     watch: &'a Watch,
     names: &'a mut Names,
@@ -51,7 +51,7 @@ struct Text {
     lines: Vec<(String, bool)>,
 }
 
-/// Shows a listing on a screen until it is left.
+/// Shows a listing on a screen until the user leaves.
 pub fn live(
     env: &mut Env,
     kernel: &mut Kernel,
@@ -82,7 +82,7 @@ pub fn live(
         Err(error @ Error::Unloaded) => live.tell(&error),
         seen => seen?,
     }
-    // A terminal that cannot be drawn on is gone.
+    // If drawing fails, the terminal is gone.
     let _ = live.run(env, kernel, &mut *console);
     Ok(())
 }
@@ -130,7 +130,7 @@ impl Live<'_> {
         }
     }
 
-    /// Takes in keys, and says what they ask for in the end.
+    /// Handles keys, and returns what they finally ask for.
     fn press(&mut self, bytes: &[u8], console: &dyn Console) -> Wish {
         let mut wish = Wish::Nothing;
         for key in keys(bytes) {
@@ -155,7 +155,7 @@ impl Live<'_> {
         lines.filter(|(line, _)| self.state.shows(line))
     }
 
-    /// Looks, and remembers why it could not.
+    /// Reads the kernel, and remembers why if that failed.
     fn look_and_tell(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) {
         self.trouble = None;
         if let Err(error) = self.look(env, kernel, is_refresh) {
@@ -171,7 +171,7 @@ impl Live<'_> {
         self.trouble = Some(String::from_utf8_lossy(&message).replace('\n', " "));
     }
 
-    /// Reads what is shown, and what its rates depend on even if it is not shown.
+    /// Reads what is shown, and what its rates depend on.
     fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
         let listing = &self.watch.listing;
         if is_table(listing) {
@@ -258,7 +258,7 @@ impl Live<'_> {
 
     fn lines(&mut self, console: &dyn Console) -> Vec<Line> {
         let time = render::utc(SystemTime::now());
-        // The date is known.
+        // The time of day is enough.
         let time = time.split_once('T').map_or("", |(_, time)| time);
         let now = self.start.elapsed();
         let news = self
@@ -285,7 +285,7 @@ impl Live<'_> {
 }
 
 impl Text {
-    /// Takes in what the text is now. The first lines of it are the head.
+    /// Takes the new text. Its first lines are the head.
     fn renew(&mut self, title: String, text: &[u8], head: usize) {
         let is_first = self.title != title;
         self.title = title;
@@ -327,7 +327,7 @@ fn lasting(line: &str) -> String {
     words.collect::<Vec<&str>>().join(" ")
 }
 
-/// A listing as text, but for what is too long to be looked at.
+/// A listing as text, cut if it is too long to read.
 fn text(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<Vec<u8>, Error> {
     let mut page = Bounded(Vec::new());
     match list::write_to(&mut page, client, names, listing, Screen::NONE) {
@@ -337,7 +337,7 @@ fn text(client: &mut Client, names: &mut Names, listing: &Listing) -> Result<Vec
     Ok(page.0)
 }
 
-/// Takes so much and no more.
+/// A writer with a limit.
 struct Bounded(Vec<u8>);
 
 impl Write for Bounded {

@@ -10,8 +10,8 @@ use crate::model::difference::Difference;
 use crate::model::hash::Map;
 use crate::model::{Change, Service};
 
-/// The changes of services that the kernel refuses whatever their addresses are. Without the right
-/// to ask in another namespace none are known: they are met when the changes are made.
+/// The changes to services that the kernel refuses whatever their addresses. Without the right to
+/// try this in another namespace, they show when the changes are made.
 pub fn rehearse(env: &Env, difference: &Difference) -> Vec<Refused> {
     let changes = difference.steps.iter().map(|step| &step.change);
     let services: Vec<_> = changes.filter_map(with_settings).collect();
@@ -21,7 +21,7 @@ pub fn rehearse(env: &Env, difference: &Difference) -> Vec<Refused> {
             refused = refusals(client, &services)?;
             Ok(())
         };
-        // What cannot be asked here is asked for good in a moment.
+        // What cannot be tried here is tried for real in a moment.
         let _ = (env.apart)(&mut ask);
     }
     refused

@@ -1,5 +1,5 @@
-//! A file in the place of a table in use: what stays is edited in place, so that traffic always
-//! finds a server. Line by line the outcome is that of clearing the table and running the file.
+//! Replaces a table in use by a file: what stays is edited in place, so that traffic always finds a
+//! server. Each line has the same outcome as if the table were cleared and the file run.
 
 use super::apply::make_equal;
 use super::execution::{News, Refused};
@@ -10,7 +10,7 @@ use crate::model::hash::Set;
 use crate::model::{Change, sort_by_key};
 use crate::rules::Meaning;
 
-/// Whether a file only adds and sets, so that it says what the table is to be.
+/// Whether a file only adds and sets, so that it describes the whole table.
 pub fn describes_a_table(commands: &[(usize, Command)]) -> bool {
     let is_clear = |(_, command): &(usize, Command)| *command == Command::Change(Change::Flush);
     let clears = commands.first().is_some_and(is_clear);
@@ -51,7 +51,7 @@ fn is_deletion(change: &Change) -> bool {
     )
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Default)]
 pub struct Outcome {
     /// The lines that failed, in their order.
@@ -59,10 +59,10 @@ pub struct Outcome {
     pub notes: Vec<Vec<u8>>,
 }
 
-/// How often an answer of the kernel may be lost.
+/// How many times an answer of the kernel may be lost.
 const MOST_LOSSES: usize = 3;
 
-/// Replaces the table. What the kernel refuses keeps what it had.
+/// Replaces the table. Where the kernel refuses a change, the old state stays.
 pub fn renew(
     client: &mut Client,
     commands: &[(usize, Command)],
@@ -133,8 +133,7 @@ fn first((_, error): &(usize, Error)) -> Option<usize> {
     }
 }
 
-/// What the kernel says of a line for which there is no room: what it wants to add is there
-/// already, unless that was refused.
+/// The kernel's error for a rejected line: its object exists already, unless that was refused.
 fn of_the_kernel((line, error): (usize, Error), refused: &[(usize, Refused)]) -> (usize, Error) {
     let action = match error {
         Error::SameService(_) => Action::AddService,

@@ -1,4 +1,4 @@
-//! Runs a file of commands: gathers what changes something and has it done together.
+//! Runs a file of commands: collects changes and sends them together.
 
 use crate::command::Command;
 use crate::error::{Action, Error};
@@ -11,7 +11,7 @@ use super::renewal::{Outcome, describes_a_table, renew, starts_daemons};
 use super::source::Source;
 use super::{Env, Medium, asked, change, list};
 
-/// What people see who type lines.
+/// Shown to users who type lines.
 const RUNS: &str =
     "reading commands from the terminal: each is run when its line ends, Ctrl-D ends";
 const REPLACES: &str =
@@ -27,7 +27,7 @@ pub struct Restore<'a> {
 /// What went wrong, and on which lines: the first and the last of them.
 struct Failure {
     lines: (usize, usize),
-    /// How many lines were counted as applied that may not be.
+    /// How many lines counted as applied may not be.
     unapplied: usize,
     error: Error,
 }
@@ -42,7 +42,7 @@ impl Failure {
     }
 }
 
-/// How messages name a row of lines.
+/// How messages name a range of lines.
 fn lines((first, last): (usize, usize)) -> String {
     if first == last {
         format!("line {first}")
@@ -51,7 +51,7 @@ fn lines((first, last): (usize, usize)) -> String {
     }
 }
 
-/// What became of the other lines where a restore stops. How many it did not read may be unknown.
+/// What happened to the other lines when a restore stops. How many it did not read may be unknown.
 fn stopped(line: usize, applied: usize, left: Option<usize>) -> String {
     let applied = match applied {
         1 => "1 line was applied".to_owned(),
@@ -107,8 +107,8 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Runs the lines of a file as they arrive. Whoever writes them may wait for the effect of
-    /// one before writing the next, so all that is there is done before more is read.
+    /// Runs the lines of a file as they arrive. The writer may wait for the effect of one line
+    /// before it writes the next, so all available lines are run before more are read.
     pub fn run(mut self, mut source: Source) -> Result<u8, Error> {
         if source.medium == Medium::Terminal {
             self.report.env.tell_people(RUNS);
@@ -120,7 +120,7 @@ impl<'a> Restore<'a> {
                 let done = match rules::read(line, &self.names) {
                     Ok(Some(command)) => self.execute(number, &command),
                     Ok(None) => Ok(()),
-                    // What stands before a bad line comes first.
+                    // Lines before a bad line come first.
                     Err(error) => self.settle(number).and(Err(Failure::on(number, error))),
                 };
                 if self.ends(done, &mut source) {
@@ -139,7 +139,7 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Reports how a line went that failed; whether no other may be run.
+    /// Reports a line that failed; returns whether no other line may run.
     fn ends(&mut self, done: Result<(), Failure>, source: &mut Source) -> bool {
         let Err(failure) = done else {
             return false;
@@ -159,7 +159,7 @@ impl<'a> Restore<'a> {
         true
     }
 
-    /// Puts a file in the table's place. All of it is read before anything is changed.
+    /// Replaces the table by a file. Reads all of it before it changes anything.
     pub fn replace(mut self, mut source: Source) -> Result<u8, Error> {
         if source.medium == Medium::Terminal {
             self.report.env.tell_people(REPLACES);
@@ -304,7 +304,7 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Runs a command that prints, once everything before it is done.
+    /// Runs a command that prints, after everything before it is done.
     fn show(
         &mut self,
         line: usize,
@@ -319,7 +319,7 @@ impl<'a> Restore<'a> {
         Ok(())
     }
 
-    /// Waits until everything that was gathered up to a line is done.
+    /// Waits until all changes collected up to a line are done.
     fn settle(&mut self, line: usize) -> Result<(), Failure> {
         let Some(batch) = &mut self.batch else {
             return Ok(());

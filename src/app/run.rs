@@ -1,5 +1,4 @@
-//! A difference on its way to the kernel: with a question before its deletions, or after their
-//! connections have ended.
+//! Applies a difference: perhaps asks before the deletions, or waits for connections to end.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -73,7 +72,7 @@ impl<'a> Run<'a> {
         let is_nothing = self.execution.made.is_empty();
         let reason = match changed {
             Err(error) if is_nothing => return Err(error),
-            // Nobody can be asked about what is half done.
+            // A half-finished change cannot be confirmed.
             Err(error) => {
                 env.complain(b"", &error);
                 TAKEN_BACK
@@ -131,7 +130,7 @@ impl<'a> Run<'a> {
         Ok(if is_done { End::Done } else { End::Stopped })
     }
 
-    /// Takes back what was made, where nobody else has changed the same thing since.
+    /// Undoes the changes, where nobody else has changed the same thing since.
     fn take_back(&mut self, env: &mut Env, client: &mut Client) -> Result<(), Error> {
         let entries = entries(client)?;
         let now = current(client, &entries, self.meaning)?;

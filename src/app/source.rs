@@ -9,7 +9,7 @@ use super::{Env, Medium};
 use crate::error::{Error, Word};
 use crate::lines::Lines;
 
-/// The most lines of a file of which all is read before anything is done.
+/// The most lines of a file that is read completely before anything is done.
 const MOST_LINES: usize = 1_000_000;
 
 pub struct Source {
@@ -17,7 +17,7 @@ pub struct Source {
     /// How many lines were given with their numbers.
     numbered: usize,
     pub medium: Medium,
-    /// What an error of reading them is to the program.
+    /// Turns a read error into an error of the program.
     pub unreadable: Box<dyn Fn(io::Error) -> Error>,
 }
 
@@ -46,7 +46,7 @@ impl Source {
         })
     }
 
-    /// The next line and its number. Input without an end is an error, or it would fill the memory.
+    /// The next line and its number. Endless input is an error, or it would fill the memory.
     pub fn line(&mut self) -> Result<Option<(usize, &[u8])>, Error> {
         let Some(line) = self.lines.read().map_err(&self.unreadable)? else {
             return Ok(None);

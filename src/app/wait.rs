@@ -12,8 +12,8 @@ use crate::model::{ServerState, ServiceId};
 /// Between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A packet that was on its way when the weight fell to 0 may make a connection after the first
-/// look, so what is empty is looked at twice.
+/// A packet in flight when the weight became 0 may create a connection after the first look, so an
+/// empty server is checked twice.
 const DOUBT: Duration = Duration::from_millis(100);
 
 /// A connection table that takes longer is read only if it must be.
@@ -31,7 +31,7 @@ pub enum End {
     Raised(Place, i32),
 }
 
-/// Waits so many seconds at most. Signals must be held back meanwhile, or they end the process.
+/// Waits at most this many seconds. Signals must be held back meanwhile, or they end the process.
 pub fn wait(
     env: &mut Env,
     client: &mut Client,
@@ -171,7 +171,7 @@ fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, E
 /// for each change.
 #[derive(Default)]
 struct Report {
-    /// After so many idle seconds a connection of TCP is forgotten.
+    /// After this many idle seconds a TCP connection is forgotten.
     timeout: u64,
     said: Option<Left>,
     is_on_screen: bool,

@@ -27,8 +27,8 @@ pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Erro
     }
 }
 
-/// Prints one listing after the other, each with its time. What goes wrong with the first one ends
-/// it, but for a kernel without IPVS.
+/// Prints one listing after the other, each with its time. An error with the first one ends it,
+/// except a kernel without IPVS.
 fn print_again(
     env: &mut Env,
     kernel: &mut Kernel,
@@ -108,7 +108,7 @@ impl Kernel {
     }
 }
 
-/// Keeps a rhythm, whatever the work between two turns takes.
+/// Keeps a steady interval, however long the work takes.
 pub struct Pace {
     next: Instant,
     period: Duration,

@@ -19,7 +19,7 @@ Replaces the table of virtual servers by what the commands in FILE make, one a l
 ipvsadm-save prints them. Without FILE, or with -, they come from standard input.
 ";
 
-/// Help is an error, as it is to the original.
+/// Help is an error, as in the original.
 pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let (mut save, mut asks_help) = (Save::default(), false);
     let read = read(words, |option| {
@@ -45,7 +45,7 @@ pub fn save(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// To the original `-n` means as little as any other word.
+/// The original ignores `-n` like any other word.
 pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     let mut asks_help = false;
     let read = read(words, |option| {

@@ -49,7 +49,7 @@ pub fn advice(error: &Error) -> Option<String> {
     Some(line.to_owned())
 }
 
-/// What the option takes, with the value that it got.
+/// What the option accepts, with the value that it got.
 fn allowed(bad: &BadValue) -> Option<String> {
     let BadValue {
         option,

@@ -1,7 +1,7 @@
 //! What may stand next on a line: completion for shells, from the declarations of options
 //! and what the kernel shows to everyone.
 //!
-//! It speaks to no kernel and loads nothing. Where there is no IPVS the live values are missing.
+//! It does not talk to the kernel and loads nothing. Without IPVS the live values are missing.
 
 mod values;
 

@@ -47,7 +47,7 @@ pub fn read<'a>(
         let taken = event
             .map_err(Error::from)
             .and_then(|event| line.take(event));
-        // Nothing follows any more: what still needs a later option stands further left.
+        // The line ends here: anything that still needs a later option has an error.
         taken.map_err(|error| line.unjustified().unwrap_or(error))?;
     }
     if let Some(error) = line.unjustified() {
@@ -143,7 +143,7 @@ pub(super) enum ServerSoFar<'a> {
     PortNamed(IpAddr, &'a [u8], &'a [u8]),
 }
 
-/// Something that is legal only if a certain option follows on the line.
+/// Something that is valid only if a certain option follows on the line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Early<'a> {
     /// `-6`, which belongs to a mark.
@@ -167,7 +167,7 @@ pub struct Line<'a> {
     pub(super) operands: GivenOperands<'a>,
     pub timeouts: Timeouts,
     pub service: Option<ServiceId>,
-    /// What still needs a later option, in the order of the line.
+    /// Items that still need a later option, in the order of the line.
     early: Vec<Early<'a>>,
     pub scheduler: Option<Scheduler>,
     pub scheduler_flags: &'a [u8],

@@ -1,6 +1,5 @@
-//! What the declaration of a command or an option consists of. Each stands in one place, in
-//! `commands.rs` or below `options/`; the reader, the checks, help, manual, completion and advice
-//! all use it.
+//! The declarations of commands and options. Each is in one place, in `commands.rs` or below
+//! `options/`; the parser, the checks, help, manual, completion and advice all use it.
 
 use super::commands::{COMMANDS, Verb};
 use super::complete::Completes;

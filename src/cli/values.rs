@@ -1,5 +1,5 @@
 //! Values of options: text to numbers and addresses, by the rules of the C library that the
-//! original reads them with. None of these says what is wrong; the caller knows which option it was.
+//! original reads them with. These report no reason; the caller knows which option it was.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;

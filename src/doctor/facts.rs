@@ -15,7 +15,7 @@ use crate::model::{
 pub struct Facts {
     /// Whether the kernel has IPVS.
     pub has_ipvs: bool,
-    /// All services, unless they cannot be seen. Not looked at on a real server.
+    /// All services, unless they cannot be seen. Not read on a real server.
     pub table: Option<Vec<Entry>>,
     /// Whether the table lacks flags, limits and counters.
     pub is_brief: bool,
@@ -23,7 +23,7 @@ pub struct Facts {
     pub service: Option<ServiceId>,
     /// Where this is a real server: how clients reach it.
     pub real_server: Option<RealServer>,
-    /// What a file of commands has under names, as they are looked up now.
+    /// The names in a file of commands, as they are looked up now.
     pub named: Vec<Named>,
     /// Some connections; of many, those that the kernel lists first.
     pub connections: Vec<Passing>,
@@ -33,7 +33,7 @@ pub struct Facts {
     pub timeouts: Option<Timeouts>,
     /// The synchronisation daemons that run.
     pub daemons: Vec<Daemon>,
-    /// What other masters tell their backups.
+    /// What other masters send to their backups.
     pub heard: Vec<Heard>,
     /// The hosts that say that they have the virtual address, by their addresses on the wire.
     pub owners: Vec<[u8; 6]>,
@@ -56,7 +56,7 @@ pub struct Facts {
     pub programs: HashSet<String>,
     /// The addresses and ports at which programs listen.
     pub listening: HashSet<(IpAddr, u16)>,
-    /// What could not be looked at.
+    /// What could not be examined.
     pub unseen: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ pub struct Passing {
 }
 
 impl Passing {
-    /// A connection of the table. Templates of persistence are none, nor are other protocols.
+    /// A connection of the table; `None` for templates of persistence and for other protocols.
     pub fn of(connection: &Connection) -> Option<Self> {
         let protocol = Protocol::from_title(connection.protocol)?;
         let is_half_open = connection.state == b"SYN_RECV";

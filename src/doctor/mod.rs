@@ -1,4 +1,4 @@
-//! Why nothing arrives: facts about a host, and what is to be concluded from them.
+//! Why nothing arrives: facts about a host, and conclusions from them.
 
 pub mod facts;
 mod findings;

@@ -9,10 +9,10 @@ use super::findings::Finding;
 use crate::render::screen::count;
 use crate::render::{Json, Out};
 
-/// Of so many places where the same was seen the text shows the first.
+/// The text shows at most this many places of one finding.
 const SHOWN: usize = 8;
 
-/// How long lines may be that need not be one.
+/// The longest line of text that can be wrapped.
 const WIDTH: usize = 80;
 
 /// A paragraph for each finding. On a terminal of this width its first line is wrapped too.
@@ -61,7 +61,7 @@ fn wrapped(label: &str, text: &str, width: usize) -> String {
     lines + &line + "\n"
 }
 
-/// Says to people that nothing is wrong, and what was looked at.
+/// Tells users that nothing is wrong, and what was examined.
 pub fn all_is_well(facts: &Facts) -> String {
     let rules = (facts.firewall.rules().count(), "firewall rule");
     let seen = match facts.real_server {
@@ -88,7 +88,7 @@ pub fn all_is_well(facts: &Facts) -> String {
     }
 }
 
-/// All findings, and what could not be looked at.
+/// All findings, and what could not be examined.
 pub fn json(out: &mut Out, findings: &[Finding], unseen: &[String]) -> io::Result<()> {
     let mut json = Json::default();
     json.begin(out, "", "findings");
@@ -141,7 +141,7 @@ mod tests {
     use crate::model::{Entry, Protocol, Service, ServiceId, ServiceState, Stats};
 
     #[test]
-    fn what_is_well_was_looked_at() {
+    fn success_names_what_was_examined() {
         let mut facts = Facts::default();
         assert_eq!(all_is_well(&facts), "nothing wrong found\n");
         let service = ServiceId::address(Protocol::TCP, "192.0.2.1:80".parse().unwrap());

@@ -8,7 +8,7 @@ use super::error::{Action, Error, Refusal, Result};
 use super::limits;
 use crate::model::Change;
 
-/// More room than any change needs in a send, and than the question behind the last change.
+/// More room than any change needs in a send, or the question after the last change.
 const CHANGE_SIZE: usize = 256;
 
 /// Changes on their way to the kernel, in order, each with a tag to recognise it.

@@ -27,7 +27,7 @@ use crate::model::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Netlink,
-    /// Where netlink is refused, as in user namespaces: IPv4 only, and without some settings.
+    /// Used if netlink is refused, as in user namespaces: IPv4 only, and without some settings.
     Options,
 }
 
@@ -60,8 +60,8 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to the kernel's IPVS in the network namespace of this thread, and stays there. What
-    /// is read from `/proc` is refused to a thread in another one.
+    /// Connects to the kernel's IPVS in the network namespace of this thread, and stays there. A
+    /// thread in another namespace cannot read from `/proc` with it.
     ///
     /// No program is started: without the module this is [`Error::Absent`], and the caller may
     /// [load it](super::load_module). (Kernels since 6.1 load it themselves.)

@@ -16,7 +16,7 @@ pub enum Error {
     /// The kernel has no IPVS: the module `ip_vs` is not loaded, or was unloaded.
     #[error("the kernel has no IPVS")]
     Absent,
-    /// A change with a value that the kernel would silently take for another. Nothing was sent.
+    /// A change with a value that the kernel would silently misread. Nothing was sent.
     #[error("{0}")]
     Invalid(&'static str),
     /// The kernel did not answer in time.
@@ -42,7 +42,7 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// The message says it all, so it is no source besides.
+/// The message already contains the cause, so it is not a source as well.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Io(error)

@@ -1,4 +1,4 @@
-//! What the kernel would silently take for something else. It is refused before anything is sent.
+//! Values that the kernel would silently misread. They are refused before anything is sent.
 //!
 //! What the kernel refuses itself needs nothing here. What other programs can set is reported, but
 //! not all of it can be sent back: a syncid above 255, and persistence of more than 49 days, which

@@ -6,8 +6,8 @@ use super::socket::keep_descriptors_from;
 
 /// Loads the module `ip_vs` by running `/sbin/modprobe`, which needs root.
 ///
-/// Whether that worked is seen by asking the kernel again, so neither the output of the program
-/// nor its exit status matter.
+/// To see whether it worked, ask the kernel again: the output and exit status of the program are
+/// ignored.
 pub fn load() {
     let mut modprobe = Command::new("/sbin/modprobe");
     keep_descriptors_from(&mut modprobe);

@@ -5,7 +5,7 @@
 
 use netlink_packet_core::NLA_HEADER_SIZE;
 
-/// What is left of a kind without the mark of attributes that hold others.
+/// Masks out the flag of nested attributes.
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
 /// Flips what is to be flipped, if it is among these attributes.

@@ -257,7 +257,7 @@ impl Netlink {
             let message = message?;
             let place = message.sequence.wrapping_sub(first) as usize;
             match message.body {
-                // There is no such family any more, so nothing was done.
+                // The family no longer exists, so nothing was done.
                 Body::Verdict(libc::ENOENT) if message.sequence == barrier => {
                     verdicts.clear();
                     return Err(Error::Absent);
@@ -277,7 +277,7 @@ impl Netlink {
         match heard {
             Ok(Heard { lost: false, .. }) => Ok(()),
             Ok(_) => Err(Error::Lost),
-            // The barrier's own answer may be among what was lost: is the kernel still there?
+            // The barrier's own answer may be among the lost ones: is the kernel still there?
             Err(Error::Lost) => self.get(Query::Info, info::read).and(Err(Error::Lost)),
             Err(error) => Err(error),
         }

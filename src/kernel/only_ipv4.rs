@@ -92,7 +92,7 @@ mod tests {
                  ip_vs 1 12 ip_vs_rr,ip_vs_wrr,ip_vs_pe_sip, Live 0x0",
                 Some(6),
             ),
-            // What is not known to register itself is taken to count once.
+            // A module not known to register itself counts once.
             (
                 "xt_ipvs 1 0 - Live 0x0\n\
                  ip_vs_mine 1 0 - Live 0x0\n\
@@ -100,7 +100,7 @@ mod tests {
                  ip_vs 1 12 ip_vs_rr,ip_vs_mine,xt_ipvs, Live 0x0",
                 Some(8),
             ),
-            // What comes or goes may be registered or not.
+            // A module that is being loaded or unloaded may be registered or not.
             (
                 "ip_vs_rr 1 1 - Loading 0x0\nip_vs 1 8 ip_vs_rr, Live 0x0",
                 Some(7),
@@ -113,7 +113,7 @@ mod tests {
                 "ip_vs_rr 1 0 - Live 0x0\nip_vs 1 1 ip_vs_rr, Live 0x0",
                 None,
             ),
-            // Built into the kernel, and what cannot be read.
+            // Built into the kernel, and unreadable input.
             ("ip_vs_rr 16384 1 - Live 0x0", None),
             ("ip_vs", None),
             ("ip_vs 1 x - Live", None),

@@ -1,4 +1,4 @@
-//! Addresses, devices, routes and neighbours, as the kernel tells them to everybody.
+//! Addresses, devices, routes and neighbours, which everyone may read.
 
 use std::io;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ pub struct Address {
     pub bits: u8,
     /// The device that has it.
     pub device: u32,
-    /// Another host has this IPv6 address, and so it is not used.
+    /// Another host has this IPv6 address, so it is not used.
     pub is_duplicate: bool,
 }
 
@@ -99,7 +99,7 @@ pub enum NeighbourState {
     Other,
 }
 
-/// A connection to the part of the kernel that knows the network.
+/// A connection to rtnetlink.
 pub struct Network {
     socket: Socket,
 }

@@ -35,7 +35,7 @@ pub fn write_key(out: &mut impl Attributes, id: &ServerId) {
     out.nest(DEST, |out| key(out, id));
 }
 
-/// The kernel takes absent tunnel attributes for a plain IPIP tunnel, in edits too.
+/// Without tunnel attributes the kernel assumes a plain IPIP tunnel, in edits too.
 pub fn write(out: &mut impl Attributes, server: &Server) {
     out.nest(DEST, |out| {
         key(out, &server.id);

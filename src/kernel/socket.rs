@@ -31,7 +31,7 @@ pub struct Socket {
     /// Closed by a release, and opened again when it is next used.
     netlink: Option<netlink_sys::Socket>,
     is_large: bool,
-    /// The same, but it may also be that there was no descriptor left for it.
+    /// The same, but opening it may have failed for lack of descriptors.
     plain: Option<OwnedFd>,
 }
 
@@ -99,8 +99,8 @@ impl Transport for Socket {
             header.msg_hdr.msg_namelen = size_of_val(sender) as socklen_t;
             header.msg_hdr.msg_name = ptr::from_mut(sender).cast();
         }
-        // SAFETY: each header points to a slot and an address of its own, which outlive the
-        // call and are not looked at during it.
+        // SAFETY: each header points to a slot and an address of its own, which outlive the call
+        // and are not accessed during it.
         let count = unsafe {
             libc::recvmmsg(
                 socket,
@@ -172,7 +172,7 @@ impl Wire {
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor was just opened, and nobody else has it.
+        // SAFETY: the descriptor was just opened, and nothing else owns it.
         let socket = unsafe { OwnedFd::from_raw_fd(socket) };
         let wire = Self {
             socket,
@@ -209,7 +209,7 @@ impl Wire {
         }
     }
 
-    /// The next packet without the header of its frame; nothing if none came in time.
+    /// The next packet without the header of its frame; `None` if none came in time.
     pub fn receive(&self) -> io::Result<Option<Vec<u8>>> {
         let mut packet = vec![0; 1 << 16];
         let (bytes, count) = (packet.as_mut_ptr().cast(), packet.len());
@@ -254,7 +254,7 @@ fn open_plain() -> io::Result<OwnedFd> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was just opened, and nobody else has it.
+    // SAFETY: the descriptor was just opened, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }
 

@@ -40,7 +40,7 @@ mod option {
     pub const SET_ZERO: i32 = 1167;
 }
 
-/// Room for entries that are added between counting and listing.
+/// Space for entries that are added between counting and listing.
 const SLACK: usize = 4;
 
 /// The most entries to make room for at first, whatever the kernel counts.
@@ -64,7 +64,7 @@ const NO_SETTINGS: [u32; 4] = [0; 4];
 /// The kernel takes the length of a value as a signed 32-bit number.
 const LONGEST: usize = i32::MAX as usize;
 
-/// How often to count servers whose number changes each time.
+/// How many times to count servers if their number keeps changing.
 const MOST_RECOUNTS: usize = 10;
 
 /// The options of one socket, and a buffer to use with them.

@@ -21,19 +21,19 @@ use crate::model::{Entry, Family, Forwarding, ServerState, ServiceId, ServiceSta
 /// The kernel sends this many services in one part, whatever is in them.
 const ONE_PART: usize = 64;
 
-/// Up to so many services, all of them in a list over netlink come sooner than an answer about each.
+/// For up to this many services, one list over netlink is faster than a request for each.
 const LIST_IS_FASTER: usize = 10_000;
 
-/// A list that brings nothing new so many times in a row is complete.
+/// A list that brings nothing new this many times in a row is complete.
 const QUIET: usize = 2;
 
-/// How often to read a list that brings something new each time.
+/// How many times to read a list that keeps changing.
 const MOST: usize = 10;
 
 /// How many services are asked for together.
 const TOGETHER: usize = 128;
 
-/// How much a table must contain.
+/// How detailed a table must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Detail {
@@ -73,19 +73,19 @@ impl Detail {
 struct Found {
     state: ServiceState,
     servers: Option<usize>,
-    /// Otherwise the service may be gone, or its state is not detailed enough.
+    /// False if the service may be gone, or its state is not detailed enough.
     is_sure: bool,
 }
 
 impl Client {
-    /// All services with their servers. What others delete meanwhile may be in it or not.
+    /// All services with their servers. What other programs delete meanwhile may be in it or not.
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
         self.each_service(detail, |client, found| {
             existing(client.servers_of(&found.state.service.id, found.servers, detail))
         })
     }
 
-    /// All services. What others delete meanwhile may be among them or not.
+    /// All services. What other programs delete meanwhile may be among them or not.
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
         let entries = self.each_service(Detail::Full, |_, _| Ok(Some(Vec::new())))?;
         Ok(entries.into_iter().map(|entry| entry.service).collect())

@@ -1,4 +1,4 @@
-//! The seam between the client and the kernel: what goes across it is bytes.
+//! The boundary between the client and the kernel: only bytes cross it.
 
 use std::io;
 
@@ -74,7 +74,7 @@ struct Label {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     pub bytes: &'a [u8],
-    /// There was more of it.
+    /// The datagram was longer.
     pub is_cut: bool,
     pub sender: u32,
 }

@@ -9,13 +9,13 @@ use super::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
 pub enum Change {
     /// Adds a service.
     AddService(Service),
-    /// Replaces the settings of a service, all of them.
+    /// Replaces all settings of a service.
     EditService(Service),
     /// Deletes a service and its servers. Connections remain until they time out.
     DeleteService(ServiceId),
     /// Adds a server to a service.
     AddServer(ServiceId, Server),
-    /// Replaces the settings of a server, all of them.
+    /// Replaces all settings of a server.
     EditServer(ServiceId, Server),
     /// Deletes a server of a service.
     DeleteServer(ServiceId, ServerId),

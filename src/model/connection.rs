@@ -35,8 +35,8 @@ pub trait Fields {
     /// The state.
     fn state(&self) -> Option<&[u8]>;
 
-    /// A number that is the same only for connections of one protocol, server and state. It spares
-    /// reading these fields.
+    /// A number that only connections of one protocol, server and state share. It avoids reading
+    /// these fields.
     fn group(&self) -> Option<[u64; 4]> {
         None
     }

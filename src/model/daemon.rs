@@ -59,7 +59,7 @@ impl Daemon {
     }
 }
 
-/// How long idle connections are remembered, in seconds. Setting 0 keeps what is.
+/// How long idle connections are remembered, in seconds. Setting 0 keeps a timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {
@@ -72,7 +72,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// What these make of others when they are set.
+    /// The timeouts after setting these over others.
     pub fn over(self, current: Self) -> Self {
         let kept = |new, current| if new == 0 { current } else { new };
         Self {

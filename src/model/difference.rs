@@ -121,7 +121,7 @@ pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Difference {
     difference
 }
 
-/// Where a step stands among the others. Of services that share traffic, the one that gets it
+/// The position of a step among the others. Of services that share traffic, the one that gets it
 /// comes first and goes last: so traffic changes hands once, when everything else is ready.
 fn place(step: &Step) -> (Phase, u8) {
     let rank = match step.change.service() {
@@ -184,7 +184,7 @@ impl Difference {
             .collect()
     }
 
-    /// Whether traffic of a service was to have a usable server and has none, now that some
+    /// Whether traffic of a service should have a usable server but has none, now that some
     /// services are down.
     fn is_needed(&self, id: &ServiceId, down: &Set<ServiceId>) -> bool {
         let loses_traffic =
@@ -192,7 +192,7 @@ impl Difference {
         down.contains(id) || loses_traffic()
     }
 
-    /// Whether a refused step was refused because its service had been.
+    /// Whether a step was refused because its service had been refused.
     pub fn is_consequence(&self, step: usize, refused: &Set<usize>) -> bool {
         let is_service = |step: &Step| matches!(step.change, Change::AddService(_));
         let its_service = self.steps[..=step].iter().rposition(is_service);
@@ -200,7 +200,7 @@ impl Difference {
             && its_service.is_some_and(|service| service != step && refused.contains(&service))
     }
 
-    /// The services that were to get a usable server and got none.
+    /// The services that should have got a usable server but got none.
     fn down(&self, refused: &Set<usize>) -> Set<ServiceId> {
         let mut down = self.in_need.clone();
         for (index, step) in self.steps.iter().enumerate() {

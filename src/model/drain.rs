@@ -16,7 +16,7 @@ pub type Place = (ServiceId, ServerId);
 /// What the kernel does with connections whose server gets no more, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {
-    /// Persistence lets clients of a server with weight 0 go.
+    /// Persistence releases clients of a server with weight 0.
     pub expire_quiescent_template: Option<i64>,
     /// Connections end with their server.
     pub expire_nodest_conn: Option<i64>,
@@ -33,11 +33,11 @@ pub struct Plan {
     pub undo: Vec<Change>,
     /// Services that get a flag for as long as it takes: before and meanwhile.
     pub services: Vec<(Service, Service)>,
-    /// What there is to know.
+    /// Notes for the user.
     pub notes: Vec<Note>,
 }
 
-/// What there is to know about draining.
+/// A note about a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The server has weight 0 already.
@@ -73,7 +73,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// The servers of a host, of one service or of every service.
+/// The servers on a host, in one service or in every service.
 pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Place> {
     let is_wanted = |entry: &&Entry| service.is_none_or(|id| entry.service.service.id == id);
     let entries = table.iter().filter(is_wanted);
@@ -129,7 +129,7 @@ impl Plan {
             self.changes.push(Change::EditServer(id, drained));
             self.undo.push(Change::EditServer(id, state.server));
         }
-        // Servers are back before their service refuses clients for one that has weight 0.
+        // The weights are restored before the flag that protects against weight 0 is removed.
         if falling_back.is_some() {
             self.undo.push(Change::EditService(*service));
         }
@@ -151,7 +151,7 @@ fn is_usable(state: &&ServerState) -> bool {
 /// Why a scheduler refuses the clients that its hash sends to a server of weight 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It cannot do otherwise.
+    /// It has no other way.
     Always,
     /// It has a flag to choose another server, and the flag is not set.
     WithoutFallback,
@@ -198,7 +198,7 @@ pub struct AtOnce {
     pub change: Change,
     /// The wider service that then takes the traffic; without it the scheduler is dh.
     pub wider: Option<ServiceId>,
-    /// So many connections lose their server.
+    /// How many connections lose their server.
     pub connections: u64,
 }
 

@@ -17,7 +17,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Takes all.
+    /// Accepts everything.
     pub const ALL: Self = Self {
         server: None,
         client: None,
@@ -51,7 +51,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Whether a server is this.
+    /// Whether this endpoint matches a server.
     pub fn is(&self, id: &ServerId) -> bool {
         id.address == self.address && self.port.is_none_or(|port| id.port == port)
     }

@@ -75,7 +75,7 @@ impl<const N: usize> FromStr for Name<N> {
     }
 }
 
-/// Of a name that is not UTF-8, each wrong byte becomes U+FFFD.
+/// In a name that is not UTF-8, each invalid byte becomes U+FFFD.
 impl<const N: usize> fmt::Display for Name<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&String::from_utf8_lossy(self.as_bytes()))

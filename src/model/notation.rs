@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::{Family, Protocol, ServerId, ServiceId};
 
-/// A text that does not say what it should.
+/// A text that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub(super) &'static str);
@@ -91,7 +91,7 @@ impl FromStr for ServerId {
     }
 }
 
-/// The kernel knows no scopes: `[fe80::1%7]:80` would become another address.
+/// The kernel has no scopes: `[fe80::1%7]:80` would become another address.
 fn address_and_port(text: &str) -> Option<SocketAddr> {
     if text.contains('%') {
         return None;

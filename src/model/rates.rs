@@ -1,10 +1,10 @@
-//! Rates, from counters that the kernel brings up to date every two seconds, each service and each
-//! server at its own moment.
+//! Rates, from counters that the kernel updates every two seconds, each service and each server at
+//! its own moment.
 //!
-//! Whoever divides what was added between two looks by the time between them sees nothing and
-//! double in turn. So a meter finds the kernel's samples: a counter that has changed has been
-//! sampled, and one that has not changed for longer than two seconds has been sampled, too. The
-//! rate is an average over whole samples.
+//! Dividing the difference between two reads by the time between them alternates between nothing
+//! and double. So a meter finds the kernel's samples: a counter that has changed has been sampled,
+//! and one that has not changed for longer than two seconds has been sampled, too. The rate is an
+//! average over whole samples.
 
 mod history;
 mod live;
@@ -19,7 +19,7 @@ pub use pace::Pace;
 
 use super::Stats;
 
-/// How often the kernel brings counters up to date.
+/// How often the kernel updates counters.
 pub const SAMPLE: Duration = Duration::from_secs(2);
 
 /// How late a sample may be.
@@ -87,7 +87,7 @@ impl Meter {
         }
     }
 
-    /// Takes in what a look has seen.
+    /// Takes new counters.
     pub fn look(&mut self, now: Duration, counters: Counters) {
         let pairs = || counters.iter().zip(&self.counters);
         if pairs().any(|(now, before)| now < before) {
@@ -130,7 +130,7 @@ impl Meter {
         self.history.take_back();
     }
 
-    /// What is added a second, once a sample has been seen, if so much time passes between samples.
+    /// The rates per second, once a sample has been seen, for this time between samples.
     pub fn rates(&self, time_between_samples: Duration) -> Option<Rates> {
         let seconds = time_between_samples.as_secs_f64() * self.recent.len() as f64;
         let is_known = !self.recent.is_empty();

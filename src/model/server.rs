@@ -21,7 +21,7 @@ impl ServerId {
     }
 }
 
-/// The scope of an IPv6 address is dropped: the kernel knows none.
+/// The scope of an IPv6 address is dropped: the kernel has none.
 impl<A: Into<SocketAddr>> From<A> for ServerId {
     fn from(address: A) -> Self {
         let address = address.into();

@@ -43,8 +43,8 @@ pub enum ServiceId {
 }
 
 impl ServiceId {
-    /// The service at an address and port. The scope of an IPv6 address is dropped: the kernel
-    /// knows none.
+    /// The service at an address and port. The scope of an IPv6 address is dropped: the kernel has
+    /// none.
     pub fn address(protocol: Protocol, address: SocketAddr) -> Self {
         Self::Address {
             protocol,
@@ -62,7 +62,7 @@ impl ServiceId {
     }
 
     /// The service for all ports of the address of a service for one port: it takes what the other
-    /// does not.
+    /// one does not.
     pub fn for_all_ports(&self) -> Option<Self> {
         match *self {
             Self::Address {
@@ -225,8 +225,8 @@ pub struct Service {
     /// Clients that differ only outside this mask stay with the same server. It is of the
     /// service's family.
     pub mask: Mask,
-    /// What tells clients apart instead of their addresses. It has a meaning only for a persistent
-    /// service: the command line wants persistence with it, the kernel does not.
+    /// Identifies clients by something other than their addresses. It has a meaning only for a
+    /// persistent service: the command line wants persistence with it, the kernel does not.
     pub engine: Option<Engine>,
 }
 

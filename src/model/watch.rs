@@ -1,4 +1,4 @@
-//! What a live screen knows: the services as they are, their rates, and what has just changed.
+//! The data of a live screen: the current services, their rates, and recent changes.
 
 pub mod keys;
 pub mod state;
@@ -97,7 +97,7 @@ impl Column {
     }
 }
 
-/// All that is known.
+/// All data.
 #[derive(Debug, Default)]
 pub struct Watched {
     table: Vec<Entry>,
@@ -107,7 +107,7 @@ pub struct Watched {
     news: Option<News>,
 }
 
-/// What happened last.
+/// The latest events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
     pub time: Duration,
@@ -234,7 +234,7 @@ impl Watched {
         }
     }
 
-    /// Takes in what is counted over all services.
+    /// Takes the counters over all services.
     pub fn count(&mut self, now: Duration, counted: Counted) {
         let Counted { live, sampled } = counted;
         match &mut self.totals {
@@ -246,12 +246,12 @@ impl Watched {
         }
     }
 
-    /// Forgets everything, as when the kernel has forgotten it.
+    /// Forgets everything, for a kernel that has lost its table.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// What happened last.
+    /// The latest events.
     pub fn news(&self) -> Option<&News> {
         self.news.as_ref()
     }

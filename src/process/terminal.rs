@@ -107,7 +107,7 @@ impl Taken {
         let _ = set(&self.terminal, &self.settings);
     }
 
-    /// Stops, as the one at the keyboard wants, until the process is continued in the foreground.
+    /// Stops, as the user asked, until the process is continued in the foreground.
     fn stop(&mut self) -> io::Result<()> {
         self.leave();
         self.release();

@@ -11,7 +11,7 @@ use crate::names::Names;
 /// The original's room for a host and a port.
 const ENDPOINT_WIDTH: usize = 59;
 
-/// How a name is cut that does not fit.
+/// How a name that does not fit is cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     AsOriginal,

@@ -1,4 +1,4 @@
-//! What every format of listings has an answer for.
+//! What every listing format implements.
 
 use std::io;
 
@@ -64,8 +64,8 @@ pub trait Format {
 
     fn totals(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()>;
 
-    /// Whether a terminal can be given all that is written, since this replaces the control
-    /// characters in names and has some of its own, such as colours.
+    /// Whether the output is safe for a terminal: it replaces control characters in names, and has
+    /// its own, such as colours.
     fn is_clean(&self) -> bool {
         false
     }

@@ -16,11 +16,11 @@ use crate::model::terms::Vocabulary;
 use crate::model::{self, Checksum, Family, Flags, Forwarding, Mask, ServiceId};
 use crate::names::Names;
 
-/// A document is a list with a line for each item, so that it can be written while it is read.
-/// One that was cut off is no JSON, and so is not taken for the whole.
+/// A document is a list with a line for each item, so that it can be written while it is read. A
+/// truncated document is not valid JSON, so it cannot be mistaken for a whole one.
 #[derive(Default)]
 pub struct Json {
-    /// What stands before the services.
+    /// The text before the services.
     head: String,
     separator: &'static str,
 }
@@ -461,7 +461,7 @@ fn word(value: impl Vocabulary + Display) -> Cow<'static, str> {
     word.unwrap_or_else(|| value.to_string().into())
 }
 
-/// JSON knows no bytes that are not UTF-8.
+/// JSON cannot contain bytes that are not UTF-8.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

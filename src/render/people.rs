@@ -1,4 +1,4 @@
-//! Listings for people: columns as wide as what is in them, numbers whole and grouped.
+//! Listings for people: columns as wide as their content, numbers in full and grouped.
 
 use std::fmt::Display;
 use std::io;
@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// What a table is shown on.
+/// The medium of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     /// How many columns of characters it has, if that is limited.
@@ -366,7 +366,7 @@ fn tables_sheet(status: &Status) -> Sheet {
     sheet
 }
 
-/// `None` if the kernel has none of them.
+/// `None` if the kernel has none.
 fn limits_sheet(totals: &Totals) -> Option<Sheet> {
     let sysctls = sysctls(&totals.limits).into_iter();
     let sysctls = sysctls.filter_map(|(name, value)| Some((name, grouped(value?))));

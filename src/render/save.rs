@@ -163,7 +163,7 @@ fn is_sayable_server(service: &ServiceId, server: &Server) -> bool {
     };
     let is_sayable_port = match (service, server.forwarding) {
         (ServiceId::Mark { .. }, _) | (_, Forwarding::Masquerade) => true,
-        // Whatever is written, a restore gives these the port of their service.
+        // A restore always gives these the port of their service.
         (ServiceId::Address { port, .. }, _) => server.id.port == *port,
     };
     let is_sayable_limit = |limit| limit <= i32::MAX as u32;

@@ -1,4 +1,4 @@
-//! Tables for people: columns as wide as what is in them.
+//! Tables for people: columns as wide as their content.
 //!
 //! Where a screen has no room for all columns of a row, the others follow on further lines, in
 //! their order. Before that, text between spaces gets lines of its own within its column. Nothing

@@ -13,7 +13,7 @@ use crate::names::Names;
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
     pub connections: u64,
-    /// What becomes of them.
+    /// What happens to them.
     pub fate: &'static str,
 }
 
@@ -24,7 +24,7 @@ impl Cut {
     }
 }
 
-/// One step. What no line can do becomes a comment as a whole.
+/// One step. A step that no line can express becomes a comment.
 pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: Cut) -> io::Result<()> {
     if !save::is_sayable(&step.change) {
         out.text("# no line does this: ");

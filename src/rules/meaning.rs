@@ -26,8 +26,8 @@ pub struct Meaning {
     is_empty: bool,
 }
 
-/// Where a service stands: in the table, and in the file. No memory holds more than these numbers
-/// count, and half the size is much of what a large file takes.
+/// Where a service stands: in the table, and in the file. Memory never holds more than these
+/// numbers can count, and a smaller size saves much of the memory for a large file.
 #[derive(Clone, Copy)]
 struct Place {
     index: u32,
@@ -49,7 +49,7 @@ impl Meaning {
         }
     }
 
-    /// Adds a command. After an error nothing of it is added.
+    /// Adds a command. After an error nothing was added.
     pub fn take(&mut self, line: usize, command: &Command) -> Result<(), Error> {
         let is_first = std::mem::replace(&mut self.is_empty, false);
         let change = command.plain_change().ok_or(Error::NotOfATable)?;
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_surely_not_meant_is_noted() {
+    fn likely_mistakes_are_reported() {
         let (meaning, errors) = read(
             "\
 -A -t 10.0.0.1:80 -s rr

@@ -21,7 +21,7 @@ pub fn values(
 ) -> Vec<Candidate> {
     let services = &live.services;
     match completes {
-        // Files are for the shell to find.
+        // The shell completes files.
         Completes::Nothing | Completes::Files => Vec::new(),
         Completes::Words(words) => explained(words()),
         Completes::Services(protocol) => services_of(line, protocol, services),
@@ -68,7 +68,7 @@ fn services_of(
             Candidate::new(text, about)
         })
         .collect();
-    // A mark may stand there once for each family.
+    // A mark may occur once for each family.
     candidates.dedup_by(|one, other| one.text == other.text);
     candidates
 }

@@ -1,4 +1,4 @@
-//! What the firewall does with a packet, as far as that can be known without sending one.
+//! What the firewall does with a packet, as far as this can be predicted.
 //!
 //! A rule fits a packet, does not fit it, or may fit it. Where an accepting rule may fit, nothing
 //! is concluded: what is reported as dropped is dropped.
@@ -63,7 +63,7 @@ pub enum Verdict {
     TranslateSource,
     /// The packet goes on.
     Nothing,
-    /// Anything may happen to it.
+    /// Its effect is unknown.
     Unclear,
 }
 
@@ -192,7 +192,7 @@ impl Firewall {
             };
             match fate {
                 fate if fit == Fit::Yes => return fate,
-                // It drops some packets, but not surely this one.
+                // It drops some packets, but perhaps not this one.
                 Fate::Dropped(..) => {}
                 Fate::Accepted | Fate::Passed | Fate::Unclear => return Fate::Unclear,
             }

@@ -193,7 +193,7 @@ fn verdict_maps_are_read() {
 }
 
 #[test]
-fn what_is_let_through_is_dropped_no_more() {
+fn accepted_packets_are_not_dropped() {
     let mut packet = to(80);
     let firewall = iptables("");
     let culprit = firewall.culprit(&[Hook::Input], &packet).unwrap();

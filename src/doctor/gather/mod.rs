@@ -1,4 +1,4 @@
-//! Gathers facts about this host. What cannot be looked at is noted as unseen.
+//! Gathers facts about this host. What cannot be read is noted as unseen.
 //!
 //! Everything here is bounded by what is asked for, and so takes a moment however slow the host.
 //! Only the programs that list the firewall's rules may hang: they have a limit of time.

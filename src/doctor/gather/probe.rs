@@ -13,7 +13,7 @@ use crate::model::Family;
 /// A host that does not answer is asked for three seconds.
 const ANSWERS: Duration = Duration::from_secs(4);
 
-/// A master tells what is new every two seconds.
+/// A master sends updates every two seconds.
 const MESSAGES: Duration = Duration::from_secs(5);
 
 /// Between two looks.

@@ -1,4 +1,4 @@
-//! Other programs, started together and waited for within bounds.
+//! Other programs, started together, with a time limit.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_too_long_is_ended() {
+    fn slow_programs_are_stopped() {
         let mut running = Running::start(&["sleep", "100"]).unwrap().unwrap();
         running.end = Instant::now();
         let error = running.finish().unwrap_err();

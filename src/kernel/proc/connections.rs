@@ -11,7 +11,7 @@ use crate::model::{Connection, Fields};
 
 /// The connection table, read connection by connection.
 ///
-/// The kernel writes it page by page, so it is not of one moment.
+/// The kernel writes it page by page, so it is not a snapshot.
 pub struct Connections {
     lines: Lines<File>,
 }
@@ -31,7 +31,7 @@ impl Connections {
         Ok(line.map(|line| line.connection().ok_or(line.text)))
     }
 
-    /// The next line, of which only that is read that is asked for.
+    /// The next line; its fields are read only when asked for.
     #[inline]
     pub(crate) fn line(&mut self) -> io::Result<Option<Line<'_>>> {
         Ok(self.lines.read()?.map(Line::new))
@@ -44,13 +44,12 @@ pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
     Line::new(line).connection()
 }
 
-/// A line of the table. A field is read when it is asked for, which most are not where few
-/// connections are wanted.
+/// A line of the table. A field is read when it is asked for; with a filter most never are.
 pub(crate) struct Line<'a> {
     /// The whole line.
     pub text: &'a [u8],
     columns: Option<Columns<'a>>,
-    /// What it says, if it has other columns. In a box, since lines are moved.
+    /// The fields of a line with other columns. Boxed, because lines are moved.
     words: Option<Box<Connection<'a>>>,
 }
 
@@ -267,7 +266,7 @@ fn eight_digits(text: [u8; 8]) -> Option<u32> {
     // A letter has a bit that digits have not, and is nine more than its low bits.
     let is_letter = text >> 6 & EACH;
     let values = (text & (0x0f * EACH)) + 9 * is_letter;
-    // What is no digit has a larger value, or comes out as another text.
+    // Anything else has a larger value, or comes out as another text.
     let is_above_nine = (values + 6 * EACH) >> 4 & EACH;
     let same = 0x30 * EACH + values + 7 * is_above_nine;
     if values & (0xf0 * EACH) != 0 || text != same {

@@ -5,10 +5,10 @@ use std::fs;
 use crate::kernel::netns::Home;
 use crate::model::drain::Tuning;
 
-/// Where they are below `/proc`.
+/// Their folder below `/proc`.
 pub const SYSCTLS: &str = "sys/net/ipv4/vs";
 
-/// What drains depend on. What cannot be read is not known.
+/// The settings that drains depend on; `None` if unreadable.
 pub fn tuning(home: &Home) -> Tuning {
     let read = || {
         Ok(Tuning {

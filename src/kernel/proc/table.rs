@@ -1,4 +1,4 @@
-//! The table as everybody may see it, in `/proc/net/ip_vs`: without flags, limits or counters.
+//! The table in `/proc/net/ip_vs`, which everyone may read: without flags, limits or counters.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -58,7 +58,7 @@ fn about(file: &str, kind: io::ErrorKind, what: &impl Display) -> io::Error {
     io::Error::new(kind, format!("{file}: {}", plain(what)))
 }
 
-/// Nothing, where this kernel has no such file or does not show it to us.
+/// `None` if this kernel has no such file, or does not show it to us.
 fn if_there_is<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),

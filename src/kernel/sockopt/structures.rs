@@ -13,7 +13,7 @@ use crate::model::{
 /// The bytes of a name and its NUL.
 const NAME: usize = 16;
 
-/// For what only netlink can do.
+/// The error for requests that only netlink can do.
 pub const NOT_HERE: Error = Error::Refused(Refusal {
     action: Action::Read,
     errno: libc::EPERM,

@@ -1,4 +1,4 @@
-//! The clients that have most connections.
+//! The clients with the most connections.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,9 +11,9 @@ use crate::model::hash::Map;
 pub struct Clients {
     ipv4: Map<u32, u64>,
     ipv6: Map<u128, u64>,
-    /// How much the number of a client, kept or not, may be too low.
+    /// How much too low the number of any client may be.
     pub missing: u64,
-    /// Room to sort numbers in. To allocate it each time takes longer than to sort.
+    /// A buffer to sort numbers in. Allocating it each time takes longer than sorting.
     numbers: Vec<u64>,
 }
 
@@ -83,7 +83,7 @@ impl Clients {
 /// Counts one more; whether it is the first.
 fn count<K: Eq + Hash>(counts: &mut Map<K, u64>, client: K) -> bool {
     if counts.capacity() == 0 {
-        // To grow takes more memory, and much of the time that counting takes.
+        // Growing the table takes more memory, and much of the counting time.
         counts.reserve(Clients::MOST + 1);
     }
     let connections = counts.entry(client).or_default();

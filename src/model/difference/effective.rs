@@ -64,7 +64,7 @@ pub fn runs_as_wanted(running: &Daemon, wanted: &Daemon) -> bool {
 
 /// Whether the kernel would choose this length for a daemon.
 fn is_length(length: u16, wanted: &Daemon, group: IpAddr) -> bool {
-    /// The smallest frame that a backup reckons with, and what a master sends by default.
+    /// The smallest frame that a backup assumes, and what a master sends by default.
     const FRAME: u16 = 1500;
     let headers = match Family::of(group) {
         Family::V4 => 28,

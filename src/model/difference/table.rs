@@ -1,9 +1,9 @@
-//! A whole table without anything that was observed: what two tables are compared by.
+//! A whole table without observed values: the basis for comparing two tables.
 
 use crate::model::{Daemon, Entry, Server, Service, Timeouts};
 
-/// All that a table is configured to do. Each service is in it once, and so is each server in its
-/// service and each role among the daemons.
+/// The configuration of a table. Each service is in it once, and so is each server in its service
+/// and each role among the daemons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     pub services: Vec<Configured>,

@@ -100,7 +100,7 @@ fn hashes_pass_over_the_server_until_the_undo() {
         let unflagged = Change::EditService(before);
         assert_eq!(plan.undo, [weight(&table, 0, 5), unflagged]);
         assert_eq!(plan.services, [(before, meanwhile)]);
-        // Those that do so anyway need nothing, nor do those that have no other server.
+        // Services that do so anyway need no change, and neither do those without another server.
         assert_eq!(drained(&[entry(meanwhile, &[5, 1])], 1).changes.len(), 1);
         assert_eq!(drained(&[entry(before, &[5, 0])], 1).changes.len(), 1);
     }

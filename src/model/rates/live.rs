@@ -8,7 +8,7 @@ use super::{Counters, History, Rates, SAMPLE};
 /// A rate is an average over this time, or what has passed of it.
 const AVERAGED: Duration = Duration::from_secs(4);
 
-/// What counts over time.
+/// A meter for such counters.
 #[derive(Clone, Debug)]
 pub struct LiveMeter {
     /// The looks since the beginning of the average.

@@ -11,8 +11,8 @@ const AVERAGED: usize = 15;
 /// The looks between which a sample was taken.
 type Between = (Duration, Duration);
 
-/// What finds out about it from counters that change with every sample. Older kernels wait for two
-/// seconds after each sample, so a busy machine takes somewhat longer from one to the next.
+/// Measures it with counters that change with every sample. Older kernels wait for two seconds
+/// after each sample, so a busy machine takes somewhat longer from one to the next.
 #[derive(Clone, Debug)]
 pub struct Pace {
     looked: Duration,
@@ -43,7 +43,7 @@ impl Pace {
         self.looked = now;
     }
 
-    /// Two seconds, or what is nearest to it of what can be.
+    /// Two seconds, or the nearest plausible value.
     pub fn time_between_samples(&self) -> Duration {
         let (Some(first), Some(last), count @ 2..) = (
             self.samples.front(),

@@ -7,7 +7,7 @@ pub enum Key {
     Enter,
     Escape,
     Backspace,
-    /// Control and U: away with what was typed.
+    /// Ctrl-U: clears what was typed.
     Erase,
     Up,
     Down,

@@ -6,7 +6,7 @@ use crate::model::Filter;
 use crate::model::order::merge_sort;
 use crate::model::terms::Vocabulary;
 
-/// What is chosen.
+/// The choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// What the command line asks for.
@@ -30,7 +30,7 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Nothing,
-    /// Something else is to be read.
+    /// Read something else.
     Look,
     Leave,
 }
@@ -40,7 +40,7 @@ pub enum Wish {
 pub enum Shown<'a> {
     /// Services and servers.
     Rows(&'a [Place]),
-    /// So many lines of text.
+    /// This many lines of text.
     Lines(usize),
 }
 
@@ -59,7 +59,7 @@ impl State {
         }
     }
 
-    /// Takes in a key, where so many rows or lines fit the screen.
+    /// Handles a key; `room` says how many rows or lines fit the screen.
     pub fn press(&mut self, key: Key, shown: Shown, room: usize) -> Wish {
         if self.shows_help {
             self.shows_help = false;
@@ -172,13 +172,13 @@ impl State {
         self.selected = places.get(place).copied();
     }
 
-    /// Whether the filter lets a name or a line through; capital letters are like small ones.
+    /// Whether the filter lets a name or a line through; case does not matter.
     pub fn shows(&self, text: &str) -> bool {
         let filter = self.filter.to_lowercase();
         filter.is_empty() || text.to_lowercase().contains(&filter)
     }
 
-    /// Sorts as chosen, the largest first. What is equal stays in the order of the table.
+    /// Sorts as chosen, the largest first. Equal rows stay in the order of the table.
     pub(super) fn sort<'a, T>(&self, items: &mut [T], row: impl Fn(&T) -> Row<'a>) {
         if self.column == Column::Name {
             if self.is_reversed {

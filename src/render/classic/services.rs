@@ -108,7 +108,7 @@ pub(in crate::render) fn settings(out: &mut Out, service: &Service) {
     }
 }
 
-/// A server's row behind its name.
+/// A server's row after its name.
 fn server(out: &mut Out, view: View, state: &ServerState) -> io::Result<()> {
     let server = &state.server;
     match view.columns {

@@ -1,4 +1,4 @@
-//! What tells the samples of a metric apart.
+//! The labels of a metric's samples.
 
 use std::iter;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ impl LabelsOfServices {
     }
 }
 
-/// What tells the samples of a metric apart.
+/// The labels of a metric's samples.
 pub trait Sample {
     fn write(&self, out: &mut Out);
 }
@@ -71,7 +71,7 @@ impl Sample for OfServer<'_> {
 const END: &str = "} ";
 pub const NO_LABELS: &str = " ";
 
-/// Longer are but few labels.
+/// Few labels are longer.
 const ROOM: usize = 128;
 
 /// The labels of a sample, as they are written.
@@ -82,7 +82,8 @@ impl Labels {
         Self(String::with_capacity(ROOM))
     }
 
-    /// What node_exporter calls a service by. It does not tell the families of a mark apart.
+    /// The labels that node_exporter gives a service. It does not tell the families of a mark
+    /// apart.
     fn of_service(id: &ServiceId) -> Self {
         match *id {
             ServiceId::Address {

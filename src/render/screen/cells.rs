@@ -40,7 +40,7 @@ pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{:blanks$}", "")
 }
 
-/// The text, without its middle if there is no room for it: what differs is at the ends.
+/// The text, without its middle if it does not fit: the ends tell names apart.
 pub fn fit(text: &str, width: usize, manner: Manner) -> String {
     if width_of(text) <= width {
         return text.to_owned();

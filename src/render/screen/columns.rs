@@ -12,7 +12,7 @@ use crate::model::watch::{Column, Row, Settings};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Number(Column),
-    /// The share of the weights, beside that of the connections.
+    /// The share of the weights, next to that of the connections.
     WeightShare,
     Curve,
 }
@@ -60,7 +60,7 @@ const WIDE_CURVE: usize = 60;
 /// Names get at least this much, even if there is no room for anything else then.
 const NAME: usize = 12;
 
-/// What columns of numbers take that most people want to see.
+/// The width of the number columns that most people want.
 const MANY_COLUMNS: usize = 40;
 
 const TITLE: &str = "Service";
@@ -209,7 +209,7 @@ impl Layout {
     }
 }
 
-/// How a row looks where nothing has changed.
+/// The style of an unchanged row.
 fn plain(row: &Row) -> Look {
     let colour = match (row.settings, row.weight()) {
         (Settings::Service(_), _) => Some(Colour::Cyan),

@@ -1,4 +1,4 @@
-//! The live screen: from what is known and chosen to lines.
+//! The live screen: turns data and choices into lines.
 
 mod cells;
 mod columns;
@@ -159,7 +159,7 @@ impl Frame<'_> {
         self.ended(lines)
     }
 
-    /// What the keys do.
+    /// The help for the keys.
     pub fn help(&self) -> Vec<Line> {
         let keys = [
             ("up, down, page up, page down", "move"),
@@ -208,7 +208,7 @@ impl Frame<'_> {
             format!("; out {} pkt/s", number(packets_out)),
             format!(", {} B/s", number(bytes_out)),
         ];
-        // A number that is cut would be another one.
+        // A cut number would be a different number.
         let mut text = String::new();
         for part in parts {
             if width_of(&text) + width_of(&part) > self.size.columns {
@@ -255,7 +255,7 @@ impl Frame<'_> {
         }
     }
 
-    /// By what is sorted, and what is left out.
+    /// The sort column and the filter.
     fn chosen(&self) -> String {
         let State {
             column,
@@ -308,7 +308,7 @@ pub fn name(names: &mut Names, place: &Place) -> String {
     })
 }
 
-/// So many of something, in words.
+/// A count with its noun.
 pub fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {what}{s}")

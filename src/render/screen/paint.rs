@@ -1,4 +1,4 @@
-//! From lines to what a terminal is sent: only what has changed.
+//! Turns lines into terminal output: only the changes.
 
 use super::{Colour, Line, Look, Manner, Size};
 
