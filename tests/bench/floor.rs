@@ -1,4 +1,4 @@
-//! What the kernel itself takes: messages made beforehand, and answers that nobody looks at.
+//! The time that the kernel itself takes: prepared messages, and answers that are not read.
 
 use std::io;
 use std::net::Ipv4Addr;

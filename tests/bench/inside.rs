@@ -23,7 +23,7 @@ use crate::together;
 /// Nothing is run again once this much time has passed.
 const ENOUGH: Duration = Duration::from_secs(10);
 
-/// How long a screen is looked at.
+/// How long a screen is watched.
 const WATCHING: Duration = Duration::from_secs(30);
 
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -210,7 +210,7 @@ impl Bench<'_> {
         check_count(&mut floor, &LARGE)
     }
 
-    /// What a screen takes of a processor while it is looked at.
+    /// The processor time of a screen while it is watched.
     fn watch(&mut self) -> Result<()> {
         let mut floor = Floor::open()?;
         floor.load(&floor.load_messages(&WATCHED))?;

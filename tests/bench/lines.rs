@@ -37,8 +37,8 @@ pub fn measure() -> Result<(Duration, u64)> {
     Ok((best / SET.entries() as u32, peak_kib()?))
 }
 
-/// The peak memory of this process. What the system's own account says of it is no less than
-/// what the process that started it had.
+/// The peak memory of this process. The system's own figure includes the peak of the parent
+/// process.
 fn peak_kib() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -38,7 +38,7 @@ const RUNS: &str = "LAB_RUNS";
 /// The longest silence of a guest at work.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What is measured when nothing is named.
+/// The default measurements.
 const ALL: [&str; 10] = [
     "lines", "counted", "stock", "6.1", "7.2", "huge", "apply", "metrics", "watch", "million",
 ];
@@ -104,7 +104,7 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
     Ok(())
 }
 
-/// One job alone, for whoever works on the speed of it.
+/// A single job, for work on its speed.
 fn measure_one(kit: &Kit, place: &str, job: &str) -> Result<()> {
     let job = Job::parse(job).with_context(|| format!("there is no job {job}"))?;
     let figures = Place::named(place)?.perform(kit, job)?;

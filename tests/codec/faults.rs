@@ -18,7 +18,7 @@ enum Fault {
     Fails(i32),
     /// What was to be received is lost, and the kernel says so.
     Overflow,
-    /// Nothing comes any more.
+    /// Nothing more arrives.
     Silence,
     /// A datagram comes twice.
     Twice,
@@ -309,7 +309,7 @@ fn attempt(question: Question, old_options: bool, fault: Fault, at: usize) -> Tr
     }
 }
 
-/// Tries a fault at every call of every question, and hands on what came of it beside what comes
+/// Tries a fault at every call of every question, and passes on its outcome next to the outcome
 /// without a fault.
 fn everywhere(fault: Fault, judge: impl Fn(&Trial, &Trial, &str)) {
     for (number, question) in QUESTIONS.into_iter().enumerate() {

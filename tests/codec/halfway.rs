@@ -84,7 +84,7 @@ fn what_is_left_is_named() {
 }
 
 #[test]
-fn what_cannot_be_confirmed_is_taken_back() {
+fn unconfirmed_changes_are_undone() {
     let (ran, table) = apply("ipvsadm --apply --confirm 9");
     let expected = "! talking to the kernel failed: Input/output error\n\
                     ! the changes are taken back\n= 1\n";

@@ -1,4 +1,4 @@
-//! Values that the kernel would take for others are not sent.
+//! Values that the kernel would misread are not sent.
 
 use ipvsadm::cli;
 use ipvsadm::kernel::{Batch, Client, Error};
@@ -77,7 +77,7 @@ fn wrong() -> Vec<(Change, &'static str)> {
 }
 
 #[test]
-fn what_would_mean_something_else_is_not_sent() {
+fn values_that_the_kernel_would_misread_are_not_sent() {
     for (change, message) in wrong() {
         let error = Script::new([]).client().apply(&change).unwrap_err();
         assert!(matches!(error, Error::Invalid(_)), "{change:?}: {error}");

@@ -236,7 +236,7 @@ fn refusals_keep_their_number() {
 }
 
 #[test]
-fn a_batch_goes_one_by_one() {
+fn a_batch_is_sent_one_by_one() {
     let (_, client) = restricted([Step::OptionSet, Step::Fails(libc::EEXIST), Step::OptionSet]);
     let mut refused = Vec::new();
     let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
@@ -268,7 +268,7 @@ fn without_any_right_it_is_netlinks_refusal() {
 }
 
 #[test]
-fn a_count_beyond_belief() {
+fn an_absurd_count() {
     let (script, mut client) = restricted([info(u32::MAX), Step::Option(vec![0; 8])]);
     assert_eq!(client.services().unwrap(), []);
     let Some(Asked::Get(_, value)) = script.asked().pop() else {
@@ -278,7 +278,7 @@ fn a_count_beyond_belief() {
 }
 
 #[test]
-fn a_number_of_servers_that_never_rests() {
+fn a_number_of_servers_that_keeps_changing() {
     let servers = |count| Step::Option(said::old_service_entry(&plain_service(tcp()), count));
     let (script, mut client) = restricted([servers(1)]);
     for count in 2..12 {

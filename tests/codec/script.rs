@@ -72,7 +72,7 @@ impl Script {
         client
     }
 
-    /// Takes back what was not needed.
+    /// Undoes what was not needed.
     pub fn unschedule(&self) {
         self.steps.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! What a test holds together with the client that it gave it to.
+//! A value that a test shares with its client.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -40,7 +40,7 @@ fn by_id(mut table: Table) -> Table {
 }
 
 #[test]
-fn all_of_it_whatever_helps_there_are() {
+fn a_whole_table_with_or_without_shortcuts() {
     for (ipv4, ipv6) in [
         (0, 0),
         (3, 0),
@@ -101,7 +101,7 @@ fn a_large_full_one_of_ipv4_asks_for_each_service() {
 }
 
 #[test]
-fn counters_that_may_have_run_over_are_asked_for_again() {
+fn counters_that_may_have_overflowed_are_read_again() {
     let (mut client, world) = visit(world(mixed(300, 0)));
     let table = client.table(Detail::Counters).unwrap();
     assert_eq!(by_id(table), by_id(mixed(300, 0)));
@@ -109,7 +109,7 @@ fn counters_that_may_have_run_over_are_asked_for_again() {
 }
 
 #[test]
-fn settings_lack_nothing_without_tunnels() {
+fn settings_are_complete_without_tunnels() {
     let mut table = mixed(300, 0);
     let server = &mut table[8].servers[1].server;
     server.forwarding = Forwarding::Tunnel;
@@ -126,7 +126,7 @@ fn settings_lack_nothing_without_tunnels() {
 fn ipv6_services_are_listed_until_nothing_is_new() {
     let (mut client, world) = visit(world(mixed(300, 30)));
     client.table(Detail::Full).unwrap();
-    // Nor has anybody counted their servers.
+    // Their servers have not been counted either.
     assert_eq!(world.lock().lists, 3 + 200 + 30);
 }
 
@@ -239,7 +239,7 @@ fn services_that_are_gone_when_they_are_asked_for_are_left_out() {
     assert!(!listed.contains(&doomed));
 }
 
-/// Deletes services that a list has told already, one each time, and thereby hides others.
+/// Deletes services that a list has already sent, one each time, which hides others.
 fn deleter(mut doomed: Vec<ServiceId>) -> Option<Other> {
     Some(Box::new(move |table| {
         if let Some(id) = doomed.pop() {
@@ -249,11 +249,11 @@ fn deleter(mut doomed: Vec<ServiceId>) -> Option<Other> {
 }
 
 #[test]
-fn what_others_delete_hides_nothing_else() {
+fn deletions_hide_nothing_else() {
     for (ipv4, ipv6) in [(500, 0), (0, 500), (250, 250)] {
         for (old_options, uses) in [(true, true), (true, false), (false, false)] {
             let table = mixed(ipv4, ipv6);
-            // Those at the front are told first.
+            // Those at the front are sent first.
             let (doomed, staying) = table.split_at(4);
             let doomed = ids(doomed).into_iter().collect();
             let world = World {
@@ -271,14 +271,14 @@ fn what_others_delete_hides_nothing_else() {
 }
 
 #[test]
-fn what_others_add_is_no_harm() {
+fn additions_do_no_harm() {
     let table = mixed(300, 300);
     let mut number = 1000;
     let world = World {
         uses: false,
         other: Some(Box::new(move |table| {
             number += 1;
-            // Slower than the kernel tells them: a list would not end otherwise.
+            // Slower than the kernel sends them, or a list would not end.
             if number % 3 == 0 {
                 table.insert(0, entry(v6(number), 0));
                 table.insert(0, entry(v4(number), 0));
@@ -286,7 +286,7 @@ fn what_others_add_is_no_harm() {
         })),
         ..world(table.clone())
     };
-    // There are new ones in every list, and still there is an end.
+    // Every list has new ones, but reading ends.
     let (mut client, _) = visit(world);
     for detail in [Detail::Brief, Detail::Full] {
         let listed = ids(&client.table(detail).unwrap());
@@ -295,7 +295,7 @@ fn what_others_add_is_no_harm() {
 }
 
 #[test]
-fn what_is_gone_by_the_end_is_not_listed() {
+fn services_gone_by_the_end_are_not_listed() {
     let table = mixed(0, 500);
     let doomed = table[..4].iter().map(|entry| entry.service.service.id);
     let doomed: Vec<_> = doomed.collect();

@@ -98,7 +98,7 @@ fn every_call_may_fail() {
 }
 
 #[test]
-fn verdicts_are_told_as_they_are() {
+fn verdicts_are_reported_unchanged() {
     for errno in [1, 3, 17, 93, 4095, i32::MAX] {
         let script = Script::new([Step::Sent, received(wire::verdict(0, errno))]);
         let error = script.client().flush().unwrap_err();
@@ -169,7 +169,7 @@ fn something_is_not_found() {
 }
 
 #[test]
-fn only_the_kernel_is_believed() {
+fn only_the_kernel_is_trusted() {
     let script = Script::new([
         Step::Sent,
         Step::Forged(wire::verdict(0, 0)),
@@ -188,7 +188,7 @@ fn only_the_kernel_is_believed() {
 }
 
 #[test]
-fn answers_to_something_else_are_passed_over() {
+fn answers_to_other_requests_are_skipped() {
     let script = Script::new([
         Step::Sent,
         received(wire::verdict(EARLIER, 0)),
@@ -234,7 +234,7 @@ fn another_answer_than_was_asked_for() {
     let error = script.client().timeouts().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
 
-    // A list is read to its end all the same, for the kernel begins no other before.
+    // The list is still read to its end, because the kernel starts no other list before.
     let script = Script::new([Step::Sent, received(wire::info(0)), done()]);
     let error = script.client().services().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
@@ -494,14 +494,14 @@ mod batches {
     }
 
     #[test]
-    fn a_kernel_that_has_gone_is_told_from_lost_answers() {
+    fn a_missing_kernel_is_distinguished_from_lost_answers() {
         let (error, refused, unknown) = overflow([Step::Sent, Step::Fails(libc::EAGAIN)]);
         assert!(matches!(error, Error::NoAnswer), "{error:?}");
         assert_eq!((refused, unknown), (vec![(1, 17)], vec![2, 3]));
     }
 
     #[test]
-    fn what_nobody_told_of_is_unknown() {
+    fn unreported_changes_are_unknown() {
         // Four changes, of which the second is refused; then there is silence.
         let script = Script::new([
             Step::Sent,
@@ -522,7 +522,7 @@ mod batches {
             (&refused[..], &batch.take_unknown()[..]),
             (&[(2, 17)][..], &[3, 4][..])
         );
-        // What comes later is not done with what came before, and nothing is told twice.
+        // Later changes are separate from earlier ones, and nothing is reported twice.
         batch.push(5, &Change::Flush, |_, _| {}).unwrap();
         batch.flush(|_, _| {}).unwrap();
         assert_eq!(batch.take_unknown(), [0; 0]);

@@ -1,4 +1,4 @@
-//! Services, servers and daemons that use everything there is to say.
+//! Services, servers and daemons that use every setting.
 
 use ipvsadm::model::*;
 

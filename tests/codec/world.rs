@@ -1,4 +1,4 @@
-//! A kernel that has a table, and others who change it while it is listed.
+//! A kernel with a table, and other programs that change it while it is listed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use crate::script::FAMILY;
 use crate::shared::Shared;
 use crate::wire;
 
-/// Asks for a verdict, whatever it is.
+/// Asks for any verdict.
 const ACK: u16 = 4;
 
 pub type Table = Vec<Entry>;

@@ -23,7 +23,7 @@ const SEED: &str = "FUZZ_SEED";
 /// No input may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// So much more memory than after the first tenth is a leak.
+/// This much more memory than after the first tenth is a leak.
 const MOST_GROWTH: u64 = 64 << 20;
 
 /// Takes an input, and chance; panics if anything is wrong with what becomes of it.

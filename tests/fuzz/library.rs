@@ -1,4 +1,4 @@
-//! The C libraries that ours is held against.
+//! The C libraries that ours is compared with.
 
 #![allow(unsafe_code)]
 
@@ -31,7 +31,7 @@ pub fn ipv6(text: &CStr) -> Option<Ipv6Addr> {
     (read == 1).then(|| Ipv6Addr::from(address))
 }
 
-/// The number that all of a text is, or the nearest there is.
+/// The number that the whole text stands for, or the nearest one.
 pub fn number(text: &CStr) -> Option<i64> {
     let mut end = ptr::null_mut();
     // SAFETY: a C string, into which `end` will point.
@@ -192,7 +192,7 @@ impl Popt {
 }
 
 /// # Safety
-/// It points to nothing or to a C string that lives as long as is said.
+/// It is null or points to a C string that lives as long as stated.
 unsafe fn text<'a>(text: *const c_char) -> Option<&'a [u8]> {
     if text.is_null() {
         return None;

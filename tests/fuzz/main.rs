@@ -1,8 +1,8 @@
-//! Inputs that nobody meant, for everything that reads: generated from examples, and checked
-//! against the C libraries or against themselves.
+//! Unexpected inputs for everything that parses: generated from examples, and checked against the C
+//! libraries or for consistency.
 //!
-//! `cargo test` takes a second of each surface. `tests/fuzz/run SURFACE COUNT` takes as many
-//! inputs as one likes and counts what of the code they reach.
+//! `cargo test` takes a second of each surface. `tests/fuzz/run SURFACE COUNT` takes any number of
+//! inputs and counts how much of the code they reach.
 
 mod checks;
 mod coverage;

@@ -1,4 +1,4 @@
-//! Makes inputs of examples: cut, doubled, spliced, and with what does not belong there.
+//! Makes inputs from examples: cut, doubled, spliced, and with garbage.
 
 use crate::random::Random;
 

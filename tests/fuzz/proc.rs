@@ -47,7 +47,7 @@ fn mill() -> Mill {
     Mill::new(mill::texts(include_str!("corpus/proc")), pieces)
 }
 
-/// Lines whose last word wants something of the table.
+/// Lines whose last word needs the table.
 const LINES: [&[&[u8]]; 4] = [
     &[b"-D", b"-t", b""],
     &[b"-d", b"-t", b"10.0.0.1:80", b"-r", b""],

@@ -238,7 +238,7 @@ impl Transport for Kernel {
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let state = &mut *self.state();
         let Some((mut datagram, sender)) = state.datagrams.pop_front() else {
-            // What is lost is said once, and then there is nothing.
+            // A loss is reported once, and then nothing follows.
             let end = std::mem::replace(&mut state.end, libc::EAGAIN);
             return Err(io::Error::from_raw_os_error(end));
         };

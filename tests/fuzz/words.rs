@@ -94,7 +94,7 @@ fn compare(popt: &Popt, rows: &[&str], line: &[u8]) {
             }
             (Step::Error(error), Some(Err(fault))) => {
                 assert_eq!(numbered(fault), (error, word));
-                // What stands behind it is not looked at.
+                // What follows it is not read.
                 ours = Words::new([].iter().copied());
             }
             (Step::End, None) => {}

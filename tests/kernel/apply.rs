@@ -246,8 +246,8 @@ const REFUSALS: [Refusal; 7] = [
     ),
 ];
 
-/// Whoever may ask in another namespace changes nothing for what is refused there. All else is
-/// named when it is met, alone: what was there stays, and the other lines are done.
+/// With the right to try in another namespace, a refusal there changes nothing. Any other refusal
+/// is reported alone: the old state stays, and the other lines are done.
 fn refusals_of_every_kind(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
@@ -285,8 +285,7 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
     Ok(())
 }
 
-/// A service that takes over traffic and gets no server gives it back, and the one that had it
-/// stays.
+/// A service that takes over traffic but gets no server gives it back, and the old service stays.
 fn traffic_that_changes_hands(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:0 -s rr -p 60\n-a -t 10.0.0.1:0 -r 10.1.0.1:0 -g -w 1\n";
@@ -313,7 +312,7 @@ left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
     Ok(())
 }
 
-/// A daemon that cannot be replaced runs on as it was, and nobody else is said to have done that.
+/// A daemon that cannot be replaced runs on unchanged, and no other program is blamed.
 fn daemons_that_are_refused(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "\
@@ -465,7 +464,7 @@ const BETWEEN: &str = "\
 -a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1
 ";
 
-/// The new table is confirmed at a terminal, or everything is as it was.
+/// The new table is confirmed at a terminal, or everything is undone.
 fn confirming(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let alone = "--confirm needs a terminal to ask on: No such device or address\n";
@@ -512,7 +511,7 @@ fn confirming(world: &mut World) -> Result<()> {
     asked(&here, 60)?.hang_up()?;
     ensure!(save(&here)? == OLD);
 
-    // A yes does not hide what somebody else has changed meanwhile.
+    // A yes does not hide changes that another program made meanwhile.
     let mut terminal = asked(&here, 60)?;
     ours(&here, &["-d", "-t", "10.0.0.3:80", "-r", "10.1.0.3:80"], "")?.success()?;
     terminal.press("yes\r")?;
@@ -520,7 +519,7 @@ fn confirming(world: &mut World) -> Result<()> {
     let missing = "changed the table meanwhile; missing: -a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1";
     ensure!(screen.contains(missing), "{screen}");
 
-    // What somebody else has changed meanwhile stays as it is.
+    // Changes that another program made meanwhile stay.
     let mut terminal = asked(&here, 60)?;
     let theirs = "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -w 9\n-a -t 10.0.0.3:80 -r 10.1.0.4:80\n";
     ours(&here, &["-R"], theirs)?.success()?;

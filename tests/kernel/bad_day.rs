@@ -1,5 +1,5 @@
-//! A machine on a bad day: each time ours says what is wrong, ends with the right status and
-//! leaves the table as it was asked to.
+//! A machine on a bad day: each time ours reports what is wrong, ends with the right status and
+//! leaves the expected table.
 
 use std::time::Duration;
 

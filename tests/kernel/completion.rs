@@ -84,7 +84,7 @@ const TABLE: &str = "\
 -a -f 7 -6 -r [2001:db8:1::1]
 ";
 
-/// The user that everyone has and who may do nothing.
+/// The user that exists everywhere and has no rights.
 const NOBODY: u32 = 65534;
 
 fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
@@ -166,7 +166,7 @@ fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
         terminal.press(CLEAR)?;
         expect(&mut terminal, "a clear screen", ">\n")?;
         terminal.press(&format!("{line}\tx"))?;
-        // The letter behind the key shows that the shell has done with it.
+        // The letter after the key shows that the shell has handled it.
         expect(&mut terminal, &line, &format!("> {line}x\n"))?;
     }
     let after = state()?;
@@ -193,7 +193,7 @@ fn at_home(program: Program, home: &Path) -> Program {
         .env("LC_ALL", "C.UTF-8")
 }
 
-/// A folder with the shell's settings, files, and something by the name of `sudo`.
+/// A folder with the shell's settings, files, and a program named `sudo`.
 fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
     let home = Path::new("/tmp/home").join(shell.name);
     // An earlier test of this boot may have left one.

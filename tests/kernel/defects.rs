@@ -1,4 +1,4 @@
-//! Servers that other programs made, which spoil the reference's listings and saves.
+//! Servers made by other programs, which break the reference's listings and saves.
 
 use std::num::NonZeroU32;
 

@@ -81,7 +81,7 @@ fn restore(here: &Namespace, rules: &str) -> Result<()> {
     Ok(())
 }
 
-/// Blanks as one, and neither ruled lines nor remarks.
+/// Blanks become one; without ruled lines and remarks.
 fn squeezed(text: &str) -> Result<String> {
     let lines = text.lines().filter(|line| !line.starts_with(['-', '#']));
     Ok(lines.map(|line| one_blank(line) + "\n").collect())

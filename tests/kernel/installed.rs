@@ -88,7 +88,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
         .env("DESTDIR", &package)
         .env("PREFIX", "/usr")
         .env("RULES", "/etc/sysconfig/ipvsadm");
-    // Twice is as good as once.
+    // Installing twice is the same as once.
     here.run(&install)?.success()?;
     here.run(&install)?.success()?;
 
@@ -511,7 +511,7 @@ fn a_service_that_reloads(world: &mut World) -> Result<()> {
     ensure!(output.stderr.starts_with(b"line 2: "), "{output}");
     service.expect_table(OTHERS)?;
 
-    // It is no clearing: what stays is left alone, and so is a table that would be empty.
+    // It does not clear: what stays is left alone, and so is a table that would become empty.
     fs::write(&service.rules, "--set 100 20 30\n")?;
     let output = service.run("ExecReload")?;
     ensure!(output.status == Status::Exit(2), "{output}");
@@ -599,7 +599,7 @@ fn a_service_without_auto(world: &mut World) -> Result<()> {
     service.set("DAEMON", "master")?;
     service.set("IFACE", "lo")?;
     service.others()?;
-    // As for Debian's init script, nothing but this word will do.
+    // As with Debian's init script, only this word counts.
     for auto in ["false", "TRUE", "yes", ""] {
         service.set("AUTO", auto)?;
         let said = service.start()?;
@@ -649,7 +649,7 @@ fn a_service_without_rules(world: &mut World) -> Result<()> {
         fs::write(&rules, "# rules\n\n\t # of today\n")?;
     }
 
-    // There is nothing that saving could destroy.
+    // Saving could destroy nothing.
     service.set("IPVS_SAVE_ON_STOP", "yes")?;
     for _ in 0..2 {
         service.start()?;

@@ -1,6 +1,6 @@
 //! An apply or a restore that is interrupted after any of its system calls: killed, it leaves a
-//! table that still serves, and running it again ends with that of the file. What another program
-//! changes meanwhile is put right or named. Of a listing into a file there is never a part.
+//! table that still serves, and running it again ends with that of the file. Changes by another
+//! program meanwhile are fixed or named. A listing into a file is never partial.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

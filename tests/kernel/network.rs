@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::world::{Namespace, Program, Side, Status, World};
 
-/// How long something may take that programs, counters or packets bring about.
+/// How long programs, counters or packets may take to bring something about.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Long enough for them to get on between two looks.

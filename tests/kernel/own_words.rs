@@ -1,4 +1,4 @@
-//! What ours says in prose is its own: no run of words is that of the original's pages or help.
+//! Our prose is our own: it shares no run of words with the original's pages or help.
 //!
 //! A program compares them, and shows of a common run our side alone.
 
@@ -16,7 +16,7 @@ use crate::lab::runner::KernelTest;
 use crate::lab::supervise;
 use crate::lab::world::{Program, Side, World};
 
-/// So many words in a row may be the same.
+/// This many words in a row may be the same.
 const MOST: usize = 8;
 
 /// Where the original's pages are in the kit.
@@ -132,7 +132,7 @@ fn without_the_same(page: &str) -> String {
     lines.collect()
 }
 
-/// The words of a page in small letters, without options and without what sets the type.
+/// The words of a page in lowercase, without options and markup.
 fn words(page: &str) -> Vec<String> {
     let lines = page
         .lines()

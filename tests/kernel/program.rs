@@ -81,7 +81,7 @@ fn completion(words: &[&str]) -> Program {
     program.stdin(words)
 }
 
-/// Reading all of a huge table takes the kernel long, and somebody waits at a terminal.
+/// Reading all of a huge table takes long, and a user is waiting.
 fn completes_at_once_whatever_there_is(world: &mut World) -> Result<()> {
     const SERVICES: u32 = 60_000;
     let here = world.namespace("here")?;

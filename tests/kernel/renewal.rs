@@ -108,7 +108,7 @@ fn spoilt(lines: &str, seed: u64) -> String {
     new
 }
 
-/// What the kernel refuses keeps what it had, and traffic that had a server keeps it.
+/// Where the kernel refuses a change the old state stays, and traffic that had a server keeps it.
 fn refusals(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "\

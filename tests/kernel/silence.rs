@@ -1,4 +1,4 @@
-//! A kernel that does what it is told and never says so: its answers are dropped on their way to
+//! A kernel that carries out requests but never says so: its answers are dropped on their way to
 //! the program, or do not fit its socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,7 +23,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// So long it waits for an answer at least, and so much later it has ended.
+/// The minimum time it waits for an answer, and when it has ended at the latest.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LATEST: Duration = Duration::from_secs(30);
 

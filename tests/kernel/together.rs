@@ -1,4 +1,4 @@
-//! Others at the same time: writers, listers and restores that know nothing of each other.
+//! Others at the same time: writers, listers and restores that do not know about each other.
 
 use std::collections::HashSet;
 use std::fs;

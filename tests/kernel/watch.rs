@@ -165,7 +165,7 @@ fn screen(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// However it ends, the terminal is as before.
+/// However it ends, the terminal is restored.
 fn ends(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     rules(&here, TABLE)?;
@@ -227,7 +227,7 @@ fn ends(world: &mut World) -> Result<()> {
     expect(&mut terminal, &["back", "Stopped"])?;
     terminal.press("kill %1; while kill -0 %1; do sleep .1; done\r")?;
     expect(&mut terminal, &["Terminated"])?;
-    // Who loses the terminal ends, also if no signal says so.
+    // Without its terminal it ends, even without a signal.
     for ignored in ["", "trap '' HUP; "] {
         let line = format!("{ignored}exec ipvsadm -L --watch");
         let mut terminal = here.start_at_terminal(&Program::shell(Side::Ours, &line))?;

@@ -188,7 +188,7 @@ fn other_words(world: &mut World) -> Result<()> {
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")
 }
 
-/// Whoever types the name alone sees that lines are waited for, and loses nothing.
+/// The name alone says that it waits for lines, and changes nothing.
 fn at_a_terminal(world: &mut World) -> Result<()> {
     const REPLACES: &str =
         "reading commands from the terminal: Ctrl-D replaces the table, Ctrl-C leaves it alone\n";
@@ -235,7 +235,7 @@ fn at_a_terminal(world: &mut World) -> Result<()> {
     )
 }
 
-/// People learn what became of the other lines; programs get what they know.
+/// Users learn what happened to the other lines; programs get the output they know.
 fn stopped(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let script =
@@ -316,7 +316,7 @@ line 5: No such service
     director.expect_table("-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n")
 }
 
-/// One at a time; what the second waits for is said. Where nothing can be locked it goes on.
+/// One at a time; the second says what it waits for. If no file can be locked it goes on.
 fn locked(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let script = "\
@@ -359,7 +359,7 @@ fn memory(world: &mut World) -> Result<()> {
     let restore = format!(
         "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore; ulimit -v {limit}; /tmp/ipvsadm-restore"
     );
-    // The last line is bad, so that all are looked at and none is run.
+    // The last line is bad, so that all are read and none is run.
     let message = format!(
         "line {}: illegal weight specified\n\
          the table has services and is left alone\n",

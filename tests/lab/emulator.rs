@@ -28,7 +28,7 @@ const MODULES: &[&str] = &[
 /// Where the modules are inside, in the order of loading.
 const MODULES_INSIDE: &str = "/modules";
 
-/// The tools that are there, beside both programs.
+/// The tools next to both programs.
 const TOOLS: &[&str] = &["bin/ip", "usr/sbin/nft"];
 
 /// How a kernel is emulated.
@@ -55,7 +55,7 @@ impl Emulation {
         clock: Clock::Instructions,
         processors: 1,
     };
-    /// Programs get in each other's way as they do nowhere else.
+    /// Programs interfere with each other as nowhere else.
     pub const FOUR: Self = Emulation {
         clock: Clock::Wall,
         processors: 4,

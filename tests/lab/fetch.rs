@@ -69,7 +69,7 @@ const TOOLS: &[&str] = &[
     "libonig5",
 ];
 
-/// What people run beside ours, and what a Debian 12 of its own needs to run it.
+/// What people run alongside ours, and what a separate Debian 12 needs to run it.
 const PROGRAMS: &[&str] = &[
     "keepalived",
     "ldirectord",
@@ -187,7 +187,7 @@ pub fn tools() -> Result<PathBuf> {
     })
 }
 
-/// The folder of a whole Debian 12 in which the programs that people run beside ours are
+/// The folder of a whole Debian 12 in which the programs that people run alongside ours are
 /// installed, and a release of Salt that still has a module for IPVS.
 pub fn programs() -> Result<PathBuf> {
     let fetch = Apt::collect;
@@ -360,7 +360,7 @@ struct Apt {
 }
 
 impl Apt {
-    /// Lists of any age will do: a mirror that is not renewed has the packages too.
+    /// Lists of any age are fine: a mirror that is not renewed has the packages too.
     fn new(folder: &Path, suite: &str, name: &str) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(folder.join(part))?;
@@ -454,7 +454,7 @@ impl Apt {
                 .stderr(log),
         )?
         .status;
-        // A suite that cannot be had is only a warning to apt-get where old lists serve.
+        // If old lists exist, apt-get only warns about a missing suite.
         let said = fs::read_to_string(self.folder.join("log"))?;
         let complaint = said.lines().any(|line| line.starts_with("W: Failed"));
         ensure!(

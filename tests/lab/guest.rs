@@ -17,7 +17,7 @@ use super::sys;
 pub const KIT: &str = "LAB_KIT";
 pub const TOOLS: &str = "LAB_TOOLS";
 pub const MODULES: &str = "LAB_MODULES";
-/// The same of the programs that people run beside ours, for tests that say they need them.
+/// The same for the programs that people run alongside ours, for tests that need them.
 pub const PROGRAMS: &str = "LAB_PROGRAMS";
 /// The file, in the kit, with the names of the tests to run.
 pub const TESTS: &str = "LAB_TESTS";
@@ -122,7 +122,7 @@ fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
     Ok([tools, host])
 }
 
-/// Where the programs that people run beside ours are installed.
+/// Where the programs that people run alongside ours are installed.
 pub fn programs() -> Result<PathBuf> {
     Ok(path_of_host(&outside(PROGRAMS)?))
 }

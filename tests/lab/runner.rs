@@ -20,7 +20,7 @@ pub struct KernelTest {
     pub limit: Duration,
     /// How many cases take as long as this test does.
     pub cost: usize,
-    /// It runs programs that people run beside ours.
+    /// It runs programs that people run alongside ours.
     pub needs_programs: bool,
     pub run: Body,
 }

@@ -132,7 +132,7 @@ fn split(orders: Vec<Order>) -> Vec<VecDeque<Order>> {
     let mut room = 0;
     let mut last_needs_programs = false;
     for order in orders {
-        // Where the programs cannot be had, only the tests that need them fail.
+        // If the programs are not available, only the tests that need them fail.
         if room < order.cost || order.needs_programs != last_needs_programs {
             last_needs_programs = order.needs_programs;
             boots.push(VecDeque::new());
@@ -201,7 +201,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Where the programs are that people run beside ours, if a test needs them.
+    /// Where the programs that people run alongside ours are, if a test needs them.
     fn programs(&self) -> Result<Option<String>> {
         let is_needed = self.orders.iter().any(|order| order.needs_programs);
         let folder = is_needed.then(fetch::programs).transpose()?;

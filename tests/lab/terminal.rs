@@ -19,7 +19,7 @@ const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
 /// How long a screen may take until it shows what it should.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A screen on which nothing moves for this long is looked at.
+/// A screen counts as at rest when nothing moves for this long.
 const QUIET: Duration = Duration::from_millis(60);
 
 /// A terminal with a program, which is killed when this is dropped.

@@ -1,4 +1,4 @@
-//! keepalived, which checks servers, and takes over from a director that is gone.
+//! keepalived, which checks servers, and takes over from a failed director.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -180,7 +180,7 @@ fn file(weight: usize) -> String {
 pub fn beside_apply(world: &mut World) -> Result<()> {
     let debian = Debian::new("director")?;
     let site = Site::new(world)?;
-    // It looks up whom a check runs as.
+    // It looks up the user that a check runs as.
     fs::write(debian.path("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n")?;
     let keepalived = start(&debian, &site.director, &busy())?;
     beside(keepalived, || {
@@ -297,7 +297,7 @@ pub fn takeover(world: &mut World) -> Result<()> {
 
 const SERVICE: &str = "192.168.0.100:80";
 
-/// Adds the service's address, of which the host tells nobody.
+/// Adds the service's address, which the host does not announce.
 fn have_service_address(host: &Namespace) -> Result<()> {
     network::ip(host, "addr add 192.168.0.100/32 dev lo\n")?;
     network::set(

@@ -1,5 +1,5 @@
-//! Programs that people run beside `ipvsadm`, as Debian and others package them, with ours in the
-//! original's place.
+//! Programs that people run alongside `ipvsadm`, as Debian and others package them, with ours in
+//! the original's place.
 
 mod debian;
 mod keepalived;

@@ -1,4 +1,4 @@
-//! Prometheus, which scrapes node_exporter, which has our metrics beside its own.
+//! Prometheus, which scrapes node_exporter, which has our metrics next to its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::formats::with_traffic;
 use crate::lab::world::{Namespace, World};
 use crate::network::eventually;
 
-/// Beside a UDP service with traffic.
+/// Next to a UDP service with traffic.
 const RULES: &str = "\
 -A -t 10.0.0.1:80 -s rr -p 300
 -a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 3 -x 100 -y 50
@@ -95,7 +95,7 @@ fn write_metrics(debian: &Debian, here: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// That the checker of Prometheus has nothing to say about a listing.
+/// Asserts that the checker of Prometheus accepts a listing.
 fn check(debian: &Debian, here: &Namespace, listing: &str) -> Result<()> {
     let line = format!("ipvsadm {listing} --format prometheus | promtool check metrics 2>&1");
     let said = here

@@ -216,7 +216,7 @@ pub fn met(seen: &Counts) -> String {
     lines.collect()
 }
 
-/// What was not met, though it had to be.
+/// What should have been met but was not.
 pub fn missed(seen: &Counts) -> impl Iterator<Item = String> {
     wanted().into_iter().filter(|name| !seen.contains_key(name))
 }

@@ -2,9 +2,9 @@
 //!
 //! The kernels that start programs slowly share the sessions, half each.
 //!
-//! `LAB_SEED` and `LAB_SESSIONS` choose which sessions and how many; the same seed gives the
-//! same sessions. A session that differs is made as short as it can be, and printed as commands
-//! that can be pasted into a shell. What all of them together must meet is said in `coverage`.
+//! `LAB_SEED` and `LAB_SESSIONS` choose which sessions and how many; the same seed gives the same
+//! sessions. A session that differs is made as short as it can be, and printed as commands that can
+//! be pasted into a shell. `coverage` says what all of them together must meet.
 
 pub mod coverage;
 mod lines;

@@ -1,4 +1,4 @@
-//! Clients: what they ask, and what they are told.
+//! Clients: their requests, and the answers.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -83,7 +83,7 @@ pub fn hold(protocol: i32, from: SocketAddr, to: SocketAddr) -> Result<Held> {
     hold_within(PATIENCE, protocol, from, to)
 }
 
-/// The same for who does not wait that long.
+/// The same with a shorter wait.
 pub fn hold_within(
     patience: Duration,
     protocol: i32,

@@ -19,7 +19,7 @@ use crate::lab::world::{Namespace, Program, Side, Status, World};
 pub fn tests() -> Vec<KernelTest> {
     let on = |kernels: &[Kernel], name: &str, run: fn(&mut World) -> Result<()>| KernelTest {
         kernels: kernels.to_vec(),
-        // Each fault is made, seen, mended and undone; on a quiet machine many take a minute.
+        // Each fault is made, seen, fixed and undone; on a quiet machine many take a minute.
         limit: Duration::from_secs(300),
         ..KernelTest::new(format!("traffic::doctoring::{name}"), run)
     };
@@ -57,7 +57,7 @@ struct Fault {
     names: &'static [&'static str],
     /// How it is made, on the host that the doctor looks at.
     made: &'static str,
-    /// What mends it where the doctor has no command for it.
+    /// What fixes it if the doctor has no command for it.
     mended: &'static str,
     /// What makes all as it was before.
     undone: &'static str,
@@ -243,7 +243,7 @@ fn director(world: &mut World) -> Result<()> {
              sysctl -w net.ipv4.ip_forward=1"
         ),
     )?;
-    // Its answers go nowhere.
+    // Its answers are lost.
     ip(first, "route del default\n")?;
     eventually(|| {
         for client in 1..=8 {
@@ -299,7 +299,7 @@ fn zero(director: &Namespace) -> Result<()> {
     sh(director, "sleep 3\nipvsadm -Z")
 }
 
-/// What is said of a service only if it is asked about.
+/// What is reported only if the line names the service.
 fn asked_about(lan: &Lan) -> Result<()> {
     let patient = Patient {
         lan,
@@ -582,7 +582,7 @@ fn firewall(world: &mut World, faults: &[Fault]) -> Result<()> {
     Ok(())
 }
 
-/// A service of marks, beside one of an address.
+/// A service of a mark, next to one of an address.
 fn marks(lan: &Lan) -> Result<()> {
     const SET: &str = "iptables -t mangle -A PREROUTING -d 192.0.2.9/32 -p tcp --dport 80 -j MARK";
     sh(&lan.director, &format!("{SET} --set-mark 9"))?;
@@ -625,7 +625,7 @@ fn marks(lan: &Lan) -> Result<()> {
     })
 }
 
-/// The director asks servers itself, which know no way to clients.
+/// The director asks servers from its own address, because they have no route to clients.
 fn translated(lan: &Lan) -> Result<()> {
     sh(
         &lan.director,

@@ -1,5 +1,5 @@
-//! Servers that are drained under traffic: nobody is refused, nobody is cut off who can be waited
-//! for, and what is said about the others is true.
+//! Servers that are drained under traffic: no client is refused, no connection is cut off that can
+//! be waited for, and reports about the others are true.
 
 use std::thread;
 use std::time::Duration;
@@ -212,7 +212,7 @@ fn applied(world: &mut World) -> Result<()> {
     let after = lan.ipvsadm("-Sn")?;
     ensure!(after == wanted, "{wanted}became\n{after}");
 
-    // Somebody who does not want to wait has nothing deleted, and is told what is left.
+    // A user who stops the wait gets nothing deleted, and a report of what is left.
     let _held = lan.hold(&service)?;
     let mut applying = lan.director.start(&apply.stdin("-C\n-A -f 1 -s rr\n"))?;
     lan.shows("-Ln", "-> * Masq 0 1 *")?;
@@ -278,7 +278,7 @@ fn ipv6_and_sctp(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What may be left when the time is over, and why.
+/// What may be left when the time is up, and why.
 fn what_does_not_end(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     // Somebody who says nothing more, at a server that is dead; clients use their ports again.
@@ -300,7 +300,7 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     says(&run(&lan, &delete)?, 0, &[dropped])?;
     lan.shows("-Lnc", &format!("TCP * ESTABLISHED * {service} *"))?;
 
-    // Who uses a port again keeps the server, or does not.
+    // A client that reuses a port keeps the server, or does not.
     lan::set(&lan.client, &[("ipv4/tcp_tw_reuse", "1")])?;
     for (mode, comes_back) in [("0", true), ("1", false)] {
         lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", mode)])?;
@@ -405,8 +405,8 @@ fn gone_servers(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Persistence sends clients back to a drained server, unless it is told to let them go. Both is
-/// said as it is.
+/// Persistence sends clients back to a drained server, unless it is told to let them go. Both are
+/// reported.
 fn persistence(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let note = "it is persistent, so known clients come back";
@@ -469,7 +469,7 @@ fn wider_services(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Somebody else raises the weight, or does not want to wait any more.
+/// Another program raises the weight, or the user stops the wait.
 fn somebody_else(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &["-w 5"])?;
@@ -498,7 +498,7 @@ fn somebody_else(world: &mut World) -> Result<()> {
         ensure!(String::from_utf8_lossy(&undo).contains(&back), "{output}");
     }
 
-    // Whom nobody can wait for any more.
+    // Connections that can no longer be waited for.
     let mut waiting = start(&lan, &format!("-d {server} --wait 60"))?;
     lan.ipvsadm(&format!("-D -t {service}"))?;
     says(&waiting.finish(LIMIT)?, 255, &["Service not defined"])?;

@@ -132,7 +132,7 @@ fn tunnels(world: &mut World) -> Result<()> {
     )
 }
 
-/// Servers that know no way to the client are asked by the director itself.
+/// Servers without a route to the client get requests from the director's own address.
 fn full_nat(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for server in &lan.servers {

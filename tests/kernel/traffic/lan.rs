@@ -122,7 +122,7 @@ impl Lan {
             .try_for_each(|server| ip(server, &lines))
     }
 
-    /// The servers have the virtual address too, and tell nobody.
+    /// The servers also have the virtual address, and do not announce it.
     pub fn take_vip_on_lo(&self) -> Result<()> {
         for (name, server) in NAMES.iter().zip(&self.servers) {
             set(

@@ -1,4 +1,4 @@
-//! Real servers, each a thread: whoever asks is told who answers, and whom it sees.
+//! Real servers, each a thread: the answer names the server and the client it sees.
 
 use std::io::{self, Read, Write};
 use std::net::{
@@ -91,7 +91,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers until the door is closed.
+    /// Answers until it is told to stop.
     fn serve(mut self) -> io::Result<()> {
         loop {
             let (listeners, datagrams) = (self.listeners.len(), self.datagrams.len());

@@ -6,7 +6,7 @@ use super::{Diagnosis, NEAR, Patient, do_all};
 use crate::lab::world::{Namespace, World};
 use crate::traffic::lan::{Lan, eventually, ip, sh};
 
-/// So many requests in vain are no chance.
+/// This many failed requests are no coincidence.
 const SEVERAL: usize = 4;
 
 /// A host that calls a service.
@@ -24,7 +24,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// It calls in vain, and the doctor knows why.
+    /// Its calls fail, and the doctor knows why.
     fn is_left_alone(&self, name: &str) -> Result<Diagnosis> {
         let Patient { lan, service, .. } = self.patient;
         let all = || {

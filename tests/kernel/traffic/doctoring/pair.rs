@@ -1,4 +1,4 @@
-//! Two directors, of which one tells the other of its connections.
+//! Two directors, one of which sends its connections to the other.
 
 use std::thread;
 use std::time::Duration;
