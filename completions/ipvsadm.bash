@@ -1,4 +1,4 @@
-# Completion of ipvsadm for bash. What may stand on the line is known to ipvsadm itself.
+# Completion of ipvsadm for bash. ipvsadm itself knows what may be on the line.
 
 # A word as it is typed: blanks in quotes or behind a backslash are part of it.
 _ipvsadm_word='(([^[:blank:]"'\''\]|\\.?|"([^"\]|\\.)*("|$)|'\''[^'\'']*('\''|$))*)'
@@ -6,7 +6,7 @@ _ipvsadm_word='(([^[:blank:]"'\''\]|\\.?|"([^"\]|\\.)*("|$)|'\''[^'\'']*('\''|$)
 _ipvsadm() {
     local line=${COMP_LINE:0:COMP_POINT} rest word quotes start
     local -a words rows values abouts
-    # Behind a redirection stands a file.
+    # A file follows a redirection.
     if [[ $line =~ [\<\>][[:blank:]]*$_ipvsadm_word$ ]]; then
         compopt -o default
         return

@@ -1,4 +1,4 @@
-# Completion of ipvsadm for fish. What may stand on the line is known to ipvsadm itself.
+# Completion of ipvsadm for fish. ipvsadm itself knows what may be on the line.
 
 function __ipvsadm_rows
     set -l words (commandline -opc)

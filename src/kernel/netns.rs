@@ -69,7 +69,7 @@ pub struct Home {
     proc: &'static str,
 }
 
-/// What tells network namespaces apart: the device and the number of their files.
+/// The identity of a network namespace: the device and inode number of its file.
 type Id = (u64, u64);
 
 impl Home {
