@@ -7,7 +7,7 @@ use super::{Env, asked, change, make, trouble};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
-use crate::model::drain::{self, Note, Place, Plan, Rest, Tuning};
+use crate::model::drain::{self, Member, Note, Plan, Rest, Tuning};
 use crate::model::{Change, Entry, Host, ServiceId};
 use crate::names::Names;
 use crate::render::save;
@@ -125,7 +125,7 @@ pub fn retire(
 fn outlast(
     env: &mut Env,
     client: &mut Client,
-    places: &[Place],
+    places: &[Member],
     seconds: u32,
     tuning: &Tuning,
 ) -> Result<bool, Error> {
@@ -212,7 +212,7 @@ fn tell_reasons(env: &mut Env, rest: &Rest, tuning: &Tuning) {
     }
 }
 
-fn tell_raised(env: &mut Env, (service, server): Place, weight: i32) {
+fn tell_raised(env: &mut Env, (service, server): Member, weight: i32) {
     let text = format!("{service} -r {server}: another program has set the weight to {weight}");
     env.warn(text.as_bytes());
 }

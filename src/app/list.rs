@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::command::{Columns, Command, Format, Listing, Save, Subject};
 use crate::error::{Action, Error};
-use crate::kernel::{Client, Connections, Detail, Line};
+use crate::kernel::{Client, ConnectionLine, Connections, Detail};
 use crate::model::{
     Change, ConnectionCounts, Entry, Family, Filter, ServiceCounts, ServiceId, Wanted, sort_table,
 };
@@ -324,7 +324,7 @@ fn count_connections(
 fn for_each(
     table: &mut Connections,
     wanted: &Wanted,
-    mut act: impl FnMut(&Line) -> Option<io::Result<()>>,
+    mut act: impl FnMut(&ConnectionLine) -> Option<io::Result<()>>,
 ) -> Result<Result<(), Error>, Error> {
     let mut unread = Ok(());
     while let Some(line) = table.line().map_err(Error::Read)? {

@@ -14,10 +14,10 @@ use crate::kernel::Client;
 use crate::model::rates::looks;
 use crate::model::watch::keys::keys;
 use crate::model::watch::state::{Shown, State, Wish};
-use crate::model::watch::{Place, Watched};
+use crate::model::watch::{RowId, Watched};
 use crate::model::{Filter, Host, ServerId, ServiceId};
 use crate::names::Names;
-use crate::render::screen::{Frame, Line, Manner, Page, Painter};
+use crate::render::screen::{Frame, Manner, Page, Painter, Spans};
 use crate::render::{self, Screen, screen};
 
 /// The longest page of text: nobody scrolls through more.
@@ -36,7 +36,7 @@ struct Live<'a> {
     watched: Watched,
     state: State,
     page: Text,
-    places: Vec<Place>,
+    places: Vec<RowId>,
     painter: Painter,
     manner: Manner,
     trouble: Option<String>,
@@ -256,7 +256,7 @@ impl Live<'_> {
         console.draw(&bytes)
     }
 
-    fn lines(&mut self, console: &dyn Console) -> Vec<Line> {
+    fn lines(&mut self, console: &dyn Console) -> Vec<Spans> {
         let time = render::utc(SystemTime::now());
         // The time of day is enough.
         let time = time.split_once('T').map_or("", |(_, time)| time);
@@ -276,8 +276,8 @@ impl Live<'_> {
         }
         let since = now.saturating_sub(LIT * self.watch.period);
         let rows = self.watched.rows(&self.state, since);
-        let places: Vec<Place> = rows.iter().map(|row| row.place).collect();
-        self.state.settle(&self.places, &places);
+        let places: Vec<RowId> = rows.iter().map(|row| row.place).collect();
+        self.state.keep_selected(&self.places, &places);
         self.places = places;
         let frame = self.frame(console, time, news.as_deref());
         frame.services(&rows, &self.watched.sums())
@@ -354,7 +354,7 @@ impl Write for Bounded {
 }
 
 /// What a text is about.
-fn title(listing: &Listing, open: Option<Place>, names: &mut Names) -> String {
+fn title(listing: &Listing, open: Option<RowId>, names: &mut Names) -> String {
     let what = match listing.subject {
         Subject::Services(_) => "services",
         Subject::Connections(Some(ServiceId::Mark { .. })) => "what persistence remembers",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Env, Pause, asked};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
-use crate::model::drain::{Counted, Left, Place, Progress, Rest, Tally};
+use crate::model::drain::{Left, Member, Progress, Remaining, Rest, Tally};
 use crate::model::hash::Set;
 use crate::model::{ServerState, ServiceId};
 
@@ -28,14 +28,14 @@ pub enum End {
     /// A signal came.
     Stopped(Left),
     /// Somebody has given a server a weight.
-    Raised(Place, i32),
+    Raised(Member, i32),
 }
 
 /// Waits at most this many seconds. Signals must be held back meanwhile, or they end the process.
 pub fn wait(
     env: &mut Env,
     client: &mut Client,
-    places: &[Place],
+    places: &[Member],
     seconds: u32,
 ) -> Result<End, Error> {
     let timeouts = asked(Action::Read, client.timeouts())?;
@@ -56,13 +56,13 @@ pub fn wait(
 
 struct Seen {
     left: Left,
-    raised: Option<(Place, i32)>,
+    raised: Option<(Member, i32)>,
 }
 
 /// What looks at servers.
 struct Watch {
     services: Vec<ServiceId>,
-    places: Set<Place>,
+    places: Set<Member>,
     /// Reading the connection table takes too long to do it only for the states.
     is_large: bool,
 }
@@ -113,7 +113,7 @@ impl Watch {
                 if state.server.weight > 0 {
                     raised = Some((place, state.server.weight));
                 }
-                servers.push(Counted {
+                servers.push(Remaining {
                     place,
                     active: state.active.into(),
                     inactive: state.inactive.into(),
@@ -127,10 +127,10 @@ impl Watch {
     fn left(
         &mut self,
         client: &mut Client,
-        servers: Vec<Counted>,
+        servers: Vec<Remaining>,
         is_last: bool,
     ) -> Result<Left, Error> {
-        let any = |number: fn(&Counted) -> u64| servers.iter().any(|server| number(server) > 0);
+        let any = |number: fn(&Remaining) -> u64| servers.iter().any(|server| number(server) > 0);
         let (is_active, is_inactive) = (any(|server| server.active), any(|server| server.inactive));
         let is_wanted = if is_active {
             is_last || !self.is_large
@@ -154,7 +154,7 @@ impl Watch {
 }
 
 /// The services of places that are in the order of a table.
-fn services(places: &[Place]) -> Vec<ServiceId> {
+fn services(places: &[Member]) -> Vec<ServiceId> {
     let mut services: Vec<ServiceId> = places.iter().map(|(id, _)| *id).collect();
     services.dedup();
     services

@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::options::{ALL, NUMERIC, REAL_SERVER, SERVICE_ADDRESS};
-use super::spec::{CommandSpec, Form, Operands, Refusal, ServerWord, Value};
+use super::spec::{CommandSpec, Form, Operands, Rejection, ServerWord, Value};
 use super::values::choice;
 use crate::command::{Command, Save};
 use crate::error::Error;
@@ -337,7 +337,11 @@ impl Verb {
     }
 }
 
-fn daemon_role(line: &mut Line, text: Option<&[u8]>, message: &'static str) -> Result<(), Refusal> {
+fn daemon_role(
+    line: &mut Line,
+    text: Option<&[u8]>,
+    message: &'static str,
+) -> Result<(), Rejection> {
     line.daemon_role = choice(text).ok_or(message)?;
     Ok(())
 }

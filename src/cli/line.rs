@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::commands::Verb;
 use super::complete::Completes;
 use super::options::{NETMASK, SERVER};
-use super::spec::{Form, Operands, OptionSpec, Refusal, ServerWord, Slot, Slots, Spec};
+use super::spec::{Form, Operands, OptionSpec, Rejection, ServerWord, Slot, Slots, Spec};
 use super::values::{self, HostPort};
 use super::words::{Event, Fault, Words};
 use crate::command::{Format, Globals, LONGEST_TIMEOUT, Request};
@@ -289,7 +289,7 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    pub fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Refusal> {
+    pub fn address_service(&mut self, protocol: Protocol, text: &[u8]) -> Result<(), Rejection> {
         let service = self.read_service(protocol, text);
         self.service_known(service.ok_or("illegal virtual server address[:port] specified")?)
     }
@@ -307,14 +307,14 @@ impl<'a> Line<'a> {
         })
     }
 
-    pub fn mark_service(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    pub fn mark_service(&mut self, text: &[u8]) -> Result<(), Rejection> {
         let mark = values::mark(text).ok_or("invalid fwmark value `{}' specified")?;
         let family = self.family();
         self.early.retain(|early| *early != Early::Ipv6);
         self.service_known(ServiceId::Mark { mark, family })
     }
 
-    pub fn ipv6(&mut self) -> Result<(), Refusal> {
+    pub fn ipv6(&mut self) -> Result<(), Rejection> {
         match &mut self.service {
             Some(ServiceId::Mark { family, .. }) => *family = Family::V6,
             Some(_) => return Err(Error::Ipv6BeforeMark.into()),
@@ -333,7 +333,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    fn service_known(&mut self, service: ServiceId) -> Result<(), Refusal> {
+    fn service_known(&mut self, service: ServiceId) -> Result<(), Rejection> {
         self.service = Some(service);
         if let Some(server) = self.server.filter(|_| !self.is_host()) {
             self.server = Some(ServerSoFar::Whole(self.server_of(service, server)?));
@@ -354,7 +354,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub fn netmask(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
+    pub fn netmask(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
         self.mask_text = text;
         let as_ipv6 = values::ipv6_mask(text).map(Mask::V6);
         self.mask = match self.family() {
@@ -382,13 +382,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub fn client(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    pub fn client(&mut self, text: &[u8]) -> Result<(), Rejection> {
         let network = values::network(text, self.names);
         self.filter.client = Some(network.ok_or("illegal client address[/bits] specified")?);
         Ok(())
     }
 
-    pub fn real_server(&mut self, text: &'a [u8]) -> Result<(), Refusal> {
+    pub fn real_server(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
         let HostPort { address, port } = values::host_port(text, self.names).ok_or(BAD_SERVER)?;
         let so_far = match port {
             None => ServerSoFar::Portless(address),
@@ -461,7 +461,7 @@ const _: () = assert!(
 );
 
 /// A timeout in seconds.
-pub fn timeout(text: &[u8], least: i64) -> Result<u32, Refusal> {
+pub fn timeout(text: &[u8], least: i64) -> Result<u32, Rejection> {
     let seconds = values::number(text, least..=LONGEST_TIMEOUT.into());
     Ok(seconds.ok_or(BAD_TIMEOUT)? as u32)
 }

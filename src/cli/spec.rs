@@ -100,22 +100,22 @@ pub const OPTION: OptionSpec = OptionSpec {
 };
 
 /// Takes an option and its value into the line.
-pub type Take = for<'a> fn(&mut Line<'a>, Option<&'a [u8]>) -> Result<(), Refusal>;
+pub type Take = for<'a> fn(&mut Line<'a>, Option<&'a [u8]>) -> Result<(), Rejection>;
 
 /// Why it cannot be taken.
-pub enum Refusal {
+pub enum Rejection {
     /// The value is not one of those allowed. The message; `{}` stands for the value.
     Illegal(&'static str),
     Other(Error),
 }
 
-impl From<&'static str> for Refusal {
+impl From<&'static str> for Rejection {
     fn from(message: &'static str) -> Self {
         Self::Illegal(message)
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -235,10 +235,10 @@ impl Spec {
     }
 
     /// The error for a refusal.
-    pub fn refused(self, refusal: Refusal, value: Option<&[u8]>) -> Error {
+    pub fn refused(self, refusal: Rejection, value: Option<&[u8]>) -> Error {
         match refusal {
-            Refusal::Illegal(message) => self.illegal(message, value.unwrap_or_default()),
-            Refusal::Other(error) => error,
+            Rejection::Illegal(message) => self.illegal(message, value.unwrap_or_default()),
+            Rejection::Other(error) => error,
         }
     }
 

@@ -8,9 +8,10 @@ use super::options::{
 use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
 use crate::command::{Apply, Careful, Check, Command, Diff, Doctor, Drain, Drained, Format};
 use crate::error::Error;
+use crate::model::terms::{self, Vocabulary};
 use crate::model::{
     Change, Checksum, Daemon, Flags, Forwarding, Interface, Mask, Name, Protocol, Server, ServerId,
-    Service, ServiceId, Settings, Timeouts, TunnelKind, terms,
+    Service, ServiceId, Settings, Timeouts, TunnelKind,
 };
 
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
@@ -372,14 +373,14 @@ fn check_tunnel(forwarding: Forwarding, kind: TunnelKind, given: Slots) -> Resul
             None => Ok(()),
         };
     }
-    let (tunnel, must, one_of) = match kind {
+    let tunnel = kind.word().unwrap_or("unknown");
+    let (must, one_of) = match kind {
         TunnelKind::Gue => (
-            "gue",
             Slots::NONE.with(TUNNEL_PORT),
             CHECKSUM_SLOTS.with(TUNNEL_REMOTE),
         ),
-        TunnelKind::Gre => ("gre", Slots::NONE, CHECKSUM_SLOTS),
-        TunnelKind::Ipip | TunnelKind::Unknown(_) => ("ipip", Slots::NONE, Slots::NONE),
+        TunnelKind::Gre => (Slots::NONE, CHECKSUM_SLOTS),
+        TunnelKind::Ipip | TunnelKind::Unknown(_) => (Slots::NONE, Slots::NONE),
     };
     let may = Slots::NONE.with(TUNNEL_TYPE);
     let needs = Needs { must, may, one_of };

@@ -37,7 +37,7 @@ pub use proc::Connections;
 #[doc(hidden)]
 pub use proc::parse_connection;
 #[cfg(feature = "cli")]
-pub(crate) use proc::{Line, has_ipvs};
+pub(crate) use proc::{ConnectionLine, has_ipvs};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use proc::{parse_table, read_table};

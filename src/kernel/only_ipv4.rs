@@ -24,13 +24,16 @@ use std::collections::HashSet;
 use std::fs;
 
 use super::netlink::Netlink;
+use crate::model::terms::{ENGINES, SCHEDULERS};
 
-/// What registers itself with IPVS. It is two uses: as a module that needs `ip_vs`, and as a
-/// scheduler or engine that is in its lists.
-const REGISTERED: &[&str] = &[
-    "dh", "fo", "lblc", "lblcr", "lc", "mh", "nq", "ovf", "pe_sip", "rr", "sed", "sh", "twos",
-    "wlc", "wrr",
-];
+/// Whether a module `ip_vs_NAME` registers itself with IPVS. It is two uses then: as a module that
+/// needs `ip_vs`, and as a scheduler or engine that is in its lists. (The scheduler `twos` is in the
+/// kernel's sources, but no distribution builds it.)
+fn registers(name: &str) -> bool {
+    let is_in = |words: &[(&str, &str)], name| words.iter().any(|(word, _)| *word == name);
+    let engine = name.strip_prefix("pe_");
+    name == "twos" || is_in(SCHEDULERS, name) || engine.is_some_and(|name| is_in(ENGINES, name))
+}
 
 /// How often all numbers are read.
 const READINGS: usize = 8;
@@ -68,7 +71,6 @@ fn uses_in(modules: &str) -> Option<usize> {
             let uses = needed_by.map(|module| if registered.contains(module) { 2 } else { 1 });
             return all.checked_sub(uses.sum());
         }
-        let registers = |name| REGISTERED.contains(&name);
         if name.strip_prefix("ip_vs_").is_some_and(registers) && words.nth(2) == Some("Live") {
             registered.insert(name);
         }

@@ -3,7 +3,7 @@
 
 mod left;
 
-pub use left::{Counted, Left, Progress, Rest, Tally, fate};
+pub use left::{Left, Progress, Remaining, Rest, Tally, fate};
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::hash::{Map, Set};
 use super::{Change, Entry, Flags, Host, Server, ServerId, ServerState, Service, ServiceId};
 
 /// A server of a service.
-pub type Place = (ServiceId, ServerId);
+pub type Member = (ServiceId, ServerId);
 
 /// What the kernel does with connections whose server gets no more, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl fmt::Display for Note {
 }
 
 /// The servers on a host, in one service or in every service.
-pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Place> {
+pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Member> {
     let is_wanted = |entry: &&Entry| service.is_none_or(|id| entry.service.service.id == id);
     let entries = table.iter().filter(is_wanted);
     let places = entries.flat_map(|entry| {
@@ -86,8 +86,8 @@ pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Pl
 }
 
 /// How to drain servers so that no client is refused that another server could have.
-pub fn plan(table: &[Entry], places: &[Place], tuning: &Tuning) -> Plan {
-    let places: Set<&Place> = places.iter().collect();
+pub fn plan(table: &[Entry], places: &[Member], tuning: &Tuning) -> Plan {
+    let places: Set<&Member> = places.iter().collect();
     let mut plan = Plan::default();
     for entry in table {
         let id = entry.service.service.id;
@@ -135,7 +135,7 @@ impl Plan {
         }
         if is_last {
             self.notes.push(Note::Last(id));
-        } else if always_refuses(service) {
+        } else if always_turns_away(service) {
             self.notes.push(Note::Refuses(id));
         }
         if service.persistence.is_some() && tuning.expire_quiescent_template != Some(1) {
@@ -148,32 +148,32 @@ fn is_usable(state: &&ServerState) -> bool {
     state.server.is_usable()
 }
 
-/// Why a scheduler refuses the clients that its hash sends to a server of weight 0.
+/// Why a scheduler turns away the clients that its hash sends to a server of weight 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TurnsAway {
     /// It has no other way.
     Always,
     /// It has a flag to choose another server, and the flag is not set.
     WithoutFallback,
 }
 
-/// Whether and why the service refuses clients for a server of weight 0.
-pub fn refusal(service: &Service) -> Option<Refusal> {
+/// Whether and why the service turns clients away from a server of weight 0.
+pub fn turns_away(service: &Service) -> Option<TurnsAway> {
     match service.scheduler.as_bytes() {
-        b"dh" => Some(Refusal::Always),
-        b"sh" | b"mh" if !service.flags.has(Flags::SCHEDULER_1) => Some(Refusal::WithoutFallback),
+        b"dh" => Some(TurnsAway::Always),
+        b"sh" | b"mh" if !service.flags.has(Flags::SCHEDULER_1) => Some(TurnsAway::WithoutFallback),
         _ => None,
     }
 }
 
-fn always_refuses(service: &Service) -> bool {
-    refusal(service) == Some(Refusal::Always)
+fn always_turns_away(service: &Service) -> bool {
+    turns_away(service) == Some(TurnsAway::Always)
 }
 
 /// The service with the flag by which its scheduler passes over servers of weight 0, if that is
 /// missing.
 fn falling_back(service: &Service) -> Option<Service> {
-    let needs = refusal(service) == Some(Refusal::WithoutFallback);
+    let needs = turns_away(service) == Some(TurnsAway::WithoutFallback);
     needs.then(|| Service {
         flags: service.flags | Flags::SCHEDULER_1,
         ..*service
@@ -188,7 +188,7 @@ pub struct Deletions {
     /// When the connections have ended.
     pub later: Vec<Change>,
     /// The servers whose connections these wait for.
-    pub places: Vec<Place>,
+    pub places: Vec<Member>,
 }
 
 /// A deletion that does not wait.
@@ -281,7 +281,7 @@ impl<'a> Outlook<'a> {
         let stays =
             |state: &&ServerState| !self.gone.contains(&(service.id, Some(state.server.id)));
         let mut staying = entry.servers.iter().filter(stays);
-        always_refuses(service) && staying.any(|state| is_usable(&state))
+        always_turns_away(service) && staying.any(|state| is_usable(&state))
     }
 
     /// The service for all ports that takes the traffic of another one once that is gone. Marks do

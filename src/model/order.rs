@@ -34,7 +34,7 @@ fn service_key(id: &ServiceId) -> [u32; 7] {
             address,
             port,
         } => {
-            let [a, b, c, d] = words(address);
+            let [a, b, c, d] = quarters(address);
             let kind = family_number(Family::of(address)) | u32::from(protocol.0);
             [0, kind, a, b, c, d, port.into()]
         }
@@ -42,7 +42,7 @@ fn service_key(id: &ServiceId) -> [u32; 7] {
 }
 
 fn server_key(id: &ServerId) -> (Family, [u32; 5]) {
-    let [a, b, c, d] = words(id.address);
+    let [a, b, c, d] = quarters(id.address);
     (id.family(), [a, b, c, d, id.port.into()])
 }
 
@@ -69,7 +69,7 @@ fn family_number(family: Family) -> u32 {
 }
 
 /// An address as four numbers; an IPv4 address is its own and three zeros.
-fn words(address: IpAddr) -> [u32; 4] {
+fn quarters(address: IpAddr) -> [u32; 4] {
     match address {
         IpAddr::V4(v4) => [v4.to_bits(), 0, 0, 0],
         IpAddr::V6(v6) => {

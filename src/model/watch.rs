@@ -12,7 +12,7 @@ use super::{Entry, Server, ServerId, Service, ServiceId};
 use state::State;
 
 /// A service, or a server in it.
-pub type Place = (ServiceId, Option<ServerId>);
+pub type RowId = (ServiceId, Option<ServerId>);
 
 /// What rows are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Column {
 #[derive(Debug, Default)]
 pub struct Watched {
     table: Vec<Entry>,
-    known: Map<Place, Known>,
+    known: Map<RowId, Known>,
     totals: Option<(LiveMeter, Pace)>,
     looks: u64,
     news: Option<News>,
@@ -127,13 +127,13 @@ struct Known {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Values {
-    settings: Settings,
+    settings: Configured,
     active: u64,
     inactive: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Settings {
+pub enum Configured {
     Service(Service),
     Server(Server),
 }
@@ -160,9 +160,9 @@ pub struct Lit {
 /// A service or server on the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    pub place: Place,
+    pub place: RowId,
     pub name: &'a str,
-    pub settings: Settings,
+    pub settings: Configured,
     pub active: u64,
     pub inactive: u64,
     pub rates: Option<Rates>,
@@ -198,7 +198,7 @@ impl Watched {
         &mut self,
         now: Duration,
         table: Vec<Entry>,
-        mut name: impl FnMut(&Place) -> String,
+        mut name: impl FnMut(&RowId) -> String,
     ) {
         let is_first = self.looks == 0;
         self.looks += 1;
@@ -316,7 +316,7 @@ impl Watched {
         rows
     }
 
-    fn row(&self, place: Place, since: Duration) -> Option<Row<'_>> {
+    fn row(&self, place: RowId, since: Duration) -> Option<Row<'_>> {
         let known = self.known.get(&place)?;
         let pace = self.totals.as_ref().map(|(_, pace)| pace);
         let time_between_samples = pace.map_or(SAMPLE, Pace::time_between_samples);
@@ -337,8 +337,8 @@ impl Watched {
 impl Row<'_> {
     pub fn weight(&self) -> Option<i32> {
         match self.settings {
-            Settings::Service(_) => None,
-            Settings::Server(server) => Some(server.weight),
+            Configured::Service(_) => None,
+            Configured::Server(server) => Some(server.weight),
         }
     }
 
@@ -397,7 +397,9 @@ impl Known {
         self.changed.settings = Some(now);
         let name = &self.name;
         Some(match (before.settings, values.settings) {
-            (Settings::Server(before), Settings::Server(now)) if before.weight != now.weight => {
+            (Configured::Server(before), Configured::Server(now))
+                if before.weight != now.weight =>
+            {
                 format!("{name}: weight {} instead of {}", now.weight, before.weight)
             }
             _ => format!("{name} changed"),
@@ -418,18 +420,18 @@ impl Changed {
 }
 
 /// The service and its servers, as a look sees them.
-fn seen(Entry { service, servers }: &Entry) -> impl Iterator<Item = (Place, Values, Counters)> {
+fn seen(Entry { service, servers }: &Entry) -> impl Iterator<Item = (RowId, Values, Counters)> {
     let id = service.service.id;
     let (active, inactive) = sums(servers.iter().map(|state| (state.active, state.inactive)));
     let values = Values {
-        settings: Settings::Service(service.service),
+        settings: Configured::Service(service.service),
         active,
         inactive,
     };
     let of_service = ((id, None), values, Counters::from(&service.stats));
     let of_servers = servers.iter().map(move |state| {
         let values = Values {
-            settings: Settings::Server(state.server),
+            settings: Configured::Server(state.server),
             active: state.active.into(),
             inactive: state.inactive.into(),
         };

@@ -38,12 +38,12 @@ struct Row {
 }
 
 /// The columns that share a line, and how wide each may be.
-struct Line {
+struct Band {
     columns: Range<usize>,
     widths: Vec<usize>,
 }
 
-impl Line {
+impl Band {
     fn width(&self) -> usize {
         let between = BETWEEN * self.widths.len().saturating_sub(1);
         self.widths.iter().sum::<usize>() + between
@@ -107,9 +107,9 @@ impl Sheet {
 
     /// As many columns on each line as fit when texts are broken between words; these then take
     /// what room is left.
-    fn lines(&self, room: usize) -> Vec<Line> {
+    fn lines(&self, room: usize) -> Vec<Band> {
         let columns = self.rows[0].cells.len();
-        let mut lines: Vec<Line> = Vec::new();
+        let mut lines: Vec<Band> = Vec::new();
         for column in 0..columns {
             let least = self.width_of(column, least_width).min(room);
             match lines.last_mut() {
@@ -117,7 +117,7 @@ impl Sheet {
                     line.columns.end += 1;
                     line.widths.push(least);
                 }
-                _ => lines.push(Line {
+                _ => lines.push(Band {
                     columns: column..column + 1,
                     widths: vec![least],
                 }),
@@ -140,7 +140,7 @@ impl Sheet {
         cells.map(|cell| width(column, cell)).max().unwrap_or(0)
     }
 
-    fn grid(&self, line: &Line, screen: Screen) -> Grid {
+    fn grid(&self, line: &Band, screen: Screen) -> Grid {
         let mut cells: Vec<Vec<String>> = Vec::new();
         let mut heights = Vec::new();
         let mut colours = HashMap::new();
@@ -232,7 +232,7 @@ impl Dimension for Widths {
 
 impl Row {
     /// Where all cells of a further line are empty there is nothing to show.
-    fn goes_on_in(&self, line: &Line) -> bool {
+    fn goes_on_in(&self, line: &Band) -> bool {
         let mut cells = self.cells[line.columns.clone()].iter();
         line.columns.start == 0 || cells.any(|cell| !cell.is_empty())
     }
@@ -240,7 +240,7 @@ impl Row {
 
 /// Writes the lines of a row, indented if they are further ones. The blank at their end is left
 /// out where there is no room for it.
-fn write(text: &mut String, line: &Line, grid: &Grid, row: usize, room: usize) {
+fn write(text: &mut String, line: &Band, grid: &Grid, row: usize, room: usize) {
     let is_indented = line.columns.start > 0 && grid.width + INDENT <= room;
     let indent = if is_indented { INDENT } else { 0 };
     for shown in &grid.rows[row] {

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use crate::command::{Careful, Command};
 use crate::error::{Action, Error};
 use crate::model::difference::{Configured, Table};
-use crate::model::drain::{Refusal, refusal};
+use crate::model::drain::{TurnsAway, turns_away};
 use crate::model::hash::Map;
 use crate::model::terms::SCHEDULERS;
 use crate::model::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId, sort_by_key};
@@ -185,7 +185,7 @@ fn notes_on_service(entry: &Configured) -> Vec<String> {
         let name = &entry.service.scheduler;
         notes.push(format!("no known kernel has the scheduler {name}"));
     }
-    if refusal(&entry.service) == Some(Refusal::WithoutFallback) {
+    if turns_away(&entry.service) == Some(TurnsAway::WithoutFallback) {
         let name = &entry.service.scheduler;
         notes.push(format!(
             "without {name}-fallback a server of weight 0 refuses its clients"

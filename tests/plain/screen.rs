@@ -7,10 +7,10 @@ use insta::assert_snapshot;
 use ipvsadm::model::rates::{Counted, Counters};
 use ipvsadm::model::watch::keys::{Key, keys};
 use ipvsadm::model::watch::state::{Shown, State, Wish};
-use ipvsadm::model::watch::{Column, Place, Watched};
+use ipvsadm::model::watch::{Column, RowId, Watched};
 use ipvsadm::model::{Entry, Filter, Host, Server, ServerState, Service, ServiceState, Stats};
 use ipvsadm::names::Names;
-use ipvsadm::render::screen::{Frame, Line, Manner, Page, Painter, Size, name};
+use ipvsadm::render::screen::{Frame, Manner, Page, Painter, Size, Spans, name};
 use proptest::prelude::*;
 
 fn second(seconds: u64) -> Duration {
@@ -105,8 +105,8 @@ fn frame(state: &State, columns: usize, rows: usize) -> Frame<'_> {
     }
 }
 
-fn text(lines: &[Line]) -> String {
-    let text = |line: &Line| {
+fn text(lines: &[Spans]) -> String {
+    let text = |line: &Spans| {
         line.iter()
             .map(|span| span.text.as_str())
             .collect::<String>()
@@ -157,8 +157,8 @@ fn press(state: &mut State, watched: &Watched, typed: &str) -> Wish {
     let mut wish = Wish::Nothing;
     for key in keys(typed.as_bytes()) {
         let rows = watched.rows(state, Duration::ZERO);
-        let places: Vec<Place> = rows.iter().map(|row| row.place).collect();
-        state.settle(&[], &places);
+        let places: Vec<RowId> = rows.iter().map(|row| row.place).collect();
+        state.keep_selected(&[], &places);
         wish = state.press(key, Shown::Rows(&places), 5);
     }
     wish
@@ -245,11 +245,11 @@ fn keys_select_open_and_leave() {
     assert_eq!(press(&mut state, &watched, "?"), Wish::Nothing);
     assert_eq!(press(&mut state, &watched, "xq"), Wish::Leave);
     // The row that takes the place of one that is gone is selected.
-    let places: Vec<Place> = rows.iter().map(|row| row.place).collect();
+    let places: Vec<RowId> = rows.iter().map(|row| row.place).collect();
     let rest = [&places[..2], &places[3..]].concat();
-    state.settle(&places, &rest);
+    state.keep_selected(&places, &rest);
     assert_eq!(state.selected, Some(places[3]));
-    state.settle(&rest, &[]);
+    state.keep_selected(&rest, &[]);
     assert_eq!(state.selected, None);
 }
 

@@ -4,7 +4,7 @@ use super::SERVER_SETTERS;
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
 use crate::cli::line::Line;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Refusal, Slot, Value};
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Slot, Value};
 use crate::cli::values::{bounded, choice};
 use crate::model::{Checksum, Forwarding, Settings, TunnelKind};
 
@@ -186,12 +186,12 @@ const OPTIONS: &[OptionSpec] = &[
     },
 ];
 
-fn forward(line: &mut Line, method: Forwarding) -> Result<(), Refusal> {
+fn forward(line: &mut Line, method: Forwarding) -> Result<(), Rejection> {
     line.forwarding = method;
     Ok(())
 }
 
-fn checksum(line: &mut Line, checksum: Checksum) -> Result<(), Refusal> {
+fn checksum(line: &mut Line, checksum: Checksum) -> Result<(), Rejection> {
     line.tunnel.checksum = checksum;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Refusal, Slot, Value};
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Slot, Value};
 use crate::cli::values::{self, bounded};
 use crate::model::Name;
 
@@ -84,7 +84,7 @@ const OPTIONS: &[OptionSpec] = &[
             let text = text.unwrap_or_default();
             let group = values::group(text).ok_or_else(|| {
                 let is_ipv6 = text.contains(&b':');
-                Refusal::Illegal(if is_ipv6 {
+                Rejection::Illegal(if is_ipv6 {
                     "invalid IPv6 mcast-group `{}'"
                 } else {
                     "invalid IPv4 mcast-group `{}'"

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Check, Found, Level};
 use crate::doctor::facts::{Facts, Named};
-use crate::model::drain::{Refusal, refusal};
+use crate::model::drain::{TurnsAway, turns_away};
 use crate::model::terms::names_of_flags;
 use crate::model::{Entry, Family, Mask, ServerId, ServerState, Service, ServiceId};
 
@@ -212,9 +212,9 @@ fn all_full(facts: &Facts) -> Vec<Found> {
 
 fn hash_weight_0(facts: &Facts) -> Vec<Found> {
     let refuses = |entry: &&Entry| {
-        let refuses = match refusal(&entry.service.service) {
-            Some(Refusal::Always) => true,
-            Some(Refusal::WithoutFallback) => !facts.is_brief,
+        let refuses = match turns_away(&entry.service.service) {
+            Some(TurnsAway::Always) => true,
+            Some(TurnsAway::WithoutFallback) => !facts.is_brief,
             None => false,
         };
         refuses && (1..entry.servers.len()).contains(&live(entry))
@@ -230,7 +230,7 @@ fn hashes_to_0(entry: &Entry) -> Found {
         .iter()
         .filter(|state| state.server.weight == 0);
     let idle: Vec<String> = idle.map(|state| state.server.id.to_string()).collect();
-    let mend = if refusal(service) == Some(Refusal::Always) {
+    let mend = if turns_away(service) == Some(TurnsAway::Always) {
         let idle = idle.iter();
         idle.map(|server| format!("ipvsadm -d {id} -r {server}"))
             .collect()

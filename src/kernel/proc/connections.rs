@@ -33,19 +33,19 @@ impl Connections {
 
     /// The next line; its fields are read only when asked for.
     #[inline]
-    pub(crate) fn line(&mut self) -> io::Result<Option<Line<'_>>> {
-        Ok(self.lines.read()?.map(Line::new))
+    pub(crate) fn line(&mut self) -> io::Result<Option<ConnectionLine<'_>>> {
+        Ok(self.lines.read()?.map(ConnectionLine::new))
     }
 }
 
 /// Reads one line: nine fields, and perhaps the persistence engine and its data.
 #[inline]
 pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
-    Line::new(line).connection()
+    ConnectionLine::new(line).connection()
 }
 
 /// A line of the table. A field is read when it is asked for; with a filter most never are.
-pub(crate) struct Line<'a> {
+pub(crate) struct ConnectionLine<'a> {
     /// The whole line.
     pub text: &'a [u8],
     columns: Option<Columns<'a>>,
@@ -53,7 +53,7 @@ pub(crate) struct Line<'a> {
     words: Option<Box<Connection<'a>>>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ConnectionLine<'a> {
     #[inline]
     fn new(text: &'a [u8]) -> Self {
         let columns = Columns::of(text);
@@ -79,7 +79,7 @@ impl<'a> Line<'a> {
     }
 }
 
-impl Fields for Line<'_> {
+impl Fields for ConnectionLine<'_> {
     #[inline]
     fn protocol(&self) -> Option<&[u8]> {
         match &self.columns {

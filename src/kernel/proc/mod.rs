@@ -13,7 +13,7 @@ use std::io;
 use super::netns::{Netns, PROC};
 
 #[cfg(feature = "cli")]
-pub(crate) use connections::Line;
+pub(crate) use connections::ConnectionLine;
 pub use connections::{Connections, parse as parse_connection};
 pub(super) use sysctl::tuning;
 #[cfg(feature = "cli")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Place, Tuning};
+use super::{Member, Tuning};
 use crate::model::hash::Map;
 use crate::model::terms::Vocabulary;
 use crate::model::{Connection, Protocol, ServiceId};
@@ -80,9 +80,9 @@ const ANY: &str = "active";
 
 /// The connections of a drained server, as the kernel counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct Remaining {
     /// The server.
-    pub place: Place,
+    pub place: Member,
     /// Connections under way.
     pub active: u64,
     /// Most of these have ended; the others do not count as active.
@@ -92,7 +92,7 @@ pub struct Counted {
 /// Finds out which connections of drained servers have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    servers: Vec<Counted>,
+    servers: Vec<Remaining>,
     /// The servers that a connection may belong to, by index.
     places: Map<Ends, Vec<usize>>,
     left: Left,
@@ -101,7 +101,7 @@ pub struct Tally {
 /// A virtual service, unless connections do not show it, and a server.
 type Ends = (Option<SocketAddr>, IpAddr);
 
-fn ends((service, server): &Place) -> Ends {
+fn ends((service, server): &Member) -> Ends {
     let service = match *service {
         ServiceId::Address { port: 0, .. } | ServiceId::Mark { .. } => None,
         ServiceId::Address { address, port, .. } => Some(SocketAddr::new(address, port)),
@@ -111,7 +111,7 @@ fn ends((service, server): &Place) -> Ends {
 
 impl Tally {
     /// Starts with the numbers of the kernel.
-    pub fn new(servers: Vec<Counted>) -> Self {
+    pub fn new(servers: Vec<Remaining>) -> Self {
         let mut places: Map<Ends, Vec<usize>> = Map::default();
         for (at, server) in servers.iter().enumerate() {
             places.entry(ends(&server.place)).or_default().push(at);
@@ -164,7 +164,7 @@ impl Tally {
 
 /// Whether a connection may be one of a server of a service. The address does not tell which
 /// connections belong to a mark.
-pub(super) fn is_at((service, server): &Place, connection: &Connection) -> bool {
+pub(super) fn is_at((service, server): &Member, connection: &Connection) -> bool {
     let is_of_service = match *service {
         ServiceId::Address {
             protocol,

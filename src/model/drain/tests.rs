@@ -203,7 +203,7 @@ fn what_has_not_ended_is_counted_by_state() {
         "10.0.0.1:8080".parse().unwrap(),
     );
     let left = |active, inactive, states: &[&str]| {
-        let mut tally = Tally::new(vec![Counted {
+        let mut tally = Tally::new(vec![Remaining {
             place,
             active,
             inactive,
@@ -230,7 +230,7 @@ fn what_has_not_ended_is_counted_by_state() {
     assert_eq!(left(2, 9, &[]), "2 connections (2 active)");
     // Connections of another service at the same server, as there may be with marks.
     assert_eq!(left(0, 0, &states), "no connections");
-    let mut tally = Tally::new(vec![Counted {
+    let mut tally = Tally::new(vec![Remaining {
         place,
         active: 1,
         inactive: 1,
@@ -245,7 +245,7 @@ fn what_has_not_ended_is_counted_by_state() {
 #[test]
 fn connections_are_counted_for_every_kind_of_service() {
     for service in ["-t 192.0.2.1:80", "-t 192.0.2.1:0", "-f 7"] {
-        let servers = ["10.0.0.2:8080", "10.0.0.1:8080"].map(|server| Counted {
+        let servers = ["10.0.0.2:8080", "10.0.0.1:8080"].map(|server| Remaining {
             place: (service.parse().unwrap(), server.parse().unwrap()),
             active: 1,
             inactive: 0,

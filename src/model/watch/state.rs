@@ -1,7 +1,7 @@
 //! What the user has chosen: keys in, state out.
 
 use super::keys::Key;
-use super::{Column, Place, Row};
+use super::{Column, Row, RowId};
 use crate::model::Filter;
 use crate::model::order::merge_sort;
 use crate::model::terms::Vocabulary;
@@ -19,9 +19,9 @@ pub struct State {
     pub is_typing: bool,
     pub shows_help: bool,
     /// The selected row of the services.
-    pub selected: Option<Place>,
+    pub selected: Option<RowId>,
     /// The service or server whose connections are shown in place of the services.
-    pub open: Option<Place>,
+    pub open: Option<RowId>,
     /// The first line that is shown where no row is selected.
     pub top: usize,
 }
@@ -39,7 +39,7 @@ pub enum Wish {
 #[derive(Clone, Copy, Debug)]
 pub enum Shown<'a> {
     /// Services and servers.
-    Rows(&'a [Place]),
+    Rows(&'a [RowId]),
     /// This many lines of text.
     Lines(usize),
 }
@@ -95,7 +95,7 @@ impl State {
         Wish::Nothing
     }
 
-    fn show(&mut self, place: Option<Place>) {
+    fn show(&mut self, place: Option<RowId>) {
         self.open = place;
         self.filter.clear();
         self.top = 0;
@@ -157,14 +157,14 @@ impl State {
         }
     }
 
-    fn place_in(&self, places: &[Place]) -> usize {
-        let selected = |place: &Place| Some(*place) == self.selected;
+    fn place_in(&self, places: &[RowId]) -> usize {
+        let selected = |place: &RowId| Some(*place) == self.selected;
         places.iter().position(selected).unwrap_or_default()
     }
 
     /// Selects a row that is there: the one in the place of a row that is gone.
-    pub fn settle(&mut self, before: &[Place], places: &[Place]) {
-        let is_there = |place: &Place| places.contains(place);
+    pub fn keep_selected(&mut self, before: &[RowId], places: &[RowId]) {
+        let is_there = |place: &RowId| places.contains(place);
         if self.selected.as_ref().is_some_and(is_there) {
             return;
         }

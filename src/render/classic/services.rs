@@ -208,14 +208,10 @@ pub(in crate::render) fn tunnel(out: &mut Out, server: &Server) {
     }
     let tunnel = &server.tunnel;
     let checksum = tunnel.checksum.mode().title().unwrap_or_default();
+    out.text(tunnel.kind.title().unwrap_or("n/a"));
     match tunnel.kind {
-        TunnelKind::Ipip => out.text("ipip"),
-        TunnelKind::Gue => out
-            .text("gue:")
-            .number(tunnel.port)
-            .text(":")
-            .text(checksum),
-        TunnelKind::Gre => out.text("gre:").text(checksum),
-        TunnelKind::Unknown(_) => out.text("n/a"),
+        TunnelKind::Gue => out.text(":").number(tunnel.port).text(":").text(checksum),
+        TunnelKind::Gre => out.text(":").text(checksum),
+        TunnelKind::Ipip | TunnelKind::Unknown(_) => out,
     };
 }

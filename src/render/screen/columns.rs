@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 use super::cells::{curve, fit, padded, short, width_of};
-use super::{Colour, Line, Look, Manner, Span};
+use super::{Colour, Look, Manner, Span, Spans};
 use crate::model::terms::Vocabulary;
 use crate::model::watch::state::State;
-use crate::model::watch::{Column, Row, Settings};
+use crate::model::watch::{Column, Configured, Row};
 
 /// The columns behind the names, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Layout {
         }
     }
 
-    pub fn heading(&self, state: &State) -> Line {
+    pub fn heading(&self, state: &State) -> Spans {
         let arrow = match (self.manner.unicode, state.is_reversed) {
             (true, false) => "▼",
             (true, true) => "▲",
@@ -145,7 +145,7 @@ impl Layout {
         }]
     }
 
-    pub fn row(&self, row: &Row, is_selected: bool) -> Line {
+    pub fn row(&self, row: &Row, is_selected: bool) -> Spans {
         let plain = plain(row);
         let name = padded(
             &fit(&name(row, self.naming), self.name, self.manner),
@@ -212,7 +212,7 @@ impl Layout {
 /// The style of an unchanged row.
 fn plain(row: &Row) -> Look {
     let colour = match (row.settings, row.weight()) {
-        (Settings::Service(_), _) => Some(Colour::Cyan),
+        (Configured::Service(_), _) => Some(Colour::Cyan),
         (_, Some(0)) => Some(Colour::Yellow),
         _ => None,
     };
@@ -234,28 +234,28 @@ fn lit(look: Look, is_lit: bool) -> Look {
 
 fn name(row: &Row, naming: Naming) -> String {
     let kind: &dyn Display = match &row.settings {
-        Settings::Service(service) => &service.scheduler,
-        Settings::Server(server) => &server.forwarding,
+        Configured::Service(service) => &service.scheduler,
+        Configured::Server(server) => &server.forwarding,
     };
     match (naming, row.settings) {
         (Naming::Full, _) => format!("{} {kind}", row.name),
         (Naming::Known, _) => row.name.to_owned(),
-        (Naming::Bare, Settings::Service(_)) => bare(row).to_owned(),
-        (Naming::Bare, Settings::Server(_)) => format!(" {}", bare(row)),
+        (Naming::Bare, Configured::Service(_)) => bare(row).to_owned(),
+        (Naming::Bare, Configured::Server(_)) => format!(" {}", bare(row)),
     }
 }
 
 /// As wide as the name would be: there may be many, and few are on the screen.
 fn width_of_name(row: &Row, naming: Naming) -> usize {
     let kind = match &row.settings {
-        Settings::Service(service) => service.scheduler.as_bytes().len(),
-        Settings::Server(server) => server.forwarding.word().unwrap_or("unknown").len(),
+        Configured::Service(service) => service.scheduler.as_bytes().len(),
+        Configured::Server(server) => server.forwarding.word().unwrap_or("unknown").len(),
     };
     match (naming, row.settings) {
         (Naming::Full, _) => width_of(row.name) + 1 + kind,
         (Naming::Known, _) => width_of(row.name),
-        (Naming::Bare, Settings::Service(_)) => width_of(bare(row)),
-        (Naming::Bare, Settings::Server(_)) => 1 + width_of(bare(row)),
+        (Naming::Bare, Configured::Service(_)) => width_of(bare(row)),
+        (Naming::Bare, Configured::Server(_)) => 1 + width_of(bare(row)),
     }
 }
 

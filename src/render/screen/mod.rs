@@ -14,7 +14,7 @@ use super::endpoint::{self, Cut, endpoint};
 use super::people::cell;
 use crate::model::terms::Vocabulary;
 use crate::model::watch::state::State;
-use crate::model::watch::{Column, Place, Row, Sums};
+use crate::model::watch::{Column, Row, RowId, Sums};
 use crate::names::Names;
 
 /// How large a screen is, in characters.
@@ -54,7 +54,7 @@ pub enum Colour {
     Red,
 }
 
-pub type Line = Vec<Span>;
+pub type Spans = Vec<Span>;
 
 impl Look {
     const PLAIN: Self = Self {
@@ -116,7 +116,7 @@ impl Frame<'_> {
     }
 
     /// Services and servers.
-    pub fn services(&self, rows: &[Row], sums: &Sums) -> Vec<Line> {
+    pub fn services(&self, rows: &[Row], sums: &Sums) -> Vec<Spans> {
         let layout = Layout::new(rows, self.size.columns, self.manner);
         let selected = rows
             .iter()
@@ -144,7 +144,7 @@ impl Frame<'_> {
     }
 
     /// Lines of text.
-    pub fn page(&self, page: &Page) -> Vec<Line> {
+    pub fn page(&self, page: &Page) -> Vec<Spans> {
         let mut lines = vec![self.top(page.title)];
         for line in page.head {
             lines.push(self.line(line, Look::REVERSE));
@@ -160,7 +160,7 @@ impl Frame<'_> {
     }
 
     /// The help for the keys.
-    pub fn help(&self) -> Vec<Line> {
+    pub fn help(&self) -> Vec<Spans> {
         let keys = [
             ("up, down, page up, page down", "move"),
             ("Enter", "the connections of the selected one; Esc: back"),
@@ -186,12 +186,12 @@ impl Frame<'_> {
         self.ended(lines)
     }
 
-    fn top(&self, title: &str) -> Line {
+    fn top(&self, title: &str) -> Spans {
         let every = format!("{} every {} s", self.time, self.period.as_secs_f64());
         self.both(title, &every, Look::BOLD)
     }
 
-    fn totals(&self, sums: &Sums) -> Line {
+    fn totals(&self, sums: &Sums) -> Spans {
         let number = |number: f64| short(number, self.manner.exact);
         let Some([connections, packets_in, packets_out, bytes_in, bytes_out]) =
             sums.totals.and_then(|meter| meter.rates())
@@ -229,14 +229,14 @@ impl Frame<'_> {
     }
 
     /// Fills the screen up to the last line, which says what is chosen and what has happened.
-    fn ended(&self, mut lines: Vec<Line>) -> Vec<Line> {
+    fn ended(&self, mut lines: Vec<Spans>) -> Vec<Spans> {
         let last = self.size.rows.saturating_sub(1);
-        lines.resize_with(last, Line::new);
+        lines.resize_with(last, Spans::new);
         lines.push(self.foot());
         lines
     }
 
-    fn foot(&self) -> Line {
+    fn foot(&self) -> Spans {
         if self.state.is_typing {
             return self.line(&format!("/{}_", self.state.filter), Look::BOLD);
         }
@@ -279,7 +279,7 @@ impl Frame<'_> {
     }
 
     /// One text on the left, and another one on the right if there is room for it.
-    fn both(&self, left: &str, right: &str, look: Look) -> Line {
+    fn both(&self, left: &str, right: &str, look: Look) -> Spans {
         let room = self.size.columns.checked_sub(width_of(right) + 1);
         let room = room.filter(|room| !right.is_empty() && width_of(left) <= *room);
         let Some(room) = room else {
@@ -289,14 +289,14 @@ impl Frame<'_> {
         vec![Span { look, text }]
     }
 
-    fn line(&self, text: &str, look: Look) -> Line {
+    fn line(&self, text: &str, look: Look) -> Spans {
         let text = head(text.chars(), self.size.columns);
         vec![Span { look, text }]
     }
 }
 
 /// A service or a server by its name, as a screen shows it.
-pub fn name(names: &mut Names, place: &Place) -> String {
+pub fn name(names: &mut Names, place: &RowId) -> String {
     let (service, server) = place;
     cell(|out| match server {
         None => endpoint::service(out, names, service, Cut::Never),

@@ -1,6 +1,6 @@
 //! Turns lines into terminal output: only the changes.
 
-use super::{Colour, Line, Look, Manner, Size};
+use super::{Colour, Look, Manner, Size, Spans};
 
 /// Knows what a terminal shows.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub struct Painter {
 
 impl Painter {
     /// What makes a terminal show these lines.
-    pub fn paint(&mut self, lines: &[Line], size: Size, manner: Manner) -> Vec<u8> {
+    pub fn paint(&mut self, lines: &[Spans], size: Size, manner: Manner) -> Vec<u8> {
         let mut text = String::new();
         if self.size != Some(size) {
             text += "\x1b[0m\x1b[2J";

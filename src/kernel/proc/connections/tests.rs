@@ -59,7 +59,7 @@ proptest! {
         expires in 0..10_000_000_u32,
     ) {
         let text = written(protocol, state, ends, expires);
-        let line = Line::new(text.as_bytes());
+        let line = ConnectionLine::new(text.as_bytes());
         let words = in_words(text.as_bytes()).unwrap();
         prop_assert!(line.columns.is_some());
         prop_assert_eq!(line.columns.as_ref().unwrap().connection(), Some(words));
@@ -73,7 +73,7 @@ proptest! {
 
 #[test]
 fn a_group_has_one_protocol_server_and_state() {
-    let group = |text: String| Line::new(text.as_bytes()).group().unwrap();
+    let group = |text: String| ConnectionLine::new(text.as_bytes()).group().unwrap();
     let one = group(written("TCP", "ESTABLISHED", [1, 2], 3));
     assert_eq!(group(written("TCP", "ESTABLISHED", [4, 2], 5)), one);
     assert_ne!(group(written("UDP", "ESTABLISHED", [1, 2], 3)), one);
