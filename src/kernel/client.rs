@@ -10,18 +10,20 @@ use netlink_packet_core::NLM_F_ACK;
 use super::error::{Error, Refusal, Result};
 use super::limits;
 use super::netlink::Netlink;
-use super::netns::{Home, Netns, run_apart};
+#[cfg(feature = "cli")]
+use super::netns::run_apart;
+use super::netns::{Home, Netns};
 use super::proc::{self, Connections};
 use super::request::Query;
 use super::socket::Socket;
 use super::transport::Transport;
 use super::{daemon, info, service};
-use crate::model::drain::Tuning;
-use crate::model::rates::Counted;
 use crate::model::{
     Change, Daemon, DaemonRole, Info, Server, ServerId, Service, ServiceId, ServiceState, Timeouts,
     Totals,
 };
+#[cfg(feature = "cli")]
+use crate::model::{drain::Tuning, rates::Counted};
 
 /// Which of the kernel's two interfaces the client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +86,6 @@ impl Client {
 
     fn with(socket: Socket) -> Result<Self> {
         Self::at(socket.home().clone(), Box::new(socket))
-    }
-
-    /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
-    /// needs `CAP_SYS_ADMIN`.
-    #[doc(hidden)]
-    pub fn apart<T: Send>(act: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
-        run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
     }
 
     /// A client over another transport than the usual sockets, for tests.
@@ -265,6 +260,28 @@ impl Client {
         proc::read_totals(&self.home)
     }
 
+    /// Makes one change. With [`Error::Invalid`] nothing was sent.
+    pub fn apply(&mut self, change: &Change) -> Result<()> {
+        limits::check(change)?;
+        let outcome = match (self.way, *change) {
+            (Way::Options, _) => self.netlink.options().apply(change),
+            (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
+            (Way::Netlink, _) => self.netlink.change(change),
+        };
+        outcome.map_err(|error| error.about(change.into()))
+    }
+}
+
+/// What the program asks besides.
+#[cfg(feature = "cli")]
+impl Client {
+    /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
+    /// needs `CAP_SYS_ADMIN`.
+    #[doc(hidden)]
+    pub fn apart<T: Send>(act: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
+        run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
+    }
+
     /// What is counted over all services. These are the only counters that do not lag up to two
     /// seconds behind.
     #[doc(hidden)]
@@ -276,16 +293,5 @@ impl Client {
     #[doc(hidden)]
     pub fn tuning(&self) -> Tuning {
         proc::tuning(&self.home)
-    }
-
-    /// Makes one change. With [`Error::Invalid`] nothing was sent.
-    pub fn apply(&mut self, change: &Change) -> Result<()> {
-        limits::check(change)?;
-        let outcome = match (self.way, *change) {
-            (Way::Options, _) => self.netlink.options().apply(change),
-            (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
-            (Way::Netlink, _) => self.netlink.change(change),
-        };
-        outcome.map_err(|error| error.about(change.into()))
     }
 }

@@ -153,6 +153,7 @@ fn run_inside<T: Send>(
 
 /// Runs something in a new network namespace, in a thread of its own. The namespace lasts as long
 /// as something is open in it.
+#[cfg(feature = "cli")]
 pub(super) fn run_apart<T: Send>(run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     in_a_thread(|| {
         leave()?;
@@ -197,6 +198,7 @@ fn namespace_of(socket: RawFd) -> io::Result<File> {
 }
 
 /// Leaves for a new network namespace.
+#[cfg(feature = "cli")]
 fn leave() -> io::Result<()> {
     // SAFETY: the call takes a number only, and concerns this thread alone.
     match unsafe { libc::unshare(libc::CLONE_NEWNET) } {

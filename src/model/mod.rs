@@ -5,13 +5,17 @@
 
 mod change;
 mod connection;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod count;
 mod daemon;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod difference;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod drain;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod filter;
 #[doc(hidden)]
@@ -19,18 +23,22 @@ pub mod hash;
 mod name;
 mod notation;
 mod order;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod rates;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod reversal;
 mod server;
 mod service;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod settings;
 mod stats;
 #[doc(hidden)]
 pub mod terms;
 mod totals;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod watch;
 
@@ -38,18 +46,22 @@ pub use change::Change;
 pub use connection::Connection;
 #[doc(hidden)]
 pub use connection::Fields;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use count::{ClientCount, ConnectionCounts, ServiceCounts, StateCount};
 pub use daemon::{Daemon, DaemonRole, Timeouts};
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use filter::{Filter, Host, Network, States, Wanted};
 pub use name::{Engine, Interface, Name, Scheduler};
 pub use notation::Invalid;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use order::sort_by_key;
 pub use order::sort_table;
 pub use server::{Checksum, Forwarding, Server, ServerId, ServerState, Tunnel, TunnelKind};
 pub use service::{Flags, Mask, Protocol, Service, ServiceId, ServiceState};
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use settings::Settings;
 pub use stats::Stats;

@@ -82,6 +82,7 @@ fn quarters(address: IpAddr) -> [u32; 4] {
 /// Sorts as the library's sort does, but is a tenth as large: for lists that are short, or made
 /// once.
 #[doc(hidden)]
+#[cfg(feature = "cli")]
 pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     merge_sort(items, key, |left, right| left <= right);
 }

@@ -1,6 +1,9 @@
 //! What the kernel shows as text below `/proc`.
 
 mod connections;
+#[cfg(feature = "cli")]
+mod cpus;
+#[cfg(feature = "cli")]
 mod sysctl;
 #[cfg(feature = "cli")]
 mod table;
@@ -15,10 +18,16 @@ use super::netns::{Netns, PROC};
 #[cfg(feature = "cli")]
 pub(crate) use connections::ConnectionLine;
 pub use connections::{Connections, parse as parse_connection};
+#[cfg(feature = "cli")]
+pub(super) use cpus::read as read_counted;
+#[cfg(feature = "cli")]
 pub(super) use sysctl::tuning;
 #[cfg(feature = "cli")]
 pub use table::{parse as parse_table, read as read_table};
-pub(super) use totals::{read as read_totals, read_counted};
+pub(super) use totals::read as read_totals;
+
+/// The folder of the sysctls of IPVS, below `/proc`.
+const SYSCTLS: &str = "sys/net/ipv4/vs";
 
 /// Whether the kernel has IPVS at the moment: its module may be unloaded at any time. Asking does
 /// not load it.

@@ -2,11 +2,9 @@
 
 use std::fs;
 
+use super::SYSCTLS;
 use crate::kernel::netns::Home;
 use crate::model::drain::Tuning;
-
-/// Their folder below `/proc`.
-pub const SYSCTLS: &str = "sys/net/ipv4/vs";
 
 /// The settings that drains depend on; `None` if unreadable.
 pub fn tuning(home: &Home) -> Tuning {

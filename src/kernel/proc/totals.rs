@@ -6,25 +6,19 @@ use std::fs;
 use std::io;
 use std::str::FromStr;
 
-use super::sysctl::SYSCTLS;
+use super::SYSCTLS;
 use crate::kernel::error::plain;
 use crate::kernel::netns::Home;
-use crate::model::rates::{Counted, Counters};
 use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
 
 const STATS: &str = "ip_vs_stats";
-const CPUS: &str = "ip_vs_stats_percpu";
 const STATUS: &str = "ip_vs_status";
 
 pub fn read(home: &Home) -> io::Result<Totals> {
     home.run(|| read_from(home.proc()))
 }
 
-pub fn read_counted(home: &Home) -> io::Result<Counted> {
-    home.run(|| parsed(CPUS, of_net(home.proc(), CPUS), parse_cpus))
-}
-
-fn of_net(proc: &str, name: &str) -> io::Result<String> {
+pub fn of_net(proc: &str, name: &str) -> io::Result<String> {
     super::open(proc, name).and_then(io::read_to_string)
 }
 
@@ -45,7 +39,7 @@ fn read_from(proc: &str) -> io::Result<Totals> {
     })
 }
 
-fn parsed<T>(
+pub fn parsed<T>(
     file: &str,
     text: io::Result<String>,
     parse: impl Fn(&str) -> Option<T>,
@@ -69,25 +63,7 @@ fn if_there_is<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Two lines of titles, and for each CPU a line of its number and hexadecimal counters, which are
-/// up to date. Behind them are the sums of the last sample.
-pub fn parse_cpus(text: &str) -> Option<Counted> {
-    let mut live = Counters::default();
-    for line in text.lines().skip(2) {
-        let (cpu, fields) = line.trim_start().split_once(' ')?;
-        let numbers = hexadecimal(fields)?;
-        if cpu == "~" {
-            let sampled = numbers;
-            return Some(Counted { live, sampled });
-        }
-        for (sum, number) in live.iter_mut().zip(numbers) {
-            *sum = sum.wrapping_add(number);
-        }
-    }
-    None
-}
-
-fn hexadecimal(fields: &str) -> Option<Counters> {
+pub fn hexadecimal(fields: &str) -> Option<[u64; 5]> {
     let fields = fields.split_ascii_whitespace();
     let numbers = fields.map(|field| u64::from_str_radix(field, 16).ok());
     numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
@@ -196,31 +172,6 @@ mod tests {
         );
         for cut in [0, 60, 120, 180, 240, 300] {
             assert_eq!(parse_stats(&text[..cut]), None, "{cut}");
-        }
-    }
-
-    #[test]
-    fn what_the_cpus_have_counted_is_added_up() {
-        let text = "\
-       Total Incoming Outgoing         Incoming         Outgoing
-CPU    Conns  Packets  Packets            Bytes            Bytes
-  0        F       19        1              7E2               3C
-  A        1        0        0               20                0
-  ~        D       17        1              700               3C
-
-     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s
-           2        3        0               FC                7
-";
-        let counted = Counted {
-            live: [16, 25, 1, 2050, 60],
-            sampled: [13, 23, 1, 1792, 60],
-        };
-        assert_eq!(parse_cpus(text), Some(counted));
-        // Counters begin at zero again, as they do in the kernel.
-        let many = text.replace("  0        F ", "  0 FFFFFFFFFFFFFFFF ");
-        assert_eq!(parse_cpus(&many).map(|counted| counted.live[0]), Some(0));
-        for cut in [0, 60, 140, 200, 260] {
-            assert_eq!(parse_cpus(&text[..cut]), None, "{cut}");
         }
     }
 
