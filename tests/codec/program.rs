@@ -32,6 +32,29 @@ fn what_the_program_says() {
     }
 }
 
+#[test]
+fn columns_are_nothing_to_json() {
+    let text = fs::read_to_string(CASES).unwrap();
+    let table = text.split("\n\n").next().unwrap();
+    let json = |options: &str| {
+        let line = format!("$ ipvsadm -Lj{options}\n");
+        let played = play(table, &line);
+        played.strip_prefix(&line).unwrap().to_owned()
+    };
+    for option in [
+        "-n",
+        "--stats",
+        "--rate",
+        "--thresholds",
+        "--persistent-conn",
+        "--tun-info",
+        "-X",
+        "--sort",
+    ] {
+        assert_eq!(json(&format!(" {option}")), json(""), "{option}");
+    }
+}
+
 /// A case with what comes back. The first begins them all.
 fn play(first: &str, case: &str) -> String {
     let world = Shared::new(World {

@@ -13,11 +13,9 @@ use crate::lab::world::{Namespace, Program, Side, World};
 
 pub fn tests() -> Vec<KernelTest> {
     vec![
-        KernelTest::new("formats::json_of_services", services),
         KernelTest::new("formats::json_of_what_was_counted", counters),
         KernelTest::new("formats::json_of_totals", totals),
         KernelTest::new("formats::json_of_connections", connections),
-        KernelTest::new("formats::json_of_timeouts_and_daemons", settings),
     ]
 }
 
@@ -49,82 +47,6 @@ fn restore(here: &Namespace, rules: &str) -> Result<()> {
 fn same(found: &Value, expected: &Value) -> Result<()> {
     ensure!(found == expected, "{found:#}\ninstead of\n{expected:#}");
     Ok(())
-}
-
-/// A document without the size of the table, which each machine chooses.
-fn without_size(mut document: Value) -> Result<Value> {
-    let object = document.as_object_mut().context("no object")?;
-    let size = object.remove("connection_table_size").context("no size")?;
-    ensure!(size.as_u64().is_some_and(|size| size > 0), "{size}");
-    Ok(document)
-}
-
-fn services(world: &mut World) -> Result<()> {
-    let here = world.namespace("here")?;
-    restore(&here, RULES)?;
-    let all = without_size(document(&here, "-L --format json")?)?;
-    same(&all, &expected_services())?;
-
-    // It is the same whatever columns are asked for.
-    let options = [
-        "-n",
-        "--stats",
-        "--rate",
-        "--thresholds",
-        "--persistent-conn",
-        "--tun-info",
-        "-X",
-        "--sort",
-    ];
-    for option in options {
-        let document = document(&here, &format!("-L {option} --format json"))?;
-        same(&without_size(document)?, &all)?;
-    }
-    let unsorted = document(&here, "-L --nosort --format=json")?;
-    let count = |document: &Value| document["services"].as_array().map(Vec::len);
-    ensure!(count(&unsorted) == count(&all), "{unsorted:#}");
-    let one = without_size(document(&here, "--list --format json -u 10.0.0.1:5060")?)?;
-    let mut expected = all;
-    let only = expected["services"][2].take();
-    same(&one, &json!({"version": "1.2.1", "services": [only]}))
-}
-
-fn expected_services() -> Value {
-    let zeros = json!({
-        "connections": 0, "in_packets": 0, "out_packets": 0, "in_bytes": 0, "out_bytes": 0,
-    });
-    let server = |address: &str, port: u16, forward: &str, tunnel: Value, weight: i32| {
-        json!({
-            "address": address, "port": port, "forward": forward, "tunnel": tunnel,
-            "weight": weight, "u_threshold": 0, "l_threshold": 0,
-            "active": 0, "inactive": 0, "persistent": 0, "stats": zeros, "rate": zeros,
-        })
-    };
-    let mut limited = server("10.1.0.1", 8080, "masq", Value::Null, i32::MAX);
-    limited["u_threshold"] = json!(100);
-    limited["l_threshold"] = json!(50);
-    let gue = json!({"type": "gue", "port": 6080, "csum": false, "remcsum": true});
-    json!({"version": "1.2.1", "services": [
-        {
-            "protocol": null, "address": null, "port": null, "fwmark": 4_294_967_295u32,
-            "family": "ipv6", "scheduler": "wlc", "sched_flags": [], "persistent": 9,
-            "netmask": "64", "pe": null, "ops": false, "stats": zeros, "rate": zeros,
-            "servers": [server("2001:db8::1", 0, "route", Value::Null, 0)],
-        },
-        {
-            "protocol": "tcp", "address": "10.0.0.1", "port": 80, "fwmark": null,
-            "family": "ipv4", "scheduler": "sh", "sched_flags": ["sh-port", "flag-3"],
-            "persistent": 300, "netmask": "255.255.255.0", "pe": null, "ops": false,
-            "stats": zeros, "rate": zeros,
-            "servers": [limited, server("10.1.0.2", 80, "tunnel", gue, 1)],
-        },
-        {
-            "protocol": "udp", "address": "10.0.0.1", "port": 5060, "fwmark": null,
-            "family": "ipv4", "scheduler": "rr", "sched_flags": [], "persistent": 60,
-            "netmask": "255.255.255.255", "pe": "sip", "ops": true, "stats": zeros,
-            "rate": zeros, "servers": [],
-        },
-    ]})
 }
 
 /// A service to which packets go, one from each of some ports.
@@ -252,25 +174,4 @@ fn connections(world: &mut World) -> Result<()> {
         same(&found, &expected)?;
     }
     Ok(())
-}
-
-fn settings(world: &mut World) -> Result<()> {
-    let here = world.namespace("here")?;
-    same(
-        &document(&here, "-L --daemon --format json")?,
-        &json!({"daemons": []}),
-    )?;
-    let network = "link set lo multicast on\nroute add 224.0.0.0/4 dev lo\n";
-    let network = Program::new("ip").args(["-batch", "-"]).stdin(network);
-    here.run(&network)?.success()?;
-    let start = "--start-daemon backup --mcast-interface lo --syncid 7 --sync-maxlen 1400";
-    ipvsadm(&here, start)?;
-    let expected = json!({"daemons": [{
-        "role": "backup", "mcast_interface": "lo", "syncid": 7, "sync_maxlen": 1400,
-        "mcast_group": "224.0.0.81", "mcast_port": 8848, "mcast_ttl": 1,
-    }]});
-    same(&document(&here, "-L --daemon --format json")?, &expected)?;
-    ipvsadm(&here, "--set 901 121 301")?;
-    let expected = json!({"tcp": 901, "tcpfin": 121, "udp": 301});
-    same(&document(&here, "-L --timeout --format json")?, &expected)
 }

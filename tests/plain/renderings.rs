@@ -277,15 +277,6 @@ fn connection_listings() {
     insta::assert_binary_snapshot!("connections-engines.txt", bytes);
 }
 
-#[test]
-fn timeouts_and_daemons() {
-    let bytes = shown(Format::Classic, Columns::Plain, |format, out, _| {
-        format.timeouts(out, &TIMEOUTS)?;
-        format.daemons(out, &daemons())
-    });
-    insta::assert_binary_snapshot!("settings.txt", bytes);
-}
-
 /// A document, after a look at whether it is one.
 #[track_caller]
 fn document(bytes: Vec<u8>) -> String {
@@ -474,8 +465,6 @@ fn documents_for_programs() {
     insta::assert_snapshot!("json-services", document_of_services());
     let connections = document_of_connections(&lines_of_connections());
     insta::assert_snapshot!("json-connections", connections);
-    insta::assert_snapshot!("json-timeouts", document_of_timeouts());
-    insta::assert_snapshot!("json-daemons", document_of_daemons(&daemons()));
 }
 
 /// What the doctor says where the kernel has no IPVS.
@@ -592,18 +581,6 @@ fn tables_for_people() {
         (
             "connections-engines",
             connections(Format::Table, engines, &lines),
-        ),
-        (
-            "timeouts",
-            shown(Format::Table, Columns::Plain, |people, out, _| {
-                people.timeouts(out, &TIMEOUTS)
-            }),
-        ),
-        (
-            "daemons",
-            shown(Format::Table, Columns::Plain, |people, out, _| {
-                people.daemons(out, &daemons())
-            }),
         ),
     ];
     for (name, bytes) in tables {
