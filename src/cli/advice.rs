@@ -1,7 +1,8 @@
 //! What to do about an error: a line for people at a terminal, who see it behind the message.
 
 use super::commands::{COMMANDS, Verb};
-use super::spec::{Needs, Slots, Spec, Value, options, options_for, specs};
+use super::slots::{Needs, Slots};
+use super::spec::{Spec, Value, options, options_for, specs};
 use crate::error::{Action, BadValue, Error, Word};
 use crate::model::Family;
 use crate::model::terms::SCHEDULERS;

@@ -2,7 +2,8 @@
 
 use super::commands::COMMANDS;
 use super::options::GROUPS;
-use super::spec::{CommandSpec, Group, Needs, Operands, OptionSpec, Slots, Spec, Value};
+use super::slots::{Needs, Slots};
+use super::spec::{CommandSpec, Group, Operands, OptionSpec, Spec, Value};
 
 /// The original's version, which programs look for, then the name and version of this program.
 pub const VERSION: &str = concat!(

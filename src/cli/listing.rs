@@ -6,7 +6,7 @@ use super::options::{
     PERSISTENT_CONNECTIONS, RATE, REAL_SERVER, SORT_BY, STATE, STATS, THRESHOLDS, TIMEOUT, TOTALS,
     TUNNEL_INFO, WATCH,
 };
-use super::spec::Slots;
+use super::slots::Slots;
 use crate::command::{Columns, Command, Format, Listing, Subject, View, Watch};
 use crate::error::Error;
 use crate::model::{Filter, Host, Protocol, ServerId, ServiceId};

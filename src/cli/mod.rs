@@ -8,6 +8,7 @@ mod line;
 mod listing;
 pub mod live;
 mod options;
+mod slots;
 mod spec;
 pub mod values;
 pub mod whole;
@@ -16,7 +17,5 @@ pub mod words;
 pub use commands::Verb;
 pub use line::read;
 pub use options::{GROUPS, NETNS, WAIT, WATCH};
-pub use spec::{
-    CommandSpec, Form, Group, Needs, OptionSpec, Slot, Slots, Spec, Value, options, options_for,
-    specs,
-};
+pub use slots::{Needs, Slot, Slots};
+pub use spec::{CommandSpec, Form, Group, OptionSpec, Spec, Value, options, options_for, specs};

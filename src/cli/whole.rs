@@ -5,7 +5,8 @@ use super::options::{
     CONNECTIONS, EXIST, FORWARDING, KEEP, PROBE, REAL_SERVER, SCHED_FLAGS, SERVICE_ADDRESS, STRICT,
     TUNNEL_CHECKSUM, TUNNEL_NO_CHECKSUM, TUNNEL_PORT, TUNNEL_REMOTE, TUNNEL_TYPE, VERBOSE,
 };
-use super::spec::{Breach, Needs, Operands, Slot, Slots, Spec};
+use super::slots::{Breach, Needs, Slot, Slots};
+use super::spec::{Operands, Spec};
 use crate::command::{Apply, Careful, Check, Command, Diff, Doctor, Drain, Drained, Format};
 use crate::error::Error;
 use crate::model::terms::{self, Vocabulary};

@@ -2,7 +2,8 @@
 
 use crate::cli::commands::Verb;
 use crate::cli::line::{SECONDS, timeout};
-use crate::cli::spec::{Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Group, OPTION, OptionSpec, Value};
 
 pub const GROUP: Group = Group {
     name: "CARE",

@@ -4,7 +4,8 @@ use super::SERVER_SETTERS;
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
 use crate::cli::line::Line;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Value};
 use crate::cli::values::{bounded, choice};
 use crate::model::{Checksum, Forwarding, Settings, TunnelKind};
 

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Value};
 
 pub const GROUP: Group = Group {
     name: "ALWAYS",

@@ -1,7 +1,8 @@
 //! What a save contains.
 
 use crate::cli::commands::Verb;
-use crate::cli::spec::{Group, OPTION, OptionSpec, Slot};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Group, OPTION, OptionSpec};
 
 pub const GROUP: Group = Group {
     name: "SAVE",

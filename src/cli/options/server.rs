@@ -3,7 +3,8 @@
 use super::WITH_A_SERVER;
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Value};
 
 pub const GROUP: Group = Group {
     name: "SERVER",

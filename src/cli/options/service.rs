@@ -3,7 +3,8 @@
 use super::ON_A_SERVICE;
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Value};
 use crate::model::{Family, Protocol, ServiceId};
 
 pub const GROUP: Group = Group {

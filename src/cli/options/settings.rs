@@ -3,7 +3,8 @@
 use super::SERVICE_SETTERS;
 use crate::cli::complete::Completes;
 use crate::cli::line::{SECONDS, timeout};
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Value};
 use crate::model::terms::{ENGINES, SCHEDULERS};
 use crate::model::{Flags, Name, Settings};
 

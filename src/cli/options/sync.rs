@@ -2,7 +2,8 @@
 
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Rejection, Value};
 use crate::cli::values::{self, bounded};
 use crate::model::Name;
 

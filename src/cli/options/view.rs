@@ -2,7 +2,8 @@
 
 use crate::cli::commands::Verb;
 use crate::cli::complete::Completes;
-use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Slot, Value};
+use crate::cli::slots::Slot;
+use crate::cli::spec::{Form, Group, OPTION, OptionSpec, Value};
 use crate::cli::values::{self, choice};
 use crate::command::Format;
 use crate::model::watch::Column;
