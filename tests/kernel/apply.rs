@@ -1,5 +1,5 @@
-//! `--apply` makes of a table what clearing it and restoring the file would make of it, by no more
-//! changes than that takes.
+//! `--apply` leaves the table that clearing and restoring the file would leave, with as few changes
+//! as possible.
 
 use std::fmt::Write;
 
@@ -19,10 +19,10 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new(format!("apply::{name}"), run)
     };
     let mut kinds = named("refusals_of_every_kind", refusals_of_every_kind);
-    // The others refuse the same, and this one starts programs quickest.
+    // All kernels refuse the same changes; this one starts programs fastest.
     kinds.kernels = vec![Kernel::V7_2];
     let mut daemons = named("daemons_that_are_refused", daemons_that_are_refused);
-    // What they report of daemons differs most.
+    // These two differ most in what they report about daemons.
     daemons.kernels = vec![Kernel::V5_10, Kernel::V7_2];
     vec![
         named("random_tables", random_tables),
@@ -60,7 +60,7 @@ fn random_tables(world: &mut World) -> Result<()> {
         ours(&restored, &["-R"], &new)?.success()?;
         let expected = save(&restored)?;
 
-        // The lines of a difference lead there by themselves.
+        // The printed difference alone leads to the new table.
         let lines = ours(&applied, &["--diff"], &new)?;
         ensure!(lines.status == Status::Exit(1), "{lines}");
         let lines = String::from_utf8(lines.stdout)?;
@@ -88,7 +88,7 @@ fn random_tables(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Some services and servers less, some weights others, and new services.
+/// The same table with fewer services and servers, other weights, and new services.
 pub fn changed(lines: &str, seed: u64) -> String {
     let mut random = Table::random(1000 + seed);
     let (mut new, mut dropped) = (String::new(), Vec::new());
@@ -104,19 +104,21 @@ pub fn changed(lines: &str, seed: u64) -> String {
             (true, true) => dropped.push(service),
             (true, false) => {}
             (false, false) if random.below(3) == 0 && !line.contains("-w") => {
-                writeln!(new, "{line} -w 3").expect("memory takes all");
+                writeln!(new, "{line} -w 3").expect("writing to a string succeeds");
             }
-            (false, _) => writeln!(new, "{line}").expect("memory takes all"),
+            (false, _) => writeln!(new, "{line}").expect("writing to a string succeeds"),
         }
     }
     for number in 0..5 {
         let service = format!("-t 10.77.0.{number}:80");
-        writeln!(new, "-A {service} -s rr\n-a {service} -r 10.1.0.{number}").expect("memory");
+        writeln!(new, "-A {service} -s rr\n-a {service} -r 10.1.0.{number}")
+            .expect("writing to a string succeeds");
     }
     new
 }
 
-/// Where namespaces can be made, what the kernel lacks is known before anything is changed.
+/// With the right to create namespaces, `--apply` finds what the kernel lacks before it changes
+/// anything.
 fn rehearsal(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
@@ -141,12 +143,12 @@ line 6: Scheduler or persistence engine not found
     Ok(())
 }
 
-/// What the kernel refuses is named with its line; what depends on it is left out, the rest done.
+/// A refused change is reported with its line; what depends on it is skipped, the rest is done.
 fn refusals(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
     ours(&here, &["-R"], old)?.success()?;
-    // No unicast address: the kernel takes no such server.
+    // Not a unicast address, so the kernel refuses the server.
     let new = "\
 -A -t 10.0.0.1:80 -s rr
 -a -t 10.0.0.1:80 -r 224.0.0.1
@@ -154,7 +156,7 @@ fn refusals(world: &mut World) -> Result<()> {
 -a -t 10.0.0.2:80 -r 10.1.0.2
 -A -t 10.0.0.3:80 -s rr
 ";
-    // Without this right it cannot be rehearsed.
+    // Without this right there is no rehearsal.
     let apply = "setpriv --bounding-set=-sys_admin ipvsadm --apply";
     let output = here.run(&Program::shell(Side::Ours, apply).stdin(new))?;
     let complaint = "\
@@ -171,11 +173,11 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
     Ok(())
 }
 
-/// A file of which the kernel refuses one line.
+/// A file with one line that the kernel refuses.
 struct Refusal {
     file: &'static str,
     complaint: &'static str,
-    /// Another namespace tells.
+    /// A rehearsal in another namespace shows the refusal.
     is_foreseen: bool,
 }
 
@@ -195,7 +197,7 @@ const fn met(file: &'static str, complaint: &'static str) -> Refusal {
     }
 }
 
-/// All of them add the same service, and the rest is there already.
+/// Each adds the same service; everything else already exists.
 const REFUSALS: [Refusal; 7] = [
     foreseen(
         "-A -t 10.0.0.1:80 -s nonsuch
@@ -285,7 +287,7 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
     Ok(())
 }
 
-/// A service that takes over traffic but gets no server gives it back, and the old service stays.
+/// A new service that takes over traffic but gets no server is deleted, and the old one stays.
 fn traffic_that_changes_hands(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:0 -s rr -p 60\n-a -t 10.0.0.1:0 -r 10.1.0.1:0 -g -w 1\n";
@@ -312,7 +314,7 @@ left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
     Ok(())
 }
 
-/// A daemon that cannot be replaced runs on unchanged, and no other program is blamed.
+/// A daemon that cannot be replaced keeps running, and no other program is blamed.
 fn daemons_that_are_refused(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "\
@@ -356,7 +358,7 @@ started again, since what replaces it was refused: --start-daemon master --mcast
     Ok(())
 }
 
-/// Nothing is changed by a file that is wrong anywhere, or empty by accident.
+/// A file with an error anywhere, or one that is empty by accident, changes nothing.
 fn files_with_nothing(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let table = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
@@ -395,7 +397,7 @@ the file has no service and would empty the table; if that is meant, begin it wi
     expect(&ours(&here, &["--check", "/"], "")?, 2, "", folder)?;
     untouched(&here)?;
 
-    // With --keep nothing need be named.
+    // With --keep an empty file is fine.
     expect(&ours(&here, &["--apply", "--keep"], "")?, 0, "", "")?;
     untouched(&here)?;
     let other = "-A -t 10.0.0.2:80 -s rr\n";
@@ -453,7 +455,7 @@ const NEW: &str = "\
 -a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1
 ";
 
-/// Everything but the deletions is done.
+/// `--keep` does everything but the deletions.
 const BETWEEN: &str = "\
 -A -t 10.0.0.1:80 -s wrr
 -a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5
@@ -511,7 +513,7 @@ fn confirming(world: &mut World) -> Result<()> {
     asked(&here, 60)?.hang_up()?;
     ensure!(save(&here)? == OLD);
 
-    // A yes does not hide changes that another program made meanwhile.
+    // After a yes, changes that another program made meanwhile are still reported.
     let mut terminal = asked(&here, 60)?;
     ours(&here, &["-d", "-t", "10.0.0.3:80", "-r", "10.1.0.3:80"], "")?.success()?;
     terminal.press("yes\r")?;
@@ -519,7 +521,7 @@ fn confirming(world: &mut World) -> Result<()> {
     let missing = "changed the table meanwhile; missing: -a -t 10.0.0.3:80 -r 10.1.0.3:80 -g -w 1";
     ensure!(screen.contains(missing), "{screen}");
 
-    // Changes that another program made meanwhile stay.
+    // Undoing keeps the changes that another program made meanwhile.
     let mut terminal = asked(&here, 60)?;
     let theirs = "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -w 9\n-a -t 10.0.0.3:80 -r 10.1.0.4:80\n";
     ours(&here, &["-R"], theirs)?.success()?;

@@ -1,5 +1,5 @@
-//! A machine on a bad day: each time ours reports what is wrong, ends with the right status and
-//! leaves the expected table.
+//! A machine on a bad day: whatever fails, ours reports it, exits with the right status and leaves
+//! the expected table.
 
 use std::time::Duration;
 
@@ -25,15 +25,15 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("bad_day::input_that_does_not_block", slow_input),
         KernelTest::new("bad_day::a_hostile_interface", hostile_interface),
     ];
-    // What has nothing to do with the kernel is tried where it is quickest.
+    // Tests that do not depend on the kernel run on the fastest one.
     for test in &mut tests[2..] {
         test.kernels = vec![Kernel::V7_2];
     }
     tests
 }
 
-/// Begins every script: `try` runs our program and tells its status, `ended` tells that of a program
-/// in the background. The shell says "Hangup" and such if it sees the end itself; that is not ours.
+/// The start of every script: `try` runs our program and prints its status, `ended` prints that of
+/// a background program. The shell's own messages, such as "Hangup", are not part of the output.
 const PRELUDE: &str = "\
 exec 2>&1
 cd $(mktemp -d)
@@ -42,7 +42,7 @@ try() { ipvsadm \"$@\"; echo \"$? of $*\"; }
 ended() { wait $1 2>/dev/null; echo \"$? of $2\"; }
 ";
 
-/// That a script prints this on both streams together.
+/// Runs a script and compares both of its output streams together.
 fn expect(world: &mut World, script: &str, expected: &str) -> Result<()> {
     let namespace = world.namespace("director")?;
     let program = Program::shell(Side::Ours, &format!("{PRELUDE}{script}"));
@@ -52,7 +52,7 @@ fn expect(world: &mut World, script: &str, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whatever is opened later must not be taken for a standard file.
+/// A file opened later must not be mistaken for a standard stream.
 fn closed_files(world: &mut World) -> Result<()> {
     let script = "\
 echo '-A -t 10.0.0.2:80 -s rr' >rules
@@ -89,7 +89,7 @@ cannot write: Bad file descriptor
     expect(world, script, expected)
 }
 
-/// Standard files and nothing else, then the socket or a file too, then both.
+/// Room for the standard streams only, then for the socket or a file too, then for both.
 fn descriptors(world: &mut World) -> Result<()> {
     let script = "\
 printf -- '-A -t 10.0.0.3:80 -s rr\n-Lnc\n-A -t 10.0.0.4:80 -s rr\n' >rules
@@ -173,7 +173,7 @@ cannot read: Input/output error
     expect(world, script, expected)
 }
 
-/// Whoever starts the program may hand down a pipe that refuses what it has no room for.
+/// A parent process may pass on a non-blocking pipe, which refuses what it has no room for.
 fn nonblocking_output(world: &mut World) -> Result<()> {
     let script = r#"
 cat >through.pl <<'END'
@@ -317,7 +317,7 @@ IPVSADM_COMPLETE=1 ipvsadm -C; ipvsadm -Sn";
     expect(world, script, "4\n")
 }
 
-/// Lines that came before are done, and half a line is not.
+/// Complete lines are run, half a line is not.
 fn signals(world: &mut World) -> Result<()> {
     let script = "\
 mkfifo rules
@@ -343,7 +343,7 @@ done";
     expect(world, script, &expected.collect::<String>())
 }
 
-/// What the file lists does not fit the pipe, so that signals come when only half of it is done.
+/// The listings do not fit the pipe, so signals arrive when half of the file is done.
 fn late_signals(world: &mut World) -> Result<()> {
     let script = "\
 { seq 8000 | sed 's/.*/-A -f & -s rr/'; echo -Sn; echo -A -f 8001 -s rr; } >rules
@@ -424,7 +424,7 @@ more than 1000000 lines
     expect(world, script, expected)
 }
 
-/// Whatever the file is, the table is what it says or stays as it was.
+/// Whatever the file is, the table either matches it or is unchanged.
 fn odd_files(world: &mut World) -> Result<()> {
     let script = r#"
 echo '-A -f 1 -s rr' | ipvsadm -R
@@ -491,7 +491,7 @@ more than 1000000 lines
     expect(world, script, expected)
 }
 
-/// A parent may leave its pipe in a mode in which reading does not wait.
+/// A parent process may pass on a non-blocking pipe as standard input.
 fn slow_input(world: &mut World) -> Result<()> {
     let script = "\
 nonblocking() { perl -MFcntl -e 'fcntl(STDIN, F_SETFL, O_NONBLOCK) or die; exec @ARGV' \"$@\"; }
@@ -509,7 +509,7 @@ ipvsadm -Sn";
     expect(world, script, expected)
 }
 
-/// The name of an interface may hold what clears a screen.
+/// An interface name may contain the escape sequence that clears a screen.
 fn hostile_interface(world: &mut World) -> Result<()> {
     let script = "\
 name=$(printf 'e\\033[2J')

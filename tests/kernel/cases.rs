@@ -1,10 +1,10 @@
 //! Case files: the reference and ours do the same, and leave the same.
 //!
-//! `tests/cases/README.md` tells how a case is written. The reference lives in one network
-//! namespace and ours in another, on the same kernel. A step that changes something is done once
-//! on either side and must say the same. A step that lists is done by both programs in both
-//! namespaces, back to back, since counters live and the kernel's order may be any. In the end
-//! the reference reads both tables, which must be the same.
+//! `tests/cases/README.md` describes the format. The reference works in one network namespace and
+//! ours in another, on the same kernel. A step that changes something runs once on each side, with
+//! the same output. A step that lists is run by both programs in both namespaces, back to back,
+//! because counters change and the kernel may list in any order. At the end the reference lists
+//! both tables, which must be the same.
 
 mod text;
 
@@ -19,7 +19,7 @@ use crate::lab::runner::KernelTest;
 use crate::lab::world::{Namespace, Output, Program, Side, World};
 use text::{Case, Expected, Step, What};
 
-/// How often a listing is tried that changes while it is compared.
+/// How often to retry a listing that changes while it is compared.
 const MOST_ATTEMPTS: usize = 20;
 
 /// Every case of every file in `tests/cases`, as a test.
@@ -42,13 +42,13 @@ pub fn tests() -> Result<Vec<KernelTest>> {
         let cases = text::parse(&text).with_context(|| format!("in {}", file.display()))?;
         all.extend(cases.into_iter().map(|case| (subject.to_string(), case)));
     }
-    // What the kernel keeps of other tests for a while keeps IPVS too.
+    // What the kernel has not yet freed after other tests also holds IPVS.
     all.sort_by_key(|(_, case)| !case.without_ipvs);
     let tests = all.into_iter();
     Ok(tests.map(|(subject, case)| test(&subject, case)).collect())
 }
 
-/// One case as a test named by its subject and its title.
+/// One case as a test, named after its subject and title.
 pub fn test(subject: &str, case: Case) -> KernelTest {
     let name = format!("cases::{subject}::{}", case.title.replace(' ', "_"));
     let kernels = case.kernels.clone();
@@ -71,13 +71,13 @@ fn play(world: &mut World, case: &Case) -> Result<()> {
     Sides::new(world)?.play(case)
 }
 
-/// The one case in `text` as a test.
+/// The only case in `text` as a test.
 pub fn test_of(subject: &str, text: &str) -> Result<KernelTest> {
     let case = text::parse(text)?.pop().context("no case")?;
     Ok(test(subject, case))
 }
 
-/// A namespace for either program.
+/// A namespace for each program.
 struct Sides<'a> {
     world: &'a mut World,
     reference: Namespace,
@@ -130,7 +130,7 @@ impl<'a> Sides<'a> {
     /// The tables in the two namespaces, as the reference reads them.
     fn compare_tables(&mut self) -> Result<()> {
         let saved = self.read_tables(&["-Sn"])?;
-        // Thresholds are all that a save does not tell, and an empty table has none.
+        // A save lacks only the thresholds, and an empty table has none.
         if !saved.stdout.is_empty() {
             self.read_tables(&["-Ln", "--thresholds"])?;
         }
@@ -147,8 +147,8 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// What either program says of the same namespace at the same time. Where they differ, the
-/// reference must say the same before and after ours; seconds that pass do not count.
+/// What both programs print for the same namespace at the same time. Where they differ, the
+/// reference must print the same before and after ours, apart from seconds that passed.
 fn back_to_back(namespace: &Namespace, theirs: &Program, ours: &Program) -> Result<[Output; 2]> {
     let mut before = namespace.run(theirs)?;
     for _ in 0..MOST_ATTEMPTS {
@@ -165,7 +165,7 @@ fn back_to_back(namespace: &Namespace, theirs: &Program, ours: &Program) -> Resu
     bail!("the reference never said the same twice");
 }
 
-/// Compares what the reference and ours said, with each other or with what is expected of each.
+/// Compares the output of the reference and ours, with each other or with what each should print.
 fn judge(expected: &Expected, [theirs, ours]: [Output; 2]) -> Result<()> {
     match expected {
         Expected::Same => same("the reference", &theirs, "ours", &ours),
@@ -194,7 +194,7 @@ pub fn same(left_name: &str, left: &Output, right_name: &str, right: &Output) ->
     );
 }
 
-/// The lines of two texts: those that begin and end both once, what differs between them marked.
+/// The lines of two texts: a common start and end once, and the differing lines between marked.
 fn difference(left: &str, right: &str) -> String {
     let (left, right): (Vec<_>, Vec<_>) = (left.lines().collect(), right.lines().collect());
     let pairs = || left.iter().zip(&right);

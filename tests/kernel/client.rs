@@ -1,4 +1,4 @@
-//! The client itself: every setting there and back, batches, daemons, and tables that change.
+//! The client itself: every setting written and read back, batches, daemons, and changing tables.
 
 use std::collections::HashSet;
 use std::fs;
@@ -118,10 +118,10 @@ fn services(world: &mut World) -> Result<()> {
         };
         client.add_service(&added)?;
         ensure!(client.service(&id)?.service == added);
-        // An edit leaves nothing of what was.
+        // An edit replaces everything.
         client.edit_service(&plain(id))?;
         ensure!(client.service(&id)?.service == plain(id));
-        // What was read can be written.
+        // What was read can be written back.
         client.edit_service(&added)?;
         let read = client.service(&id)?.service;
         client.delete_service(&id)?;
@@ -272,7 +272,7 @@ fn daemons(world: &mut World) -> Result<()> {
         client.stop_daemon(DaemonRole::Backup)?;
         refused(client.stop_daemon(DaemonRole::Backup), libc::ESRCH)?;
     }
-    // A daemon that has not run yet stops without an answer.
+    // A daemon that has not run yet stops without a reply.
     for _ in 0..20 {
         client.start_daemon(&backup)?;
         client.stop_daemon(DaemonRole::Backup)?;
@@ -296,7 +296,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
     let mut batch = Batch::new(client)?;
     let mut refused = Vec::new();
     let mut note = |tag, refusal: Refusal| refused.push((tag, refusal.errno));
-    // Each service twice: the second time is refused.
+    // Each service twice: the second one is refused.
     for tag in 0..10_000 {
         let service = plain(v4(tag / 2));
         batch.push(tag, &Change::AddService(service), &mut note)?;
@@ -308,7 +308,7 @@ fn many_refusals(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Does it all, and nothing may be refused.
+/// Makes all changes; none may be refused.
 fn all(client: Client, changes: impl IntoIterator<Item = Change>) -> Result<()> {
     let mut batch = Batch::new(client)?;
     let mut refused = 0;
@@ -392,7 +392,7 @@ fn changing_table(world: &mut World) -> Result<()> {
     })
 }
 
-/// Adds and deletes services and servers between the others, on and on.
+/// Keeps adding and deleting services and servers between the others.
 fn change(
     id: impl Fn(u32) -> ServiceId,
     count: u32,
@@ -409,7 +409,7 @@ fn change(
         }
         let server = numbered(number);
         if client.add_server(&busy, &server).is_err() {
-            // The other one may have deleted it.
+            // The other thread may have deleted it.
             let _ = client.delete_server(&busy, &server.id);
         }
     }
@@ -437,7 +437,7 @@ fn list_for(time: Duration, staying: &[Service], busy: ServiceId) -> Result<()> 
     Ok(())
 }
 
-/// There netlink is refused, and the old options are not.
+/// There, netlink is refused but the old socket options work.
 fn user_namespace(world: &mut World) -> Result<()> {
     let namespace = world.namespace("director")?;
     let script = "\
@@ -484,7 +484,7 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
     Ok(())
 }
 
-/// A client of another namespace stays there, in whichever thread it is used.
+/// A client stays in the namespace it was opened in, whichever thread uses it.
 fn another_namespace(world: &mut World) -> Result<()> {
     let namespace = world.namespace("blue")?;
     let (_here, mut client) = director(world)?;
@@ -523,7 +523,7 @@ fn another_namespace(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Root may send netlink messages to any process; nobody's but the kernel's get to the client.
+/// Root may send netlink messages to any process; the client accepts only the kernel's.
 fn forged_answers(world: &mut World) -> Result<()> {
     let (_namespace, mut client) = director(world)?;
     let mut forger = Socket::new(NETLINK_GENERIC)?;
@@ -541,7 +541,7 @@ fn forged_answers(world: &mut World) -> Result<()> {
         .collect();
     ensure!(ports.len() == 1, "the client has the ports {ports:?}");
 
-    // An acknowledgement of every request that the client may make soon.
+    // An acknowledgement for every request that the client may send soon.
     for sequence in 1..100_u32 {
         let mut answer = [36_u32, 2, sequence, 0, 0].map(u32::to_ne_bytes).concat();
         answer.resize(36, 0);

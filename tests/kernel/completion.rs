@@ -1,5 +1,5 @@
-//! Completion in the shells themselves: an ordinary user types at a terminal, and the files in
-//! `completion/` say what the screen then shows.
+//! Completion in real shells: an ordinary user types at a terminal, and the files in `completion/`
+//! hold the expected screens.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use crate::lab::runner::KernelTest;
 use crate::lab::terminal::Terminal;
 use crate::lab::world::{Namespace, Program, Side, World};
 
-/// What shells do is the same on every kernel; this is the quickest.
+/// Shells behave the same on every kernel; this is the fastest.
 pub fn tests() -> Vec<KernelTest> {
     let shells = SHELLS.iter().map(|shell| KernelTest {
         kernels: vec![Kernel::V7_2],
@@ -34,7 +34,7 @@ pub fn tests() -> Vec<KernelTest> {
     shells.chain(with_the_original).collect()
 }
 
-/// A shell, how it is started, and what is typed there and seen.
+/// A shell, how to start it, and a session of keys and screens.
 struct Shell {
     name: &'static str,
     start: &'static [&'static str],
@@ -84,7 +84,7 @@ const TABLE: &str = "\
 -a -f 7 -6 -r [2001:db8:1::1]
 ";
 
-/// The user that exists everywhere and has no rights.
+/// A user without privileges that exists everywhere.
 const NOBODY: u32 = 65534;
 
 fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
@@ -106,7 +106,7 @@ fn complete_in(world: &mut World, shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Each would do something, or print something, if it were run.
+/// Each would do or print something if it were run.
 const LINES: [&str; 16] = [
     "-A -t 10.0.0.9:80",
     "-E -t 10.0.0.1:80 -s lc",
@@ -126,9 +126,9 @@ const LINES: [&str; 16] = [
     "-v",
 ];
 
-/// What another program makes of lines must not matter: here the shell finds the original, by its
-/// name and by its path, and root presses the key. Nor does it matter if there is no program, or
-/// if nobody is killed by a broken pipe, as below some terminals.
+/// Completion must never run another program's commands: here the shell finds the original, by name
+/// and by path, and root presses the key. A missing program does no harm either, nor does ignored
+/// SIGPIPE, as under some terminals.
 fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
     let here = world.namespace("here")?;
     let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(TABLE);
@@ -160,7 +160,7 @@ fn nothing_is_run(world: &mut World, shell: &Shell) -> Result<()> {
     expect(&mut terminal, "a prompt", ">\n")?;
     let by = |name: &str| LINES.map(|line| format!("{name} {line}"));
     let mut lines = [by("ipvsadm"), by(&original)].concat();
-    // What stands before the blank in this path is a program.
+    // The part of this path before the blank is a program.
     lines.extend(["/nowhere/ipvsadm -C", "recorder\\ x/ipvsadm -C"].map(str::to_owned));
     for line in lines {
         terminal.press(CLEAR)?;
@@ -203,13 +203,13 @@ fn home_of_nobody(shell: &Shell) -> Result<PathBuf> {
     fs::write(home.join(".zshrc"), shell.settings)?;
     fs::write(home.join("rules.saved"), "")?;
     fs::write(home.join("my rules"), "")?;
-    // Shells complete behind commands that there are.
+    // Shells complete only after commands that exist.
     symlink("/bin/true", home.join("sudo"))?;
     chown(&home, Some(NOBODY), Some(NOBODY))?;
     Ok(home)
 }
 
-/// Everything where the README says that it goes; taken away when dropped.
+/// Installs everything where the README says; removed on drop.
 struct Installed<'a>(&'a Namespace);
 
 impl<'a> Installed<'a> {
@@ -228,7 +228,7 @@ impl Drop for Installed<'_> {
 /// Clears the line and the screen.
 const CLEAR: &str = "\x15\x0c";
 
-/// Types what the session says and compares the screen after each step; returns all of it.
+/// Types the keys of the session and compares the screen after each step; returns all of it.
 fn play(terminal: &mut Terminal, session: &str) -> Result<String> {
     let mut shown = String::new();
     expect(terminal, "a prompt", ">\n")?;

@@ -16,7 +16,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A server that only another program can have made, and what the two programs say of it in a
+/// A server that only another program can have created, and how the two programs show it in a
 /// listing of tunnels and in a save.
 struct Strange {
     forwarding: Forwarding,
@@ -26,11 +26,11 @@ struct Strange {
     saved: [Saved; 2],
 }
 
-/// What a save makes of such a server, with its options.
+/// The saved line of such a server, with its options.
 enum Saved {
     Line(&'static str),
-    /// It is told on standard error that there is no line for it: what the reference saves is
-    /// refused when it is restored, or becomes another server.
+    /// Ours reports on standard error that no line can express it: the line of the reference is
+    /// refused by a restore, or becomes another server.
     Unsaid(&'static str),
     Crash,
 }
@@ -95,7 +95,7 @@ const STRANGE: &[Strange] = &[
     },
 ];
 
-/// Each of them stands before another server, which must not be lost.
+/// Each comes before another server, which must not be lost.
 fn strange_servers(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
@@ -131,8 +131,8 @@ fn strange_servers(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Services of a protocol that IPVS does not balance, and of persistence for no time, and servers
-/// with a port that their forwarding has no use for: the kernel takes them all the same.
+/// Services with a protocol that IPVS does not balance or a persistence timeout of 0, and servers
+/// with a port that their forwarding ignores: the kernel accepts them all.
 fn strange_service(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     director.enter()?;
@@ -151,7 +151,7 @@ fn strange_service(world: &mut World) -> Result<()> {
         })?;
         client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
         if address == 2 {
-            // A restore would move these to the service's port.
+            // A restore would give these the service's port.
             client.add_server(&id, &server(7, Forwarding::DirectRouting, Tunnel::IPIP))?;
             client.add_server(&id, &server(8, Forwarding::Tunnel, Tunnel::IPIP))?;
         }
@@ -182,7 +182,7 @@ not saved, because no restore would bring it back:
     Ok(())
 }
 
-/// Weight and connections of a server.
+/// The weight and connections of a server.
 const LOAD: &str = "1      0          0         \n";
 
 fn server(number: u8, forwarding: Forwarding, tunnel: Tunnel) -> Server {
@@ -200,7 +200,7 @@ fn server(number: u8, forwarding: Forwarding, tunnel: Tunnel) -> Server {
 }
 
 impl Saved {
-    /// What a save prints, with the other server; nothing if it does not come to an end.
+    /// The output of a save, with the other server; `None` if it never ends.
     fn output(&self) -> Option<Output> {
         const SERVICE: &str = "-A -f 1 -s rr\n";
         const OTHER: &str = "-a -f 1 -r 10.0.0.2:0 -g -w 1\n";
@@ -223,7 +223,7 @@ impl Saved {
     }
 }
 
-/// That one program leaves this behind, or is killed where nothing is expected.
+/// Runs one program and compares its output; `None` means that it crashes or is killed.
 fn expect(
     director: &Namespace,
     side: Side,

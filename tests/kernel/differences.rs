@@ -1,5 +1,5 @@
-//! Where ours differs from the reference on purpose. Each difference is a rewriting of what the
-//! reference is given or of what it prints, after which ours must print the same.
+//! Intended differences from the reference. Each is a rule that rewrites the input or the output of
+//! the reference, so that ours must then print the same.
 
 use anyhow::{Result, ensure};
 use ipvsadm::cli::help;
@@ -74,7 +74,7 @@ const OURS_ALONE: &[&str] = &[
     "watch", "sort-by", "netns",
 ];
 
-/// One of them, with a value by which a line means what it means to the reference without it.
+/// One of them, with a value that changes nothing: the reference, without it, does the same.
 pub const NEUTRAL: (&str, &str) = ("format", "classic");
 
 pub fn is_ours_alone(long: &str) -> bool {
@@ -86,7 +86,7 @@ pub fn tests() -> Vec<KernelTest> {
         "differences::the_reference_knows_all_but_ours_alone",
         the_reference_knows_all_but_ours_alone,
     );
-    // It reads words the same on every kernel.
+    // The reference reads words the same way on every kernel.
     test.kernels = vec![Kernel::V7_2];
     vec![test]
 }
@@ -108,19 +108,19 @@ fn the_reference_knows_all_but_ours_alone(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The first line of the reference's help, and all that it says of its version.
+/// The first line of the reference's help, and its whole version text.
 const THEIR_VERSION: &str = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n";
 
-/// Names of services that do not fit where the reference puts a host with its port, which is
-/// always this one in tests.
+/// Service names that are too long for the reference's column of hosts and ports; in tests the host
+/// is always this one.
 const LONG_NAMES: [&str; 2] = [
     "a-name-beyond-all-limits.with-a-very-long-domain-behind-it.example.net:http-alt",
     "[a-name-beyond-all-limits.with-a-very-long-domain-behind-it.v6.example.net]:http-alt",
 ];
 const ROOM_FOR_NAMES: usize = 59;
 
-/// Rewrites what the reference printed into what ours must print, as far as its text tells; says
-/// what the differences are.
+/// Rewrites the reference's output into what ours must print, as far as the text allows; returns
+/// the differences too.
 pub fn rewrite(theirs: &mut Output) -> Vec<Difference> {
     let Ok(text) = String::from_utf8(theirs.stdout.clone()) else {
         return Vec::new();
@@ -168,8 +168,8 @@ fn rewrite_line(line: &str, found: &mut Vec<Difference>) -> String {
     line
 }
 
-/// The line with the negative mark at `at` as the number that it is. Where blanks fill a column
-/// behind it, the column stays.
+/// The line with the negative mark at `at` written as unsigned. Padding after it is adjusted, so
+/// columns stay aligned.
 fn with_unsigned_mark(line: &str, at: usize) -> String {
     let length = line[at + 1..]
         .find(|c: char| !c.is_ascii_digit())
@@ -189,9 +189,9 @@ fn with_unsigned_mark(line: &str, at: usize) -> String {
     format!("{before}{mark}{behind}")
 }
 
-/// Gives the listings of the reference's restore the sizes that ours tell. A kernel that makes
-/// its table of connections with the first service had none when the restore began, and the
-/// reference says so to the end.
+/// Gives listings in the reference's restore the table sizes that ours prints. Some kernels create
+/// the connection table with the first service; the reference keeps printing the size it read at
+/// the start.
 pub fn take_sizes(theirs: &mut Output, ours: &Output) {
     let Ok(text) = String::from_utf8(theirs.stdout.clone()) else {
         return;
@@ -216,7 +216,7 @@ fn is_title(line: &str) -> bool {
         .is_some_and(|size| size.parse::<u32>().is_ok())
 }
 
-/// Adds to a save of the reference the thresholds, which it drops, from its listing of them.
+/// Adds the thresholds, which the reference drops in saves, from its listing of thresholds.
 pub fn add_thresholds(saved: &mut Output, listing: &[u8]) -> Vec<Difference> {
     let saved_text = String::from_utf8_lossy(&saved.stdout);
     let listing = String::from_utf8_lossy(listing);

@@ -1,4 +1,4 @@
-//! The examples of the manual pages and of the README do what they say.
+//! The examples in the manual pages and the README work as described.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -22,20 +22,20 @@ pub fn tests() -> Vec<KernelTest> {
             ..KernelTest::new("examples::manual", manual)
         },
         KernelTest {
-            // That of the director in the README.
+            // The kernel of the director shown in the README.
             kernels: vec![Kernel::V6_12],
             ..KernelTest::new("examples::readme", readme)
         },
     ]
 }
 
-/// Where node_exporter looks for metrics.
+/// Where node_exporter reads metrics.
 const METRICS: &str = "/var/lib/prometheus/node-exporter";
 
-/// All examples of the manual are run, those in EXAMPLES first, and then their services asked.
+/// Runs all examples of the manual, first those in EXAMPLES, then sends requests to their services.
 fn manual(world: &mut World) -> Result<()> {
     let mut site = Site::new(world)?;
-    // It comes with node_exporter. Where the guest cannot write, its example is left out.
+    // It comes with node_exporter. Where the guest cannot write, its example is skipped.
     match fs::create_dir_all(METRICS) {
         Err(error) if error.kind() != ErrorKind::ReadOnlyFilesystem => return Err(error.into()),
         _ => {}
@@ -52,7 +52,7 @@ fn manual(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The examples in the section EXAMPLES of the first page, and all others.
+/// The examples in the EXAMPLES section of the first page, and all others.
 fn pages() -> Result<(Vec<Example>, Vec<Example>)> {
     let [(_, first), pages @ ..] = own_words::PAGES;
     let (before, rest) = first.split_once(".SH EXAMPLES\n").context("no examples")?;
@@ -64,13 +64,13 @@ fn pages() -> Result<(Vec<Example>, Vec<Example>)> {
     Ok((examples(section)?, others.into_iter().flatten().collect()))
 }
 
-/// Lines for a shell, with what the page says right before them.
+/// Lines for a shell, with the text right before them on the page.
 struct Example {
     introduction: String,
     lines: String,
 }
 
-/// Between `.RS` and `.RE` are the examples of a page.
+/// The examples of a page, which are between `.RS` and `.RE`.
 fn examples(page: &str) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     let mut paragraph = String::new();
@@ -96,7 +96,7 @@ fn examples(page: &str) -> Result<Vec<Example>> {
     Ok(examples)
 }
 
-/// A line of a page without its escapes.
+/// A line of a page without roff escapes.
 fn plain(line: &str) -> Result<String> {
     let mut text = String::new();
     let mut letters = line.chars();
@@ -117,7 +117,7 @@ fn plain(line: &str) -> Result<String> {
 struct Site {
     lan: Lan,
     other: Namespace,
-    /// Examples for which the kernel lacks something.
+    /// Examples that need something the kernel lacks.
     left_out: String,
 }
 
@@ -136,7 +136,7 @@ impl Site {
         })
     }
 
-    /// Runs an example where the page says.
+    /// Runs an example on the host that the page names.
     fn play(&mut self, example: Example) -> Result<()> {
         let lacks_iptables = example.lines.contains("iptables") && !lan::has_iptables()?;
         let lacks_folder = example.lines.contains(METRICS) && !Path::new(METRICS).exists();
@@ -161,7 +161,8 @@ impl Site {
         Ok(())
     }
 
-    /// Asks every service for TCP: first those by NAT, whose servers answer through the director.
+    /// Sends requests to every TCP service: first those by NAT, whose servers answer through the
+    /// director.
     fn every_service_answers(&self) -> Result<()> {
         let table = self.lan.ipvsadm("-Sn")?;
         let services = table.split("-A -t ").skip(1);
@@ -180,7 +181,7 @@ impl Site {
         let (address, _) = service
             .split_once(' ')
             .context("a service without options")?;
-        // A service for all ports has none to be asked at.
+        // A service for all ports has no port to send to.
         self.lan.ask(&address.replace(":0", ":80"))?;
         Ok(())
     }
@@ -195,7 +196,7 @@ fn address(service: &str) -> &str {
     &service[..port.unwrap_or(end)]
 }
 
-/// Lines as people paste them: each must succeed, without a word of complaint.
+/// Lines as people paste them: each must succeed without any message.
 fn run(host: &Namespace, lines: &str) -> Result<String> {
     let program = Program::new("/bin/bash").args(["-e", "-o", "pipefail", "-c", lines]);
     let output = host.run(&program)?;
@@ -204,7 +205,7 @@ fn run(host: &Namespace, lines: &str) -> Result<String> {
     Ok(String::from_utf8(output)?)
 }
 
-/// The director that the README shows says the same here.
+/// The director prints what the README shows.
 fn readme(world: &mut World) -> Result<()> {
     let network = Network::new(world)?;
     let blocks = README.split("```");
@@ -222,7 +223,7 @@ fn readme(world: &mut World) -> Result<()> {
         let mut seen = String::new();
         let lines = shown.lines();
         for line in lines.filter_map(|line| line.strip_prefix("director# ")) {
-            // A difference has a status of its own.
+            // A difference has its own exit status.
             let program = Program::shell(Side::Ours, &format!("cd /tmp; exec 2>&1; {line}\n:"));
             let output = String::from_utf8(network.director.run(&program)?.success()?)?;
             seen += &format!("director# {line}\n{output}\n");

@@ -1,6 +1,5 @@
-//! Filtered and counted listings are what the reference lists, less what is not wanted: the same
-//! lines of each of its listings, and numbers that are computed from these. `LAB_SEED` chooses
-//! other tables and connections.
+//! Filtered and counted listings are derived from the reference's: the wanted lines of each of its
+//! listings, and the numbers computed from them. `LAB_SEED` chooses other tables and connections.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -26,14 +25,14 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A way to write a listing: its words, what of its text is compared, and what that must be.
+/// A format of a listing: its words, the compared part of its text, and the expected value.
 struct Form<W: 'static> {
     words: &'static str,
     compared: fn(&str) -> Result<String>,
     expected: fn(&W) -> String,
 }
 
-/// Compares each listing that is wanted, in each form; tells how many that were.
+/// Compares each wanted listing in each form; returns their number.
 fn compare<W>(here: &Namespace, wanted: &[(String, W)], forms: &[Form<W>]) -> Result<usize> {
     let pairs = || {
         let wanted = wanted.iter();
@@ -50,7 +49,7 @@ fn compare<W>(here: &Namespace, wanted: &[(String, W)], forms: &[Form<W>]) -> Re
     Ok(lines.len())
 }
 
-/// The forms in which a line differs from others: the first two have columns, the first four names.
+/// The forms whose lines differ: the first two have columns, the first four have names.
 fn forms<'a, W>(forms: &'a [Form<W>], line: &str) -> &'a [Form<W>] {
     let has_columns = VIEWS[1..].iter().any(|view| line.contains(view));
     match (has_columns, line.contains("-Ln")) {
@@ -60,10 +59,11 @@ fn forms<'a, W>(forms: &'a [Form<W>], line: &str) -> &'a [Form<W>] {
     }
 }
 
-/// What comes between two listings.
+/// The separator between two listings.
 const BETWEEN: &str = "Timeout (tcp tcpfin udp): 900 120 300\n";
 
-/// The listings of some lines, from one file: starting a program takes longer than a listing.
+/// The listings of some lines, from one file, because starting a program takes longer than a
+/// listing.
 fn listed(here: &Namespace, side: Side, lines: &[String]) -> Result<Vec<String>> {
     let file = lines.iter().map(|line| format!("{line}\n-L --timeout\n"));
     let restore = Program::ipvsadm(side).args(["-R"]);
@@ -81,7 +81,7 @@ fn restore(here: &Namespace, rules: &str) -> Result<()> {
     Ok(())
 }
 
-/// Blanks become one; without ruled lines and remarks.
+/// Collapses blanks; drops ruled lines and remarks.
 fn squeezed(text: &str) -> Result<String> {
     let lines = text.lines().filter(|line| !line.starts_with(['-', '#']));
     Ok(lines.map(|line| one_blank(line) + "\n").collect())
@@ -91,7 +91,7 @@ fn one_blank(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// As the table for people has them: some cells, without the ruled line.
+/// Some cells of the table for people, without the ruled line.
 fn cells(text: &str, count: usize) -> String {
     let lines = text.lines().filter(|line| !line.starts_with('-'));
     let rows = lines.map(|line| line.split('|').take(count).map(one_blank));
@@ -108,10 +108,10 @@ const VIEWS: [&str; 6] = [
     "--stats",
 ];
 
-/// The service with traffic, as every table has it.
+/// The service with traffic, which is in every table.
 const USED: &str = "-u 10.0.0.1:80";
 
-/// Services as they are named on a line, and as they are listed.
+/// Services as a line names them, and as a listing shows them.
 const SERVICES: [(&str, &str); 8] = [
     ("-t 10.0.0.1:80", "TCP 10.0.0.1:80"),
     ("-t 10.0.0.1:0", "TCP 10.0.0.1:0"),
@@ -123,7 +123,7 @@ const SERVICES: [(&str, &str); 8] = [
     ("-f 7 -6", "FWM 7 IPv6"),
 ];
 
-/// The servers that a line asks for: as they are named there, and as they are listed.
+/// The servers that a line asks for: as the line names them, and as a listing shows them.
 const SERVERS: [Option<(&str, &str)>; 9] = [
     None,
     Some(("10.1.1.1", "10.1.1.1")),
@@ -136,14 +136,14 @@ const SERVERS: [Option<(&str, &str)>; 9] = [
     Some(("10.1.1.9", "10.1.1.9")),
 ];
 
-/// What the reference lists of services: lines that are about the same.
+/// The reference's listings of services, whose lines correspond.
 struct Services {
     numeric: Vec<String>,
     connections: Vec<String>,
     shown: Vec<String>,
 }
 
-/// Which lines of them a listing is about: services and servers.
+/// The lines that a listing should show: services and servers.
 struct OfServices {
     all: Rc<Services>,
     titles: Range<usize>,
@@ -235,8 +235,8 @@ impl Services {
         }
     }
 
-    /// The titles, and of the rest the services, or one, that have the server, if one is asked
-    /// for, and only such servers.
+    /// The titles, and the services (or the one asked for) that have the server asked for, if any,
+    /// with only such servers.
     fn of(self: &Rc<Self>, service: Option<&str>, server: Option<&str>) -> OfServices {
         let (mut kept, mut is_of_service, mut above) = (Vec::new(), false, None);
         for (number, line) in self.numeric.iter().enumerate().skip(3) {
@@ -256,7 +256,7 @@ impl Services {
                 kept.push(number);
             }
         }
-        // The version is above all services only.
+        // The version line comes only above all services.
         let titles = usize::from(service.is_some());
         OfServices {
             all: self.clone(),
@@ -277,7 +277,7 @@ impl OfServices {
         lines.map(|line| name(line) + "\n").collect()
     }
 
-    /// How many services and servers, and their active, inactive and persistent connections.
+    /// The numbers of services, servers, and active, inactive and persistent connections.
     fn counts(&self) -> [u64; 5] {
         let mut counts = [0; 5];
         for line in self.lines(&self.all.connections) {
@@ -304,7 +304,7 @@ fn is_at(row: &str, server: &str) -> bool {
     address == server || host == Some(server)
 }
 
-/// `TCP 10.0.0.1:80`, `FWM 7 IPv6` or `-> 10.1.1.1:80`, by which a line begins.
+/// The start of a line: `TCP 10.0.0.1:80`, `FWM 7 IPv6` or `-> 10.1.1.1:80`.
 fn name(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let count = if words.get(2) == Some(&"IPv6") { 3 } else { 2 };
@@ -330,7 +330,7 @@ fn names_in_json(text: &str) -> Result<String> {
     Ok(names)
 }
 
-/// The address and the port of what has them in JSON.
+/// The address and the port of a JSON object that has them.
 fn place(item: &Value) -> Result<String> {
     let address: IpAddr = item["address"].as_str().context("no address")?.parse()?;
     let port = item["port"].as_u64().context("no port")?;
@@ -380,10 +380,10 @@ fn label<'a>(labels: &'a str, name: &str) -> Result<&'a str> {
         .trim_matches('"'))
 }
 
-/// So many tables.
+/// The number of tables.
 const ROUNDS: usize = 2;
 
-/// Services among which any server may stand, and some stand in several.
+/// Services with random servers, some of which belong to several.
 fn services(world: &mut World) -> Result<()> {
     let mut random = Random::new(sessions::seed(), 1);
     for round in 0..ROUNDS {
@@ -404,7 +404,7 @@ fn services(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// By the service and a server at least: with persistence all of it goes to one.
+/// The service and at least one server count it: persistence sends all of it to one.
 fn traffic_is_counted(here: &Namespace) -> Result<()> {
     let listing = listed(here, Side::Reference, &[format!("-Ln --stats {USED}")])?;
     let lines = listing[0].lines().skip(2);
@@ -413,7 +413,7 @@ fn traffic_is_counted(here: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Tries again where the reference lists something else afterwards: the kernel adds up every two
+/// Tries again if the reference's listing changed meanwhile: the kernel updates counters every two
 /// seconds.
 fn compare_services(
     here: &Namespace,
@@ -450,7 +450,7 @@ fn compare_services(
     bail!("{shown}: the counters do not rest")
 }
 
-/// Makes a table with connections and counters. These are the services that it has.
+/// Creates a table with connections and counters; returns its services.
 fn table(random: &mut Random, here: &Namespace) -> Result<Vec<(&'static str, &'static str)>> {
     let mut services = SERVICES.to_vec();
     services.retain(|(service, _)| *service == USED || random.chance(80));
@@ -494,13 +494,13 @@ fn table(random: &mut Random, here: &Namespace) -> Result<Vec<(&'static str, &'s
     let vip = Program::new("ip").args(["addr", "add", "10.0.0.1", "dev", "lo"]);
     here.run(&vip)?.success()?;
     for _ in 0..5 {
-        // No route leads to the servers.
+        // There is no route to the servers.
         let _ = UdpSocket::bind("10.0.0.1:0")?.send_to(b"packet", "10.0.0.1:80");
     }
     Ok(services)
 }
 
-/// A connection, or what persistence remembers of a client.
+/// A connection, or the persistence template of a client.
 fn to_server(random: &mut Random, virtual_service: SocketAddr, server: SocketAddr) -> Synced {
     const INACTIVE: u32 = 0x100;
     let protocol = *random.pick(&[6, 17, 132]);
@@ -520,7 +520,7 @@ fn to_server(random: &mut Random, virtual_service: SocketAddr, server: SocketAdd
     }
 }
 
-/// Some of them are there, which matters for port 0 alone.
+/// Some of them exist, which matters only for port 0.
 const RULES: [&str; 6] = [
     "-A -t 10.9.0.1:80 -s rr\n",
     "-A -t 10.9.0.1:0 -s rr -p 60\n",
@@ -537,14 +537,14 @@ struct Row {
     client: SocketAddr,
     virtual_service: SocketAddr,
     server: SocketAddr,
-    /// Whether the address and the port have a service of their own.
+    /// Whether the address and port have their own service.
     has_service: bool,
-    /// The line that is shown, without the time, and its client, virtual service and server.
+    /// The line without its time, and its client, virtual service and server.
     line: String,
     shown: [String; 3],
 }
 
-/// The rows of two listings, which are about the same connections.
+/// The rows of two listings of the same connections.
 fn rows(numeric: &str, shown: &str, services: &str) -> Result<Vec<Rc<Row>>> {
     let lines = numeric.lines().zip(shown.lines()).skip(2);
     let rows = lines.map(|(numeric, shown)| {
@@ -612,7 +612,7 @@ fn compare_connections(here: &Namespace, shown: &str) -> Result<usize> {
     compare(here, &wanted.collect::<Vec<_>>(), forms)
 }
 
-/// The connections that a listing is about.
+/// The connections that a listing should show.
 struct OfConnections {
     titles: String,
     rows: Vec<Rc<Row>>,
@@ -766,12 +766,12 @@ fn sorted(lines: impl Iterator<Item = String>) -> String {
 }
 
 impl OfConnections {
-    /// One of each server and state, and how many there are.
+    /// Each pair of server and state once, with its number of connections.
     fn by_server(&self) -> Vec<(&Row, usize)> {
         self.counted(|row| (row.protocol.clone(), row.server, row.state.clone()))
     }
 
-    /// One of each client, and how many there are; first of those with most.
+    /// Each client once, with its number of connections, the largest first.
     fn by_client(&self) -> Vec<(&Row, usize)> {
         let mut clients = self.counted(|row| row.client.ip());
         clients.sort_by_key(|(_, count)| Reverse(*count));
@@ -787,7 +787,7 @@ impl OfConnections {
     }
 }
 
-/// Words that filter, and whether they take a row.
+/// Words of a filter, and whether it matches a row.
 type Part = (&'static str, fn(&Row) -> bool);
 
 const NOTHING: Part = ("", |_| true);
@@ -846,7 +846,7 @@ impl Row {
         self.protocol == protocol && self.virtual_service == at(virtual_service)
     }
 
-    /// Whether it is of a service of port 0.
+    /// Whether it belongs to a service with port 0.
     fn is_left_to(&self, protocol: &str, address: &str) -> bool {
         let is_there = self.virtual_service.ip() == ip(address);
         self.protocol == protocol && is_there && !self.has_service
@@ -866,7 +866,7 @@ fn at(text: &str) -> SocketAddr {
     text.parse().expect("an address of the test")
 }
 
-/// Each way to take one of each kind.
+/// All combinations of one of each kind.
 fn combinations() -> Vec<Vec<Part>> {
     PARTS.iter().fold(vec![Vec::new()], |lines, parts| {
         let longer = |line: &Vec<Part>| {

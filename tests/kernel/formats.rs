@@ -1,4 +1,4 @@
-//! Listings for programs: what they say is what the kernel was told, and what it counted.
+//! Listings for programs show the settings that the kernel was given, and its counters.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn same(found: &Value, expected: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A service to which packets go, one from each of some ports.
+/// A service that receives one packet from each of some ports.
 pub fn with_traffic(world: &mut World) -> Result<Namespace> {
     let here = world.namespace("here")?;
     let network = "addr add 10.9.0.1/24 dev lo\naddr add 10.0.0.1/32 dev lo\n";
@@ -60,7 +60,7 @@ pub fn with_traffic(world: &mut World) -> Result<Namespace> {
         "-A -u 10.0.0.1:53 -s rr\n-a -u 10.0.0.1:53 -r 10.9.0.1:5353 -m\n",
     )?;
     here.enter()?;
-    // Somebody listens until all have come, so that nothing goes back.
+    // A socket listens until all have arrived, so that no error is sent back.
     let listener = UdpSocket::bind(("10.9.0.1", 5353))?;
     listener.set_read_timeout(Some(Duration::from_secs(10)))?;
     for port in [40_000, 40_001, 40_002] {
@@ -71,7 +71,7 @@ pub fn with_traffic(world: &mut World) -> Result<Namespace> {
     Ok(here)
 }
 
-/// The kernel adds up every two seconds; then both formats show the same.
+/// The kernel updates counters every two seconds; then both formats show the same.
 fn counters(world: &mut World) -> Result<()> {
     let here = with_traffic(world)?;
     for _ in 0..100 {
@@ -95,7 +95,8 @@ fn counters(world: &mut World) -> Result<()> {
     bail!("three connections were not counted in ten seconds")
 }
 
-/// They are over all services, and stay when these go. What the kernel does not tell is null.
+/// Totals cover all services, and remain when these are deleted. Values that the kernel does not
+/// report are null.
 fn totals(world: &mut World) -> Result<()> {
     let here = with_traffic(world)?;
     let mut found = document(&here, "-L --totals -j")?;
@@ -138,7 +139,7 @@ fn totals(world: &mut World) -> Result<()> {
     has_entries(&document(&quiet, "-L --totals -j")?, [0, 1])
 }
 
-/// That the tables of connections and services have so many, each in one of their buckets.
+/// An error unless the tables of connections and services hold so many, each in its own bucket.
 fn has_entries(totals: &Value, entries: [u64; 2]) -> Result<()> {
     for (table, entries) in ["connection_table", "service_table"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What `packaging/install` puts in its place: the programs, the pages, the service.
+//! What `packaging/install` installs: the programs, the manual pages, the service.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -41,8 +41,8 @@ fn folder(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Everything below a folder, by path, as far as installing could change it: a directory by its
-/// mode, a link by where it leads, a file by its contents.
+/// Everything below a folder that installing could change, by path: the mode of a directory, the
+/// target of a link, the contents of a file.
 fn tree(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut tree = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
@@ -71,7 +71,7 @@ fn expect_tree(folder: &Path, expected: &BTreeMap<String, String>) -> Result<()>
     Ok(())
 }
 
-/// A prefix as Debian ships `/usr/local`: with directories that are empty, some of them special.
+/// A prefix like Debian's `/usr/local`: with empty directories, some of them special.
 fn prefix(name: &str) -> Result<PathBuf> {
     let prefix = folder(name)?;
     for name in ["sbin", "lib", "share/man"] {
@@ -88,7 +88,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
         .env("DESTDIR", &package)
         .env("PREFIX", "/usr")
         .env("RULES", "/etc/sysconfig/ipvsadm");
-    // Installing twice is the same as once.
+    // Installing twice gives the same result as once.
     here.run(&install)?.success()?;
     here.run(&install)?.success()?;
 
@@ -141,7 +141,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
     for (path, what) in &all {
         let is_of_the_package = !path.ends_with("manifest") && !path.ends_with(".new");
         ensure!(is_of_the_package, "the package has {path}");
-        // The program may have been built anywhere.
+        // The program itself may contain paths of its build.
         let is_text = !path.ends_with("sbin/ipvsadm");
         ensure!(
             !is_text || !what.contains("/tmp/package"),
@@ -162,7 +162,7 @@ fn and_removed(world: &mut World) -> Result<()> {
     let before = tree(&prefix)?;
     let install = |program: Program| here.run(&program.env("PREFIX", &prefix))?.success();
     install(installer())?;
-    // The second does not forget what the first has made.
+    // The second installation remembers what the first created.
     install(installer())?;
     ensure!(prefix.join("sbin/ipvsadm").exists(), "no program");
     for _ in 0..2 {
@@ -179,7 +179,7 @@ fn and_removed(world: &mut World) -> Result<()> {
         "{left:?}"
     );
 
-    // A prefix of its own goes too.
+    // A prefix that installing created is removed too.
     let parent = folder("parent")?;
     let own = |program: Program| {
         let program = program.env("PREFIX", parent.join("a/b"));
@@ -200,7 +200,7 @@ fn or_not_at_all(world: &mut World) -> Result<()> {
         expect_tree(prefix, &before)
     };
 
-    // Nothing was built; something is in the way, late; another's program is.
+    // Nothing was built; a late step fails; another package's program is in the way.
     let empty = prefix("empty")?;
     fails(&empty, installer().env("BINARY", "/no/program"))?;
     fs::write(empty.join("lib/systemd"), "")?;
@@ -212,7 +212,7 @@ fn or_not_at_all(world: &mut World) -> Result<()> {
     here.run(&removed)?.success()?;
     ensure!(others.join("sbin/ipvsadm").exists(), "that is not ours");
 
-    // An update that fails, as late as it can, leaves what there was.
+    // An update that fails, as late as possible, leaves the old version.
     let updated = prefix("updated")?;
     let before = tree(&updated)?;
     let install = installer().env("PREFIX", &updated);
@@ -232,7 +232,7 @@ fn beside_other_files(world: &mut World) -> Result<()> {
     ensure!(refused.status == Status::Exit(2), "{refused}");
     ensure!(prefix.join("sbin/ipvsadm").exists(), "the program has gone");
 
-    // What others put into our directories keeps these.
+    // Directories of ours that hold other files stay.
     fs::write(prefix.join("sbin/other"), "")?;
     here.run(&install.args(["--remove"]))?.success()?;
     let left = tree(&prefix)?;
@@ -258,7 +258,7 @@ fn commands() -> Result<Vec<&'static str>> {
 /// The commands of the README, pasted into a shell that has run the original before.
 fn as_the_readme_says(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
-    // What the lab does not have.
+    // The lab lacks these.
     let stubs = folder("stubs")?;
     for (name, line) in [("sudo", "exec \"$@\""), ("cargo", ""), ("systemctl", "")] {
         let stub = stubs.join(name);
@@ -305,17 +305,17 @@ fn as_the_readme_says(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The installed unit, and what it is to run in.
+/// The installed unit, and the environment it runs in.
 struct Service {
     here: Namespace,
     unit: String,
     settings: BTreeMap<String, String>,
     rules: PathBuf,
-    /// What systemd makes of `RuntimeDirectory`.
+    /// The directory that systemd creates for `RuntimeDirectory`.
     state: PathBuf,
 }
 
-/// What another program has put into the table.
+/// The lines that another program has added to the table.
 const OTHERS: &str = "-A -f 7 -s wlc\n";
 
 const RULES: &str = "\
@@ -330,7 +330,7 @@ impl Service {
         let here = world.namespace(name)?;
         let rules = folder(name)?.join("rules");
         fs::write(&rules, RULES)?;
-        // One installation does for all services.
+        // One installation serves all tests of the service.
         let prefix = Path::new("/tmp/service");
         if !prefix.exists() {
             let install = installer().env("PREFIX", prefix);
@@ -345,7 +345,7 @@ impl Service {
             state: PathBuf::new(),
         };
         service.state = Path::new("/run").join(service.value("RuntimeDirectory")?);
-        // One is left by a test that failed.
+        // A failed test leaves one behind.
         let _ = fs::remove_dir_all(&service.state);
         for line in service.values("Environment") {
             for setting in line.split(' ') {
@@ -357,7 +357,7 @@ impl Service {
         Ok(service)
     }
 
-    /// The values of a key of the unit, in their order.
+    /// The values of a key of the unit, in order.
     fn values(&self, key: &str) -> Vec<String> {
         let lines = self.unit.lines();
         let values = lines.filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -375,7 +375,7 @@ impl Service {
         Ok(())
     }
 
-    /// Runs the command of a key as systemd does.
+    /// Runs the command of a key the way systemd does.
     fn run(&self, key: &str) -> Result<Output> {
         let mut program = Program::new("env").args(["-i", "PATH=/usr/sbin:/usr/bin"]);
         for (name, value) in &self.settings {
@@ -395,7 +395,7 @@ impl Service {
         Ok(output)
     }
 
-    /// Starts it, and returns what it said.
+    /// Starts it, and returns its messages.
     fn start(&self) -> Result<String> {
         said(self.try_to_start()?)
     }
@@ -428,7 +428,7 @@ impl Service {
         Ok(())
     }
 
-    /// Empties the table, as another program that fills it then.
+    /// Empties the table, as another program would before filling it.
     fn others(&self) -> Result<()> {
         self.ipvsadm(&["-C"])?;
         self.ipvsadm(&["-A", "-f", "7"])?;
@@ -446,7 +446,7 @@ impl Service {
 
     fn expect_daemons(&self, expected: &[&str]) -> Result<()> {
         let text = self.ipvsadm(&["-L", "--daemon"])?;
-        // More of it stands in the brackets on newer kernels.
+        // Newer kernels print more in the brackets.
         let daemons: Vec<&str> = text
             .lines()
             .flat_map(|line| line.split(", maxlen"))
@@ -458,14 +458,14 @@ impl Service {
     }
 }
 
-/// What a program that had to succeed said to the journal.
+/// The messages that a program, which must succeed, wrote to the journal.
 fn said(output: Output) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     output.success()?;
     Ok(said)
 }
 
-/// The rules as the table is saved.
+/// The rules, as a save prints them.
 fn saved() -> &'static str {
     RULES.split_once('\n').map_or("", |(_, rules)| rules)
 }
@@ -511,7 +511,7 @@ fn a_service_that_reloads(world: &mut World) -> Result<()> {
     ensure!(output.stderr.starts_with(b"line 2: "), "{output}");
     service.expect_table(OTHERS)?;
 
-    // It does not clear: what stays is left alone, and so is a table that would become empty.
+    // It does not clear: unchanged services stay, and so does a table that would become empty.
     fs::write(&service.rules, "--set 100 20 30\n")?;
     let output = service.run("ExecReload")?;
     ensure!(output.status == Status::Exit(2), "{output}");
@@ -523,7 +523,7 @@ fn a_service_that_stops(world: &mut World) -> Result<()> {
     service.set("IFACE", "lo")?;
     service.start()?;
     service.ipvsadm(&["-A", "-f", "7"])?;
-    // It has not started this one.
+    // The unit did not start this daemon.
     service.ipvsadm(&["--start-daemon", "master", "--mcast-interface", "lo"])?;
     service.set("DAEMON", "master")?;
     service.stop()?;
@@ -532,7 +532,7 @@ fn a_service_that_stops(world: &mut World) -> Result<()> {
     service.expect_daemons(&["master sync daemon (mcast=lo, syncid=0"])?;
     service.ipvsadm(&["--stop-daemon", "master"])?;
 
-    // A daemon that is gone already is an error, which keeps the table from nothing.
+    // A daemon that is already gone is an error, but the table is still cleared.
     service.start()?;
     service.ipvsadm(&["--stop-daemon", "master"])?;
     let output = service.try_to_stop()?;
@@ -567,7 +567,7 @@ fn a_service_that_saves(world: &mut World) -> Result<()> {
     ensure!(access == (1, 2, 0o640), "{access:?}");
     ensure!(fs::read_dir(&folder)?.count() == 1, "something is left");
 
-    // What cannot be saved is not cleared, and leaves the rules as they were.
+    // A table that cannot be saved is not cleared, and the rules stay unchanged.
     service.start()?;
     service.ipvsadm(&["-A", "-f", "8"])?;
     let larger = more.clone() + "-A -f 8 -s wlc\n";
@@ -592,14 +592,14 @@ fn a_service_that_saves(world: &mut World) -> Result<()> {
     service.expect_table(&more)
 }
 
-/// The table belongs to others, from start to stop.
+/// The table belongs to another program, from start to stop.
 fn a_service_without_auto(world: &mut World) -> Result<()> {
     let mut service = Service::new(world, "hands_off")?;
     service.set("IPVS_SAVE_ON_STOP", "yes")?;
     service.set("DAEMON", "master")?;
     service.set("IFACE", "lo")?;
     service.others()?;
-    // As with Debian's init script, only this word counts.
+    // As in Debian's init script, only this word counts.
     for auto in ["false", "TRUE", "yes", ""] {
         service.set("AUTO", auto)?;
         let said = service.start()?;
@@ -614,7 +614,7 @@ fn a_service_without_auto(world: &mut World) -> Result<()> {
         service.expect_daemons(&[])?;
     }
 
-    // The table is that of the others although AUTO has changed meanwhile.
+    // The table still belongs to the other program although AUTO has changed meanwhile.
     service.start()?;
     service.set("AUTO", "true")?;
     let said = service.stop()?;
@@ -622,7 +622,7 @@ fn a_service_without_auto(world: &mut World) -> Result<()> {
     service.expect_table(OTHERS)?;
     service.expect_rules(RULES)?;
 
-    // It is handed over to others.
+    // It is handed over to another program.
     service.start()?;
     service.set("AUTO", "false")?;
     service.others()?;
@@ -645,11 +645,11 @@ fn a_service_without_rules(world: &mut World) -> Result<()> {
         service.expect_table(OTHERS)?;
         service.stop()?;
         service.expect_table(OTHERS)?;
-        // Comments are no rules.
+        // Comments are not rules.
         fs::write(&rules, "# rules\n\n\t # of today\n")?;
     }
 
-    // Saving could destroy nothing.
+    // Saving could not destroy anything.
     service.set("IPVS_SAVE_ON_STOP", "yes")?;
     for _ in 0..2 {
         service.start()?;
@@ -659,7 +659,7 @@ fn a_service_without_rules(world: &mut World) -> Result<()> {
         fs::remove_file(&rules)?;
     }
 
-    // Rules that came later are kept, until a reload has restored them.
+    // Rules written later are kept until a reload has restored them.
     service.start()?;
     fs::write(&rules, RULES)?;
     service.stop()?;
@@ -676,7 +676,7 @@ fn a_service_without_rules(world: &mut World) -> Result<()> {
     service.expect_rules(saved())
 }
 
-/// The manual pages, as a second formatter reads them.
+/// A second formatter reads the manual pages without warnings.
 fn pages_without_faults(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let mut lint = Program::new("mandoc").args(["-T", "lint", "-W", "style"]);

@@ -1,6 +1,6 @@
-//! An apply or a restore that is interrupted after any of its system calls: killed, it leaves a
-//! table that still serves, and running it again ends with that of the file. Changes by another
-//! program meanwhile are fixed or named. A listing into a file is never partial.
+//! An apply or a restore interrupted after any of its system calls: when killed, it leaves a table
+//! that still serves, and running it again completes the file's table. Changes that another program
+//! makes meanwhile are corrected or reported. A listing written to a file is never partial.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,7 @@ use crate::round_trip::ours;
 pub fn tests() -> Vec<KernelTest> {
     let named = |name: &str, run: fn(&mut World) -> Result<()>| {
         let mut test = KernelTest::new(format!("interrupted::{name}"), run);
-        // The calls are the same everywhere; this kernel starts programs quickest.
+        // The system calls are the same everywhere; this kernel starts programs fastest.
         test.kernels = vec![Kernel::V7_2];
         test.cost = 10;
         test
@@ -30,7 +30,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// Before so many system calls the program only loads its libraries.
+/// During this many system calls the program only loads its libraries.
 const LOADING: usize = 30;
 
 const OLD: &str = "\
@@ -46,8 +46,8 @@ const OLD: &str = "\
 --start-daemon master --mcast-interface lo --syncid 1
 ";
 
-/// Something of every kind is added, changed and deleted. Of its first service all servers but one
-/// change, and of its second the only one.
+/// Adds, changes and deletes something of every kind. All servers but one of the first service
+/// change, and the only server of the second.
 const NEW: &str = "\
 -A -t 10.0.0.1:80 -s wrr
 -a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1
@@ -74,7 +74,7 @@ fn restore(file: &str) -> Program {
         .args([file])
 }
 
-/// A file, with a program that puts it in force and what is saved then.
+/// A file, a program that applies it, and the table saved afterwards.
 struct Target {
     program: Program,
     table: String,
@@ -109,7 +109,7 @@ fn killed(world: &mut World, program: fn(&str) -> Program) -> Result<()> {
     let new = Target::new(world, "new", NEW, program)?;
     let here = world.namespace("here")?;
     here.run(&old.program)?.success()?;
-    // There and back: both ways have changes of every kind.
+    // There and back: both directions make changes of every kind.
     for (calls, Target { program, table }) in (LOADING..).zip([&new, &old].into_iter().cycle()) {
         let stopped = here.stop_after(program, calls)?;
         let is_over = stopped.is_none();
@@ -135,8 +135,8 @@ fn killed(world: &mut World, program: fn(&str) -> Program) -> Result<()> {
     Ok(())
 }
 
-/// Another program takes a server away. Before the table is read that is put right, and until it
-/// has been read again it is named.
+/// Another program deletes a server. If that happens before the table is read, it is corrected;
+/// between the two readings of the table, it is reported.
 fn somebody_else(world: &mut World) -> Result<()> {
     let old = Target::new(world, "old", OLD, apply)?;
     let new = Target::new(world, "new", NEW, apply)?;
@@ -167,8 +167,8 @@ fn somebody_else(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A listing that takes two writes goes through a link to a file. After each system call that file
-/// is still the old one or already the new one, whether its writer goes on or is killed.
+/// A listing of two writes goes through a link to a file. After each system call that file is still
+/// the old one or already the new one, whether the program continues or is killed.
 fn killed_output(world: &mut World) -> Result<()> {
     const MODE: u32 = 0o640;
     let here = world.namespace("here")?;

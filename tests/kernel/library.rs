@@ -30,8 +30,8 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A thread that enters another namespace takes no client along, and a new namespace of the same
-/// name is another one.
+/// A client does not follow its thread into another namespace, and a new namespace of the same name
+/// is a different one.
 fn stay(world: &mut World) -> Result<()> {
     const ELSEWHERE: &str = "this is another network namespace than the client was opened in";
     let (stays, moves) = (world.namespace("stays")?, world.namespace("moves")?);
@@ -50,7 +50,7 @@ fn stay(world: &mut World) -> Result<()> {
     let refused = client.totals().unwrap_err().to_string();
     ensure!(refused == ELSEWHERE, "{refused}");
     named.totals()?;
-    // Its sockets are closed, and opened where they were.
+    // Its sockets are closed, and reopened in the original namespace.
     client.services().unwrap_err();
     client.flush().unwrap_err();
     named.flush()?;
@@ -67,7 +67,7 @@ fn stay(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A service with servers of the weights 1, 2, ... on this machine.
+/// A service on this machine whose servers have the weights 1, 2, ...
 fn web(client: &mut Client, ports: &[u16]) -> Result<ServiceId> {
     let web = Service::tcp("192.0.2.1:80".parse()?);
     client.add_service(&web)?;

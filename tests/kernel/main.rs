@@ -101,7 +101,7 @@ fn tests() -> Vec<KernelTest> {
     tests
 }
 
-/// A case file that cannot be read is a test that fails.
+/// A case file that cannot be read becomes a failing test.
 fn case_files() -> Vec<KernelTest> {
     cases::tests().unwrap_or_else(|error| {
         let reason = lab::explain(&error);
@@ -114,7 +114,7 @@ fn case_files() -> Vec<KernelTest> {
 fn run_as_test() -> Result<ExitCode> {
     sys::die_with_parent();
     let mut arguments = Arguments::from_args();
-    // The kernels run two at a time anyway; waiting for them in order reads better.
+    // The kernels run two at a time anyway; waiting for them in order gives readable output.
     arguments.test_threads = Some(1);
     let mut plan = Plan::default();
     for kernel in kernels::wanted()? {
@@ -162,13 +162,13 @@ fn run_as_test() -> Result<ExitCode> {
     Ok(ExitCode::from(101))
 }
 
-/// What is to be run: the tests of `cargo test`, and what each of them waits for.
+/// The tests to run, as `cargo test` shows them, and the results they wait for.
 #[derive(Default)]
 struct Plan {
     trials: Vec<Trial>,
     orders: Vec<(Kernel, Vec<Order>)>,
     self_tests: Vec<(Kernel, &'static SelfTest, Sender<Outcome>)>,
-    /// These run beside the others, on guests of their own.
+    /// These run alongside the others, on their own guests.
     mutants: Vec<(Kernel, Vec<Order>)>,
 }
 
@@ -178,7 +178,7 @@ impl Plan {
         self.orders.push((kernel, orders));
         let mutants = self.add_tests(kernel, mutants::tests(), arguments);
         self.mutants.push((kernel, mutants));
-        // A test that panics the kernel is not for the one this machine runs.
+        // A test that panics the kernel must not run on this machine's own.
         let self_tests = if kernel == Kernel::Host {
             &[]
         } else {
@@ -195,7 +195,7 @@ impl Plan {
         }
     }
 
-    /// Adds tests for a kernel; returns the orders of those that are wanted.
+    /// Adds tests for a kernel; returns the orders of those selected.
     fn add_tests(
         &mut self,
         kernel: Kernel,
@@ -214,7 +214,7 @@ impl Plan {
         orders
     }
 
-    /// Adds a test that waits for its outcome; false when the arguments leave it out.
+    /// Adds a test that waits for its outcome; false if the arguments exclude it.
     fn add_trial(
         &mut self,
         kernel: Kernel,

@@ -1,8 +1,8 @@
 //! The matrix: every command with every single option before it and after it.
 //!
-//! The lines are made from the program's own table, so that a new row needs a value here and
-//! nothing else. All of them run on one kernel; the others run those that reach the kernel.
-//! An option that the reference does not know stands in listings alone, and not before them.
+//! The lines are generated from the program's own table, so a new row only needs a value here. All
+//! of them run on one kernel; the others run those that reach the kernel. An option that the
+//! reference does not know appears only in listings, and not before the command.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ use crate::lab::runner::KernelTest;
 use crate::lab::world::{Program, Side, World};
 use crate::pair::{Pair, Tables};
 
-/// The kernel on which all lines run: the one that starts programs quickest.
+/// The kernel on which all lines run: the one that starts programs fastest.
 const IN_FULL: &str = "7.2.";
 
-/// What there is when a line begins. Daemons are stopped first, which fails if none runs.
+/// Restores the state before each line. Daemons are stopped first, which fails if none runs.
 const WORLD: &str = "\
     --stop-daemon master\n\
     --stop-daemon backup\n\
@@ -38,7 +38,7 @@ const WORLD: &str = "\
     -A -f 5 -s wlc\n\
     -A -f 5 -6 -s wlc\n";
 
-/// The value that each option is given.
+/// The value of each option.
 const VALUES: &[(&str, &str)] = &[
     ("start-daemon", "master"),
     ("stop-daemon", "backup"),
@@ -85,7 +85,7 @@ fn test(command: &'static CommandSpec) -> KernelTest {
     test
 }
 
-/// What a command needs to be complete; several where options mean different things.
+/// The options that a command requires; several sets where options mean different things.
 fn complements(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::AddService => &["-t 10.0.0.1:90", "-u 10.0.0.2:90", "-f 9"],
@@ -110,7 +110,7 @@ fn lines(command: &'static CommandSpec) -> Result<BTreeSet<Vec<String>>> {
     let mut lines = BTreeSet::new();
     let command_words = words(Spec::Command(command))?;
     for row in specs() {
-        // The reference lists services by no server.
+        // The reference has no listing by server.
         let is_filter = command.verb == Verb::List && row.long() == "real-server";
         let is_ours_alone = is_filter || differences::is_ours_alone(row.long());
         let is_neutral = row.long() == differences::NEUTRAL.0 && command.verb == Verb::List;
@@ -149,7 +149,7 @@ fn words(row: Spec) -> Result<Vec<String>> {
 struct Matrix<'a> {
     world: &'a mut World,
     pair: Pair,
-    /// What the tables hold when a line begins.
+    /// The contents of the tables before each line.
     start: Tables,
 }
 
@@ -161,7 +161,7 @@ impl<'a> Matrix<'a> {
         Ok(Matrix { world, pair, start })
     }
 
-    /// Plays all lines, and fails with those that differ.
+    /// Runs all lines, and fails with those that differ.
     fn play(&mut self, verb: Verb, lines: &BTreeSet<Vec<String>>) -> Result<()> {
         let in_full = guest::release()?.starts_with(IN_FULL);
         let mut differences = String::new();
@@ -199,7 +199,7 @@ impl<'a> Matrix<'a> {
         same("expected", &theirs, "ours", &ours)
     }
 
-    /// Compares what the line left, and makes it undone.
+    /// Compares the tables after the line, and undoes it.
     fn check_tables(&mut self) -> Result<()> {
         let tables = self.pair.tables();
         if tables.as_ref().is_ok_and(|tables| *tables == self.start) {
@@ -212,7 +212,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The words without those that it does not know.
+/// The words without those that the reference does not know.
 fn for_the_reference(line: &[String]) -> Vec<&str> {
     let mut words: Vec<&str> = line.iter().map(String::as_str).collect();
     let (name, value) = differences::NEUTRAL;
@@ -223,7 +223,7 @@ fn for_the_reference(line: &[String]) -> Vec<&str> {
     words
 }
 
-/// True for a line that the program has no complaint about before it speaks to the kernel.
+/// True for a line that the program accepts before it talks to the kernel.
 fn is_accepted(line: &[String]) -> bool {
     let words = line.iter().map(String::as_bytes);
     cli::read(b"ipvsadm", words, &Names::numeric()).is_ok()

@@ -13,9 +13,9 @@ use crate::lab::runner::KernelTest;
 use crate::lab::schedule::{Order, Run};
 use crate::lab::world::World;
 
-/// Quick cases, and the mutants that each of them must notice: a name, and what is wrong. That is
-/// the attribute around it (1 a service, 2 a server, 3 a daemon), its attribute, the place of a
-/// byte, and the bits that are flipped there.
+/// Quick cases, and the mutants that each must notice: a name and a defect. A defect is the outer
+/// attribute (1 service, 2 server, 3 daemon), the attribute within, the position of a byte, and the
+/// bits to flip there.
 const MUTANTS: &[(&str, &[(&str, &str)])] = &[
     (
         "cases::clients::pybal",
@@ -83,11 +83,11 @@ const MUTANTS: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// What the tallies call a mutant that was noticed.
+/// The name of a noticed mutant in the tallies.
 pub const KILLED: &str = "mutants killed";
 
-/// A test for each mutant, and one that the cases have nothing to notice without any: the last,
-/// since it proves the world of the others.
+/// A test for each mutant, and finally one without any mutant, in which the cases must pass: it
+/// proves the environment of the others.
 pub fn tests() -> Vec<KernelTest> {
     let cases = Rc::new(cases::tests());
     let mut tests = Vec::new();
@@ -112,7 +112,7 @@ pub fn tests() -> Vec<KernelTest> {
     tests
 }
 
-/// A test on the quickest kernel: what is sent is no kernel's doing.
+/// A test on the fastest kernel: the requests do not depend on the kernel.
 fn test(name: &str, run: impl Fn(&mut World) -> Result<()> + 'static) -> KernelTest {
     KernelTest {
         kernels: vec![Kernel::V7_2],
@@ -126,7 +126,7 @@ fn find<'a>(cases: &'a Result<Vec<KernelTest>>, name: &str) -> Result<&'a Kernel
     case.with_context(|| format!("there is no {name}"))
 }
 
-/// Starts the tests, on guests in which ours is the program with the mutants.
+/// Starts the tests, on guests in which our program is the one with the mutants.
 pub fn start(orders: Vec<(Kernel, Vec<Order>)>) -> Result<Option<Run>> {
     if orders.iter().all(|(_, orders)| orders.is_empty()) {
         return Ok(None);

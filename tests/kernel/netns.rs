@@ -1,4 +1,4 @@
-//! `--netns` from outside gives what the same words give inside.
+//! `--netns` from outside gives the same results as the same words inside.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -116,8 +116,8 @@ ipvsadm-save --netns blue -n";
     Ok(())
 }
 
-/// Those that the original knows are its own inside. Time passes between two listings of
-/// connections.
+/// Listings that the original knows are compared with its own inside. Time passes between two
+/// listings of connections.
 fn same_inside_and_outside(
     world: &mut World,
     here: &Namespace,
@@ -154,7 +154,8 @@ fn connection(host: u8) -> Synced {
     }
 }
 
-/// Nothing is done, here neither, and the message says where the namespace should be.
+/// Nothing is changed, not even in the current namespace, and the message says where the namespace
+/// should be.
 fn that_cannot_be_entered(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     ours(&here, "-R", BLUE)?;

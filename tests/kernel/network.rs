@@ -8,17 +8,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::world::{Namespace, Program, Side, Status, World};
 
-/// How long programs, counters or packets may take to bring something about.
+/// How long programs, counters or packets may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Long enough for them to get on between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A switch, at which the device `eth0` of each host is.
+/// A switch, to which the device `eth0` of each host is connected.
 pub struct Switch(Namespace);
 
 impl Switch {
-    /// A switch for hosts that are there.
+    /// A switch for existing hosts.
     pub fn new(world: &mut World, hosts: &[&str]) -> Result<Self> {
         let switch = Switch(world.namespace("switch")?);
         let cables: String = hosts.iter().map(|name| cable(name)).collect();
@@ -27,18 +27,18 @@ impl Switch {
         Ok(switch)
     }
 
-    /// Joins one more host.
+    /// Connects one more host.
     pub fn plug(&self, host: &str) -> Result<()> {
         ip(&self.0, &cable(host))
     }
 
-    /// Takes a host's cable out of the switch.
+    /// Unplugs a host from the switch.
     pub fn unplug(&self, host: &str) -> Result<()> {
         ip(&self.0, &format!("link set {host} down\n"))
     }
 }
 
-/// Lines for `ip` that join a host to the switch.
+/// Lines for `ip` that connect a host to the switch.
 fn cable(host: &str) -> String {
     format!(
         "link add {host} type veth peer name eth0 netns {host}\n\
@@ -63,8 +63,8 @@ pub fn set(host: &Namespace, settings: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// An error if the doctor, in these words, finds that anything keeps traffic from a host, or
-/// could not look at something.
+/// An error if the doctor, called with these words, finds anything that keeps traffic from a host,
+/// or could not check something.
 pub fn is_well(host: &Namespace, words: &str) -> Result<()> {
     let program = Program::ipvsadm(Side::Ours).args(words.split_whitespace());
     let output = host.run(&program)?;
@@ -78,7 +78,7 @@ pub fn is_well(host: &Namespace, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// Tries until it succeeds, or for so long that it never will.
+/// Retries until it succeeds or the time is up.
 pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {

@@ -1,6 +1,6 @@
 //! Our prose is our own: it shares no run of words with the original's pages or help.
 //!
-//! A program compares them, and shows of a common run our side alone.
+//! A program compares them, and shows only our side of a common run.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::lab::runner::KernelTest;
 use crate::lab::supervise;
 use crate::lab::world::{Program, Side, World};
 
-/// This many words in a row may be the same.
+/// The longest allowed run of common words.
 const MOST: usize = 8;
 
 /// Where the original's pages are in the kit.
@@ -33,17 +33,17 @@ pub const PAGES: [(&str, &str); 4] = [
     ("ipvsadm-json.5", include_str!("../../man/ipvsadm-json.5")),
 ];
 
-/// The sections that repeat what must be the same: names and messages.
+/// The sections with text that must be the same: names and messages.
 const THE_SAME: [&str; 2] = ["SYNOPSIS", "DIAGNOSTICS"];
 
 pub fn tests() -> Vec<KernelTest> {
     let mut test = KernelTest::new("own_words::no_sentence_is_the_originals", no_common_runs);
-    // The kernel makes no difference.
+    // It does not depend on the kernel.
     test.kernels = vec![Kernel::V7_2];
     vec![test]
 }
 
-/// Puts the original's pages where guests find them.
+/// Copies the original's pages to where guests find them.
 pub fn bring_their_pages(kit: &Kit) -> Result<()> {
     let target = kit.path().join(THEIRS);
     fs::create_dir_all(&target)?;
@@ -107,20 +107,20 @@ fn no_common_runs(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The runs of words in a text that are known already.
+/// The runs of words in a text that are already known.
 fn common(known: &HashSet<String>, text: &str) -> Vec<String> {
     let runs = runs(text).into_iter();
     runs.filter(|run| known.contains(run)).collect()
 }
 
-/// Every run of one word more than may be the same.
+/// Every run of one word more than allowed.
 fn runs(text: &str) -> Vec<String> {
     let words = words(text);
     let runs = words.windows(MOST + 1);
     runs.map(|run| run.join(" ")).collect()
 }
 
-/// A page without the sections that are the same on purpose.
+/// A page without the sections that are intentionally the same.
 fn without_the_same(page: &str) -> String {
     let mut is_wanted = true;
     let lines = page.split_inclusive('\n').filter(|line| {

@@ -1,4 +1,4 @@
-//! Two network namespaces that are made alike: the reference lives in one, ours in the other.
+//! Two identical network namespaces: the reference works in one, ours in the other.
 
 use anyhow::{Context, Result, bail};
 use ipvsadm::kernel::Client;
@@ -17,10 +17,10 @@ const NETWORK: &str = "\
     route add 224.0.0.0/4 dev eth0\n\
     route add default dev eth0\n";
 
-/// What the reference is asked in the end, in one go.
+/// The listings that the reference prints at the end, in one run.
 const QUESTIONS: &str = "-S -n\n-L -n --thresholds\n-L --daemon\n-L --timeout\n";
 
-/// How often something is listed that moves.
+/// How often to retry a listing that keeps changing.
 const PATIENCE: usize = 5;
 
 pub struct Pair {
@@ -33,7 +33,7 @@ struct Half {
     client: Client,
 }
 
-/// All that commands can change.
+/// Everything that commands can change.
 #[derive(Debug, PartialEq)]
 pub struct Tables {
     services: Vec<(Service, Vec<Server>)>,
@@ -56,17 +56,17 @@ impl Pair {
         }
     }
 
-    /// Runs a program where `side` lives.
+    /// Runs a program in the namespace of `side`.
     pub fn run(&mut self, side: Side, program: &Program) -> Result<Output> {
         self.half(side).namespace.run(program)
     }
 
-    /// Has the calling thread live with `side`.
+    /// Moves the calling thread into the namespace of `side`.
     pub fn enter(&mut self, side: Side) -> Result<()> {
         self.half(side).namespace.enter()
     }
 
-    /// What both sides' tables hold; an error if that is not the same.
+    /// The contents of both tables; an error if they differ.
     pub fn tables(&mut self) -> Result<Tables> {
         let (theirs, ours) = (self.reference.tables()?, self.ours.tables()?);
         if theirs != ours {
@@ -99,9 +99,9 @@ impl Pair {
     }
 }
 
-/// What the reference and ours list. Where they differ, the reference said the same before and
-/// after ours, so that nothing has moved meanwhile: no connection has aged, and the kernel has
-/// not shuffled its table.
+/// The listings of the reference and ours. If they differ, the reference printed the same before
+/// and after ours, so nothing has changed meanwhile: no connection has aged, and the kernel has
+/// not reordered its table.
 pub fn list_at_rest(mut list: impl FnMut(Side) -> Result<Output>) -> Result<[Output; 2]> {
     let mut theirs = list(Side::Reference)?;
     for _ in 0..PATIENCE {

@@ -26,7 +26,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// Each further library costs time at every start.
+/// Every additional library slows each start.
 fn loads_the_c_library_alone(world: &mut World) -> Result<()> {
     let program = Program::ipvsadm(Side::Ours).env("LD_TRACE_LOADED_OBJECTS", "1");
     let output = world.namespace("here")?.run(&program)?.success()?;
@@ -42,7 +42,7 @@ fn loads_the_c_library_alone(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Completion reads what anyone may read, so it needs no rights.
+/// Completion reads only world-readable files, so it needs no privileges.
 fn completes_with_what_is_there(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let rules = "-A -t 10.0.0.1:80 -s rr\n\
@@ -74,14 +74,14 @@ fn completes_with_what_is_there(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Asks what the last of these words may become.
+/// Asks for completions of the last of these words.
 fn completion(words: &[&str]) -> Program {
     let words: String = words.iter().map(|word| format!("{word}\0")).collect();
     let program = Program::ipvsadm(Side::Ours).args(["--complete-words"]);
     program.stdin(words)
 }
 
-/// Reading all of a huge table takes long, and a user is waiting.
+/// Reading a whole huge table takes long, and the user is waiting.
 fn completes_at_once_whatever_there_is(world: &mut World) -> Result<()> {
     const SERVICES: u32 = 60_000;
     let here = world.namespace("here")?;
@@ -102,7 +102,7 @@ fn completes_at_once_whatever_there_is(world: &mut World) -> Result<()> {
     let complete = completion(&["-D", "-t", ""]);
     let candidates = here.run(&complete)?.success()?;
     ensure!(!candidates.is_empty(), "nothing is offered");
-    // Starting a program at all is slow in here, and a busy machine is slow now and then.
+    // Starting any program is slow here, and a busy machine is sometimes slow.
     let version = Program::ipvsadm(Side::Ours).args(["-v"]);
     let start = shortest(&here, &version, Duration::ZERO)?;
     let time = shortest(&here, &complete, start + limit)?;
@@ -110,7 +110,7 @@ fn completes_at_once_whatever_there_is(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The time that a program takes: the shortest of many, or the first below `enough`.
+/// The run time of a program: the shortest of many runs, or the first below `enough`.
 fn shortest(here: &Namespace, program: &Program, enough: Duration) -> Result<Duration> {
     let mut shortest = Duration::MAX;
     for _ in 0..30 {

@@ -1,5 +1,5 @@
-//! `ipvsadm-restore` makes of a table in use what it makes of an empty one, with the same messages,
-//! and what the original's clear and restore make of it.
+//! `ipvsadm-restore` gives the same table and messages whether the table is in use or empty, and
+//! the same table as the original's clear and restore.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::sessions::number;
 
 pub fn tests() -> Vec<KernelTest> {
     let mut random = KernelTest::new("renewal::random_files", random_files);
-    // One lists services by hashes, the other in their order.
+    // One kernel lists services by hash, the other in order.
     random.kernels = vec![Kernel::V6_1, Kernel::V7_2];
     random.limit = Duration::from_secs(60 + 2 * number("LAB_FILES", FILES));
     vec![random, KernelTest::new("renewal::refusals", refusals)]
 }
 
-/// How many files are tried, if `LAB_FILES` does not say more.
+/// How many files are tried, unless `LAB_FILES` asks for more.
 const FILES: u64 = 8;
 
 fn restore(namespace: &Namespace, file: &str) -> Result<Output> {
@@ -74,12 +74,12 @@ fn random_files(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// With lines that are doubled, refused, or stand before their services.
+/// With lines that are repeated, refused, or come before their services.
 fn spoilt(lines: &str, seed: u64) -> String {
     let mut random = Table::random(2000 + seed);
     let lines: Vec<&str> = lines.lines().collect();
     let mut new = String::new();
-    let mut add = |line: &str| writeln!(new, "{line}").expect("memory takes all");
+    let mut add = |line: &str| writeln!(new, "{line}").expect("writing to a string succeeds");
     for (at, line) in lines.iter().enumerate() {
         let service = line
             .split_whitespace()
@@ -108,7 +108,7 @@ fn spoilt(lines: &str, seed: u64) -> String {
     new
 }
 
-/// Where the kernel refuses a change the old state stays, and traffic that had a server keeps it.
+/// After a refused change the old state stays, and traffic that had a server keeps it.
 fn refusals(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "\
@@ -144,7 +144,7 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
 ";
     ensure!(save(&here)? == expected, "{}", save(&here)?);
 
-    // A daemon that runs as the file says runs on, with a table in use and without one.
+    // A daemon that already runs as the file says keeps running, with or without a table in use.
     let whole = "-A -f 1\n--set 800 100 200\n--start-daemon master --mcast-interface lo\n";
     for before in ["", "-C", "-A -f 2"] {
         ours(&here, &["-R"], before)?.success()?;
@@ -153,7 +153,7 @@ left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.
     }
     ours(&here, &["--stop-daemon", "master"], "")?.success()?;
 
-    // What is no table clears it first.
+    // A file that does not describe a table clears it first.
     restore(&here, "-A -f 1\n-Z\n")?.success()?;
     ensure!(save(&here)? == "-A -f 1 -s wlc\n");
     restore(&here, "")?.success()?;

@@ -1,4 +1,4 @@
-//! What is saved can be restored, all of it, and no line of a restore is lost.
+//! Everything saved can be restored, and a restore loses no line.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -72,8 +72,8 @@ fn random_tables(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Servers of every kind are drained one after the other, some twice; what was printed puts all
-/// of them back.
+/// Drains servers of every kind one by one, some twice; the printed undo commands restore them
+/// all.
 fn drains_and_undo(world: &mut World) -> Result<()> {
     let namespace = world.namespace("director")?;
     for seed in 1..=3 {
@@ -106,7 +106,7 @@ fn drains_and_undo(world: &mut World) -> Result<()> {
         ensure!(again == saved, "{saved}by\n{undo}became\n{again}");
     }
 
-    // What cannot be put back is not drained.
+    // A server that could not be restored is not drained.
     let saved = save(&namespace)?;
     let server = saved.split(" -r ").nth(1).context("a server")?;
     let server = server.split(' ').next().context("a server")?;
@@ -117,7 +117,7 @@ fn drains_and_undo(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Commands that make a table; their addresses do not wrap around when they are compared.
+/// Commands that create a table; their addresses do not wrap around when compared.
 pub struct Table {
     pub lines: String,
     count: usize,
@@ -156,7 +156,7 @@ impl Table {
             .copied()
             .filter(|word| !word.is_empty())
             .collect();
-        writeln!(self.lines, "{}", words.join(" ")).expect("memory takes all");
+        writeln!(self.lines, "{}", words.join(" ")).expect("writing to a string succeeds");
         self.count += 1;
     }
 
@@ -252,7 +252,7 @@ fn thousands_of_refusals(world: &mut World) -> Result<()> {
     let mut lines = String::new();
     let mut expected = String::new();
     for number in 0..5000 {
-        // Good lines between the bad ones, so that numbers cannot come out right by chance.
+        // Good lines between the bad ones, so that line numbers cannot be right by chance.
         let (high, low) = (number / 250, number % 250);
         writeln!(lines, "-D -t 10.9.{high}.{low}:80")?;
         writeln!(expected, "line {}: No such service", lines.lines().count())?;
@@ -274,7 +274,7 @@ fn thousands_of_refusals(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Whatever was applied is the beginning of the file, without a gap.
+/// The lines that were run are the start of the file, without a gap.
 fn a_killed_restore(world: &mut World) -> Result<()> {
     let namespace = world.namespace("director")?;
     let mut lines = String::new();
@@ -295,7 +295,7 @@ fn a_killed_restore(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Whether the table has any service, by as short a look as there is.
+/// Whether the table has any service, checked as fast as possible.
 fn has_services() -> Result<bool> {
     let mut beginning = [0; 4096];
     let length = File::open("/proc/thread-self/net/ip_vs")?.read(&mut beginning)?;

@@ -1,5 +1,5 @@
-//! Tests that begin outside. Most are of the lab itself: it must notice what goes wrong, and keep
-//! it inside.
+//! Tests that start outside the guests. Most test the lab itself: it must notice failures, and
+//! contain them.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use crate::lab::world::{Program, Side};
 use crate::lab::{director, guest, supervise};
 use crate::{cases, static_build};
 
-/// A test that runs outside and is told a kernel.
+/// A test that runs outside, for a given kernel.
 pub struct SelfTest {
     pub name: &'static str,
     pub kernels: &'static [Kernel],
@@ -56,7 +56,7 @@ pub const ALL: &[SelfTest] = &[
     static_build::TEST,
 ];
 
-/// How large the program may be.
+/// The maximum size of the program.
 const MOST_BYTES: u64 = 2_000_000;
 
 const WRONG_BYTE: &str = "\
@@ -65,7 +65,7 @@ const WRONG_BYTE: &str = "\
 % case $(command -v ipvsadm) in *reference*) echo 10.0.0.1:80;; *) echo 10.0.0.1:81;; esac
 ";
 
-/// What the tests above have run inside, some of it made to fail.
+/// The tests that those above run inside; some fail on purpose.
 pub fn inside() -> Vec<KernelTest> {
     let wrong_byte = cases::test_of("lab", WRONG_BYTE).expect("the text above is a case");
     let spin = KernelTest::new("spin", |_| {
@@ -99,7 +99,7 @@ pub fn inside() -> Vec<KernelTest> {
     ]
 }
 
-/// Runs tests of `inside` and returns what came of each.
+/// Runs tests of `inside` and returns their outcomes.
 pub fn outcomes<const N: usize>(
     kernel: Kernel,
     kit: Arc<Kit>,
@@ -121,8 +121,8 @@ pub fn outcomes<const N: usize>(
     Ok(outcomes.map(|outcome| outcome.expect("each is there")))
 }
 
-/// A wrong byte, a hung program and a panicking kernel are three failures, each with its reason,
-/// and the tests around them pass.
+/// A wrong byte, a hanging program and a kernel panic are three failures, each with its reason, and
+/// the tests around them pass.
 fn three_failures(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
     let [first, wrong_byte, hung_program, panic, last] = outcomes(
         kernel,
@@ -145,7 +145,7 @@ fn three_failures(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
     fails_saying(&panic, &["did not finish panic", "it ended", "console: "])
 }
 
-/// A kernel that does nothing any more is ended, and the next test gets another.
+/// A hanging kernel is killed, and the next test gets a new one.
 fn hung_kernel(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
     let [spin, pass] = outcomes(kernel, kit, ["spin", "pass"])?;
     fails_saying(&spin, &["nothing happened for 2 seconds"])?;
@@ -163,7 +163,7 @@ fn fails_saying(outcome: &Outcome, texts: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// No write inside reaches the files of this machine.
+/// No write inside a guest reaches the files of this machine.
 fn writes_stay_inside(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {
     let witness = witness(kit.path());
     fs::create_dir_all(&witness)?;
@@ -184,7 +184,7 @@ fn witness(kit: &Path) -> PathBuf {
     kit.join("witness")
 }
 
-/// Inside: tries to change the folder of the test above by every path that leads there.
+/// Inside: tries to change the folder of the test above through every path to it.
 fn write_everywhere() -> Result<()> {
     let witness = witness(Path::new(&env::var_os(guest::KIT).context("no kit")?));
     let seen = fs::read_to_string(guest::path_of_host(&witness).join("kept"))?;
@@ -194,7 +194,7 @@ fn write_everywhere() -> Result<()> {
         guest::path_of_host(&witness),
         "/run/lab/kit/witness".into(),
     ] {
-        // Each of these fails, or it changes what only this guest sees.
+        // Each of these fails, or changes only this guest's view.
         let _ = fs::write(folder.join("kept"), "changed");
         let _ = fs::write(folder.join("new"), "made");
         let _ = fs::remove_file(folder.join("kept"));
@@ -202,7 +202,7 @@ fn write_everywhere() -> Result<()> {
     Ok(())
 }
 
-/// A build whose profile is changed to be quick is larger.
+/// Builds with a changed profile, for speed, are larger.
 fn program_is_small(_: Kernel, kit: Arc<Kit>) -> Result<()> {
     let is_changed = |(name, _): (OsString, _)| {
         let name = name.to_string_lossy();
@@ -216,7 +216,7 @@ fn program_is_small(_: Kernel, kit: Arc<Kit>) -> Result<()> {
     Ok(())
 }
 
-/// The README's first command gives whoever is at a terminal a shell that completes.
+/// At a terminal, the README's first command starts a shell with completion.
 fn director_at_a_terminal(_: Kernel, kit: Arc<Kit>) -> Result<()> {
     let mut command = Command::new(env::current_exe()?);
     command.env(supervise::ROLE, director::ROLE);

@@ -1,5 +1,5 @@
-//! A kernel that carries out requests but never says so: its answers are dropped on their way to
-//! the program, or do not fit its socket.
+//! A kernel that carries out requests without an answer: its replies are dropped on the way to the
+//! program, or do not fit its socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::RangeInclusive;
@@ -23,14 +23,14 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// The minimum time it waits for an answer, and when it has ended at the latest.
+/// The minimum time the program waits for an answer, and the maximum time until it exits.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LATEST: Duration = Duration::from_secs(30);
 
-/// How every restore begins: before the kernel goes silent.
+/// The start of every restore, before the kernel goes silent.
 const BEFORE: &str = "-A -f 1 -s rr\n-Sn\n";
 
-/// The lines after that, what comes of them, and what the table is then.
+/// The lines after that, their result, and the table afterwards.
 struct Silence {
     lines: &'static str,
     said: &'static str,
@@ -47,7 +47,7 @@ const SILENCES: &[Silence] = &[
         status: 255,
         left: "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n",
     },
-    // Nothing is asked after a line of which nobody knows whether it was done.
+    // Nothing is asked after a line whose outcome is unknown.
     Silence {
         lines: "-A -f 2 -s rr\n-Ln\n-A -f 3 -s rr\n",
         said: "line 3: the kernel did not answer in time\n\
@@ -96,8 +96,8 @@ fn in_a_restore(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What is listed does not fit the pipe, so that `ipvsadm-restore` waits there while its kernel
-/// goes silent. Afterwards every line was run, or is named.
+/// The listings do not fit the pipe, so `ipvsadm-restore` waits there while its kernel goes silent.
+/// At the end every line was either run or reported.
 fn in_the_middle(world: &mut World) -> Result<()> {
     const SERVICES: usize = 8000;
     let services = |range: RangeInclusive<usize>| -> String {
@@ -118,8 +118,8 @@ fn in_the_middle(world: &mut World) -> Result<()> {
     expect_table(&director, &services(1..=SERVICES + 1))
 }
 
-/// Of many refusals only the first fit. What follows is run all the same, and no line is passed
-/// over in silence.
+/// Only the first of many refusals fit the socket. The lines after them are still run, and no line
+/// is skipped silently.
 fn overflow(world: &mut World) -> Result<()> {
     const REFUSED: usize = 1000;
     let director = world.namespace("director")?;
@@ -143,14 +143,14 @@ fn overflow(world: &mut World) -> Result<()> {
     expect_table(&director, "-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n")
 }
 
-/// A restore that the kernel does not talk to any more.
+/// A restore whose kernel has gone silent.
 struct Restore {
     director: Namespace,
     program: Child,
     stdout: BufReader<ChildStdout>,
 }
 
-/// What came of it.
+/// Its outcome.
 struct Outcome {
     printed: String,
     said: String,
@@ -158,7 +158,7 @@ struct Outcome {
 }
 
 impl Restore {
-    /// Starts one by this name, or with this option, and gives it its first lines.
+    /// Starts one by this name or with this option, and writes its first lines.
     fn start(director: Namespace, name: &str, lines: &str) -> Result<Self> {
         director.enter()?;
         let mut program = Command::new(Path::new(Side::Ours.folder()).join("ipvsadm"));
@@ -192,7 +192,7 @@ impl Restore {
         Ok(spoil(&sockets[0])?)
     }
 
-    /// Gives it its last lines.
+    /// Writes its last lines.
     fn give(&mut self, lines: &str) -> Result<()> {
         let mut input = self.program.stdin.take().context("it has no input")?;
         Ok(input.write_all(lines.as_bytes())?)

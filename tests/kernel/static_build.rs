@@ -1,4 +1,4 @@
-//! The static build: one file that needs no other, and knows names all the same.
+//! The static build: a single file without dependencies that still resolves names.
 
 use std::fs;
 use std::path::Path;
@@ -19,13 +19,13 @@ pub const TEST: SelfTest = SelfTest {
     run: build_and_run,
 };
 
-/// Its name among the programs that guests are given.
+/// Its name among the programs in the guests.
 const PROGRAM: &str = "ours/static";
 
-/// The part of the test that runs inside.
+/// The part of the test that runs inside a guest.
 const INSIDE: &str = "static_build";
 
-/// All that there is for it inside.
+/// The only files it has inside.
 const ROOT: &str = "/run/static";
 
 fn build_and_run(kernel: Kernel, kit: Arc<Kit>) -> Result<()> {

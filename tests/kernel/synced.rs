@@ -10,13 +10,13 @@ use anyhow::{Context, Result, ensure};
 use ipvsadm::kernel::Client;
 use ipvsadm::model::{Daemon, DaemonRole};
 
-/// So many connections go in one message, whatever their family.
+/// How many connections fit one message, whatever their family.
 const TOGETHER: usize = 19;
 
-/// What persistence remembers is a connection of this flag, which is a template.
+/// The flag of a template, the connection that stores persistence.
 pub const TEMPLATE: u32 = 0x1000;
 
-/// A connection, all of whose addresses are of one family.
+/// A connection whose addresses are all of one family.
 #[derive(Clone, Copy)]
 pub struct Synced {
     pub protocol: u8,
@@ -41,7 +41,7 @@ pub fn listen() -> Result<()> {
     Ok(Client::open()?.start_daemon(&daemon)?)
 }
 
-/// Tells the daemon of connections.
+/// Sends connections to the daemon.
 pub fn send(connections: impl Iterator<Item = Synced>) -> Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut connections = connections.peekable();

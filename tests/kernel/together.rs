@@ -1,4 +1,4 @@
-//! Others at the same time: writers, listers and restores that do not know about each other.
+//! Concurrency: writers, listers and restores that do not know about each other.
 
 use std::collections::HashSet;
 use std::fs;
@@ -38,28 +38,28 @@ pub fn tests() -> Vec<KernelTest> {
 const WRITERS: u32 = 10;
 const LISTERS: u32 = 5;
 
-/// The numbers of the services that stay, and how many each writer has of its own.
+/// The numbers of the services that stay, and how many services each writer owns.
 const STAYING: Range<u32> = 0..200;
 const OWN: u32 = 30;
 
-/// A service that stays, and the numbers of its servers that do.
+/// A service that stays, and the numbers of its servers that stay.
 const BUSY: u32 = 0;
 const SERVERS: Range<u32> = 0..100;
 
-/// The newest kernels make these tables larger and smaller as they are told.
+/// The newest kernels can resize these tables.
 const LOADS: [&str; 2] = [
     "/proc/sys/net/ipv4/vs/svc_lfactor",
     "/proc/sys/net/ipv4/vs/conn_lfactor",
 ];
 
-/// How much was done.
+/// The amount of work done.
 pub struct Tally {
     pub changes: usize,
     pub lists: usize,
 }
 
-/// Ten writers and five listers in this network namespace. No service that stays is ever missing
-/// or doubled, and what was acknowledged is there in the end and nothing else.
+/// Ten writers and five listers in this network namespace. No staying service is ever missing or
+/// listed twice, and the final table is exactly what was acknowledged.
 pub fn storm(time: Duration) -> Result<Tally> {
     let mut client = Client::open()?;
     client.flush()?;
@@ -101,7 +101,7 @@ pub fn storm(time: Duration) -> Result<Tally> {
         anyhow::Ok((changes?, lists?))
     })?;
 
-    // Each writer ended with the first half of its services.
+    // Each writer finished with the first half of its services.
     let mut expected: HashSet<ServiceId> = STAYING.map(|number| service(number).id).collect();
     for writer in 1..=WRITERS {
         let first = STAYING.end + writer * OWN;
@@ -114,7 +114,7 @@ pub fn storm(time: Duration) -> Result<Tally> {
     Ok(Tally { changes, lists })
 }
 
-/// Three of four are of IPv4.
+/// Three of four use IPv4.
 fn service(number: u32) -> Service {
     let address: IpAddr = match number % 4 {
         3 => Ipv6Addr::from_bits((0xfd_u128 << 120) + u128::from(number)).into(),
@@ -131,7 +131,7 @@ fn server(number: u32) -> Server {
     Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 8080))
 }
 
-/// Does it all; nothing may be refused.
+/// Makes all changes; none may be refused.
 fn all(
     batch: &mut Batch<Client, usize>,
     changes: impl IntoIterator<Item = Change>,
@@ -149,7 +149,7 @@ fn all(
     Ok(count)
 }
 
-/// Adds and deletes services and servers of its own, on and on, in batches and one by one.
+/// Keeps adding and deleting its own services and servers, in batches and one by one.
 fn write(first: u32, over: &AtomicBool) -> Result<usize> {
     let services: Vec<Service> = (first..first + OWN).map(service).collect();
     let servers: Vec<Server> = (first..first + OWN).map(server).collect();
@@ -194,7 +194,7 @@ fn write(first: u32, over: &AtomicBool) -> Result<usize> {
     Ok(changes)
 }
 
-/// Lists in every way there is.
+/// Lists in every possible way.
 fn list(over: &AtomicBool) -> Result<usize> {
     let staying: HashSet<ServiceId> = STAYING.map(|number| service(number).id).collect();
     let known: HashSet<ServiceId> = (0..STAYING.end + (WRITERS + 1) * OWN)
@@ -240,7 +240,7 @@ fn distinct<T: Eq + std::hash::Hash>(
     Ok(items)
 }
 
-/// Has tables grow and shrink, where the kernel can do that.
+/// Makes tables grow and shrink, where the kernel supports it.
 fn resize(over: &AtomicBool) -> Result<()> {
     let loads = LOADS.map(Path::new);
     let mut factors = (-8..=8).cycle();
@@ -269,7 +269,7 @@ fn sorted(table: &[u8]) -> HashSet<String> {
     table.lines().map(|line| format!("{line}\n")).collect()
 }
 
-/// Each line is done by one of two restores and refused to the other.
+/// Each line succeeds in one of two restores and is refused in the other.
 fn same_lines(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     let restore = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(rules(1));
@@ -290,7 +290,7 @@ fn same_lines(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Of two or ten that replace the table, that of the last one is there, and nothing else.
+/// When two or ten programs replace the table, the result is exactly the last one's.
 fn replacements(world: &mut World) -> Result<()> {
     let director = world.namespace("director")?;
     let programs = (1..=10).map(|network| {
@@ -319,8 +319,8 @@ fn replacements(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Services of its own, and some that others have too, with the same server of another weight and
-/// with one of its own.
+/// Its own services, and some shared with others, with the same server at another weight and with
+/// a server of its own.
 fn whole_table(network: u32) -> String {
     let shared = (1..=20).map(|number| {
         let service = format!("-t 192.0.2.{number}:80");
@@ -333,7 +333,7 @@ fn whole_table(network: u32) -> String {
     shared.chain([rules(network)]).collect()
 }
 
-/// Whether a program that may have waited for another one said anything else.
+/// Whether a program printed anything but that it waited for another one.
 fn said_more(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     said.lines()

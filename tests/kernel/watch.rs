@@ -1,4 +1,4 @@
-//! The live screen of `-L --watch`, as a person at a terminal sees it.
+//! The live screen of `-L --watch`, as a user at a terminal sees it.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -18,7 +18,7 @@ use crate::lab::terminal::Terminal;
 use crate::lab::world::{Namespace, Program, Side, World};
 use crate::traffic::lan::Lan;
 
-/// What is drawn is the same everywhere. When the kernel counts is not.
+/// Screens are the same on every kernel, but the times at which kernels count are not.
 pub fn tests() -> Vec<KernelTest> {
     let named = |name: &str, run| KernelTest {
         kernels: vec![Kernel::V6_1, Kernel::V7_2],
@@ -43,7 +43,7 @@ const TABLE: &str = "\
 -a -u [2001:db8::1]:53 -r [2001:db8:ffff:ffff:ffff:ffff:ffff:1]:53 -i
 ";
 
-/// A screen of this many rows and columns with `--watch` on it.
+/// A screen of this many rows and columns that runs `--watch`.
 fn watch(here: &Namespace, words: &str, rows: u16, columns: u16) -> Result<Terminal> {
     let line = format!("exec ipvsadm -Ln --watch {words}");
     let program = Program::shell(Side::Ours, &line).env("LC_ALL", "C.UTF-8");
@@ -68,7 +68,7 @@ fn rules(here: &Namespace, rules: &str) -> Result<()> {
 /// A server that comes and goes.
 const NEW: &str = "-> 10.1.0.3:80";
 
-/// Waits until nothing stands out in a row any more.
+/// Waits until nothing in a row is highlighted.
 fn is_dark(terminal: &mut Terminal, row: &str) -> Result<()> {
     let start = Instant::now();
     while !terminal.reversed(row).is_empty() {
@@ -80,7 +80,7 @@ fn is_dark(terminal: &mut Terminal, row: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is on the screen at any size, and what keys and changes of the table make of it.
+/// The screen at several sizes, after keys, and after changes of the table.
 fn screen(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     rules(&here, TABLE)?;
@@ -194,7 +194,7 @@ fn ends(world: &mut World) -> Result<()> {
                 .success()?;
         }
         expect(&mut terminal, &[&format!("status {status}\n")])?;
-        // The settings are as they were before.
+        // The terminal's settings are restored.
         terminal
             .wait(|screen| {
                 let lines: Vec<&str> = screen.lines().collect();
@@ -203,7 +203,7 @@ fn ends(world: &mut World) -> Result<()> {
             .map_err(|screen| anyhow!("{keys:?}, {signal:?}:\n{screen}"))?;
         ensure!(terminal.has_cursor(), "there is no cursor");
     }
-    // Control and Z gives the terminal back for a while.
+    // Ctrl-Z gives the terminal back for a while.
     let shell = Program::shell(Side::Ours, "PS1='> ' exec bash --norc -i");
     let mut terminal = here.start_at_terminal(&shell)?;
     terminal.press("ipvsadm -Ln --watch\r")?;
@@ -220,14 +220,14 @@ fn ends(world: &mut World) -> Result<()> {
     expect(&mut terminal, &["3 services", "every 1 s"])?;
     terminal.press("q")?;
     expect(&mut terminal, &["\nback\n"])?;
-    // Where it is stopped it can be ended.
+    // A stopped program can be killed.
     terminal.press("ipvsadm -Ln --watch\r")?;
     expect(&mut terminal, &["3 services"])?;
     terminal.press("\x1a")?;
     expect(&mut terminal, &["back", "Stopped"])?;
     terminal.press("kill %1; while kill -0 %1; do sleep .1; done\r")?;
     expect(&mut terminal, &["Terminated"])?;
-    // Without its terminal it ends, even without a signal.
+    // Without its terminal it exits, even without a signal.
     for ignored in ["", "trap '' HUP; "] {
         let line = format!("{ignored}exec ipvsadm -L --watch");
         let mut terminal = here.start_at_terminal(&Program::shell(Side::Ours, &line))?;
@@ -237,8 +237,8 @@ fn ends(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Where the kernel has no IPVS it says so and loads nothing, at the start and later. It goes on
-/// when IPVS is there.
+/// Without IPVS in the kernel it says so and loads nothing, at the start and later. It continues
+/// once IPVS is loaded.
 fn module(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let mut early = watch(&here, "0.5", 24, 80)?;
@@ -265,7 +265,7 @@ fn module(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A file that appears when the kernel wants to load a module.
+/// A file that appears when the kernel tries to load a module.
 fn loads_of_the_kernel() -> Result<&'static Path> {
     let loads = Path::new("/tmp/loads");
     let loader = "/tmp/loader";
@@ -276,7 +276,7 @@ fn loads_of_the_kernel() -> Result<&'static Path> {
     Ok(loads)
 }
 
-/// What the screens show is of the load alone by then.
+/// By then the screens show only the load.
 const WARM_UP: Duration = Duration::from_secs(16);
 
 /// Connections a second.
@@ -300,7 +300,7 @@ impl Load {
             let mut sent = 0.0;
             while !is_over.load(Ordering::Relaxed) {
                 while sent < start.elapsed().as_secs_f64() * LOAD {
-                    // What is refused at the other end is an error here.
+                    // A refusal at the other end is an error here.
                     let _ = socket.send(b"?");
                     sent += 1.0;
                 }
@@ -324,7 +324,7 @@ impl Drop for Load {
     }
 }
 
-/// What stands below a title in the row of a service or server.
+/// The cell under a title in the row of a service or server.
 fn cell<'a>(screen: &'a str, title: &str, name: &str) -> Result<&'a str> {
     let found = || {
         let heading = screen.lines().find(|line| line.contains("Conn/s"))?;

@@ -1,6 +1,6 @@
-//! Tables without a true order: the reference compares addresses and marks by differences that
-//! wrap around, so that its output depends on the order in which the kernel lists services
-//! and on its way of sorting. Both programs list the same table of the same kernel.
+//! Tables without a consistent order: the reference compares addresses and marks by differences
+//! that wrap around, so its output depends on the order in which the kernel lists services and on
+//! its sort algorithm. Both programs list the same table of the same kernel.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::lab::world::{Program, Side, World};
 use crate::pair::list_at_rest;
 use crate::sessions::random::Random;
 
-/// Addresses and marks from all of their range.
+/// Addresses and marks from the whole range.
 const IPV4: &[&str] = &[
     "1.0.0.1",
     "10.0.0.1",
@@ -50,7 +50,7 @@ const MARKS: &[&str] = &[
     "4294967295",
 ];
 
-/// How many tables are listed.
+/// The number of tables to list.
 const TABLES: u64 = 12;
 
 pub fn tests() -> Vec<KernelTest> {
@@ -79,7 +79,7 @@ fn random_tables(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Commands that make a table; some of them may be refused.
+/// Commands that create a table; some may be refused.
 fn table(random: &mut Random) -> String {
     let mut commands = String::new();
     for _ in 0..6 + random.below(20) {

@@ -1,4 +1,4 @@
-//! `ipvsadm-save` and `ipvsadm-restore`: this program under its other names.
+//! `ipvsadm-save` and `ipvsadm-restore`: the program under its other names.
 
 use std::fmt::Write;
 use std::fs;
@@ -97,7 +97,7 @@ fn save(world: &mut World) -> Result<()> {
     director.expect("ipvsadm-save", &["one", "two"], "", ("", &said, 1))
 }
 
-/// Everything goes through one file, by either way back.
+/// Saves everything to one file, and restores it in both ways.
 fn all(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let script = "\
@@ -188,7 +188,7 @@ fn other_words(world: &mut World) -> Result<()> {
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")
 }
 
-/// The name alone says that it waits for lines, and changes nothing.
+/// Without input it says that it waits for lines, and changes nothing.
 fn at_a_terminal(world: &mut World) -> Result<()> {
     const REPLACES: &str =
         "reading commands from the terminal: Ctrl-D replaces the table, Ctrl-C leaves it alone\n";
@@ -235,7 +235,7 @@ fn at_a_terminal(world: &mut World) -> Result<()> {
     )
 }
 
-/// Users learn what happened to the other lines; programs get the output they know.
+/// Users see what happened to the other lines; programs get the familiar output.
 fn stopped(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let script =
@@ -259,7 +259,7 @@ line 4: the first option must be a command
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n-A -f 2 -s rr\n")
 }
 
-/// Lines that cannot be read leave a table alone; into an empty one the others are loaded.
+/// Unreadable lines leave a table in use unchanged; into an empty one the other lines are loaded.
 fn bad_file(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let file = "\
@@ -295,7 +295,7 @@ line 6: the first option must be a command
     director.expect_table("-A -t 10.0.0.2:80 -s wlc\n")
 }
 
-/// What is doubled or refused is named, and the rest is loaded.
+/// Duplicate or refused lines are reported, and the rest is loaded.
 fn refused_lines(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let file = "\
@@ -316,7 +316,7 @@ line 5: No such service
     director.expect_table("-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n")
 }
 
-/// One at a time; the second says what it waits for. If no file can be locked it goes on.
+/// One runs at a time; the second says what it waits for. If no file can be locked it continues.
 fn locked(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let script = "\
@@ -342,8 +342,8 @@ ls: cannot access '/tmp/planted': No such file or directory
     Ok(())
 }
 
-/// The shell's limit is in KiB, and on everything: a program that has no more memory does not end
-/// with these messages. 16 MiB of it are for the program itself.
+/// The shell's limit is in KiB and covers everything: a program that runs out of memory would not
+/// end with these messages. 16 MiB are for the program itself.
 fn memory(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     const LINES: usize = 200_000;
@@ -359,7 +359,7 @@ fn memory(world: &mut World) -> Result<()> {
     let restore = format!(
         "ln -s $(command -v ipvsadm) /tmp/ipvsadm-restore; ulimit -v {limit}; /tmp/ipvsadm-restore"
     );
-    // The last line is bad, so that all are read and none is run.
+    // The last line is bad, so all lines are read and none is run.
     let message = format!(
         "line {}: illegal weight specified\n\
          the table has services and is left alone\n",
@@ -369,7 +369,7 @@ fn memory(world: &mut World) -> Result<()> {
     director.expect_of_shell(&restore, &file, (&message, 2))?;
     director.expect_table("-A -t 10.0.0.1:80 -s wlc\n")?;
 
-    // `-R` keeps nothing of what was done: this is forty megabytes.
+    // `-R` does not keep the lines it has run: this is forty megabytes.
     let file = format!("-Z # {}\n", "x".repeat(200)).repeat(LINES);
     director.expect_of_shell("ulimit -v 16384; ipvsadm -R", &file, ("", 0))
 }

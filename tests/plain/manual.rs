@@ -26,7 +26,7 @@ fn made_from_the_declarations() -> String {
     let mut roff = Vec::new();
     let man = Man::new(face());
     man.render_options_section(&mut roff)
-        .expect("memory takes all");
+        .expect("writing to a string succeeds");
     let roff = String::from_utf8(roff).expect("roff is text");
     let roff = roff.replace("\\*(Aq", "'");
     let lines = roff.lines();
@@ -47,7 +47,7 @@ fn wrap(text: &str) -> String {
                 length = 0;
             }
             let blank = if length > 0 { " " } else { "" };
-            write!(wrapped, "{blank}{word}").expect("memory takes all");
+            write!(wrapped, "{blank}{word}").expect("writing to a string succeeds");
             length += blank.len() + word.len();
         }
         wrapped.push('\n');
@@ -83,11 +83,11 @@ fn the_options_are_those_of_the_table() {
 fn made_from_the_findings() -> String {
     let mut roff = String::new();
     for (title, checks) in ipvsadm::doctor::GROUPS {
-        writeln!(roff, ".SS {title}").expect("memory takes all");
+        writeln!(roff, ".SS {title}").expect("writing to a string succeeds");
         for check in *checks {
             let name = check.name.replace('-', "\\-");
             let why = check.why.replace('-', "\\-");
-            write!(roff, ".TP\n.B {name}\n{}", wrap(&why)).expect("memory takes all");
+            write!(roff, ".TP\n.B {name}\n{}", wrap(&why)).expect("writing to a string succeeds");
         }
     }
     roff

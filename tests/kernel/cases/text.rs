@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::lab::kernels::{self, Kernel};
 use crate::lab::world::{Output, Status};
 
-/// A title and what is done under it.
+/// A title and its steps.
 pub struct Case {
     pub title: String,
-    /// The kernels it is for, if not all.
+    /// The kernels it runs on, if not all.
     pub kernels: Option<Vec<Kernel>>,
-    /// The kernel has no IPVS when it begins.
+    /// The kernel has no IPVS at the start.
     pub without_ipvs: bool,
     pub steps: Vec<Step>,
 }
@@ -28,19 +28,19 @@ pub struct Step {
 }
 
 pub enum What {
-    /// `ipvsadm` and its words.
+    /// The arguments of `ipvsadm`.
     Command(Vec<OsString>),
-    /// The text is for the shell.
+    /// A line for the shell.
     Shell,
 }
 
-/// What a step must leave.
+/// The expected result of a step.
 pub enum Expected {
     /// The same on both sides.
     Same,
     /// This on both sides.
     Both(Output),
-    /// Something of its own on each side.
+    /// One for each side.
     Each { theirs: Output, ours: Output },
 }
 
@@ -71,7 +71,7 @@ pub fn parse(text: &str) -> Result<Vec<Case>> {
     Ok(file.cases)
 }
 
-/// What was read of a file so far.
+/// The part of a file read so far.
 #[derive(Default)]
 struct CaseFile {
     cases: Vec<Case>,
@@ -141,7 +141,7 @@ impl Step {
         }
     }
 
-    /// Adds a line of input, or of what is expected.
+    /// Adds a line of input or of expected output.
     fn add(&mut self, mark: &str, rest: &str) -> Result<()> {
         if mark == "<" {
             self.stdin.extend_from_slice(rest.as_bytes());
@@ -236,8 +236,8 @@ fn split_words(line: &str) -> Result<Vec<OsString>> {
 
 type Bytes<'a> = std::iter::Peekable<std::str::Bytes<'a>>;
 
-/// Adds what stands before the quote `end`; `escape` says what a backslash and a letter mean, if
-/// they mean anything there.
+/// Adds the text before the closing quote `end`; `escape` interprets a backslash and a letter,
+/// where escapes are allowed.
 fn quoted(
     bytes: &mut Bytes,
     word: &mut Vec<u8>,

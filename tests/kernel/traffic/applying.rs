@@ -141,7 +141,8 @@ impl Service {
                 options,
                 ..
             } = self;
-            writeln!(lines, "-a {id} -r {servers}{name}{options} -w {weight}").expect("memory");
+            writeln!(lines, "-a {id} -r {servers}{name}{options} -w {weight}")
+                .expect("writing to a string succeeds");
         };
         match number % 4 {
             0 => server(1, 2),
