@@ -1,4 +1,4 @@
-//! A Debian 12 with the programs installed, in which ours is `ipvsadm`.
+//! A Debian 12 with the programs installed, in which `ipvsadm` is ours.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use crate::lab::{guest, sys};
 /// How long a program may take: those in Perl and Python are slow to start.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// It is mounted as long as this lives; what is written there goes with it.
+/// It stays mounted until this is dropped; files written there are then gone.
 pub struct Debian {
     root: PathBuf,
 }
@@ -48,14 +48,14 @@ impl Debian {
         Ok(debian)
     }
 
-    /// One of the programs, by its name.
+    /// One of the programs, by name.
     pub fn program(&self, name: &str) -> Program {
         Program::new("chroot")
             .args([self.root.as_os_str(), name.as_ref()])
             .limit(LIMIT)
     }
 
-    /// Where a file of its is to be found from outside.
+    /// The path of one of its files, seen from outside.
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join(file.trim_start_matches('/'))
     }

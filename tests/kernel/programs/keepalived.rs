@@ -1,4 +1,4 @@
-//! keepalived, which checks servers, and takes over from a failed director.
+//! keepalived, which checks servers and takes over from a failed director.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,15 +13,15 @@ use crate::lab::world::{Namespace, Program, Running, Side, Status, World};
 use crate::network::{self, Switch, eventually, is_well};
 use crate::round_trip::save;
 
-/// The system calls of an apply after which it is held up: it loads libraries first.
+/// An apply is paused after these system calls: it loads libraries first.
 const CALLS: Range<usize> = 40..1000;
 
 const NAMED: &str = "another program changed the table meanwhile; missing: -e -t 10.0.0.1:80 ";
 
-/// How long a client may be without an answer when a director is gone.
+/// How long a client may wait for an answer after a director has failed.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
 
-/// A real server that is asked for a page twice a second.
+/// A real server, checked by a page request twice a second.
 fn real_server(address: &str, settings: &str) -> String {
     format!(
         "
@@ -41,8 +41,8 @@ fn real_server(address: &str, settings: &str) -> String {
     )
 }
 
-/// Two services for the same servers. One takes away a server that fails a check, the other
-/// leaves it there without any weight.
+/// Two services for the same servers. One deletes a server that fails a check, the other sets its
+/// weight to 0.
 fn two_services() -> String {
     format!(
         "
@@ -69,13 +69,13 @@ virtual_server 10.0.0.1 8080 {{
     )
 }
 
-/// Starts keepalived, which says what it does.
+/// Starts keepalived, with log messages on standard error.
 pub fn start(debian: &Debian, host: &Namespace, configuration: &str) -> Result<Running> {
     fs::write(debian.path("etc/keepalived/keepalived.conf"), configuration)?;
     host.start(&debian.program("keepalived").args(["-n", "-l"]))
 }
 
-/// Our listing shows what keepalived has set, when a server stops, and when it is back.
+/// Our listing shows keepalived's settings, before and after a server stops, and after it returns.
 pub fn checks(world: &mut World) -> Result<()> {
     let debian = Debian::new("director")?;
     let site = Site::new(world)?;
@@ -120,7 +120,7 @@ fn follow_the_servers(world: &mut World, site: &Site) -> Result<()> {
     eventually(|| expect_table(world, &site.director, &whole))
 }
 
-/// Two services whose servers get another weight ten times a second, by what a check says.
+/// Two services whose servers change weight ten times a second, as set by a check.
 fn busy() -> String {
     let server = |address: &str| {
         format!(
@@ -162,7 +162,7 @@ global_defs {{
     )
 }
 
-/// What an apply wants of keepalived's services, of which one goes, and of one of its own.
+/// A file to apply: it drops one of keepalived's services, and adds one of its own.
 fn file(weight: usize) -> String {
     format!(
         "\
@@ -175,12 +175,12 @@ fn file(weight: usize) -> String {
     )
 }
 
-/// keepalived changes what an apply changes, in the middle of it. Both go on, and the apply names
-/// what is not as it left it.
+/// keepalived changes the same objects in the middle of an apply. Both continue, and the apply
+/// reports what differs from its own changes.
 pub fn beside_apply(world: &mut World) -> Result<()> {
     let debian = Debian::new("director")?;
     let site = Site::new(world)?;
-    // It looks up the user that a check runs as.
+    // keepalived looks up the user that runs a check.
     fs::write(debian.path("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n")?;
     let keepalived = start(&debian, &site.director, &busy())?;
     beside(keepalived, || {
@@ -224,7 +224,7 @@ pub fn beside_apply(world: &mut World) -> Result<()> {
     })
 }
 
-/// One of two directors for two servers that have the service's address too.
+/// One of two directors, for two servers that also have the service's address.
 fn director(state: &str, priority: u8) -> String {
     format!(
         "
@@ -260,7 +260,7 @@ virtual_server 192.168.0.100 80 {{
     )
 }
 
-/// When the master is gone the backup answers, and its listings show that it does.
+/// When the master fails the backup answers, and its listings show it.
 pub fn takeover(world: &mut World) -> Result<()> {
     let switch = Switch::new(world, &[])?;
     let mut host = |name, number| {
@@ -297,7 +297,7 @@ pub fn takeover(world: &mut World) -> Result<()> {
 
 const SERVICE: &str = "192.168.0.100:80";
 
-/// Adds the service's address, which the host does not announce.
+/// Adds the service's address, without ARP announcements.
 fn have_service_address(host: &Namespace) -> Result<()> {
     network::ip(host, "addr add 192.168.0.100/32 dev lo\n")?;
     network::set(

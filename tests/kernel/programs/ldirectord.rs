@@ -13,8 +13,7 @@ const CONFIGURATION: &str = "/etc/ha.d/ldirectord.cf";
 
 const LOG: &str = "/var/log/ldirectord.log";
 
-/// Two services. A server that fails a check is left without weight by one, and taken away by
-/// the other.
+/// Two services. When a server fails a check, one sets its weight to 0, and the other deletes it.
 const TWO_SERVICES: &str = "\
 checktimeout=1
 checkinterval=1
@@ -39,7 +38,7 @@ virtual=10.0.0.1:8080
         checktype=connect
 ";
 
-/// Another scheduler and other weights for the first, no second.
+/// Another scheduler and other weights for the first service; the second is removed.
 const ONE_SERVICE: &str = "\
 checktimeout=1
 checkinterval=1

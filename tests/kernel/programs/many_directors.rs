@@ -1,4 +1,4 @@
-//! The README's script for many directors, one of which has drifted and one has keepalived too.
+//! The README's script for many directors, one of which has drifted and one also runs keepalived.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ const TABLE: [&str; 3] = [
     "-> 10.0.0.2:8080 Masq 1",
 ];
 
-/// A service without checks, which is there from the start.
+/// A service without checks, which exists from the start.
 const KEEPALIVED: &str = "
 virtual_server 198.51.100.1 443 {
     lb_algo wrr
@@ -87,7 +87,7 @@ fn watch_and_roll_out(here: &Namespace) -> Result<()> {
     expect("check rules", 0, "")?;
     expect("check no-servers", 1, "")?;
     expect("drift rules lb1 lb2 lb3", 1, drift)?;
-    // One that cannot be reached is no reason to leave out the next.
+    // After an unreachable director the script continues with the next.
     expect("drift rules lb1 nobody lb2", 255, drift)?;
     expect("roll-out no-servers lb1", 1, "")?;
     expect("roll-out rules lb1 lb2 lb3", 0, "lb1:\nlb2:\nlb3:\n")?;

@@ -34,12 +34,12 @@ pub fn tests() -> Vec<KernelTest> {
         test("packaged_init_script", packaged::init_script),
         test("packaged_wrappers", packaged::wrappers),
         KernelTest {
-            // The kernel makes no difference; this one has the most to show.
+            // They do not depend on the kernel; this one reports the most.
             kernels: vec![Kernel::V7_2],
             ..test("prometheus", prometheus::scraped)
         },
         KernelTest {
-            // One that has all there is to say, and one that has not.
+            // One kernel that reports everything, and one that does not.
             kernels: vec![Kernel::V6_12, Kernel::V7_2],
             ..test("schema", schema::validated)
         },

@@ -30,7 +30,7 @@ const EDITED: &str = "\
 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 9
 ";
 
-/// A director that is administered by the scripts.
+/// A director administered with the scripts.
 struct Director {
     debian: Debian,
     namespace: Namespace,
@@ -44,7 +44,7 @@ impl Director {
         })
     }
 
-    /// Runs a line with a program of Debian; an error unless it says just this.
+    /// Runs a line with a program of Debian; an error unless it prints exactly this.
     fn expect(&self, line: &str, input: &str, expected: &str) -> Result<()> {
         let mut words = line.split(' ');
         let name = words.next().unwrap_or_default();
@@ -60,7 +60,7 @@ impl Director {
     }
 }
 
-/// The init script starts, saves, reloads and stops, the synchronization daemon along with it.
+/// The init script starts, saves, reloads and stops, including the synchronization daemon.
 pub fn init_script(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     let expect = |line, expected| director.expect(line, "", expected);
@@ -105,7 +105,7 @@ pub fn init_script(world: &mut World) -> Result<()> {
     expect("ipvsadm -L --daemon", "")
 }
 
-/// What `ipvsadm-save` writes, `ipvsadm-restore` reads.
+/// `ipvsadm-restore` reads what `ipvsadm-save` writes.
 pub fn wrappers(world: &mut World) -> Result<()> {
     let director = Director::new(world)?;
     director.expect("ipvsadm -A -f 1", "", "")?;

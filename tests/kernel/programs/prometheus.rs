@@ -1,4 +1,4 @@
-//! Prometheus, which scrapes node_exporter, which has our metrics next to its own.
+//! Prometheus scrapes node_exporter, which exports our metrics next to its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,12 +40,12 @@ scrape_configs:
     static_configs: [targets: ['127.0.0.1:9100']]
 ";
 
-/// What one may ask, and the answers.
+/// Queries, and their answers.
 const QUESTIONS: [(&str, &str); 5] = [
     ("up", "1"),
     ("ipvs_connections_total", "3"),
     ("sum(ipvs_service_backends_live)", "4"),
-    // No server has another weight in one of the two.
+    // No server has different weights in the two.
     (
         "count(ipvs_backend_weight{family=''} \
             != ignoring(family) node_ipvs_backend_weight) or vector(0)",
@@ -139,8 +139,8 @@ fn sorted(series: &str) -> String {
     format!("{name}{{{}}}", labels.join(","))
 }
 
-/// What node_exporter has of IPVS, ours has with the same labels and the same value. Both are
-/// there, without an error.
+/// Ours has every IPVS metric of node_exporter, with the same labels and values. Both collectors
+/// succeed.
 fn compare(ours: &str, node: &str) -> Result<()> {
     let (ours, node) = (samples(ours), samples(node));
     for (series, value) in [
@@ -163,14 +163,14 @@ fn compare(ours: &str, node: &str) -> Result<()> {
         if !same.starts_with("ipvs_") {
             continue;
         }
-        // It does not tell the families of a mark apart.
+        // node_exporter does not distinguish the address families of a mark.
         let of_ipv6 = same.replacen('{', "{family=\"ipv6\",", 1);
         let found = ours.get(same).or_else(|| ours.get(&of_ipv6));
         let found = found.with_context(|| format!("no {same} in {ours:#?}"))?;
         ensure!(found == value, "{same} {found} instead of {value}");
         compared += 1;
     }
-    // Five counters, and three numbers of each server.
+    // Five counters, and three values of each server.
     ensure!(compared == 5 + 3 * 6, "{compared} compared");
     for (series, value) in &ours {
         let found = node.get(series).with_context(|| format!("no {series}"))?;
@@ -189,7 +189,7 @@ fn ask(debian: &Debian, here: &Namespace, question: &str, answer: &str) -> Resul
             .run(&debian.program("promtool").args(words))?
             .success()?;
         let said = String::from_utf8(said)?;
-        // A line is the series, an arrow, the value and the time.
+        // A line has the series, an arrow, the value and the time.
         let (_, value) = said.split_once("=> ").with_context(|| said.clone())?;
         ensure!(
             value.starts_with(&format!("{answer} @")),

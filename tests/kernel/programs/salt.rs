@@ -7,7 +7,7 @@ use crate::lab::world::World;
 
 const CALLS: &str = include_str!("salt.py");
 
-/// What the functions return, and what is in the table between them.
+/// What the functions return, and the table between the calls.
 const EXPECTED: &str = "\
 add_service rr -> True
 add_service rr -> Service already exists

@@ -1,4 +1,4 @@
-//! The schema of JSON listings, and a validator of others that holds our documents against it.
+//! The schema of JSON listings: a third-party validator checks our documents against it.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ pub fn validated(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What is found in files, whatever the status.
+/// The findings in files, whatever the status.
 fn reports(here: &Namespace) -> [Result<String>; 4] {
     let files = [
         ("--doctor", ""),

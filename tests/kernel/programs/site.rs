@@ -1,4 +1,4 @@
-//! A director with web servers that name themselves, and what is seen of them.
+//! A director with web servers that answer with their names, and observations of them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,11 +14,10 @@ use crate::lab::world::{Namespace, Program, Running, Side, World};
 use crate::network::{self, Switch};
 use crate::pair;
 
-/// How long a host may take for one packet of an answer.
+/// The time limit for each packet of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
-/// A director with a client on one side and two web servers behind its back, which answer
-/// through it.
+/// A director with a client on one side and two web servers on the other, which answer through it.
 pub struct Site {
     pub director: Namespace,
     pub client: Namespace,
@@ -52,7 +51,7 @@ impl Site {
     }
 }
 
-/// A new host at a switch, whose device is set up by more lines for `ip`.
+/// A new host at a switch, with more lines for `ip` to set up its device.
 pub fn host(world: &mut World, switch: &Switch, name: &str, lines: &str) -> Result<Namespace> {
     let host = world.namespace(name)?;
     switch.plug(name)?;
@@ -60,7 +59,7 @@ pub fn host(world: &mut World, switch: &Switch, name: &str, lines: &str) -> Resu
     Ok(host)
 }
 
-/// A web server at port 80 of every address, whose one page is its name.
+/// A web server on port 80 of every address; its only page is its name.
 pub struct WebServer<'a> {
     host: &'a Namespace,
     is_stopped: Arc<AtomicBool>,
@@ -122,15 +121,15 @@ fn answer(mut connection: TcpStream, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub struct Answer {
-    /// Who answered.
+    /// The name of the server.
     pub name: String,
-    /// Where the request came from.
+    /// The address that the request came from.
     pub client: SocketAddr,
 }
 
-/// Sends a host's request to an address.
+/// Sends a request from a host to an address.
 pub fn ask(host: &Namespace, address: &str) -> Result<Answer> {
     host.enter()?;
     let address: SocketAddr = address.parse()?;
@@ -146,7 +145,7 @@ pub fn ask(host: &Namespace, address: &str) -> Result<Answer> {
     })
 }
 
-/// What a director lists, by the reference and by ours alike.
+/// The listing of a director, the same by the reference and ours.
 pub fn list(world: &mut World, director: &Namespace, words: &[&str]) -> Result<String> {
     let program = |side| Program::ipvsadm(side).args(words);
     let [theirs, ours] = pair::list_at_rest(|side: Side| director.run(&program(side)))?;
@@ -155,8 +154,8 @@ pub fn list(world: &mut World, director: &Namespace, words: &[&str]) -> Result<S
     Ok(String::from_utf8(ours.success()?)?)
 }
 
-/// An error unless a director lists these services and servers: of each line the words before
-/// the counters.
+/// An error unless a director lists these services and servers, compared by the words before the
+/// counters.
 pub fn expect_table(world: &mut World, director: &Namespace, expected: &[&str]) -> Result<()> {
     let text = list(world, director, &["-Ln"])?;
     let lines = text.lines().skip(3);
@@ -178,7 +177,7 @@ pub fn expect_table(world: &mut World, director: &Namespace, expected: &[&str]) 
     Ok(())
 }
 
-/// Does something while a program runs; what that wrote goes along with an error.
+/// Does something while a program runs; an error includes the program's output.
 pub fn beside<T>(mut program: Running, attempt: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = attempt();
     let wrote = program.kill()?;

@@ -1,5 +1,5 @@
-//! What random sessions must have met, or the run has failed: every command and option, every
-//! shape of value, every spelling, every text and every intended difference.
+//! What random sessions must cover, or the run fails: every command and option, every shape of
+//! value, every spelling, every text and every intended difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use super::values::{self, Sample};
 use crate::differences::{self, Difference};
 use crate::lab::world::Counts;
 
-/// What can be said, `*` standing for anything.
+/// All messages; `*` stands for anything.
 const TEXTS: &[&str] = &[
-    // Words that cannot be read.
+    // Invalid words.
     "Try `ipvsadm -h' or 'ipvsadm --help' for more information.",
     "the first option must be a command",
     "this command is not allowed in a file",
@@ -75,10 +75,10 @@ const TEXTS: &[&str] = &[
     "No such device",
 ];
 
-/// Texts of the kernel that need not be met: they depend on its routes and addresses.
+/// Messages from the kernel that need not occur: they depend on its routes and addresses.
 const RARE_TEXTS: &[&str] = &["Network is unreachable", "Cannot assign requested address"];
 
-/// Intended differences that no random session can meet, and what they take. Cases show them.
+/// Intended differences that random sessions cannot meet, and what they require. Cases cover them.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lost output", "standard output is closed or full"),
     (
@@ -113,7 +113,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ipvsadm-restore", "another program"),
 ];
 
-/// The texts of messages that a program printed.
+/// The message texts that a program printed.
 pub fn texts(stderr: &[u8]) -> Result<Vec<String>> {
     let stderr = String::from_utf8_lossy(stderr);
     let lines = stderr.lines().map(without_number);
@@ -121,7 +121,7 @@ pub fn texts(stderr: &[u8]) -> Result<Vec<String>> {
     lines.map(text_of).collect()
 }
 
-/// A message without the number of the line that it is about.
+/// A message without its line number.
 fn without_number(line: &str) -> &str {
     let behind = line
         .strip_prefix("line ")
@@ -140,7 +140,7 @@ fn text_of(message: &str) -> Result<String> {
     }
 }
 
-/// True if the parts of the pattern between its `*` stand in the message in this order.
+/// True if the message contains the parts of the pattern between its `*`, in this order.
 fn matches(pattern: &str, message: &str) -> bool {
     let (first, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
     let Some(mut message) = message.strip_prefix(first) else {
@@ -166,7 +166,7 @@ pub fn of_difference(difference: Difference) -> String {
     format!("difference: {difference:?}")
 }
 
-/// Everything that has to be met.
+/// Everything that must be covered.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     let is_met = |row: &Spec| {
@@ -191,7 +191,7 @@ fn wanted() -> BTreeSet<String> {
     wanted
 }
 
-/// What no session can meet, in lines.
+/// What no session can cover, as lines.
 pub fn elsewhere() -> String {
     let mut lines = "Differences that no session can meet; cases show them:\n".to_owned();
     for (difference, reason) in ELSEWHERE {
@@ -200,7 +200,7 @@ pub fn elsewhere() -> String {
     lines
 }
 
-/// What was met and how often, in lines.
+/// What was covered and how often, as lines.
 pub fn met(seen: &Counts) -> String {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, count) in seen {
@@ -216,7 +216,7 @@ pub fn met(seen: &Counts) -> String {
     lines.collect()
 }
 
-/// What should have been met but was not.
+/// What should have been covered but was not.
 pub fn missed(seen: &Counts) -> impl Iterator<Item = String> {
     wanted().into_iter().filter(|name| !seen.contains_key(name))
 }

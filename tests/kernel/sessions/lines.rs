@@ -1,4 +1,4 @@
-//! Makes command lines: mostly right ones over a small world, and some that are spoiled.
+//! Generates command lines: mostly valid ones over a small world, and some that are spoiled.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::spoiling::spoil;
 use super::values::{self, Sample, Server, Service, Shape, Value};
 use crate::differences::{self, Difference};
 
-/// How many lines of a hundred are spoiled.
+/// The percentage of spoiled lines.
 const SPOILED: usize = 18;
 
 pub struct LineMaker<'a> {
@@ -20,21 +20,21 @@ pub struct LineMaker<'a> {
     pub servers: Vec<Server>,
     /// The services that were added.
     known: Vec<Service>,
-    /// Packets flow, so that nothing may end while the session lasts.
+    /// Packets flow, so nothing may expire during the session.
     pub has_packets: bool,
     /// Servers have thresholds.
     pub has_thresholds: bool,
-    /// The line belongs to a file, which each program reads on its own.
+    /// The line is part of a file, which each program reads by itself.
     pub in_file: bool,
     pub notes: BTreeSet<String>,
     /// A shape that the line must have.
     sample: Option<Sample>,
-    /// Only words that mean the same to both programs may be used.
+    /// Only words with the same meaning for both programs are allowed.
     is_spoiled: bool,
 }
 
 impl<'a> LineMaker<'a> {
-    /// A maker of lines for one session, which has these samples among others.
+    /// A line maker for one session, which must use these samples.
     pub fn new(random: &'a mut Random, samples: &[Sample]) -> Self {
         let mut services = random.some(&values::services(), 3);
         let servers = random.some(&values::servers(), 4);
@@ -139,7 +139,7 @@ impl<'a> LineMaker<'a> {
         }
     }
 
-    /// An option with a value that the program takes.
+    /// An option with a value that the program accepts.
     pub fn option(&mut self, name: &'static str) -> Item {
         self.option_of(name, name, true, values::shapes(name))
     }
@@ -161,7 +161,7 @@ impl<'a> LineMaker<'a> {
             return self.random.pick(&sample.shape.values).clone();
         }
         let mut shapes = match values::of_kind(&shapes, is_good) {
-            // Any name of a scheduler is good.
+            // Any scheduler name is valid.
             none if none.is_empty() => shapes,
             of_kind => of_kind,
         };
@@ -173,7 +173,7 @@ impl<'a> LineMaker<'a> {
             shapes.retain(|shape| shape.name != "least");
         }
         let usual = shapes.len().min(1);
-        // The first shape is the usual one, on which commands meet.
+        // The first shape is the usual one, so that commands often name the same service.
         if is_good && self.random.chance(50) {
             shapes.truncate(usual);
         }
@@ -188,7 +188,7 @@ impl<'a> LineMaker<'a> {
         is_understood && !(is_blank && self.in_file)
     }
 
-    /// The service of a command, its mask and its server, which stand in this order.
+    /// The service of a command, its mask and its server, in this order.
     fn target(&mut self, verb: Verb) -> Vec<Item> {
         let sets_service = matches!(verb, Verb::AddService | Verb::EditService);
         let has_service = match verb {
@@ -219,7 +219,7 @@ impl<'a> LineMaker<'a> {
         items
     }
 
-    /// Often the same, so that commands meet.
+    /// Often the same, so that commands name the same service.
     fn choose_service(&mut self, verb: Verb) -> Service {
         match &self.sample {
             Some(sample) if sample.subject == "service" => Service {
@@ -241,7 +241,7 @@ impl<'a> LineMaker<'a> {
         }
     }
 
-    /// A service that was added before, if there is one of the kind that this line can name.
+    /// A service that was added before, if this line can name one.
     fn known_service(&mut self, is_wanted: impl Fn(&Service) -> bool) -> Service {
         let mut known = self.known.clone();
         known.retain(|service| {
@@ -313,7 +313,7 @@ impl<'a> LineMaker<'a> {
         }
     }
 
-    /// The options that go with a command and its target.
+    /// The options for a command and its target.
     fn options(&mut self, verb: Verb, target: &mut [Item]) -> Vec<Item> {
         match verb {
             Verb::AddService | Verb::EditService => self.service_options(target),
@@ -358,7 +358,7 @@ impl<'a> LineMaker<'a> {
         }
         options.extend(self.valued_options(&[(10, "pe")]));
         let mut scheduler = Vec::new();
-        // The flags of a sample are those that belong to no scheduler.
+        // The flags of a sample belong to no scheduler.
         let has_flags = |sample: &Sample| sample.option == "sched-flags";
         if self.random.chance(60) && !self.sample.as_ref().is_some_and(has_flags) {
             let mut shapes = values::shapes("scheduler");
@@ -423,7 +423,7 @@ impl<'a> LineMaker<'a> {
             subjects.push((20, Some("connection")));
         }
         let subject = self.random.weighted(&subjects);
-        // Most formats go with services alone. Ours lists the connections of a service.
+        // Most formats are for services only. Ours lists the connections of a service.
         let subject = subject
             .filter(|subject| !has_service || *subject != "connection" && self.random.chance(10));
         let format = format.filter(|_| subject.is_none() || self.random.chance(15));
@@ -448,19 +448,19 @@ impl<'a> LineMaker<'a> {
         ])
     }
 
-    /// The three values of `--set`, which may stand anywhere on the line.
+    /// The three values of `--set`, which may be anywhere on the line.
     fn add_timeouts(&mut self, items: &mut Vec<Item>) {
         let mut place = items.len() - usize::from(self.random.chance(15));
         for _ in 0..3 {
             let is_good = !(self.is_spoiled && self.random.chance(25));
             let value = self.value("set", is_good, values::shapes("set"));
-            // Behind the command a word that begins so would be an option.
+            // After the command, a word with this start would be an option.
             items.insert(place, Item::words(&[&value.ours]));
             place = items.len();
         }
     }
 
-    /// Any option; where it takes a value, one that is right or wrong.
+    /// Any option, with a valid or invalid value if it takes one.
     pub fn any_option(&mut self, name: &'static str, is_good: bool) -> Item {
         let mut samples = values::samples();
         samples.retain(|sample| sample.option == name);
@@ -473,7 +473,7 @@ impl<'a> LineMaker<'a> {
     }
 }
 
-/// The commands of the reference that take the option of the sample.
+/// The commands of the reference that accept the option of the sample.
 fn takers(sample: &Sample) -> Vec<Verb> {
     let takers = specs().find_map(|row| match row {
         Spec::Command(row) if row.long == sample.option => Some(vec![row.verb]),

@@ -1,4 +1,4 @@
-//! Makes whole sessions.
+//! Generates whole sessions.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::script::{InputLine, Line, Piece, Session, Step};
 use super::values::{self, Sample};
 use crate::differences::Difference;
 
-/// Commands on the command line, each as often as its weight says.
+/// Commands on the command line, with their weights.
 const COMMANDS: &[(usize, Verb)] = &[
     (15, Verb::AddService),
     (7, Verb::EditService),
@@ -30,7 +30,7 @@ const COMMANDS: &[(usize, Verb)] = &[
     (1, Verb::Restore),
 ];
 
-/// Commands that meet something which chance alone would seldom bring about.
+/// Commands for situations that chance alone would rarely produce.
 const RARE: &[&[&str]] = &[
     &["--set 100 200"],
     &["-A -t 10.0.0.1:80 -6"],
@@ -45,8 +45,8 @@ const RARE: &[&[&str]] = &[
     &["-a -f 7 -r 10.1.1.1 -i --tun-type gre --tun-csum --tun-nocsum"],
 ];
 
-/// Makes one session. Any `enough` of them in a row have every shape of every value, and all
-/// that is rare.
+/// Generates one session. Any `enough` consecutive sessions contain every shape of every value, and
+/// all rare situations.
 pub fn session(seed: u64, index: u64, enough: u64) -> Session {
     let mut random = Random::new(seed, index);
     let length = 10 + random.below(17).min(random.below(17));
@@ -68,7 +68,7 @@ pub fn session(seed: u64, index: u64, enough: u64) -> Session {
     Session { steps }
 }
 
-/// Those of some items that fall to one session of `enough`.
+/// The share of one session in `enough` of these items.
 fn of_session<T>(
     items: impl IntoIterator<Item = T>,
     index: u64,
@@ -114,7 +114,7 @@ fn step(lines: &mut LineMaker, number: usize) -> Step {
 fn verb(lines: &mut LineMaker) -> Verb {
     loop {
         let verb = lines.random.weighted(COMMANDS);
-        // A daemon sends connections, which adds to what changes.
+        // A daemon sends connections, which changes even more.
         if verb != Verb::StartDaemon || !lines.has_packets {
             return verb;
         }
@@ -161,8 +161,8 @@ fn restore(lines: &mut LineMaker) -> Step {
     }
 }
 
-/// A line of a file before its words are laid out. The reference hangs where a daemon that was
-/// just started is stopped, so a file has one command for daemons at most.
+/// A line of a file before its words are laid out. The reference hangs when it stops a daemon that
+/// it has just started, so a file has at most one daemon command.
 fn input_line(lines: &mut LineMaker, may_have_daemon: &mut bool) -> Line {
     if let Some(line) = unusual_line(lines) {
         return line;
@@ -170,7 +170,7 @@ fn input_line(lines: &mut LineMaker, may_have_daemon: &mut bool) -> Line {
     let verb = loop {
         let verb = verb(lines);
         let is_daemon = matches!(verb, Verb::StartDaemon | Verb::StopDaemon);
-        // How a save is rewritten depends on the thresholds at that moment.
+        // The rewriting of a save depends on the thresholds at that moment.
         let is_possible = match verb {
             Verb::Save => !lines.has_thresholds,
             Verb::Help | Verb::Version => false,
@@ -191,7 +191,7 @@ fn input_line(lines: &mut LineMaker, may_have_daemon: &mut bool) -> Line {
     line
 }
 
-/// A line that is no command, or none that a file may hold.
+/// A line that is not a command, or not allowed in a file.
 fn unusual_line(lines: &mut LineMaker) -> Option<Line> {
     let (note, verb, piece) = lines.random.weighted(&[
         (80, ("", Verb::List, "")),
@@ -235,7 +235,7 @@ fn nul_byte() -> Piece {
     }
 }
 
-/// What the reference takes for a command, and is given another malformed line for.
+/// A line that the reference accepts as a command; it gets another malformed line instead.
 fn malformed(word: &str, difference: Difference) -> Piece {
     Piece {
         theirs: vec![b"-n".to_vec()],
@@ -244,7 +244,7 @@ fn malformed(word: &str, difference: Difference) -> Piece {
     }
 }
 
-/// The name of the program means nothing in a file, wherever it stands.
+/// The name of the program has no meaning in a file, wherever it is.
 fn insert_own_name(lines: &mut LineMaker, line: &mut Line) {
     let place = lines.random.below(line.pieces.len() + 1);
     line.pieces.insert(place, Piece::words(["ipvsadm"]));

@@ -1,10 +1,10 @@
-//! Random sessions: commands that collide in a small world, the same for the reference and ours.
+//! Random sessions: commands that collide in a small world, run by the reference and by ours.
 //!
 //! The kernels that start programs slowly share the sessions, half each.
 //!
 //! `LAB_SEED` and `LAB_SESSIONS` choose which sessions and how many; the same seed gives the same
-//! sessions. A session that differs is made as short as it can be, and printed as commands that can
-//! be pasted into a shell. `coverage` says what all of them together must meet.
+//! sessions. A session that differs is shortened as far as possible, and printed as commands to
+//! paste into a shell. `coverage` lists what they all together must cover.
 
 pub mod coverage;
 mod lines;
@@ -31,34 +31,34 @@ use crate::lab::schedule::Tallies;
 use crate::lab::world::{Counts, World};
 use play::play;
 
-/// How many sessions one test plays.
+/// The number of sessions that one test plays.
 const PER_TEST: u64 = 10;
 
-/// The kernels that share the sessions: a program takes twice as long to start there.
+/// The kernels that share the sessions: programs take twice as long to start there.
 const SHARING: [Kernel; 2] = [Kernel::V5_10, Kernel::V6_1];
 
-/// How many sessions meet everything.
+/// The number of sessions that cover everything.
 const ENOUGH: u64 = 100;
 
-/// The file that says what the sessions met.
+/// The coverage report.
 const COVERAGE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/sessions.txt");
 
-/// What a session is counted as.
+/// The name under which sessions are counted.
 const SESSION: &str = "session";
 
-/// As many tests as the wanted number of sessions needs.
+/// As many tests as the requested number of sessions needs.
 pub fn tests() -> Vec<KernelTest> {
     let tests = count().div_ceil(PER_TEST);
     (0..tests).map(test).collect()
 }
 
-/// How many sessions are wanted on each kernel.
+/// The requested number of sessions on each kernel.
 pub fn count() -> u64 {
     number("LAB_SESSIONS", ENOUGH)
 }
 
-/// Writes down what the sessions met on each kernel; returns what they had to meet and did not. A
-/// run that was told to play less than all is not judged.
+/// Writes the coverage report; returns what the sessions should have covered but did not. Runs with
+/// fewer sessions than usual are not judged.
 pub fn write_coverage(tallies: &Tallies) -> Result<Vec<String>> {
     let mut judged = together(tallies);
     judged.retain(|_, counts| {
@@ -82,7 +82,7 @@ pub fn write_coverage(tallies: &Tallies) -> Result<Vec<String>> {
     Ok(missed)
 }
 
-/// What was counted on each kernel, and on those that share the sessions as if they were one.
+/// The counts of each kernel; kernels that share the sessions count as one.
 fn together(tallies: &Tallies) -> BTreeMap<String, Counts> {
     let mut groups: BTreeMap<String, Counts> = BTreeMap::new();
     for (kernel, tally) in tallies {

@@ -14,7 +14,7 @@ use crate::differences::{self, Difference};
 use crate::lab::world::{Counts, Output, Program, Side, World};
 use crate::pair::{Pair, list_at_rest};
 
-/// Why a session failed, and at which of its steps.
+/// Why a session failed, and at which step.
 pub struct Failure {
     pub step: usize,
     pub error: anyhow::Error,
@@ -23,7 +23,7 @@ pub struct Failure {
 pub struct Player {
     pair: Pair,
     comparisons: usize,
-    /// How often each thing was met that coverage asks for.
+    /// How often each item of the coverage occurred.
     seen: Counts,
 }
 
@@ -52,7 +52,7 @@ pub fn play(world: &mut World, session: &Session) -> Result<Player, Failure> {
 }
 
 impl Player {
-    /// Adds what was compared and covered to the results of the test.
+    /// Adds comparisons and coverage to the results of the test.
     pub fn report(self, world: &mut World) {
         world.comparisons += self.comparisons;
         for (name, count) in self.seen {
@@ -88,7 +88,7 @@ impl Player {
         self.judge(theirs, ours)
     }
 
-    /// Both programs list what there is on either side.
+    /// Both programs list the tables of both sides.
     fn list(&mut self, line: &Line) -> Result<()> {
         for home in [Side::Reference, Side::Ours] {
             let [theirs, ours] = list_at_rest(|side| self.run(side, home, line))?;
@@ -98,7 +98,7 @@ impl Player {
         Ok(())
     }
 
-    /// Runs a line; what the reference prints is rewritten.
+    /// Runs a line; the output of the reference is rewritten.
     fn run(&mut self, side: Side, home: Side, line: &Line) -> Result<Output> {
         let mut output = self.pair.run(home, &program(side, line))?;
         if side == Side::Reference {
@@ -108,7 +108,7 @@ impl Player {
         Ok(output)
     }
 
-    /// Adds to a save what the reference leaves out.
+    /// Adds to a save what the reference omits.
     fn add_thresholds(&mut self, output: &mut Output, home: Side) -> Result<()> {
         if !output.stdout.starts_with(b"-A ") {
             return Ok(());
@@ -168,7 +168,7 @@ impl Player {
             self.pair.enter(side)?;
             for port in 0..count as u16 {
                 let socket = UdpSocket::bind(("10.9.0.1", 40_000 + port))?;
-                // Where nothing listens the packet may come back as an error.
+                // If nothing listens, the packet may return as an error.
                 let _ = socket.send_to(b"packet", "10.0.0.1:53");
             }
         }

@@ -1,10 +1,10 @@
-//! Numbers that look random and are the same each time.
+//! Reproducible pseudo-random numbers.
 
-/// The generator known as SplitMix64.
+/// The SplitMix64 generator.
 pub struct Random(u64);
 
 impl Random {
-    /// A sequence of its own for each pair of numbers.
+    /// A separate sequence for each pair of numbers.
     pub fn new(seed: u64, index: u64) -> Self {
         let mut start = Random(seed);
         Random(
@@ -34,7 +34,7 @@ impl Random {
         &items[self.below(items.len())]
     }
 
-    /// One of `items`, each as often as its weight says.
+    /// One of `items`, chosen by weight.
     pub fn weighted<T: Copy>(&mut self, items: &[(usize, T)]) -> T {
         let total = items.iter().map(|(weight, _)| weight).sum();
         let mut point = self.below(total);
@@ -47,7 +47,7 @@ impl Random {
         unreachable!("the point lies below the sum of the weights")
     }
 
-    /// Some of `items` in any order.
+    /// Some of `items` in random order.
     pub fn some<T: Clone>(&mut self, items: &[T], count: usize) -> Vec<T> {
         let mut items = items.to_vec();
         self.shuffle(&mut items);

@@ -1,12 +1,12 @@
-//! What ours must say about a file of commands, from what the reference says: ours names the
-//! line of each message, and fails if a line did.
+//! The messages that ours must print for a file of commands, derived from the reference's: ours
+//! adds the line number to each message, and fails if any line failed.
 
 use super::script::InputLine;
 use crate::differences::Difference;
 use crate::lab::world::{Output, Side, Status};
 
-/// The file for the reference. Behind each line it reads one that makes it say where it is, and
-/// does nothing else.
+/// The file for the reference. After each line comes a marker, which only makes the reference
+/// report its position.
 pub fn marked(input: &[InputLine]) -> Vec<u8> {
     let mut text = Vec::new();
     for (number, line) in (1..).zip(input) {
@@ -22,14 +22,14 @@ fn mark(number: usize) -> String {
     format!("--behind-{number}")
 }
 
-/// What the reference said about one line.
+/// The reference's messages about one line.
 struct Heard {
     message: Vec<u8>,
-    /// It read the next line too.
+    /// The reference read the next line too.
     went_on: bool,
 }
 
-/// What the reference said about each line that it read.
+/// The reference's messages about each line that it read.
 fn heard(stderr: &[u8], input: &[InputLine]) -> Vec<Heard> {
     let mut rest = stderr;
     let mut all = Vec::new();
@@ -49,8 +49,8 @@ fn heard(stderr: &[u8], input: &[InputLine]) -> Vec<Heard> {
     all
 }
 
-/// Rewrites what the reference printed for a marked file; returns how many lines it read, and
-/// the differences.
+/// Rewrites the reference's output for a marked file; returns the number of lines it read, and the
+/// differences.
 pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Difference>) {
     let all = heard(&theirs.stderr, input);
     let mut differences = Vec::new();
@@ -62,7 +62,7 @@ pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Differen
             stderr.extend_from_slice(format!("line {}: ", index + 1).as_bytes());
             stderr.extend_from_slice(&in_a_file(message, &input[index].text(Side::Ours)));
         }
-        // Behind a last line without its end there is no mark.
+        // There is no marker after a last line without a newline.
         let is_fine = message.is_empty() && (*went_on || !input[index].newline);
         statuses.push(if is_fine {
             SUCCESS
@@ -82,7 +82,7 @@ pub fn rewrite(theirs: &mut Output, input: &[InputLine]) -> (usize, Vec<Differen
     (all.len(), differences)
 }
 
-/// Ours says what is wrong with a line that has no command for a file.
+/// Ours explains why a line has no command that a file may contain.
 fn in_a_file(message: &[u8], line: &[u8]) -> Vec<u8> {
     if !message.starts_with(b"Try ") {
         return message.to_owned();
@@ -99,7 +99,7 @@ fn in_a_file(message: &[u8], line: &[u8]) -> Vec<u8> {
 
 const SUCCESS: Status = Status::Exit(0);
 
-/// Where some bytes stand in others.
+/// The position of some bytes in others.
 pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes
         .windows(wanted.len())

@@ -1,4 +1,4 @@
-//! What a session consists of, down to the pieces that can be left out; and how it is printed.
+//! The parts of a session, down to the pieces that can be left out, and its printed form.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -28,24 +28,24 @@ pub enum Step {
 /// The words of one line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The command that it begins with.
+    /// The command at its start.
     pub verb: Verb,
     pub pieces: Vec<Piece>,
-    /// What it covers.
+    /// The coverage items in it.
     pub notes: BTreeSet<String>,
 }
 
-/// Words that belong together, as both programs are given them.
+/// Words that belong together, as passed to both programs.
 #[derive(Clone, Debug, Default)]
 pub struct Piece {
     pub ours: Vec<Bytes>,
     pub theirs: Vec<Bytes>,
     pub differences: Vec<Difference>,
-    /// What stands in the reference's message, and what in ours.
+    /// The text in the reference's message, and the one in ours.
     pub echo: Option<(&'static str, &'static str)>,
 }
 
-/// A line of a file, and what stands around its words.
+/// A line of a file, and the text around its words.
 #[derive(Clone, Debug)]
 pub struct InputLine {
     pub line: Line,
@@ -81,7 +81,7 @@ impl Line {
         pieces.flat_map(|piece| piece.differences.iter().copied())
     }
 
-    /// True for what changes nothing.
+    /// True for steps that change nothing.
     pub fn lists(&self) -> bool {
         matches!(self.verb, Verb::List | Verb::Save)
     }
@@ -113,7 +113,7 @@ impl Step {
         }
     }
 
-    /// The lines that may be made shorter.
+    /// The lines that may be shortened.
     pub fn lines_mut(&mut self) -> Vec<&mut Line> {
         match self {
             Step::Command(line) => vec![line],
@@ -138,7 +138,7 @@ impl Step {
     }
 }
 
-/// As a line for the shell; where the reference was given something else, that too.
+/// As a line for the shell; if the reference's line is different, both.
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (theirs, ours) = (self.text(Side::Reference), self.text(Side::Ours));
@@ -162,7 +162,7 @@ fn command(line: &Line, side: Side) -> String {
     format!("ipvsadm{}", words.collect::<String>())
 }
 
-/// A word as the shell reads it.
+/// A word, quoted for the shell.
 fn quoted(word: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=+.,:/@%[]".contains(byte);
     if !word.is_empty() && word.iter().all(is_plain) {
@@ -178,7 +178,7 @@ fn quoted(word: &[u8]) -> String {
     }
 }
 
-/// Bytes as `printf` of the shell makes them.
+/// Bytes as an argument of the shell's `printf`.
 fn format_of(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {

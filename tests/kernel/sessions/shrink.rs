@@ -1,4 +1,4 @@
-//! Makes a failing session as short as it can be.
+//! Shortens a failing session as far as possible.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use super::script::{Session, Step};
 /// How long the search for a shorter session may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The shortest session found for which `fails` is true, as it is for `session`.
+/// The shortest session found that still fails, starting from `session`, which does.
 pub fn shortest(mut session: Session, mut fails: impl FnMut(&Session) -> bool) -> Session {
     let start = Instant::now();
     for shorten in [without_steps, without_lines, without_pieces] {
@@ -35,7 +35,7 @@ fn without_steps(session: &Session, at: usize, size: usize) -> Option<Session> {
     remove(&mut session.steps, at, size).then_some(session)
 }
 
-/// Without some of the lines of files, which are counted through all files.
+/// Without some of the lines of files, numbered across all files.
 fn without_lines(session: &Session, at: usize, size: usize) -> Option<Session> {
     let mut session = session.clone();
     let mut before = 0;
@@ -51,7 +51,7 @@ fn without_lines(session: &Session, at: usize, size: usize) -> Option<Session> {
     None
 }
 
-/// Without some of the pieces of one line.
+/// Without some pieces of one line.
 fn without_pieces(session: &Session, at: usize, size: usize) -> Option<Session> {
     let mut session = session.clone();
     let mut before = 0;

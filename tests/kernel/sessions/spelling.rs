@@ -1,4 +1,4 @@
-//! From options and their values to words, in every spelling that the programs know.
+//! Turns options and their values into words, in every spelling that the programs know.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use super::script::Piece;
 use super::values::Value;
 use crate::differences::Difference;
 
-/// Something on a line that is yet to be spelled.
+/// An item on a line before it is spelled.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// A command or an option by its long name.
+    /// A command or an option, by its long name.
     Option {
         name: &'static str,
         value: Option<Value>,
     },
-    /// Words as they are.
+    /// Literal words.
     Words(Piece),
 }
 
@@ -39,7 +39,7 @@ impl Item {
         matches!(self, Item::Option { value: Some(_), .. })
     }
 
-    /// As words apart from each other.
+    /// As separate words.
     fn plainly(&self) -> Piece {
         match self {
             Item::Words(piece) => piece.clone(),
@@ -58,7 +58,7 @@ impl Item {
     }
 }
 
-/// Items that the reference understands only in another order.
+/// Items that the reference accepts only in another order.
 pub fn reordered(difference: Difference, ours: &[Item], theirs: &[Item]) -> Item {
     let [ours, theirs] = [ours, theirs].map(|items| items.iter().map(Item::plainly));
     let mut piece = Piece {
@@ -126,7 +126,7 @@ fn add_value(piece: &mut Piece, value: &Value, attachment: Attachment) {
     piece.echo = piece.echo.or(value.echo);
 }
 
-/// Spells items; adds to `notes` what was used.
+/// Spells items; adds the spellings used to `notes`.
 pub fn spell(items: &[Item], random: &mut Random, notes: &mut BTreeSet<String>) -> Vec<Piece> {
     let mut speller = Speller {
         random,
@@ -150,7 +150,7 @@ struct Speller<'a> {
     random: &'a mut Random,
     notes: &'a mut BTreeSet<String>,
     pieces: Vec<Piece>,
-    /// The last piece is a word of letters that more letters can follow.
+    /// The last piece is a bundle of letters that more letters can follow.
     bundle_is_open: bool,
 }
 
@@ -211,7 +211,7 @@ impl Speller<'_> {
                 add_value(piece, value, attachment);
             }
         }
-        // Whatever follows in the word of an optional value would be taken for it.
+        // Anything that follows in the same word would be read as the optional value.
         self.bundle_is_open = value.is_none() && name != "persistent";
     }
 
@@ -222,7 +222,7 @@ impl Speller<'_> {
             (35, Attachment::Direct),
         ];
         match value {
-            // Nothing cannot be attached.
+            // An empty value cannot be attached.
             Some(value) if value.ours.is_empty() => self.random.weighted(&choices[..2]),
             _ => self.random.weighted(&choices),
         }

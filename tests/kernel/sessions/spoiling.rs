@@ -1,4 +1,4 @@
-//! The ways in which a line can be spoiled.
+//! The ways to spoil a line.
 
 use ipvsadm::cli::{Spec, Verb, specs};
 
@@ -7,7 +7,7 @@ use super::spelling::Item;
 use super::values;
 use crate::differences;
 
-/// Options whose place on the line matters: more of them come at the end.
+/// Options whose position on the line matters: they are often put at the end.
 const LATE: &[&str] = &[
     "tcp-service",
     "udp-service",
@@ -25,12 +25,12 @@ const SERVICES: &[&str] = &[
     "fwmark-service",
 ];
 
-/// What the ways are called.
+/// The names of the ways.
 pub fn manners() -> impl Iterator<Item = &'static str> {
     SPOILERS.iter().map(|(_, (manner, _))| *manner)
 }
 
-/// Makes a line wrong in one way.
+/// Spoils a line in one way.
 pub fn spoil(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
     let (manner, spoiler) = maker.random.weighted(SPOILERS);
     maker.note(format!("spoiled: {manner}"));
@@ -39,7 +39,7 @@ pub fn spoil(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
 
 type Spoiler = fn(&mut LineMaker, Verb, &mut Vec<Item>);
 
-/// How often each is used, and what it is called.
+/// The weight and the name of each.
 const SPOILERS: &[(usize, (&str, Spoiler))] = &[
     (25, ("a bad value", bad_value)),
     (20, ("one option more", one_more)),
@@ -87,13 +87,13 @@ fn one_more(maker: &mut LineMaker, verb: Verb, items: &mut Vec<Item>) {
         items.any(|item| matches!(item, Item::Option { name, .. } if names.contains(name)))
     };
     options.retain(|name| match *name {
-        // A session either has thresholds or it has not.
+        // A session has thresholds or does not.
         "u-threshold" | "l-threshold" => maker.has_thresholds,
         // These filter listings of ours, and the reference refuses them.
         "real-server" => verb != Verb::List,
         "connection" if has(SERVICES) => false,
         name if SERVICES.contains(&name) && has(&["connection"]) => false,
-        // What each kernel shows differently, and what moves.
+        // Output that differs between kernels or changes over time.
         "nosort" | "connection" | "stats" | "rate" => !maker.in_file || verb != Verb::List,
         _ => true,
     });
@@ -228,7 +228,7 @@ fn no_command(_: &mut LineMaker, _: Verb, items: &mut Vec<Item>) {
     items.remove(0);
 }
 
-/// Puts an item anywhere behind the command.
+/// Inserts an item anywhere after the command.
 fn insert(maker: &mut LineMaker, items: &mut Vec<Item>, item: Item) {
     let place = 1 + maker.random.below(items.len());
     items.insert(place, item);

@@ -1,17 +1,17 @@
-//! The shapes of values: every way in which a value can be written, right and wrong.
+//! The shapes of values: every way to write a value, valid and invalid.
 
 use ipvsadm::cli::{Spec, specs};
 
 use super::random::Random;
 use crate::differences::Difference;
 
-/// A value as both programs are given it.
+/// A value as passed to both programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub ours: Vec<u8>,
     pub theirs: Vec<u8>,
     pub difference: Option<Difference>,
-    /// What stands in the reference's message, and what in ours.
+    /// The text in the reference's message, and the one in ours.
     pub echo: Option<(&'static str, &'static str)>,
 }
 
@@ -26,11 +26,11 @@ impl From<&str> for Value {
     }
 }
 
-/// Values that are written in the same manner.
+/// Values written in the same way.
 #[derive(Clone, Debug)]
 pub struct Shape {
     pub name: &'static str,
-    /// Whether the program takes such a value; the kernel may still refuse it.
+    /// Whether the program accepts such a value; the kernel may still refuse it.
     pub good: bool,
     pub values: Vec<Value>,
 }
@@ -50,7 +50,7 @@ fn bad(name: &'static str, texts: &[&str]) -> Shape {
     }
 }
 
-/// What the reference would not understand, and what it is given instead.
+/// A value that the reference would not understand, and the one passed to it instead.
 fn different(name: &'static str, difference: Difference, texts: &[(&str, &str)]) -> Shape {
     let values = texts.iter().map(|(ours, theirs)| Value {
         theirs: theirs.as_bytes().to_owned(),
@@ -64,7 +64,7 @@ fn different(name: &'static str, difference: Difference, texts: &[(&str, &str)])
     }
 }
 
-/// Numbers between two limits, in every manner that the C library knows.
+/// Numbers between two limits, in every notation of the C library.
 fn numbers(usual: &[i64], least: i64, most: i64) -> Vec<Shape> {
     let mut shapes = vec![
         shape("usual", true, usual, |n| n.to_string()),
@@ -109,7 +109,7 @@ fn shape(
     }
 }
 
-/// How a value of an option can be written, where that does not depend on the rest of the line.
+/// The ways to write a value of an option, if they do not depend on the rest of the line.
 pub fn shapes(option: &str) -> Vec<Shape> {
     match option {
         "weight" => numbers(&[0, 1, 5, 100], 0, 2_147_483_647),
@@ -207,8 +207,8 @@ pub fn prefixes() -> Vec<Shape> {
     ]
 }
 
-/// The flags of a scheduler. The third one has no name with `sh` and `mh`, so it stands alone
-/// there: the reference does not tell whether it was given with another.
+/// The flags of a scheduler. The third has no name with `sh` and `mh`, so there it is always used
+/// alone: the reference does not list it together with another.
 pub fn flags(scheduler: &[u8]) -> Vec<Shape> {
     let (own, foreign): (&[&str], &[&str]) = match scheduler {
         b"sh" => (
@@ -216,8 +216,8 @@ pub fn flags(scheduler: &[u8]) -> Vec<Shape> {
             &["mh-port", "mh-fallback"],
         ),
         b"mh" => (&["mh-fallback", "mh-port", "flag-3"], &["sh-port"]),
-        // The third goes alone: if the line comes to name sh or mh, the reference does not list
-        // it beside others, and its text does not tell.
+        // The third is used alone: if the line names sh or mh, the reference does not list it next
+        // to others.
         _ => (&["flag-1,flag-2", "flag-3"], &["sh-port", "mh-fallback"]),
     };
     let commas = Value {
@@ -241,7 +241,7 @@ pub fn flags(scheduler: &[u8]) -> Vec<Shape> {
     ]
 }
 
-/// A service of the small world: the option it belongs to, and all ways to write it.
+/// A service of the small world: its option, and all ways to write it.
 #[derive(Clone, Debug)]
 pub struct Service {
     pub option: &'static str,
@@ -249,8 +249,8 @@ pub struct Service {
     pub shapes: Vec<Shape>,
 }
 
-/// The services of the world. Their addresses and marks lie so close to each other that the
-/// reference's comparison, which wraps around, orders them.
+/// The services of the world. Their addresses and marks are close enough that the reference's
+/// comparison, which wraps around, orders them correctly.
 pub fn services() -> Vec<Service> {
     use Difference::{BracketsWithoutPort, HexadecimalMark, NameOfIpv6Host, PortBehindBrackets};
     let service = |option, is_ipv6, shapes| Service {
@@ -403,7 +403,7 @@ pub fn services() -> Vec<Service> {
     ]
 }
 
-/// What is no service.
+/// Values that are not services.
 pub fn bad_services(option: &str) -> Vec<Shape> {
     if option == "fwmark-service" {
         return vec![
@@ -501,7 +501,7 @@ pub fn servers() -> Vec<Server> {
     ]
 }
 
-/// What only the kernel knows to be no server.
+/// Servers that only the kernel refuses.
 fn refused_servers() -> Vec<Server> {
     let server = |is_ipv6, texts: &[&str]| Server {
         is_ipv6,
@@ -513,13 +513,13 @@ fn refused_servers() -> Vec<Server> {
     ]
 }
 
-/// A shape of the values of one option. Each is sure to be met.
+/// A shape of the values of one option. Every one is covered.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub option: &'static str,
-    /// What the values are of: an option, or things that several options name.
+    /// The subject of the values: an option, or objects that several options name.
     pub subject: &'static str,
-    /// The family of the service that must go with it.
+    /// The required family of the service.
     pub is_ipv6: bool,
     pub shape: Shape,
 }
@@ -569,13 +569,13 @@ pub fn samples() -> Vec<Sample> {
     samples
 }
 
-/// A value of one of the shapes; the name of the shape and the value.
+/// A value of one of the shapes: the name of the shape, and the value.
 pub fn pick(shapes: &[Shape], random: &mut Random) -> (&'static str, Value) {
     let shape = random.pick(shapes);
     (shape.name, random.pick(&shape.values).clone())
 }
 
-/// The shapes that the program takes, or those that it refuses.
+/// The shapes that the program accepts, or those that it refuses.
 pub fn of_kind(shapes: &[Shape], is_good: bool) -> Vec<Shape> {
     let mut shapes = shapes.to_vec();
     shapes.retain(|shape| shape.good == is_good);

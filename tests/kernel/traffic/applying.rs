@@ -1,4 +1,4 @@
-//! A table that is changed under traffic: by `--apply` and `ipvsadm-restore` no request fails, by
+//! Changes to a table under traffic: with `--apply` and `ipvsadm-restore` no request fails, with
 //! clear and restore some do.
 
 use std::collections::HashSet;
@@ -32,27 +32,27 @@ pub fn tests() -> Vec<KernelTest> {
             ..named("what_the_kernel_does_not_allow", exceptions)
         },
         KernelTest {
-            // Only an emulated kernel has several processors.
+            // Only emulated kernels have several processors.
             kernels: vec![Kernel::Stock6_1],
             ..named("on_several_processors", on_several_processors)
         },
     ]
 }
 
-/// How often each table is changed, if `LAB_CHANGES` does not say more.
+/// The number of changes to each table, unless `LAB_CHANGES` asks for more.
 const CHANGES: u64 = 10;
 
 fn changes() -> u64 {
     number("LAB_CHANGES", CHANGES)
 }
 
-/// A service that clients ask, and how its servers are reached.
+/// A service that clients send requests to, and how it reaches its servers.
 struct Service {
     id: &'static str,
     settings: &'static str,
-    /// What clients ask.
+    /// The address and port for clients.
     asked: (i32, &'static str),
-    /// The servers' addresses but for their last digit.
+    /// The servers' addresses without the last digit.
     servers: &'static str,
     /// The rest of a server's line.
     options: &'static str,
@@ -130,8 +130,8 @@ const PAST_THE_DIRECTOR: [Service; 4] = [
 ];
 
 impl Service {
-    /// Its lines in the file of a number. The second server stays, the others come and go, and
-    /// weights rise and fall.
+    /// Its lines in file `number`. The second server stays, the others come and go, and weights
+    /// rise and fall.
     fn lines(&self, number: u64) -> String {
         let mut lines = format!("-A {} {}\n", self.id, self.settings);
         let mut server = |name: u64, weight: u64| {
@@ -158,7 +158,7 @@ impl Service {
         lines
     }
 
-    /// A table in which the server that stays is the only one.
+    /// A table with only the server that stays.
     fn alone(&self) -> String {
         let Self {
             id,
@@ -171,14 +171,14 @@ impl Service {
     }
 }
 
-/// The file of a number: these services, and one that nobody asks.
+/// File `number`: these services, and one without clients.
 fn file(services: &[Service], number: u64) -> String {
     let lines = services.iter().map(|service| service.lines(number));
     let other = format!("-A -t 10.9.0.{}:80 -s rr\n", number % 5);
     lines.chain([other]).collect()
 }
 
-/// How a file is put in force.
+/// How to apply a file.
 type Way = fn(&Lan, &str) -> Result<()>;
 
 const FILE: &str = "/tmp/table";
@@ -206,7 +206,7 @@ fn clear_and_restore(lan: &Lan, file: &str) -> Result<()> {
     run(lan, program("-R").stdin(file))
 }
 
-/// Asks all services without pause while their table is changed.
+/// Sends requests to all services without pause while their table changes.
 fn under_traffic(lan: &Lan, services: &[Service], changes: u64, way: Way) -> Result<Vec<Tally>> {
     let clients = services.iter().map(|service| {
         let (protocol, address) = service.asked;
@@ -214,7 +214,7 @@ fn under_traffic(lan: &Lan, services: &[Service], changes: u64, way: Way) -> Res
     });
     let clients: Vec<Client> = clients.collect::<Result<_>>()?;
     let changed = (1..=changes).try_for_each(|number| {
-        // However busy the machine is, each client asks between two changes.
+        // However busy the machine is, each client sends requests between two changes.
         let mut clients = clients.iter();
         clients.try_for_each(|client| client.has_asked_beyond(number))?;
         way(lan, &file(services, number))
@@ -224,13 +224,13 @@ fn under_traffic(lan: &Lan, services: &[Service], changes: u64, way: Way) -> Res
     tallies
 }
 
-/// How many failures are of requests that were with a server which was taken out, and the others.
+/// The numbers of failed requests that were at a deleted server, and of others.
 fn sorted_out<'a>(lan: &Lan, tallies: &'a [Tally]) -> Result<(usize, Vec<&'a Failure>)> {
     let failures: Vec<&Failure> = tallies.iter().flat_map(|tally| &tally.failed).collect();
     if failures.is_empty() {
         return Ok((0, failures));
     }
-    // The director still knows their connections; there may be very many.
+    // The director still has their connections; there may be very many.
     let list = Program::ipvsadm(Side::Ours).args(["-Lnc"]);
     let list = lan.director.run(&list.limit(Duration::from_secs(120)))?;
     let list = String::from_utf8(list.success()?)?;
@@ -249,8 +249,8 @@ fn sorted_out<'a>(lan: &Lan, tallies: &'a [Tally]) -> Result<(usize, Vec<&'a Fai
     Ok((cut.len(), holes))
 }
 
-/// Changes a table under traffic: what stays keeps its connections and its counters, and no request
-/// fails that is not with a server which is taken out.
+/// Changes a table under traffic: objects that stay keep their connections and counters, and only
+/// requests at deleted servers fail.
 fn no_request_fails(
     world: &mut World,
     lan: &Lan,
@@ -286,7 +286,7 @@ fn no_request_fails(
         held.send(1000)?;
         held.end()?;
     }
-    // The kernel adds the counters up late.
+    // The kernel updates the counters late.
     eventually(|| {
         let stats = lan.ipvsadm("-Ln --stats --exact")?;
         for (service, asked) in services.iter().zip(&asked) {
@@ -309,7 +309,7 @@ fn by_nat(world: &mut World) -> Result<()> {
     lan.mark(5, &[("192.0.2.3", 80)])?;
     no_request_fails(world, &lan, &BY_NAT, changes(), &[apply, restore])?;
 
-    // The control: the same by hand.
+    // The control: the same with clear and restore.
     let tallies = under_traffic(&lan, &BY_NAT, changes(), clear_and_restore)?;
     let failed: usize = tallies.iter().map(|tally| tally.failed.len()).sum();
     writeln!(world.shown, "{failed} failed by clear and restore")?;
@@ -327,14 +327,14 @@ fn past_the_director(world: &mut World) -> Result<()> {
     no_request_fails(world, &lan, &PAST_THE_DIRECTOR, changes(), &[apply])
 }
 
-/// What shows only where the director really does two things at the same time.
+/// Races that only appear if the director really does two things at the same time.
 fn on_several_processors(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.mark_by_nft(5, &[("192.0.2.3", 80)])?;
     no_request_fails(world, &lan, &BY_NAT, changes(), &[apply])
 }
 
-/// Two changes leave a gap that no order of steps avoids: `--diff` says so.
+/// Two kinds of change leave a gap in any order of steps: `--diff` says so.
 fn exceptions(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = &BY_NAT[..1];

@@ -13,18 +13,18 @@ use crate::lab::sys;
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a server tells its client.
+/// A server's answer to its client.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The server's name.
     pub server: String,
-    /// Where it sees the client.
+    /// The client's address, as the server sees it.
     pub client: SocketAddr,
-    /// Where it is asked.
+    /// The address that the request was sent to, as the server sees it.
     pub here: SocketAddr,
 }
 
-/// As the server says it.
+/// Parses the server's text.
 impl Display for Answer {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         writeln!(f, "{} {} {}", self.server, self.client, self.here)
@@ -47,7 +47,7 @@ impl Answer {
     }
 }
 
-/// A connection that its client keeps.
+/// A connection that its client keeps open.
 #[derive(Debug)]
 pub struct Held {
     pub answer: Answer,
@@ -55,7 +55,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Sends so many bytes, which the server only takes.
+    /// Sends so many bytes, which the server discards.
     pub fn send(&mut self, bytes: u64) -> Result<()> {
         let chunk = [0; 1 << 18];
         let mut left = bytes as usize;
@@ -65,11 +65,11 @@ impl Held {
         Ok(())
     }
 
-    /// Ends it from both sides.
+    /// Closes it from both sides.
     pub fn end(mut self) -> Result<Answer> {
         self.stream.shutdown(Shutdown::Write)?;
         match self.stream.read_to_end(&mut Vec::new()) {
-            // SCTP has no connection any more where TCP has one that ended.
+            // With SCTP the connection no longer exists; with TCP it has ended.
             Err(error) if error.kind() != ErrorKind::NotConnected => {
                 Err(error).context("waiting for the server's end")
             }
@@ -83,7 +83,7 @@ pub fn hold(protocol: i32, from: SocketAddr, to: SocketAddr) -> Result<Held> {
     hold_within(PATIENCE, protocol, from, to)
 }
 
-/// The same with a shorter wait.
+/// The same with a shorter time limit.
 pub fn hold_within(
     patience: Duration,
     protocol: i32,
@@ -114,13 +114,13 @@ pub fn send(from: SocketAddr, to: SocketAddr, texts: &[&str]) -> Result<Vec<Answ
     answers.collect()
 }
 
-/// The error of a connection that is refused.
+/// The error of a refused connection.
 pub fn is_refused(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<std::io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Who answered, in order.
+/// The names of the servers that answered, in order.
 pub fn names(answers: &[Answer]) -> Vec<&str> {
     answers
         .iter()
@@ -138,7 +138,7 @@ pub fn same_server<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Result<
     Ok(&first.server)
 }
 
-/// The answers, if they are as many from each server as expected.
+/// The answers, if each server gave the expected number.
 pub fn shared(answers: Vec<Answer>, expected: &[(&str, usize)]) -> Result<Vec<Answer>> {
     let mut counts = BTreeMap::new();
     for answer in &answers {

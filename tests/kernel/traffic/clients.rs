@@ -1,4 +1,4 @@
-//! Clients that ask without pause while something is done to the director.
+//! Clients that send requests without pause while something happens to the director.
 
 use std::fmt::{self, Debug, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,37 +12,37 @@ use anyhow::{Result, anyhow, ensure};
 use super::ask;
 use super::lan::{Lan, eventually};
 
-/// A client that asks again and again, each time from another address and port.
+/// A client that keeps sending requests, each from another address and port.
 pub struct Client {
     over: Arc<AtomicBool>,
-    /// How many requests have ended.
+    /// The number of completed requests.
     asked: Arc<AtomicUsize>,
     thread: JoinHandle<Tally>,
 }
 
-/// What became of its requests.
+/// The outcomes of its requests.
 #[derive(Default)]
 pub struct Tally {
     pub asked: usize,
-    /// So many were answered late: something was sent twice.
+    /// The number of late answers, which needed a retransmission.
     pub slow: usize,
     pub failed: Vec<Failure>,
 }
 
-/// A request that was not answered.
+/// A request without an answer.
 pub struct Failure {
     pub from: SocketAddr,
     pub reason: anyhow::Error,
 }
 
-/// How long a client waits for one answer before it asks for another.
+/// How long a client waits for an answer before its next request.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A lost packet is sent again after this time.
+/// The retransmission time of a lost packet.
 const SLOW: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// Starts to ask a service for TCP or UDP, by its address and port.
+    /// Starts sending requests to a TCP or UDP service, by its address and port.
     pub fn start(lan: &Lan, protocol: i32, service: &str) -> Result<Self> {
         let service: SocketAddr = service.parse()?;
         let over = Arc::new(AtomicBool::new(false));
@@ -65,7 +65,7 @@ impl Client {
         })
     }
 
-    /// Waits until this many requests and one more have ended.
+    /// Waits until this many requests and one more are complete.
     pub fn has_asked_beyond(&self, count: u64) -> Result<()> {
         eventually(|| {
             let asked = self.asked.load(Ordering::Relaxed);
@@ -104,8 +104,8 @@ impl Tally {
     }
 }
 
-/// An address and port that nothing was asked from before: the director remembers connections for
-/// a while, and to which server.
+/// An address and port not used before: the director remembers connections and their servers for a
+/// while.
 fn never_used(service: IpAddr) -> SocketAddr {
     const FIRST_PORT: usize = 1024;
     const PORTS: usize = 60_000;

@@ -1,4 +1,4 @@
-//! Counters that say exactly what happened.
+//! Exact counters.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         named("exact", exact as fn(&mut World) -> Result<()>),
         KernelTest {
-            // The bytes are the kernel's and the letters ours: not every kernel has to move 1 GB.
+            // The kernel counts the bytes, ours adds the unit: one kernel that moves 1 GB is enough.
             kernels: vec![Kernel::V6_1, Kernel::V7_2],
             ..named("large", large)
         },
@@ -22,10 +22,10 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// What addresses, ports and lengths take of a datagram.
+/// The size of the headers of a datagram.
 const HEADERS: usize = 20 + 8;
 
-/// Connections, packets and bytes are those of the requests, and add up to the kernel's totals.
+/// Connections, packets and bytes match the requests, and add up to the kernel's totals.
 fn exact(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.rules(
@@ -38,7 +38,7 @@ fn exact(world: &mut World) -> Result<()> {
     let request = "72 bytes, which headers make 100".repeat(3);
     let request = &request[..100 - HEADERS];
     let mut answered = [0, 0];
-    // Each client has its own address: a port can come again, and with it a connection.
+    // Each client has its own address: a reused port would reuse a connection.
     for client in 1..=10 {
         let answers = lan.send(client, "198.51.100.1:53", &[request, request])?;
         let bytes = answers
@@ -103,7 +103,7 @@ fn sum_of_services(lan: &Lan) -> Result<Counters> {
     Ok(sum)
 }
 
-/// Those of the namespace, which the kernel keeps apart from the services'.
+/// The totals of the namespace, which the kernel counts separately from the services.
 fn totals_of_kernel(lan: &Lan) -> Result<Counters> {
     lan.director.enter()?;
     let text = fs::read_to_string("/proc/thread-self/net/ip_vs_stats")?;
@@ -115,7 +115,7 @@ fn totals_of_kernel(lan: &Lan) -> Result<Counters> {
     Ok(totals)
 }
 
-/// From 100 MB on there is a K, from 1 GB on an M, and the rest is not rounded up.
+/// From 100 MB the unit is K, from 1 GB it is M; numbers are rounded down.
 fn large(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &[""])?;
@@ -135,7 +135,8 @@ fn large(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What is over is listed until its time is, which is that of when it ended.
+/// A connection that has ended is listed until it expires, with the timeout that was set when it
+/// ended.
 fn timeouts(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;

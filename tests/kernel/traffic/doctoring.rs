@@ -1,6 +1,6 @@
-//! What keeps traffic from flowing, and whether the doctor names it: while all is well it is
-//! silent; something breaks, requests fail, it names exactly that; the commands it prints are run
-//! as printed, requests are answered again, and it is silent again.
+//! Faults that stop traffic, and their diagnosis by the doctor: it is silent while all is well;
+//! then something breaks, requests fail, and it names exactly that; the test runs the commands as
+//! printed, requests succeed again, and it is silent again.
 
 mod callers;
 mod lifetimes;
@@ -19,12 +19,12 @@ use crate::lab::world::{Namespace, Program, Side, Status, World};
 pub fn tests() -> Vec<KernelTest> {
     let on = |kernels: &[Kernel], name: &str, run: fn(&mut World) -> Result<()>| KernelTest {
         kernels: kernels.to_vec(),
-        // Each fault is made, seen, fixed and undone; on a quiet machine many take a minute.
+        // Each fault is caused, diagnosed, fixed and undone; on a quiet machine many take a minute.
         limit: Duration::from_secs(300),
         ..KernelTest::new(format!("traffic::doctoring::{name}"), run)
     };
     let both = [Kernel::V6_1, Kernel::V7_2];
-    // What these find is the same on both; together they take minutes.
+    // The findings are the same on both; together the tests take minutes.
     let newest = [Kernel::V7_2];
     let mut tests = vec![
         on(&both, "director", director),
@@ -51,19 +51,19 @@ pub fn tests() -> Vec<KernelTest> {
     tests
 }
 
-/// Something that goes wrong.
+/// A fault.
 struct Fault {
-    /// What the doctor calls it, and what follows from it.
+    /// The doctor's names for it and for its consequences.
     names: &'static [&'static str],
-    /// How it is made, on the host that the doctor looks at.
+    /// The lines that cause it, on the host that the doctor examines.
     made: &'static str,
-    /// What fixes it if the doctor has no command for it.
+    /// The lines that fix it, if the doctor has no command for it.
     mended: &'static str,
-    /// What makes all as it was before.
+    /// The lines that restore the previous state.
     undone: &'static str,
 }
 
-/// As many clients as it takes to meet every server, each with an address of its own.
+/// Enough clients to reach every server, each with its own address.
 const FAR: &[Option<u8>] = &[
     Some(1),
     Some(2),
@@ -75,10 +75,10 @@ const FAR: &[Option<u8>] = &[
     Some(8),
 ];
 
-/// The host where they are, as itself.
+/// The host of the clients, with its own address.
 const NEAR: &[Option<u8>] = &[None];
 
-/// A host that the doctor looks at, by these words, and the service whose traffic is watched.
+/// A host that the doctor examines, called with these words, and the service under test.
 struct Patient<'a> {
     lan: &'a Lan,
     host: &'a Namespace,
@@ -92,7 +92,7 @@ struct Diagnosis {
     names: Vec<String>,
     commands: Vec<String>,
     status: Status,
-    /// Whether nothing is more than a hint.
+    /// Whether there are only hints.
     is_hint: bool,
 }
 
@@ -120,7 +120,7 @@ impl Patient<'_> {
         self.examine_during(|| Ok(()))
     }
 
-    /// What it finds while something goes on.
+    /// Its findings while something runs.
     fn examine_during(&self, act: impl FnOnce() -> Result<()>) -> Result<Diagnosis> {
         let program = Program::ipvsadm(Side::Ours).args(self.words.split_whitespace());
         let mut running = self.host.start(&program)?;
@@ -146,7 +146,7 @@ impl Patient<'_> {
         Ok(())
     }
 
-    /// All clients are answered.
+    /// All clients get answers.
     fn is_answered(&self) -> Result<()> {
         self.clients.iter().try_for_each(|&client| {
             let tcp = libc::IPPROTO_TCP;
@@ -154,9 +154,9 @@ impl Patient<'_> {
         })
     }
 
-    /// An error unless some clients get no connection.
+    /// An error unless some clients cannot connect.
     fn requests_fail(&self) -> Result<()> {
-        // What servers learn from the first request may spoil the second.
+        // State that servers keep after the first request may break the second.
         for &client in self.clients.iter().chain(self.clients) {
             if self.lan.fails(client, self.service)? {
                 return Ok(());
@@ -165,7 +165,7 @@ impl Patient<'_> {
         bail!("no request fails")
     }
 
-    /// It finds exactly this in the end.
+    /// It eventually finds exactly this.
     fn is_found(&self, names: &[&str]) -> Result<Diagnosis> {
         eventually(|| {
             let diagnosis = self.examine()?;
@@ -181,7 +181,7 @@ impl Patient<'_> {
         })
     }
 
-    /// It finds exactly this in the end, and its commands are run as they are printed.
+    /// It eventually finds exactly this; its commands are run as printed.
     fn is_treated(&self, names: &[&str]) -> Result<()> {
         let Diagnosis { commands, .. } = self.is_found(names)?;
         ensure!(!commands.is_empty(), "{names:?} without a command");
@@ -231,7 +231,7 @@ fn director(world: &mut World) -> Result<()> {
     let [first, ..] = &lan.servers[..] else {
         unreachable!("there are three");
     };
-    // Without root it sees the table, and not all of it.
+    // Without root it sees only a part of the table.
     let look = "setpriv --reuid 65534 --clear-groups ipvsadm --doctor 2>/tmp/unseen";
     sh(
         &lan.director,
@@ -247,7 +247,7 @@ fn director(world: &mut World) -> Result<()> {
     ip(first, "route del default\n")?;
     eventually(|| {
         for client in 1..=8 {
-            // Every other one fails.
+            // Every second request fails.
             lan.ask_as(client, patient.service).ok();
         }
         let names = patient.examine()?.names;
@@ -274,7 +274,7 @@ fn director(world: &mut World) -> Result<()> {
     eventually(|| patient.is_well())?;
     asked_about(&lan)?;
     names_move(&lan)?;
-    // The server is there, but has another address.
+    // The server exists, but has another address.
     ip(
         first,
         "addr del 172.16.0.11/24 dev eth0\naddr add 172.16.0.99/24 dev eth0\n",
@@ -293,13 +293,12 @@ fn director(world: &mut World) -> Result<()> {
     told_of_a_shorter_way(&lan)
 }
 
-/// Sets all counters to 0. The kernel takes away what it last added up, which it does every two
-/// seconds.
+/// Sets all counters to 0. The kernel subtracts the last sums, which it updates every two seconds.
 fn zero(director: &Namespace) -> Result<()> {
     sh(director, "sleep 3\nipvsadm -Z")
 }
 
-/// What is reported only if the line names the service.
+/// Findings that are reported only if the line names the service.
 fn asked_about(lan: &Lan) -> Result<()> {
     let patient = Patient {
         lan,
@@ -314,7 +313,7 @@ fn asked_about(lan: &Lan) -> Result<()> {
         mended: "ipvsadm -R /tmp/rules",
         undone: "rm /tmp/rules",
     })?;
-    // Packets are lost before they are here.
+    // Packets are lost before they arrive.
     ip(&lan.client, "route add unreachable 192.0.2.1\n")?;
     zero(patient.host)?;
     patient.requests_fail()?;
@@ -323,7 +322,7 @@ fn asked_about(lan: &Lan) -> Result<()> {
     eventually(|| patient.is_well())
 }
 
-/// A name in a file of commands stands for another server than when the file was restored.
+/// A name in a file of commands resolves to another server than when the file was restored.
 fn names_move(lan: &Lan) -> Result<()> {
     let patient = Patient {
         lan,
@@ -332,7 +331,7 @@ fn names_move(lan: &Lan) -> Result<()> {
         service: "192.0.2.3:80",
         clients: FAR,
     };
-    // The C library reads names from there.
+    // The C library reads names from this file.
     sh(
         patient.host,
         "cp /etc/hosts /tmp/hosts\n\
@@ -360,7 +359,7 @@ fn names_move(lan: &Lan) -> Result<()> {
     outcome
 }
 
-/// The director tells a server that a client is on the same cable.
+/// The director sends a server an ICMP redirect to a client on the same cable.
 fn told_of_a_shorter_way(lan: &Lan) -> Result<()> {
     const SERVICE: &str = "192.0.2.2:53";
     lan.rules(
@@ -475,7 +474,7 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
     },
 ];
 
-/// Addresses that director and servers have for IPv6 only.
+/// Addresses that director and servers have only for IPv6.
 fn ipv6(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     ip(&lan.director, "addr add 2001:db8:1::9/64 dev eth0\n")?;
@@ -502,7 +501,7 @@ fn ipv6(world: &mut World) -> Result<()> {
         mended: "",
         undone: "",
     })?;
-    // Another host has taken the address before the director is there.
+    // Another host has taken the address before the director starts.
     let other = lan.host(world, "other", "")?;
     ip(&lan.director, "addr del 2001:db8:1::1/128 dev eth0\n")?;
     ip(&other, "addr add 2001:db8:1::1/64 dev eth0\n")?;
@@ -518,8 +517,8 @@ fn ipv6(world: &mut World) -> Result<()> {
     eventually(|| patient.is_well())
 }
 
-/// As many services as a node of a cluster has, at addresses of a dummy device. Half of them
-/// have servers.
+/// As many services as on a cluster node, at addresses of a dummy device. Half of them have
+/// servers.
 fn many_services(world: &mut World) -> Result<()> {
     const HALF: usize = 500;
     let lan = Lan::new(world)?;
@@ -539,7 +538,7 @@ fn many_services(world: &mut World) -> Result<()> {
     lan.rules(&rules)?;
     ip(&lan.client, "route add 10.96.0.0/16 via 198.51.100.1\n")?;
     lan.ask("10.96.0.1:80")?;
-    // The machine may have other things to do.
+    // The machine may be busy.
     eventually(|| {
         let start = Instant::now();
         lan.is_well()?;
@@ -549,7 +548,7 @@ fn many_services(world: &mut World) -> Result<()> {
     })
 }
 
-/// Runs lines: by a shell, or word by word if the host has no shell.
+/// Runs lines in a shell, or directly if the host has no shell.
 fn do_all(host: &Namespace, lines: &str) -> Result<()> {
     if Path::new("/bin/sh").exists() {
         return sh(host, lines);
@@ -608,7 +607,7 @@ fn marks(lan: &Lan) -> Result<()> {
     marked.is_found(&["mark-unset", "mark-unused"])?;
     sh(marked.host, &format!("{flush}\n{SET} --set-mark 9"))?;
     marked.is_well()?;
-    // No program of the server listens there.
+    // No program on the server listens there.
     lan.rules(
         "-a -f 9 -r 172.16.0.12:81 -m\n\
          -d -f 9 -r 172.16.0.12\n",
@@ -625,7 +624,7 @@ fn marks(lan: &Lan) -> Result<()> {
     })
 }
 
-/// The director asks servers from its own address, because they have no route to clients.
+/// The director sends requests to servers from its own address: they have no route to clients.
 fn translated(lan: &Lan) -> Result<()> {
     sh(
         &lan.director,
@@ -705,7 +704,7 @@ const FAULTS_OF_NFT: &[Fault] = &[
     },
 ];
 
-/// By direct routing, and then in a tunnel.
+/// Direct routing, then a tunnel.
 fn real_servers(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
@@ -749,7 +748,7 @@ fn real_servers(world: &mut World) -> Result<()> {
         undone: "",
     })?;
     filtered_where_they_arrive(&lan)?;
-    // The client is a router, too.
+    // The client is also a router.
     const ROUTER: &str = "ip route replace default via 198.51.100.2 dev eth0 onlink";
     do_all(patient.host, ROUTER)?;
     let probing = Patient {
@@ -762,7 +761,7 @@ fn real_servers(world: &mut World) -> Result<()> {
         mended: ROUTER,
         undone: "ip route add 203.0.113.0/24 via 198.51.100.2 dev eth0 onlink",
     })?;
-    // Who is asked first may answer, so traffic need not fail.
+    // The right host may reply to ARP first, so traffic need not fail.
     for (names, made) in [
         (["arp"], "sysctl -w net.ipv4.conf.all.arp_ignore=0"),
         (

@@ -1,5 +1,5 @@
-//! Servers that are drained under traffic: no client is refused, no connection is cut off that can
-//! be waited for, and reports about the others are true.
+//! Draining servers under traffic: no client is refused, no connection is cut that could be waited
+//! for, and reports about the others are correct.
 
 use std::thread;
 use std::time::Duration;
@@ -28,10 +28,10 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// How long a wait of a test may take that ends by itself.
+/// The time limit for a wait that ends by itself.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A command on the director, whatever comes of it.
+/// Runs a command on the director, whatever its status.
 fn run(lan: &Lan, line: &str) -> Result<Output> {
     start(lan, line)?.finish(LIMIT)
 }
@@ -41,7 +41,7 @@ fn start(lan: &Lan, line: &str) -> Result<Running> {
     lan.director.start(&program)
 }
 
-/// An error unless it ended so, and said all of this.
+/// An error unless it ended with this status, and printed all of this.
 fn says(output: &Output, status: i32, texts: &[&str]) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status == Status::Exit(status), "{output}");
@@ -53,7 +53,7 @@ fn says(output: &Output, status: i32, texts: &[&str]) -> Result<()> {
 
 const CLIENTS: std::ops::RangeInclusive<u8> = 1..=16;
 
-/// With any scheduler, all new clients have the other server, and the undo leaves what was.
+/// With any scheduler, all new clients get the other server, and the undo restores the old state.
 fn new_clients(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for scheduler in [
@@ -71,7 +71,7 @@ fn new_clients(world: &mut World) -> Result<()> {
         let after = lan.ipvsadm("-Sn")?;
         ensure!(after == before, "{scheduler}:\n{before}became\n{after}");
     }
-    // dh refuses the clients of a drained server, whose address has none other, and says so.
+    // dh ties an address to one server, so clients of a drained one are refused; a note says so.
     let service = lan.service("dh", &["", ""])?;
     let name = lan.ask(&service)?.server;
     let number = name.trim_start_matches("web");
@@ -88,7 +88,7 @@ fn new_clients(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Clients ask without pause while servers are drained, come back, and are deleted: by NAT, by
+/// Clients send requests without pause while servers are drained, restored and deleted: by NAT, by
 /// direct routing and through a tunnel.
 fn no_request_fails(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
@@ -137,11 +137,11 @@ fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
     Ok(())
 }
 
-/// A wait ends when connections have ended, handshakes under way among them; the last servers of
-/// a service stay until then.
+/// A wait ends when all connections have ended, including unfinished handshakes; the last servers
+/// of a service stay until then.
 fn waits(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    // The server does not hear the client for a while.
+    // The server does not receive the client's packets for a while.
     let service = lan.service("rr", &[""])?;
     lan::ip(&lan.servers[0], "link set eth0 down\n")?;
     let (address, port) = service.split_once(':').context("a port")?;
@@ -169,7 +169,7 @@ fn waits(world: &mut World) -> Result<()> {
     let listing = lan.ipvsadm("-Ln")?;
     ensure!(!listing.contains("172.16.0.11"), "{listing}");
 
-    // The last server, and the only service.
+    // The last server of the only service.
     let service = lan.service("sh", &["", ""])?;
     let mut held = lan.hold(&service)?;
     let mut deletion = start(&lan, &format!("-D -t {service} --wait 60"))?;
@@ -179,15 +179,15 @@ fn waits(world: &mut World) -> Result<()> {
     thread::sleep(Duration::from_secs(1));
     held.send(1000)?;
     held.end()?;
-    // On a busy machine states take too long to look at.
+    // On a busy machine reading states takes too long.
     says(&deletion.finish(LIMIT)?, 0, &["1 connection (1 "])?;
     let listing = lan.ipvsadm("-Ln")?;
     ensure!(!listing.contains(&service), "{listing}");
     Ok(())
 }
 
-/// What a file does not name any more is drained before it is deleted; the service is then as the
-/// file says.
+/// Servers that are no longer in the file are drained, then deleted; the service then matches the
+/// file.
 fn applied(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("sh", &["", ""])?;
@@ -212,7 +212,7 @@ fn applied(world: &mut World) -> Result<()> {
     let after = lan.ipvsadm("-Sn")?;
     ensure!(after == wanted, "{wanted}became\n{after}");
 
-    // A user who stops the wait gets nothing deleted, and a report of what is left.
+    // If the user stops the wait, nothing is deleted and the rest is reported.
     let _held = lan.hold(&service)?;
     let mut applying = lan.director.start(&apply.stdin("-C\n-A -f 1 -s rr\n"))?;
     lan.shows("-Ln", "-> * Masq 0 1 *")?;
@@ -226,7 +226,7 @@ fn applied(world: &mut World) -> Result<()> {
     lan.shows("-Ln", "-> * Masq 0 1 *")
 }
 
-/// Connections by IPv6 and by SCTP are waited for in the same way.
+/// IPv6 and SCTP connections are waited for in the same way.
 fn ipv6_and_sctp(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for (name, server) in ["web1", "web2"].iter().zip(&lan.servers) {
@@ -278,10 +278,10 @@ fn ipv6_and_sctp(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What may be left when the time is up, and why.
+/// Connections that may be left when the time is up, and why.
 fn what_does_not_end(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    // Somebody who says nothing more, at a server that is dead; clients use their ports again.
+    // A silent client at a dead server; clients reuse their ports.
     lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", "0")])?;
     let service = lan.service("rr", &["", ""])?;
     let held = lan.hold(&service)?;
@@ -300,7 +300,7 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     says(&run(&lan, &delete)?, 0, &[dropped])?;
     lan.shows("-Lnc", &format!("TCP * ESTABLISHED * {service} *"))?;
 
-    // A client that reuses a port keeps the server, or does not.
+    // A client that reuses a port may or may not keep its server.
     lan::set(&lan.client, &[("ipv4/tcp_tw_reuse", "1")])?;
     for (mode, comes_back) in [("0", true), ("1", false)] {
         lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", mode)])?;
@@ -321,7 +321,7 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
         );
     }
 
-    // UDP has no end of a connection.
+    // UDP connections have no end.
     lan.rules(
         "-A -u 192.0.2.9:53 -s rr\n\
          -a -u 192.0.2.9:53 -r 172.16.0.11 -m\n",
@@ -335,8 +335,8 @@ fn what_does_not_end(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What comes of those that a deleted server had, of one that is dead, and of one that a controller
-/// which restarted has left at weight 0.
+/// The connections of a deleted server, of a dead one, and of one that a restarted controller has
+/// left at weight 0.
 fn gone_servers(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for (service, expire, left, is_answered) in [
@@ -366,7 +366,7 @@ fn gone_servers(world: &mut World) -> Result<()> {
         lan.rules(&format!("-a -u {service} -r 172.16.0.12 -m\n"))?;
         let deletion = run(&lan, &format!("-d -u {service} -r 172.16.0.11 --wait 1"))?;
         says(&deletion, 0, &[left])?;
-        // The first packet may be what makes the director forget.
+        // The first packet may only make the director drop the old connection.
         let answers = [ask(), ask()];
         let answer = answers.iter().flatten().next();
         let names = answer.map(|answers| ask::names(answers));
@@ -405,8 +405,8 @@ fn gone_servers(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Persistence sends clients back to a drained server, unless it is told to let them go. Both are
-/// reported.
+/// Persistence sends clients back to a drained server, unless the kernel is set to release them.
+/// Both are reported.
 fn persistence(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let note = "it is persistent, so known clients come back";
@@ -427,8 +427,9 @@ fn persistence(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A service that hides one for every port goes at once: its drained servers would refuse what
-/// the other one takes. A mark is looked up before addresses, so nothing hides it.
+/// A service that hides a service for all ports is deleted at once: with its servers drained it
+/// would refuse connections that the other accepts. A mark is looked up before addresses, so
+/// nothing hides it.
 fn wider_services(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.rules(
@@ -498,13 +499,13 @@ fn somebody_else(world: &mut World) -> Result<()> {
         ensure!(String::from_utf8_lossy(&undo).contains(&back), "{output}");
     }
 
-    // Connections that can no longer be waited for.
+    // These connections can no longer be waited for.
     let mut waiting = start(&lan, &format!("-d {server} --wait 60"))?;
     lan.ipvsadm(&format!("-D -t {service}"))?;
     says(&waiting.finish(LIMIT)?, 255, &["Service not defined"])?;
     drop(held);
 
-    // A server that goes meanwhile takes along what the wait changed for it.
+    // If a server is deleted meanwhile, the wait has nothing to undo for it.
     let service = lan.service("rr", &["-w 5"])?;
     let held = lan.hold(&service)?;
     let server = format!("-t {service} -r 172.16.0.11");
@@ -518,7 +519,7 @@ fn somebody_else(world: &mut World) -> Result<()> {
     lan.shows("-Ln", &format!("TCP {service} sh"))?;
     drop(held);
 
-    // At a terminal the wait is one line, which goes.
+    // At a terminal the wait shows one line, which is erased at the end.
     let service = lan.service("rr", &[""])?;
     let held = lan.hold(&service)?;
     let drain = format!("--drain -t {service} -r 172.16.0.11 --wait 60");

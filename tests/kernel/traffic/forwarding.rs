@@ -1,4 +1,4 @@
-//! Every way in which packets get from the director to a server.
+//! Every way for packets to get from the director to a server.
 
 use anyhow::{Result, ensure};
 
@@ -24,7 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A service with two servers, which may have a port (`:8080`) of their own.
+/// A service with two servers, which may have their own port (`:8080`).
 fn two_servers(lan: &Lan, service: &str, port: &str, method: &str) -> Result<()> {
     lan.rules(&format!(
         "-A {service} -s rr\n\
@@ -33,13 +33,13 @@ fn two_servers(lan: &Lan, service: &str, port: &str, method: &str) -> Result<()>
     ))
 }
 
-/// The answers to six requests, three of each of these servers.
+/// The answers to six requests, three from each of these servers.
 fn six_answers(lan: &Lan) -> Result<Vec<Answer>> {
     let answers = lan.ask_often(6, "198.51.100.1:80")?;
     shared(answers, &[("web1", 3), ("web2", 3)])
 }
 
-/// The servers have a port of their own, and see the client.
+/// The servers have their own port, and see the client's address.
 fn nat(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     two_servers(&lan, "-t 198.51.100.1:80", ":8080", "-m")?;
@@ -60,7 +60,7 @@ fn nat(world: &mut World) -> Result<()> {
     lan::is_well(&lan.servers[0], "--doctor -r 198.51.100.1:80 -m")
 }
 
-/// The servers are asked at the virtual address itself, and answer past the director.
+/// The servers receive requests at the virtual address itself, and bypass the director in replies.
 fn direct_routing(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
@@ -77,11 +77,11 @@ fn direct_routing(world: &mut World) -> Result<()> {
     lan::is_well(&lan.servers[0], "--doctor -r 198.51.100.1:80 -g")
 }
 
-/// Each server takes the packets out of one kind of tunnel only.
+/// Each server accepts only one kind of tunnel.
 fn tunnels(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
-    // Devices are asked for by name, which loads their modules; fou is not a device.
+    // Adding a device by name loads its module, but fou is not a device.
     lan::sh(&lan.director, "modprobe fou")?;
     let ends = [
         "tunnel add end mode ipip local 172.16.0.11\nlink set end up\n",
@@ -111,7 +111,7 @@ fn tunnels(world: &mut World) -> Result<()> {
         lan::is_well(server, "--doctor -r 198.51.100.1:80 -i")?;
     }
 
-    // A gre server takes either packets with checksums or those without.
+    // A gre server accepts packets either with checksums or without.
     lan::ip(
         &lan.servers[2],
         "link del end\nlink add end type gre local 172.16.0.13 icsum\nlink set end up\n",
@@ -161,7 +161,7 @@ fn full_nat(world: &mut World) -> Result<()> {
     lan.is_well()
 }
 
-/// Direct routing to servers that have the virtual address nowhere, but turn it into their own.
+/// Direct routing to servers without the virtual address, which translate it to their own.
 fn redirecting_servers(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.answer_directly()?;

@@ -1,9 +1,9 @@
-//! The network of the scenarios, as tutorials draw it, and what is done in it.
+//! The network of the scenarios, as drawn in tutorials, and operations on it.
 //!
 //! A client, a director and three real servers, each with one cable to the same switch. Client
-//! and director share 198.51.100.0/24 (2001:db8:1::/64), and the director's address there is the
-//! virtual one; so are those of 192.0.2.0/24. Director and servers share 172.16.0.0/24
-//! (fd00::/64), and the servers' only way out leads over the director.
+//! and director share 198.51.100.0/24 (2001:db8:1::/64). The director's address there is virtual,
+//! and so are all of 192.0.2.0/24. Director and servers share 172.16.0.0/24 (fd00::/64), and the
+//! servers' only route out is through the director.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,7 +43,7 @@ impl Lan {
         }
         let hosts: Vec<_> = ["client", "director"].into_iter().chain(NAMES).collect();
         let switch = Switch::new(world, &hosts)?;
-        // Clients of any number share a namespace: all of 203.0.113.0/24.
+        // All numbered clients share a namespace: all of 203.0.113.0/24.
         ip(
             &client,
             "link set eth0 up\n\
@@ -89,7 +89,7 @@ impl Lan {
         })
     }
 
-    /// One more host at the switch, whose device `eth0` is set up by lines for `ip`.
+    /// One more host at the switch, with lines for `ip` to set up its device `eth0`.
     pub fn host(&self, world: &mut World, name: &str, lines: &str) -> Result<Namespace> {
         let host = world.namespace(name)?;
         prepare(&host)?;
@@ -98,12 +98,12 @@ impl Lan {
         Ok(host)
     }
 
-    /// The servers answer clients themselves, past the director.
+    /// The servers reply to clients directly, bypassing the director.
     pub fn answer_directly(&self) -> Result<()> {
         self.routes("add")
     }
 
-    /// The servers answer clients through the director again.
+    /// The servers reply to clients through the director again.
     pub fn answer_through_director(&self) -> Result<()> {
         self.routes("del")
     }
@@ -122,7 +122,7 @@ impl Lan {
             .try_for_each(|server| ip(server, &lines))
     }
 
-    /// The servers also have the virtual address, and do not announce it.
+    /// The servers also have the virtual address, but do not announce it.
     pub fn take_vip_on_lo(&self) -> Result<()> {
         for (name, server) in NAMES.iter().zip(&self.servers) {
             set(
@@ -143,7 +143,7 @@ impl Lan {
         self.answer_directly()
     }
 
-    /// Has the director mark what arrives for ports of addresses.
+    /// The director marks packets for ports of addresses.
     pub fn mark(&self, mark: u32, destinations: &[(&str, u16)]) -> Result<()> {
         let iptables = has_iptables()?;
         let mut lines = String::new();
@@ -166,7 +166,7 @@ impl Lan {
         sh(&self.director, &lines)
     }
 
-    /// The same by nft, which user-mode kernels have nothing for.
+    /// The same with nft, which user-mode kernels do not support.
     pub fn mark_by_nft(&self, mark: u32, destinations: &[(&str, u16)]) -> Result<()> {
         let mut rules = "\
 add table ip mangle
@@ -189,17 +189,16 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
         ipvsadm(&self.director, line)
     }
 
-    /// Restores rules on the director, one to a line.
+    /// Restores rules on the director, one per line.
     pub fn rules(&self, rules: &str) -> Result<()> {
         let program = Program::ipvsadm(Side::Ours).args(["-R"]).stdin(rules);
         self.director.run(&program)?.success()?;
         Ok(())
     }
 
-    /// A new service, by its address, with servers by NAT that have these further options.
+    /// A new service, by its address, with NAT servers that have these further options.
     ///
-    /// The kernel remembers servers that are deleted, connections and all: no address is used
-    /// twice.
+    /// The kernel remembers deleted servers with their connections, so no address is used twice.
     pub fn service(&self, scheduler: &str, servers: &[&str]) -> Result<String> {
         self.services.set(self.services.get() + 1);
         let service = format!("192.0.2.{}:80", self.services.get());
@@ -211,7 +210,7 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
         Ok(service)
     }
 
-    /// An error unless a listing comes to have lines like these.
+    /// An error unless a listing eventually has lines like these.
     pub fn shows(&self, listing: &str, lines: &str) -> Result<()> {
         shows(&self.director, listing, lines)
     }
@@ -226,13 +225,13 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
         (0..count).map(|_| self.ask(service)).collect()
     }
 
-    /// One request by TCP from client `number`, each of which has an address of its own.
+    /// One request by TCP from client `number`; each client has its own address.
     pub fn ask_as(&self, number: u8, service: &str) -> Result<Answer> {
         self.connect(libc::IPPROTO_TCP, Some(number), service)?
             .end()
     }
 
-    /// Whether a client gets no connection by TCP within a second.
+    /// Whether a client fails to connect by TCP within a second.
     pub fn fails(&self, client: Option<u8>, service: &str) -> Result<bool> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
@@ -247,7 +246,7 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
         ask::hold(libc::IPPROTO_TCP, address_of(None, service), service)?.end()
     }
 
-    /// Whether a host gets no connection by TCP within half a second.
+    /// Whether a host fails to connect by TCP within half a second.
     pub fn fails_from(&self, host: &Namespace, service: &str) -> Result<bool> {
         host.enter()?;
         let service: SocketAddr = service.parse()?;
@@ -255,12 +254,12 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
         Ok(sys::connect(libc::IPPROTO_TCP, from, service, patience).is_err())
     }
 
-    /// A connection by TCP that stays.
+    /// A TCP connection that stays open.
     pub fn hold(&self, service: &str) -> Result<Held> {
         self.connect(libc::IPPROTO_TCP, None, service)
     }
 
-    /// A connection that stays, by any stream protocol.
+    /// A connection that stays open, by any stream protocol.
     pub fn connect(&self, protocol: i32, client: Option<u8>, service: &str) -> Result<Held> {
         self.client.enter()?;
         let service: SocketAddr = service.parse()?;
@@ -276,7 +275,7 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
             .with_context(|| format!("sending to {service}"))
     }
 
-    /// An error if the doctor finds that anything keeps traffic from the director.
+    /// An error if the doctor finds anything that keeps traffic from the director.
     pub fn is_well(&self) -> Result<()> {
         is_well(&self.director, "--doctor")
     }
@@ -291,10 +290,10 @@ add chain ip mangle prerouting { type filter hook prerouting priority mangle; }
     }
 }
 
-/// Settings that devices have when they come.
+/// Initial settings of devices.
 fn prepare(host: &Namespace) -> Result<()> {
-    // Addresses serve at once, and nobody learns of ways around the director, which there are,
-    // since all are on one cable.
+    // Addresses work at once, and there are no ICMP redirects: they would bypass the director,
+    // since all hosts are on one switch.
     let settings = [
         ("ipv6/conf/default/accept_dad", "0"),
         ("ipv6/conf/default/accept_redirects", "0"),
@@ -304,8 +303,8 @@ fn prepare(host: &Namespace) -> Result<()> {
     set(host, &settings)
 }
 
-/// Where client `number` speaks to `service` from; without a number, and by IPv6, wherever routes
-/// lead.
+/// The source address of client `number` for `service`; without a number, or for IPv6, the routing
+/// table decides.
 fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
     match (client, service) {
         (Some(number), SocketAddr::V4(_)) => (Ipv4Addr::new(203, 0, 113, number), 0).into(),
@@ -314,7 +313,7 @@ fn address_of(client: Option<u8>, service: SocketAddr) -> SocketAddr {
     }
 }
 
-/// What a command in a namespace prints.
+/// The output of a command in a namespace.
 pub fn ipvsadm(namespace: &Namespace, line: &str) -> Result<String> {
     let program = Program::ipvsadm(Side::Ours).args(line.split_whitespace());
     let output = namespace.run(&program)?.success();
@@ -322,7 +321,7 @@ pub fn ipvsadm(namespace: &Namespace, line: &str) -> Result<String> {
     Ok(String::from_utf8(output)?)
 }
 
-/// An error unless a listing comes to have lines of these words, of which `*` stands for any.
+/// An error unless a listing eventually has lines of these words, where `*` matches any word.
 pub fn shows(namespace: &Namespace, listing: &str, lines: &str) -> Result<()> {
     eventually(|| {
         let text = ipvsadm(namespace, listing)?;
@@ -342,14 +341,14 @@ fn fits(line: &str, pattern: &str) -> bool {
             .all(|(word, wanted)| wanted == "*" || word == wanted)
 }
 
-/// Lines for the shell in a namespace, none of which may fail.
+/// Runs lines in a shell in a namespace; none may fail.
 pub fn sh(namespace: &Namespace, lines: &str) -> Result<()> {
     let program = Program::shell(Side::Ours, &format!("set -e\n{lines}"));
     namespace.run(&program)?.success()?;
     Ok(())
 }
 
-/// True where packets can be marked and rewritten by iptables; where not, tc does it.
+/// True if iptables can mark and rewrite packets; otherwise tc does it.
 pub fn has_iptables() -> Result<bool> {
     Ok(!guest::release()?.starts_with("7."))
 }

@@ -1,6 +1,6 @@
-//! Scenarios: a director that our program set up carries real traffic.
+//! Scenarios: a director set up by our program carries real traffic.
 //!
-//! Each is a short script: what is administered, what clients do, who answers.
+//! Each is a short script: commands on the director, requests from clients, and their answers.
 
 mod applying;
 mod ask;
@@ -19,7 +19,7 @@ mod web;
 
 use crate::lab::runner::KernelTest;
 
-/// A network of six namespaces takes its time.
+/// Setting up a network of six namespaces takes time.
 const COST: usize = 4;
 
 pub fn tests() -> Vec<KernelTest> {

@@ -24,7 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A client stays with its server; the template that says so is listed as a connection.
+/// A client stays with its server; its persistence template is listed as a connection.
 fn per_port(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr -p 60", &["", ""])?;
@@ -48,7 +48,7 @@ fn per_port(world: &mut World) -> Result<()> {
     lan.shows("-Lnc", &(template(1, one) + &template(2, two)))
 }
 
-/// A service for all ports: the client has the same server at each of them.
+/// A service for all ports: the client gets the same server on each.
 fn per_client(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.rules(
@@ -68,10 +68,10 @@ fn per_client(world: &mut World) -> Result<()> {
     lan.shows("-Lnc", "TCP * * 203.0.113.1:0 198.51.100.1:0 *")
 }
 
-/// How the director is made to mark packets.
+/// How the director marks packets.
 type Marking = fn(&Lan, u32, &[(&str, u16)]) -> Result<()>;
 
-/// One mark joins two ports, by whatever address they are asked.
+/// One mark joins two ports of any address.
 fn per_mark(world: &mut World, mark: Marking) -> Result<()> {
     let lan = Lan::new(world)?;
     mark(&lan, 10, &[("192.0.2.0/24", 80), ("192.0.2.0/24", 443)])?;
@@ -98,7 +98,7 @@ fn per_mark(world: &mut World, mark: Marking) -> Result<()> {
     lan.refuses("192.0.2.1:8080")
 }
 
-/// A mask makes one client of a network.
+/// With a mask, a network counts as one client.
 fn per_network(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr -p 60 -M 255.255.255.240", &["", ""])?;
@@ -117,7 +117,7 @@ fn per_network(world: &mut World) -> Result<()> {
     )
 }
 
-/// With `-o` each datagram is scheduled; without it, those of a port are a connection.
+/// With `-o` each datagram is scheduled; without it, the datagrams of a port are a connection.
 fn one_packet(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.take_vip_on_lo()?;
@@ -138,7 +138,7 @@ fn one_packet(world: &mut World) -> Result<()> {
     lan.is_well()
 }
 
-/// The SIP engine keeps each call of a client at its server, from whatever port it is made.
+/// The SIP engine keeps each call of a client at its server, whatever its port.
 fn per_call(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.rules(

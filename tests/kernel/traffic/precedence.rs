@@ -1,4 +1,4 @@
-//! Which of several services takes a packet.
+//! Which of several services gets a packet.
 
 use anyhow::{Result, ensure};
 
@@ -11,8 +11,8 @@ pub fn tests() -> Vec<KernelTest> {
     vec![KernelTest::new(name, precedence)]
 }
 
-/// The service of a packet's mark takes it, then the one of its port, then the one of port 0.
-/// It does so without a server, too: then nobody else is asked.
+/// The service of a packet's mark gets it, then the one of its port, then the one of port 0. Even
+/// without servers the first match decides.
 fn precedence(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.mark(10, &[("192.0.2.1/32", 80)])?;
@@ -30,7 +30,7 @@ fn precedence(world: &mut World) -> Result<()> {
     lan.refuses("192.0.2.1:80")?;
     lan.ipvsadm("-a -f 10 -r 172.16.0.13 -m")?;
     ensure!(lan.ask("192.0.2.1:80")?.server == "web3");
-    // The others come back when the first one goes.
+    // The others get packets again when the first one is deleted.
     lan.ipvsadm("-D -f 10")?;
     ensure!(lan.ask("192.0.2.1:80")?.server == "web2");
     lan.ipvsadm("-D -t 192.0.2.1:80")?;

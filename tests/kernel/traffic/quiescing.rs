@@ -1,4 +1,4 @@
-//! Servers that go, are full, and come back.
+//! Servers that are drained, overloaded, or return.
 
 use anyhow::{Result, ensure};
 
@@ -17,7 +17,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// A server of weight 0 keeps what it has, and gets nothing new.
+/// A server of weight 0 keeps its connections, but gets no new ones.
 fn weight_0(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &[""])?;
@@ -36,7 +36,7 @@ fn weight_0(world: &mut World) -> Result<()> {
     lan.refuses(&service)
 }
 
-/// A client that persistence keeps at a server of weight 0 leaves it when the kernel is told so.
+/// Persistence keeps a client at a server of weight 0, unless the kernel is set to release it.
 fn weight_0_and_persistence(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr -p 60", &["", "-w 0"])?;
@@ -73,7 +73,7 @@ fn overload_and_recovery(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What a deleted server served waits for it to come back.
+/// The connections of a deleted server wait for its return.
 fn deleted_and_added(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &[""])?;

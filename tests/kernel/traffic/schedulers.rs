@@ -1,4 +1,4 @@
-//! Schedulers by what they do.
+//! Schedulers by their behaviour.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
     ]
 }
 
-/// Every scheduler is accepted, listed, and sends a request somewhere.
+/// Every scheduler is accepted and listed, and sends a request to some server.
 fn all_of_them(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for scheduler in [
@@ -38,7 +38,7 @@ fn all_of_them(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Equal shares of rr, and shares by weight of wrr.
+/// rr gives equal shares, wrr shares by weight.
 fn shares(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &["-w 5", "", ""])?;
@@ -51,7 +51,7 @@ fn shares(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Who has a number of new connections, which stay until this returns.
+/// The servers of so many new connections, which stay open until this returns.
 fn held(lan: &Lan, service: &str, count: usize) -> Result<Vec<Answer>> {
     let held: Vec<Held> = (0..count)
         .map(|_| lan.hold(service))
@@ -59,7 +59,7 @@ fn held(lan: &Lan, service: &str, count: usize) -> Result<Vec<Answer>> {
     Ok(held.into_iter().map(|held| held.answer).collect())
 }
 
-/// Connections that are held count, by weight for wlc and without for lc.
+/// Open connections count, relative to weight for wlc, absolute for lc.
 fn least_connections(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("wlc", &["-w 1", "-w 2"])?;
@@ -67,7 +67,7 @@ fn least_connections(world: &mut World) -> Result<()> {
     let service = lan.service("lc", &["-w 1", "-w 2"])?;
     shared(held(&lan, &service, 6)?, &[("web1", 3), ("web2", 3)])?;
 
-    // A server without connections gets them all until it has as many.
+    // A server without connections gets all new ones until it has as many.
     let service = lan.service("lc", &[""])?;
     let _three = [
         lan.hold(&service)?,
@@ -79,7 +79,7 @@ fn least_connections(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// sed prefers the strong server even while the weak one is idle; nq uses whoever is idle.
+/// sed prefers the strong server even while the weak one is idle; nq uses any idle server.
 fn shortest_delay(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("sed", &["-w 1", "-w 3"])?;
@@ -91,13 +91,13 @@ fn shortest_delay(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// How many servers there are among the answers.
+/// The number of different servers in the answers.
 fn different(answers: &[Answer]) -> usize {
     let servers: HashSet<_> = answers.iter().map(|answer| &answer.server).collect();
     servers.len()
 }
 
-/// A client stays with its server; with the flag for ports, each of its connections has one.
+/// A client stays with its server; with the flag for ports, each of its connections does.
 fn source_hashing(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for scheduler in ["sh", "mh"] {
@@ -122,7 +122,7 @@ fn source_hashing(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A client whose server is overloaded is refused, or sent elsewhere if the flag says so.
+/// A client whose server is overloaded is refused, or with the flag sent elsewhere.
 fn fallback(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     for scheduler in ["sh", "mh"] {
@@ -141,7 +141,7 @@ fn fallback(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Addresses that are all the same to the table, since their packets have one mark.
+/// Addresses of a single service, since their packets have the same mark.
 fn marked(lan: &Lan, scheduler: &str, servers: usize) -> Result<()> {
     let mut rules = format!("-C\n-A -f 10 -s {scheduler}\n");
     for number in 1..=servers {
@@ -150,7 +150,7 @@ fn marked(lan: &Lan, scheduler: &str, servers: usize) -> Result<()> {
     lan.rules(&rules)
 }
 
-/// An address stays with its server, whoever the client is.
+/// An address stays with its server, whatever the client.
 fn destination_hashing(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     lan.mark(10, &[("192.0.2.0/24", 80)])?;
@@ -190,8 +190,8 @@ fn locality(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// fo uses the heaviest server that is available; ovf passes one over that has more connections
-/// than weight.
+/// fo uses the available server with the highest weight; ovf skips one with more connections than
+/// its weight.
 fn failover_and_overflow(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("fo", &["-w 10", "-w 5", "-w 1"])?;

@@ -1,4 +1,4 @@
-//! Connections of a master director, as its backup knows them.
+//! Connections of a master director, as its backup sees them.
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ fn sync(world: &mut World) -> Result<()> {
     let backup = lan.host(world, "backup", "addr add 172.16.0.2/24 dev eth0\n")?;
     for director in [&lan.director, &backup] {
         lan::ip(director, "route add 224.0.0.0/4 dev eth0\n")?;
-        // Every packet of an established connection is worth telling of.
+        // Every packet of an established connection is synchronized.
         lan::set(director, &[("ipv4/vs/sync_threshold", "0 1")])?;
         lan::ipvsadm(director, "-A -t 198.51.100.1:80 -s rr")?;
         lan::ipvsadm(director, "-a -t 198.51.100.1:80 -r 172.16.0.11 -m")?;
@@ -46,7 +46,7 @@ fn sync(world: &mut World) -> Result<()> {
     lan::set(&backup, &[("ipv4/ip_forward", "1")])?;
     lan::is_well(&backup, "--doctor")?;
 
-    // Services and servers are not sent: a drain of the master leaves the backup as it is.
+    // Services and servers are not sent: a drain on the master does not change the backup.
     lan.ipvsadm("--drain -r 172.16.0.11")?;
     lan.shows("-Ln", "-> 172.16.0.11:80 Masq 0 1 0")?;
     lan::shows(&backup, "-Ln", "-> 172.16.0.11:80 Masq 1 1 0")?;

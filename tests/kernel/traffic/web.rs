@@ -14,12 +14,12 @@ use super::ask::Answer;
 use crate::lab::sys::{self, Event};
 use crate::lab::world::Namespace;
 
-/// The ports that servers listen at.
+/// The ports that servers listen on.
 const TCP_PORTS: [u16; 3] = [80, 443, 8080];
 const UDP_PORTS: [u16; 2] = [53, 5060];
 const SCTP_PORTS: [u16; 1] = [80];
 
-/// Servers that serve until this is dropped.
+/// Servers that run until this is dropped.
 pub struct Open {
     door: UnixStream,
     closed: UnixStream,
@@ -31,7 +31,7 @@ impl Open {
         Ok(Open { door, closed })
     }
 
-    /// Opens a server for TCP in a namespace.
+    /// Opens a TCP server in a namespace.
     pub fn serve_tcp(&self, name: &str, namespace: &Namespace) -> Result<()> {
         namespace.enter()?;
         let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
@@ -39,17 +39,17 @@ impl Open {
         self.start(name, tcp, [])
     }
 
-    /// Opens a server for UDP in a namespace, which answers from the address that it is asked at.
+    /// Opens a UDP server in a namespace, which replies from the address of the request.
     pub fn serve_udp(&self, name: &str, namespace: &Namespace, address: IpAddr) -> Result<()> {
         namespace.enter()?;
         let udp = UDP_PORTS.map(|port| UdpSocket::bind((address, port)));
         self.start(name, [], udp)
     }
 
-    /// Opens a server for SCTP in a namespace.
+    /// Opens an SCTP server in a namespace.
     pub fn serve_sctp(&self, name: &str, namespace: &Namespace) -> Result<()> {
         namespace.enter()?;
-        // An association names all addresses of its end, and NAT translates but one.
+        // An association lists all addresses of an endpoint, but NAT translates only one.
         let ipv4 = |port| (Ipv4Addr::UNSPECIFIED, port).into();
         let sctp = SCTP_PORTS.map(|port| sys::listen(libc::IPPROTO_SCTP, ipv4(port)));
         self.start(name, sctp, [])
@@ -86,12 +86,12 @@ struct Server {
     closed: UnixStream,
     listeners: Vec<TcpListener>,
     datagrams: Vec<UdpSocket>,
-    /// They stay until the client has nothing more to say.
+    /// They stay open until the client closes them.
     connections: Vec<TcpStream>,
 }
 
 impl Server {
-    /// Answers until it is told to stop.
+    /// Answers until told to stop.
     fn serve(mut self) -> io::Result<()> {
         loop {
             let (listeners, datagrams) = (self.listeners.len(), self.datagrams.len());
@@ -114,7 +114,7 @@ impl Server {
         Ok(sys::wait_first(&wanted, None)?.unwrap_or(0))
     }
 
-    // A client that goes away meanwhile is no error of the server's.
+    // A client that disconnects meanwhile is not an error of the server.
 
     fn accept(&mut self, index: usize) {
         let Ok((mut connection, client)) = self.listeners[index].accept() else {

@@ -1,4 +1,4 @@
-//! Callers that get no answer because of where they are.
+//! Clients that get no answer because of their location.
 
 use anyhow::{Context, Result, ensure};
 
@@ -24,7 +24,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Its calls fail, and the doctor knows why.
+    /// Its requests fail, and the doctor knows why.
     fn is_left_alone(&self, name: &str) -> Result<Diagnosis> {
         let Patient { lan, service, .. } = self.patient;
         let all = || {
@@ -56,7 +56,7 @@ fn patient<'a>(lan: &'a Lan, service: &'a str) -> Patient<'a> {
     }
 }
 
-/// Servers are clients, too.
+/// Servers as clients.
 fn beside_the_servers(lan: &Lan) -> Result<()> {
     lan.rules(
         "-A -t 192.0.2.3:80 -s rr\n\
@@ -67,7 +67,7 @@ fn beside_the_servers(lan: &Lan) -> Result<()> {
     let [first, second, third] = &lan.servers[..] else {
         unreachable!("there are three");
     };
-    // They answer each other through the director.
+    // They reply to each other through the director.
     ip(first, "route add 172.16.0.13 via 172.16.0.1\n")?;
     ip(second, "route add 172.16.0.11 via 172.16.0.1\n")?;
     let neighbour = Caller {
@@ -97,7 +97,7 @@ fn beside_the_servers(lan: &Lan) -> Result<()> {
     eventually(|| itself.is_answered())
 }
 
-/// By direct routing only other hosts are answered.
+/// With direct routing only other hosts get answers.
 fn on_the_director(lan: &Lan) -> Result<()> {
     lan.take_vip_on_lo()?;
     lan.rules(
@@ -112,7 +112,7 @@ fn on_the_director(lan: &Lan) -> Result<()> {
     director.patient.is_answered()
 }
 
-/// Client and server are on a bridge of the director, as containers are.
+/// Client and server are on a bridge of the director, like containers.
 fn on_a_bridge(world: &mut World, lan: &Lan) -> Result<()> {
     let boxes = [world.namespace("box1")?, world.namespace("box2")?];
     ip(

@@ -1,4 +1,4 @@
-//! Connections that live on where they should not, or end too soon.
+//! Connections that live too long or end too soon.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub fn lifetimes(world: &mut World) -> Result<()> {
     idle(&patient).context("an idle connection")
 }
 
-/// Kernels that estimate in threads may stop that.
+/// Kernels that estimate rates in threads may stop that.
 fn frozen(patient: &Patient) -> Result<()> {
     patient.is_well()?;
     if !Path::new("/proc/sys/net/ipv4/vs/run_estimation").exists() {
@@ -54,7 +54,7 @@ fn gone(patient: &Patient) -> Result<()> {
         _ => "172.16.0.12",
     };
     lan.ipvsadm(&format!("-d -t {} -r {server}", patient.service))?;
-    // It is lost without a word.
+    // The packet is lost without an error.
     held.send(1)?;
     patient.is_treated(&["gone-server"])?;
     ensure!(held.end().is_err(), "the connection lives");
@@ -64,7 +64,7 @@ fn gone(patient: &Patient) -> Result<()> {
     eventually(|| patient.is_well())
 }
 
-/// Who is asked from a port of an old connection does not fail, as long as the server is there.
+/// A request from the port of an old connection succeeds as long as that server exists.
 fn reused(patient: &Patient) -> Result<()> {
     let edit = format!("ipvsadm -e -t {} -r 172.16.0.11 -m", patient.service);
     sh(
@@ -83,7 +83,7 @@ fn kept(patient: &Patient) -> Result<()> {
         ..*patient
     };
     kept.is_well()?;
-    // The clients of this server come back to it, and nobody else does.
+    // Only the clients of this server return to it.
     sh(
         kept.host,
         "ipvsadm -e -t 192.0.2.2:80 -r 172.16.0.13 -m -w 0\n\
@@ -95,7 +95,7 @@ fn kept(patient: &Patient) -> Result<()> {
     ip(&lan.director, "route del unreachable 172.16.0.13\n")
 }
 
-/// All clients are of one network, and persistence looks at that.
+/// All clients are in one network, and the persistence mask covers it.
 fn leaning(patient: &Patient) -> Result<()> {
     const SERVICE: &str = "192.0.2.3:80";
     let lan = patient.lan;

@@ -1,4 +1,4 @@
-//! Two directors, one of which sends its connections to the other.
+//! Two directors; one sends its connections to the other.
 
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub fn pair(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let backup = lan.host(world, "backup", "addr add 172.16.0.2/24 dev eth0\n")?;
     set(&backup, &[("ipv4/ip_forward", "1")])?;
-    // A cable of their own.
+    // A separate cable.
     ip(
         &lan.director,
         "link add sync0 type veth peer name sync0 netns backup\n\
@@ -48,7 +48,7 @@ pub fn pair(world: &mut World) -> Result<()> {
     two_masters(&master, &second).context("two masters")
 }
 
-/// Requests for as long as a probe listens.
+/// Requests while a probe listens.
 fn go_on(lan: &Lan, service: &str) -> Result<()> {
     for _ in 0..6 {
         lan.ask(service)?;
@@ -81,7 +81,7 @@ fn deaf(backup: &Patient) -> Result<()> {
     learns(backup)
 }
 
-/// The backup has become a master, and does not know of the other one.
+/// The backup has become a master, and does not know of the other.
 fn two_masters(master: &Patient, backup: &Patient) -> Result<()> {
     const OTHER: &str = "192.0.2.1:80";
     let lan = master.lan;
@@ -126,7 +126,7 @@ fn learns(backup: &Patient) -> Result<()> {
 /// The backup does not know of a new connection.
 fn learns_nothing(backup: &Patient) -> Result<()> {
     let held = backup.lan.hold(SERVICE)?;
-    // What is known is sent after two seconds.
+    // Known connections are sent after two seconds.
     thread::sleep(Duration::from_secs(3));
     let known = lan::ipvsadm(backup.host, "-Lnc")?;
     let client = held.answer.client.to_string();
@@ -135,7 +135,7 @@ fn learns_nothing(backup: &Patient) -> Result<()> {
 }
 
 fn told(master: &Patient, backup: &Patient) -> Result<()> {
-    // The virtual address is with the master.
+    // The master has the virtual address.
     backup.is_found(&["vip-not-local", "sync-late"])?;
     master.is_well()?;
     learns(backup)?;
@@ -157,7 +157,7 @@ fn told(master: &Patient, backup: &Patient) -> Result<()> {
     master.is_well()
 }
 
-/// Both directors are servers of each other, too.
+/// Each director is also a server of the other.
 fn balanced_twice(lan: &Lan, backup: &Patient) -> Result<()> {
     set(
         backup.host,
