@@ -1,4 +1,5 @@
-//! The code is formatted, clippy has nothing to say, and a new command is met by the compiler.
+//! The code is formatted, clippy has no complaints, and the compiler finds all uses of a new
+//! command.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ fn clippy_is_silent() {
     }
 }
 
-/// A wildcard would answer for a command or a change that did not exist when it was written.
+/// A wildcard would silently cover commands and changes that are added later.
 #[test]
 fn commands_and_changes_are_matched_without_wildcards() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -74,7 +75,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The patterns that take anything where others take a command or a change.
+/// The patterns that match anything next to others that match a command or a change.
 fn wildcards(text: &str) -> Vec<String> {
     const ENUMS: [&str; 3] = ["Command::", "Change::", "Verb::"];
     let lines: Vec<&str> = text.lines().collect();
@@ -94,8 +95,8 @@ fn wildcards(text: &str) -> Vec<String> {
     wildcards
 }
 
-/// The patterns of a `match`. In formatted code its arms begin four columns further right, and what
-/// belongs to them stands still further.
+/// The patterns of a `match`. In formatted code its arms are indented by four columns, and their
+/// contents further.
 fn patterns(lines: &[&str], outside: usize) -> Vec<String> {
     let body = lines.iter();
     let body = body.take_while(|line| line.is_empty() || indent(line) > outside);

@@ -1,4 +1,4 @@
-//! The time that the kernel itself takes: prepared messages, and answers that are not read.
+//! The time that the kernel itself takes: prepared messages, and answers that are not parsed.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -8,10 +8,10 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
 use super::sets::{SERVER_PORT, SERVICE_PORT, Set};
 
-/// What is sent at once.
+/// The size of one send.
 const BATCH: usize = 128 * 1024;
 
-/// The most that the kernel puts into a datagram.
+/// The largest datagram from the kernel.
 const DATAGRAM: usize = 32 * 1024;
 
 const REQUEST: u16 = 1;
@@ -59,7 +59,7 @@ impl Floor {
         Ok(floor)
     }
 
-    /// The sends that load a set, each of which ends with a question.
+    /// The sends that load a set; each ends with a query.
     pub fn load_messages(&self, set: &Set) -> Vec<Vec<u8>> {
         let question = self.message(GET_INFO, 0, &[]);
         let mut sends = Vec::new();
@@ -85,7 +85,7 @@ impl Floor {
         sends
     }
 
-    /// Loads a set: the only answers must be those to the questions.
+    /// Loads a set: the only answers must be those to the queries.
     pub fn load(&mut self, sends: &[Vec<u8>]) -> Result<()> {
         for send in sends {
             self.socket.send(send, 0)?;
@@ -107,7 +107,7 @@ impl Floor {
         }
     }
 
-    /// Lists a table; returns how many services and servers there are.
+    /// Lists a table; returns the number of services and servers.
     pub fn list(&mut self, questions: &Questions) -> Result<usize> {
         let mut count = self.dump(&questions.services)?;
         for question in &questions.servers {
@@ -203,12 +203,12 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// The kind of the first message of a datagram.
+/// The type of the first message in a datagram.
 fn kind(datagram: &[u8]) -> u16 {
     number(datagram, 4).map_or(ERROR, u16::from_ne_bytes)
 }
 
-/// How many messages there are in a datagram.
+/// The number of messages in a datagram.
 fn messages(mut datagram: &[u8]) -> usize {
     let mut count = 0;
     while let Some(length) = number(datagram, 0).map(u32::from_ne_bytes) {

@@ -1,4 +1,4 @@
-//! What is measured in a guest. Each figure goes out as a line: its name and a number.
+//! The measurements in a guest. Each figure is reported as a line: its name and a number.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,25 +20,25 @@ use crate::lab::world::Side;
 use crate::synced::{self, Synced};
 use crate::together;
 
-/// Nothing is run again once this much time has passed.
+/// No further runs start after this time.
 const ENOUGH: Duration = Duration::from_secs(10);
 
-/// How long a screen is watched.
+/// How long the screen runs.
 const WATCHING: Duration = Duration::from_secs(30);
 
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// Where input and output are kept, in memory.
+/// The folder for input and output, in memory.
 const INPUT: &str = "/tmp/input";
 
 /// The last line.
 pub const DONE: &str = "done";
 
-/// Does the job that the kernel's command line gives to process 1, and reports to `channel`.
+/// Runs the job given to process 1 on the kernel's command line, and reports to `channel`.
 pub fn work(channel: &mut File) -> Result<()> {
     let job = env::var(super::JOB).context("there is nothing to do")?;
     let runs = env::var(super::RUNS).context("how often is not said")?;
-    // The kernel takes no servers while no device is up.
+    // The kernel refuses servers while no device is up.
     sys::loopback_up()?;
     let mut bench = Bench {
         channel,
@@ -61,7 +61,7 @@ pub fn work(channel: &mut File) -> Result<()> {
 
 struct Bench<'a> {
     channel: &'a mut File,
-    /// The best of so many runs counts, of fewer where they take long.
+    /// The number of runs, of which the best counts; fewer if they take long.
     runs: usize,
 }
 
@@ -75,7 +75,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The best time and the peak memory of a program that is run several times.
+    /// The best time and the peak memory over several runs of a program.
     fn program(&mut self, name: &str, run: impl FnMut() -> Result<Usage>) -> Result<()> {
         let usages = self.several(run)?;
         let best = usages.iter().map(|usage| usage.time).min();
@@ -84,7 +84,7 @@ impl Bench<'_> {
         self.number(&format!("{name} memory"), peak.unwrap_or_default())
     }
 
-    /// The start of both programs, whatever they do then: they list an empty table.
+    /// The startup time of both programs: they list an empty table.
     fn starts(&mut self) -> Result<()> {
         for side in [Side::Ours, Side::Reference] {
             let who = Who::Program(side);
@@ -118,7 +118,7 @@ impl Bench<'_> {
         self.number("lists", tally.lists as u64)
     }
 
-    /// Loads an empty table, once: what is deleted slows the next.
+    /// Loads an empty table, only once: deleted entries would slow the next run.
     fn restore(&mut self, who: Who, set: &Set) -> Result<()> {
         let mut floor = Floor::open()?;
         match who {
@@ -177,7 +177,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The same file is put in force several times, and each time with another weight.
+    /// Applies the same file several times, and a changed one with another weight each time.
     fn apply(&mut self) -> Result<()> {
         let mut floor = Floor::open()?;
         floor.load(&floor.load_messages(&LARGE))?;
@@ -210,7 +210,7 @@ impl Bench<'_> {
         check_count(&mut floor, &LARGE)
     }
 
-    /// The processor time of a screen while it is watched.
+    /// The processor time of the live screen.
     fn watch(&mut self) -> Result<()> {
         let mut floor = Floor::open()?;
         floor.load(&floor.load_messages(&WATCHED))?;
@@ -232,7 +232,7 @@ impl Bench<'_> {
         self.time("whole", end - start)
     }
 
-    /// What `cat` takes to read them, and what ours takes to answer questions about them.
+    /// The time of `cat` to read them, and of ours to answer queries about them.
     fn ask_about_a_million(&mut self) -> Result<()> {
         receive_connections(MILLION)?;
         self.program("cat", || read_connections("/dev/null"))?;
@@ -247,7 +247,7 @@ impl Bench<'_> {
         self.program(view, || ipvsadm(Side::Ours, &words))
     }
 
-    /// Connections as another director would send them, over the loopback device.
+    /// Connections sent like another director's, over the loopback device.
     fn list_connections(&mut self) -> Result<()> {
         self.starts()?;
         receive_connections(CONNECTIONS)?;
@@ -280,7 +280,7 @@ fn output(side: Side) -> &'static str {
     }
 }
 
-/// Writes so many bytes to a file, as many at once as a program does.
+/// Writes so many bytes to a file, in chunks like a program's.
 fn write_bytes(length: u64) -> Result<()> {
     let mut file = File::create(output(Side::Ours))?;
     let chunk = [b'x'; 64 * 1024];
@@ -290,7 +290,7 @@ fn write_bytes(length: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs an `ipvsadm` from the prepared input to a file.
+/// Runs an `ipvsadm` with the prepared input and a file as output.
 fn ipvsadm(side: Side, words: &[&str]) -> Result<Usage> {
     let mut command = Command::new(format!("{}/ipvsadm", side.folder()));
     command.args(words);
@@ -336,8 +336,8 @@ fn check_outputs(view: &str) -> Result<()> {
     }
 }
 
-/// How many lines a file has, which is not held in memory: the least memory of a program that
-/// can be seen is that of this one.
+/// The number of lines in a file. It is not read into memory, because the lowest peak memory that
+/// can be measured for a program is that of this process.
 fn lines_in(path: &str) -> Result<usize> {
     let mut lines = Lines::new(File::open(path)?);
     let mut count = 0;
@@ -347,7 +347,7 @@ fn lines_in(path: &str) -> Result<usize> {
     Ok(count)
 }
 
-/// How long a process has run so far.
+/// The processor time of a process so far.
 fn time_on_processor(id: u32) -> Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{id}/schedstat"))?;
     let nanoseconds = text.split(' ').next().unwrap_or_default();
@@ -362,7 +362,7 @@ fn read_connections(output: &str) -> Result<Usage> {
     run(cat.arg("/proc/net/ip_vs_conn"), output)
 }
 
-/// TCP connections of as many clients.
+/// TCP connections, each from another client.
 fn receive_connections(count: u32) -> Result<()> {
     synced::listen()?;
     let connections = (0..count).map(|number| Synced {

@@ -1,24 +1,24 @@
-//! What one boot of a kernel is for.
+//! The job of one boot of a kernel.
 
 use std::fmt;
 
 use super::sets::Set;
 use crate::lab::world::Side;
 
-/// The listings that are measured, as words between blanks.
+/// The measured listings, as words separated by blanks.
 pub const VIEWS: [&str; 3] = ["-Ln", "-Ln --stats", "-Sn"];
 
-/// Metrics, and what they are compared with.
+/// Metrics, and the listings they are compared with.
 pub const METRICS: [&str; 2] = ["-Ln --stats", "-L --format prometheus"];
 
-/// What is asked of a million connections.
+/// The queries about a million connections.
 pub const QUESTIONS: [&str; 3] = [
     "-Lc --count",
     "-Lnc --client 11.0.0.0/29",
     "-Lnc --state SYN_RECV",
 ];
 
-/// Whose work is measured.
+/// The program to measure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     Program(Side),
@@ -43,20 +43,20 @@ impl fmt::Display for Who {
     }
 }
 
-/// A job, written on a kernel's command line as words between colons.
+/// A job, written on a kernel's command line as words separated by colons.
 #[derive(Clone, Copy)]
 pub enum Job {
     Restore(Who, Set),
     List(Set),
     Connections,
     Huge,
-    /// A file put in force, of 10,000 services with 10 servers each, and a longer one checked.
+    /// Applying a file of 10,000 services with 10 servers each, and checking a longer one.
     Apply,
     /// Metrics of 10,000 services with 10 servers each.
     Metrics,
     /// A million connections, filtered and counted.
     Million,
-    /// A screen of 1,000 services once a second.
+    /// A live screen of 1,000 services once a second.
     Watch,
     /// Nothing is measured: ten writers and five listers for a minute.
     Together,

@@ -1,4 +1,4 @@
-//! What a line costs this program itself: from its bytes to a message that nobody takes.
+//! The program's own cost per line: from its bytes to a message that is not delivered.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -16,7 +16,7 @@ use crate::lab::sys;
 
 const RUNS: usize = 5;
 
-/// As many lines as this has entries.
+/// The number of lines is that of the entries of this set.
 const SET: Set = Set {
     services: 10_000,
     servers: 9,
@@ -63,7 +63,7 @@ fn restore(text: &[u8]) -> Result<()> {
     Ok(batch.flush(refused)?)
 }
 
-/// A kernel that agrees to everything and does nothing.
+/// A kernel that accepts everything and does nothing.
 #[derive(Default)]
 struct Nobody {
     answer: Vec<u8>,

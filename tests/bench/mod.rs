@@ -1,4 +1,4 @@
-//! `tests/bench/run`: how fast restoring and listing are, in tables.
+//! `tests/bench/run`: the speed of restoring and listing, as tables.
 //!
 //! Ours and the original are processes, timed from their start to their end; the floor is what
 //! the kernel takes for ready-made messages. Each figure is also net of the same program's start
@@ -27,11 +27,11 @@ use job::{Job, Who};
 use report::Report;
 use sets::SETS;
 
-/// The role that runs the bench, and that of process 1 of a guest.
+/// The role that runs the benchmark, and that of process 1 of a guest.
 const ROLE: &str = "bench";
 const ROLE_INSIDE: &str = "bench-guest";
 
-/// The variables that tell process 1 what to do, and how often.
+/// The variables with the job of process 1, and the number of runs.
 const JOB: &str = "LAB_JOB";
 const RUNS: &str = "LAB_RUNS";
 
@@ -43,13 +43,13 @@ const ALL: [&str; 10] = [
     "lines", "counted", "stock", "6.1", "7.2", "huge", "apply", "metrics", "watch", "million",
 ];
 
-/// Where a million connections can be read in less than an hour.
+/// The place where a million connections can be read in less than an hour.
 const LINEAR: Kernel = Kernel::V7_2;
 
-/// What one boot measured, in microseconds or KiB.
+/// The figures of one boot, in microseconds or KiB.
 type Figures = BTreeMap<String, u64>;
 
-/// Does what this executable was started for when it is a part of the bench.
+/// Runs the role of this executable if it is a part of the benchmark.
 pub fn play_role() -> Option<Result<ExitCode>> {
     let work = |channel: &mut _| inside::work(channel);
     match env::var(supervise::ROLE).ok()?.as_str() {
@@ -104,7 +104,7 @@ fn measure_part(kit: &Kit, part: &str) -> Result<()> {
     Ok(())
 }
 
-/// A single job, for work on its speed.
+/// A single job, for work on performance.
 fn measure_one(kit: &Kit, place: &str, job: &str) -> Result<()> {
     let job = Job::parse(job).with_context(|| format!("there is no job {job}"))?;
     let figures = Place::named(place)?.perform(kit, job)?;
@@ -127,10 +127,10 @@ fn measure_all(kit: &Kit, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Where something is measured.
+/// A place of measurement.
 struct Place {
     kernel: Kernel,
-    /// How it is emulated, if it is.
+    /// How it is emulated, if at all.
     emulation: Emulation,
 }
 
@@ -158,8 +158,8 @@ impl Place {
         format!("Debian's stock kernel {}, {kind}", self.kernel.version())
     }
 
-    /// How often things are measured. Counting instructions comes to the same every time; only
-    /// what the kernel has not in its caches yet makes a difference.
+    /// The numbers of boots and runs. Counting instructions gives the same result every time; only
+    /// the kernel's cold caches make a difference.
     fn boots_and_runs(&self) -> (usize, usize) {
         match self.emulation.clock {
             Clock::Instructions => (1, 2),

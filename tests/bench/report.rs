@@ -7,13 +7,13 @@ use super::job::{METRICS, QUESTIONS, VIEWS};
 use super::sets::Set;
 use crate::lab::kernels::Kernel;
 
-/// What is known of a place so far.
+/// The results of a place so far.
 pub struct Report {
-    /// The starts of all boots, in microseconds: ours and the original's.
+    /// The startup times in all boots, in microseconds: ours and the original's.
     starts: [Vec<u64>; 2],
 }
 
-/// A time, whole and net of the start.
+/// A time, total and net of the startup.
 #[derive(Clone, Copy)]
 struct Time {
     whole: u64,
@@ -123,7 +123,7 @@ fn ratio(one: u64, other: u64) -> String {
     format!("{:.2}", one as f64 / other.max(1) as f64)
 }
 
-/// Figures as they came.
+/// Figures in the order of arrival.
 pub fn figures(figures: &Figures) {
     for (name, number) in figures {
         println!("{name}: {number}");
@@ -146,7 +146,7 @@ pub fn huge(kernel: Kernel, figures: &Figures) {
     println!();
 }
 
-/// A file put in force that is the table already, and one that has another weight.
+/// Applying a file that matches the table, and one with another weight.
 pub fn apply(kernel: Kernel, figures: &Figures) {
     let [check, save, same, weight, lines] =
         ["check", "-Sn", "same", "weight", "lines"].map(|name| figures[name]);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 
-/// So many services with so many servers each.
+/// A number of services with a number of servers each.
 #[derive(Clone, Copy)]
 pub struct Set {
     pub services: u32,
@@ -44,7 +44,7 @@ pub const HUGE: Set = Set {
     name: "100000x0",
 };
 
-/// What is watched.
+/// The set of the live screen.
 pub const WATCHED: Set = Set {
     services: 1_000,
     servers: 2,
@@ -74,7 +74,7 @@ impl Set {
         all.find(|set| set.name == name)
     }
 
-    /// How many services and servers there are in all.
+    /// The total number of services and servers.
     pub fn entries(&self) -> usize {
         (self.services * (1 + self.servers)) as usize
     }

@@ -1,5 +1,5 @@
-//! Everything that can go wrong with a system call, at each of them in turn: what comes of it is
-//! what would have come without, or an error that blames nobody else.
+//! Every fault of a system call, at each call in turn: the outcome must be the same as without the
+//! fault, or an error that is not attributed to the kernel's verdict.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,18 +11,18 @@ use crate::shared::Shared;
 use crate::wire;
 use crate::world::{Visitor, World, entry, v4, v6};
 
-/// What happens to a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     /// It fails, and does nothing.
     Fails(i32),
-    /// What was to be received is lost, and the kernel says so.
+    /// A received datagram is lost, and the kernel reports it.
     Overflow,
     /// Nothing more arrives.
     Silence,
-    /// A datagram comes twice.
+    /// A datagram arrives twice.
     Twice,
-    /// Something else comes before what was to be received.
+    /// Something else arrives before the expected datagram.
     Before(Other),
     /// So many bytes are missing at the end of a datagram.
     Short(usize),
@@ -30,11 +30,11 @@ enum Fault {
 
 #[derive(Clone, Copy, Debug)]
 enum Other {
-    /// From another process, about our very question.
+    /// From another process, with the sequence number of our request.
     ForgedVerdict,
     ForgedEnd,
     ForgedNonsense,
-    /// From the kernel, about a question of long ago.
+    /// From the kernel, about a much earlier request.
     EarlierVerdict,
     EarlierEnd,
     EarlierAnswer,
@@ -58,7 +58,7 @@ const OTHERS: [Other; 6] = [
     Other::EarlierAnswer,
 ];
 
-/// What is asked of a client, and what came of it as far as faults must not change it.
+/// A request to a client; its outcome contains what faults must not change.
 type Question = fn(Client) -> Result<String>;
 
 const QUESTIONS: [Question; 12] = [
@@ -117,7 +117,7 @@ fn new(number: u32) -> Service {
     entry(v4(number), 0).service.service
 }
 
-/// Counters may come whole or cut, by the way that they came.
+/// Counters may be 32 or 64 bits wide, depending on how they were read.
 fn names(table: Vec<Entry>) -> String {
     let names = table.iter().map(|entry| {
         let servers: Vec<_> = entry.servers.iter().map(|state| state.server).collect();
@@ -128,7 +128,7 @@ fn names(table: Vec<Entry>) -> String {
     names.concat()
 }
 
-/// A table with everything, told in several parts, with the old options or without.
+/// A table with everything, sent in several parts, with or without the old socket options.
 fn world(old_options: bool) -> World {
     let mut table: Vec<Entry> = (1..=8).map(|number| entry(v4(number), 0)).collect();
     table.extend((1..=2).map(|number| entry(v6(number), 2)));
@@ -152,7 +152,7 @@ fn world(old_options: bool) -> World {
     }
 }
 
-/// The way to a world on which one call goes wrong.
+/// A connection to a world on which one call goes wrong.
 struct Faulty {
     inner: Visitor,
     fault: Fault,
@@ -160,15 +160,15 @@ struct Faulty {
     at: usize,
     calls: Shared<usize>,
     last_sequence: u32,
-    /// What is still to come, in front of what the world has to say.
+    /// Datagrams still to arrive, before those of the world.
     waiting: Vec<(Vec<u8>, u32)>,
     is_silent: bool,
-    /// Whether it was an old option that failed, whose error is the kernel's verdict.
+    /// Whether the failed call was an old socket option, whose error is the kernel's verdict.
     failed_option: Shared<bool>,
 }
 
 impl Faulty {
-    /// Whether this call is the one.
+    /// Whether this call has the fault.
     fn is_here(&mut self) -> bool {
         let mut calls = self.calls.lock();
         *calls += 1;
@@ -278,7 +278,7 @@ impl Transport for Faulty {
     }
 }
 
-/// One question with one fault.
+/// One request with one fault.
 struct Trial {
     outcome: Result<String>,
     table: String,
@@ -309,7 +309,7 @@ fn attempt(question: Question, old_options: bool, fault: Fault, at: usize) -> Tr
     }
 }
 
-/// Tries a fault at every call of every question, and passes on its outcome next to the outcome
+/// Tries a fault at every call of every request, and passes on the outcome together with the one
 /// without a fault.
 fn everywhere(fault: Fault, judge: impl Fn(&Trial, &Trial, &str)) {
     for (number, question) in QUESTIONS.into_iter().enumerate() {
@@ -332,7 +332,7 @@ fn told(outcome: &Result<String>) -> String {
     }
 }
 
-/// The answer as it is without a fault, or an error that did not come from the kernel.
+/// The same answer as without a fault, or an error that did not come from the kernel.
 fn nothing_invented(trial: &Trial, sound: &Trial, place: &str) {
     if told(&trial.outcome) == told(&sound.outcome) {
         return;
@@ -386,7 +386,7 @@ fn short_datagrams() {
     }
 }
 
-/// Every fault was met by calls of every kind, or this would prove little.
+/// The requests make calls of every kind; otherwise these tests would prove little.
 #[test]
 fn questions_make_calls_of_all_kinds() {
     let mut counts = HashSet::new();

@@ -7,7 +7,7 @@ use crate::script::{Script, Step};
 use crate::values::*;
 use crate::wire;
 
-/// The bytes of a golden file, which are written as hexadecimal digits, an attribute a line.
+/// The bytes of a golden file, written in hexadecimal, one attribute per line.
 fn golden(little: &str, big: &str) -> Vec<u8> {
     let text = if cfg!(target_endian = "little") {
         little

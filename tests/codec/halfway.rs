@@ -1,4 +1,4 @@
-//! An apply whose kernel fails when some of it is done.
+//! An apply whose kernel fails halfway.
 
 use std::fs::File;
 use std::io;
@@ -11,13 +11,13 @@ use crate::common::{Ran, run};
 use crate::shared::Shared;
 use crate::world::{Visitor, World, entry, v4};
 
-/// The way to a world that makes changes, but whose answer to the first is lost.
+/// A connection to a world that makes changes, but whose answer to the first is lost.
 struct Failing {
     world: Visitor,
     fails: bool,
 }
 
-/// The command that adds a service, and where a message has its command.
+/// The command that adds a service, and the offset of the command in a message.
 const NEW_SERVICE: u8 = 1;
 const COMMAND: usize = 16;
 
@@ -51,8 +51,7 @@ impl Transport for Failing {
     }
 }
 
-/// Puts a file in force by this line where the table has one service: how it ends, and the table
-/// afterwards.
+/// Applies a file with this line to a table of one service; returns the result and the new table.
 fn apply(line: &str) -> (Ran, Vec<Entry>) {
     let world = Shared::new(World {
         table: vec![entry(v4(1), 0)],

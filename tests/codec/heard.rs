@@ -1,4 +1,4 @@
-//! What the kernel makes of a request: the reverse of `said`.
+//! Decodes requests the way the kernel does: the reverse of `said`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -141,7 +141,7 @@ pub fn daemon(fields: &Fields) -> Daemon {
     }
 }
 
-/// Those that are not set stay as they are.
+/// Timeouts that are not set stay unchanged.
 pub fn timeouts(fields: &Fields, before: Timeouts) -> Timeouts {
     let or = |kind, before| match number(fields, kind) {
         0 => before,

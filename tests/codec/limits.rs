@@ -1,4 +1,4 @@
-//! Values that the kernel would misread are not sent.
+//! Values that the kernel would misinterpret are not sent.
 
 use ipvsadm::cli;
 use ipvsadm::kernel::{Batch, Client, Error};
@@ -113,7 +113,7 @@ fn the_limits_themselves_are_sent() {
     }
 }
 
-/// The command line has narrower limits of its own, and its masks are of their service's family.
+/// The command line has narrower limits, and its masks have the family of their service.
 #[test]
 fn what_the_command_line_takes_is_sent() {
     let lines = "\

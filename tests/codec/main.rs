@@ -1,6 +1,6 @@
 //! The client's side of the conversation with the kernel, without a kernel.
 //!
-//! What is sent is read by a second, independent codec, and what is answered is written by it.
+//! A second, independent codec reads the requests and writes the answers.
 
 #[path = "../common/mod.rs"]
 mod common;

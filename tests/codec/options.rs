@@ -1,4 +1,4 @@
-//! The old socket options, which serve where netlink is refused.
+//! The old socket options, which are used where netlink is refused.
 
 use ipvsadm::kernel::{Batch, Client, Error, Refusal};
 use ipvsadm::model::*;
@@ -8,7 +8,7 @@ use crate::script::{Asked, Script, Step, opening};
 use crate::values::*;
 use crate::wire;
 
-/// A kernel as it is in a user namespace.
+/// A kernel as seen from a user namespace.
 fn restricted(steps: impl IntoIterator<Item = Step>) -> (Script, Client) {
     let mut beginning = opening();
     beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
@@ -24,7 +24,7 @@ fn info(services: u32) -> Step {
     Step::Option(numbers([0x01_02_01, 4096, services]))
 }
 
-/// What the client sets for a change.
+/// The option that the client sets for a change.
 fn set_for(change: &Change) -> (i32, Vec<u8>) {
     let (script, mut client) = restricted([Step::OptionSet]);
     client.apply(change).unwrap();
@@ -196,7 +196,7 @@ fn more_services_than_were_counted() {
         }
         Step::Option(services)
     };
-    // Room for those counted and four more is full, so there may be still more.
+    // The buffer for the counted services and four more is full, so there may be even more.
     let (script, mut client) = restricted([info(1), many(5), many(8)]);
     assert_eq!(client.services().unwrap().len(), 8);
     let Some(Asked::Get(1154, value)) = script.asked().pop() else {

@@ -1,5 +1,5 @@
-//! What the whole program says, over a kernel with a table: `program.case` shows the lines and what
-//! comes back, written as in `tests/cases`. `UPDATE_CASES=1` writes anew what came back.
+//! The output of the whole program, over a kernel with a table: `program.case` has lines and their
+//! output, in the format of `tests/cases`. `UPDATE_CASES=1` rewrites the output.
 
 use std::fs::{self, File};
 use std::io::Cursor;
@@ -55,7 +55,7 @@ fn columns_are_nothing_to_json() {
     }
 }
 
-/// A case with what comes back. The first begins them all.
+/// A case with its output. The lines of the first case come before those of every case.
 fn play(first: &str, case: &str) -> String {
     let world = Shared::new(World {
         timeouts: Timeouts {
@@ -73,7 +73,7 @@ fn play(first: &str, case: &str) -> String {
     lines(&world, case)
 }
 
-/// The lines of a case, each with what comes back.
+/// The lines of a case, each with its output.
 fn lines(world: &Shared<World>, text: &str) -> String {
     let mut played = String::new();
     let mut lines = text.split_inclusive('\n').peekable();
@@ -102,7 +102,7 @@ fn lines(world: &Shared<World>, text: &str) -> String {
     played
 }
 
-/// Ends a wait for connections by a signal, if there is more than a second left of it.
+/// Ends a wait for connections with a signal, if more than a second of it is left.
 fn pause(time: Duration, _: Option<&File>) -> Pause {
     if time >= Duration::from_secs(1) {
         return Pause::Signal;

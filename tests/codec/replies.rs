@@ -1,4 +1,4 @@
-//! Every reply: what is read from it, whatever it lacks, adds or breaks off.
+//! Every reply: how it is decoded, including missing, additional and truncated parts.
 
 use ipvsadm::kernel::{Error, Result};
 use ipvsadm::model::*;
@@ -30,12 +30,12 @@ fn daemon_attributes(group: Attr) -> Vec<Attr> {
     ]
 }
 
-/// A kernel whose one answer is this.
+/// A kernel with this single answer.
 fn answering(datagram: Vec<u8>) -> Script {
     Script::new([Step::Sent, Step::Received(vec![datagram])])
 }
 
-/// A kernel whose list is this one item.
+/// A kernel whose list has only this item.
 fn listing(item: Vec<u8>) -> Script {
     Script::new([Step::Sent, Step::Received(vec![item, wire::done(0)])])
 }
@@ -60,7 +60,7 @@ fn state(address: &str) -> ServerState {
     }
 }
 
-/// Without the attributes of these kinds.
+/// Leaves out the attributes of these kinds.
 fn without(attributes: Vec<Attr>, kinds: &[u16]) -> Vec<Attr> {
     let mut attributes = attributes;
     attributes.retain(|attribute| !kinds.contains(attribute.nla_type().nla_type()));
@@ -106,7 +106,7 @@ fn servers() {
 
 #[test]
 fn a_server_of_an_older_kernel() {
-    // No family before 3.18, no wide counters before 4.1, no tunnels before 5.3.
+    // There is no family before 3.18, no wide counters before 4.1, and no tunnels before 5.3.
     let old = |address| without(server_attributes(address), &[11, 12, 13, 14, 15]);
     for (of, address) in [(tcp(), "10.1.2.3"), (udp6(), "fd00::3")] {
         let mut expected = state(address);
@@ -135,7 +135,7 @@ fn every_forwarding_and_tunnel() {
         (3, Forwarding::DirectRouting),
         (4, Forwarding::Bypass),
         (5, Forwarding::Unknown(5)),
-        // The bits above say other things.
+        // The higher bits have other meanings.
         (0x103, Forwarding::DirectRouting),
     ] {
         assert_eq!(with(3, attribute(3, number)).forwarding, forwarding);
@@ -272,8 +272,8 @@ fn numbers_that_mean_nothing_are_errors() {
     listing(item).client().daemons().unwrap_err();
 }
 
-/// Every reply cut off at every length, once with the message's own length left as it was and
-/// once made to fit, is an error or, where whole attributes are gone, what is left.
+/// Every reply truncated at every length, with the message's length field unchanged or adjusted, is
+/// an error or, if whole attributes are missing, the rest.
 #[test]
 fn nothing_breaks_where_a_reply_breaks_off() {
     let answers = [
@@ -300,7 +300,7 @@ fn nothing_breaks_where_a_reply_breaks_off() {
                 everything_about(fitting);
             }
         }
-        // And every byte of it wrong, one at a time.
+        // Then every byte of it changed, one at a time.
         for place in 0..answer.len() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut wrong = answer.clone();
@@ -311,7 +311,7 @@ fn nothing_breaks_where_a_reply_breaks_off() {
     }
 }
 
-/// Every question, answered by this and then by silence.
+/// Every request, with this answer and then silence.
 fn everything_about(datagram: Vec<u8>) {
     let client = || {
         let script = Script::new([

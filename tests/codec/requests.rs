@@ -1,4 +1,4 @@
-//! Every request: what it says, and that it says nothing else.
+//! Every request: its contents, and nothing else.
 
 use ipvsadm::model::Change;
 use ipvsadm::model::*;
@@ -12,7 +12,7 @@ const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
 
-/// What the client sends for a change.
+/// The request that the client sends for a change.
 fn sent_for(change: &Change) -> Request {
     let script = Script::new([Step::Sent, Step::Received(vec![wire::verdict(0, 0)])]);
     script.client().apply(change).unwrap();
@@ -32,7 +32,7 @@ fn expect(request: &Request, flags: u16, command: u8) {
     assert_eq!((request.command, request.version), (command, 1));
 }
 
-/// The attributes of the nests that a request consists of.
+/// The attributes of the nests in a request.
 fn nests<const N: usize>(request: &Request, kinds: [u16; N]) -> [Fields; N] {
     let found: Vec<u16> = request.attributes.keys().copied().collect();
     assert_eq!(found, kinds);

@@ -1,4 +1,4 @@
-//! What the kernel says of services and servers, in both of its ways.
+//! Services and servers as the kernel reports them, by netlink and by the old socket options.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ fn family(family: Family) -> u16 {
     }
 }
 
-/// An address as the kernel has it: sixteen bytes, of which IPv4 takes the first four.
+/// An address in the kernel's form: sixteen bytes, of which IPv4 uses the first four.
 fn address(address: IpAddr) -> [u8; 16] {
     let mut bytes = [0; 16];
     match address {
@@ -40,7 +40,7 @@ fn service_key(id: ServiceId) -> Vec<Attr> {
     key
 }
 
-/// What the kernel adds to the flags of every service in its table.
+/// The flag that the kernel adds to every service in its table.
 const HASHED: u32 = 2;
 
 fn flags(service: &Service) -> u32 {
@@ -116,7 +116,7 @@ pub fn role(role: DaemonRole) -> u32 {
     }
 }
 
-/// The attributes of a daemon, without those that are left to the kernel.
+/// The attributes of a daemon, without those left to the kernel.
 pub fn daemon(daemon: &Daemon) -> Vec<Attr> {
     let group = daemon.group.map(|group| match group {
         IpAddr::V4(v4) => bytes(5, &v4.octets()),
@@ -137,7 +137,7 @@ pub fn daemon(daemon: &Daemon) -> Vec<Attr> {
     attributes
 }
 
-/// Counters as the kernel has them since it counts in 64 bits, with its padding.
+/// 64-bit counters, with the kernel's padding.
 fn wide_stats() -> Attr {
     let padding = bytes(11, &[]);
     let counters = (1..=10).flat_map(|kind| {
@@ -147,7 +147,7 @@ fn wide_stats() -> Attr {
     nest(12, counters)
 }
 
-/// The same counters, of which but the low halves are left, bytes apart.
+/// The same counters truncated to 32 bits, except those of bytes.
 fn narrow_stats() -> Attr {
     let counters = (1..=10).map(|kind| match kind {
         4 | 5 => attribute(kind, (u64::from(kind) << 40) + u64::from(kind)),
@@ -156,7 +156,7 @@ fn narrow_stats() -> Attr {
     nest(10, counters)
 }
 
-/// What the wide counters say.
+/// The values of the wide counters.
 pub fn wide() -> Stats {
     let counter = |kind: u64| (kind << 40) + kind;
     Stats {
@@ -173,7 +173,7 @@ pub fn wide() -> Stats {
     }
 }
 
-/// What the narrow ones say.
+/// The values of the narrow counters.
 pub fn narrow() -> Stats {
     Stats {
         connections: 1,
@@ -188,12 +188,12 @@ pub fn narrow() -> Stats {
     }
 }
 
-/// Numbers as they follow one another in the old structures.
+/// Consecutive numbers in the old structures.
 pub fn numbers<const N: usize>(numbers: [u32; N]) -> Vec<u8> {
     numbers.map(u32::to_ne_bytes).concat()
 }
 
-/// Sixteen bytes for a name.
+/// A name in sixteen bytes.
 pub fn name(name: &[u8]) -> Vec<u8> {
     let mut field = name.to_vec();
     field.resize(16, 0);
@@ -207,7 +207,7 @@ fn v4(address: IpAddr) -> [u8; 4] {
     }
 }
 
-/// What the old options know a service by.
+/// The identification of a service in the old options.
 pub fn old_key(id: ServiceId) -> Vec<u8> {
     let (address, port, mark) = match id {
         ServiceId::Address { address, port, .. } => (v4(address), port, 0),
@@ -278,7 +278,7 @@ pub fn old_daemon(daemon: &Daemon) -> Vec<u8> {
     old
 }
 
-/// The narrow counters, where numbers of 64 bits are aligned as such.
+/// The narrow counters, with 64-bit numbers aligned.
 fn old_stats() -> Vec<u8> {
     let mut stats = numbers([1, 2, 3, 0]);
     stats.extend(((4_u64 << 40) + 4).to_ne_bytes());

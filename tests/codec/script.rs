@@ -1,4 +1,4 @@
-//! A kernel that answers what a test has written down.
+//! A kernel with scripted answers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,24 +11,24 @@ use crate::wire;
 /// The number of the family in this kernel.
 pub const FAMILY: u16 = 29;
 
-/// What happens at a system call, in the order of the calls.
+/// The results of system calls, in order.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Sending succeeds.
     Sent,
-    /// Datagrams from the kernel. The sequence number of a message counts from the last
-    /// message sent: 0 is an answer to it.
+    /// Datagrams from the kernel. Sequence numbers are relative to the last message sent: 0 is an
+    /// answer to it.
     Received(Vec<Vec<u8>>),
-    /// A datagram from somebody else.
+    /// A datagram from another sender.
     Forged(Vec<u8>),
-    /// An old option is read; it begins with these bytes.
+    /// An old option is read; its value begins with these bytes.
     Option(Vec<u8>),
     /// An old option is set.
     OptionSet,
     Fails(i32),
 }
 
-/// What was asked of the kernel.
+/// A call made by the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     Sent(Vec<u8>),
@@ -37,15 +37,15 @@ pub enum Asked {
     Set(i32, Vec<u8>),
 }
 
-/// A kernel with a script, and what was asked of it so far.
+/// A kernel with a script, and the calls made so far.
 #[derive(Clone, Default)]
 pub struct Script {
     steps: Shared<VecDeque<Step>>,
     asked: Shared<Vec<Asked>>,
     last_sequence: u32,
-    /// The last step is taken again and again.
+    /// The last step repeats forever.
     pub endless: bool,
-    /// Without them nothing but netlink is allowed.
+    /// Without them only netlink is allowed.
     pub old_options: bool,
     pub uses: Option<usize>,
     pub room: Option<Room>,
@@ -62,7 +62,7 @@ impl Script {
         self.steps.lock().extend(steps);
     }
 
-    /// A client of this kernel, which is asked first for its family and version.
+    /// A client of this kernel, which first asks for the family and the version.
     pub fn client(&self) -> Client {
         for step in opening().into_iter().rev() {
             self.steps.lock().push_front(step);
@@ -72,7 +72,7 @@ impl Script {
         client
     }
 
-    /// Undoes what was not needed.
+    /// Puts back unused steps.
     pub fn unschedule(&self) {
         self.steps.lock().clear();
     }
@@ -81,12 +81,12 @@ impl Script {
         Client::over(Box::new(self))
     }
 
-    /// What was asked since the client was opened.
+    /// The calls since the client was opened.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().clone()
     }
 
-    /// The one thing that was sent.
+    /// The only request sent.
     pub fn sent(&self) -> Vec<u8> {
         let asked = self.asked();
         let mut sent = asked.into_iter().filter_map(|asked| match asked {
@@ -98,7 +98,7 @@ impl Script {
         only
     }
 
-    /// Whether all of the script was needed.
+    /// Whether the whole script was used.
     pub fn is_over(&self) -> bool {
         self.steps.lock().is_empty()
     }
@@ -117,7 +117,7 @@ impl Script {
     }
 }
 
-/// How every conversation begins.
+/// The start of every conversation.
 pub fn opening() -> Vec<Step> {
     let family = wire::data(0, 1, [wire::attribute(1, FAMILY)]);
     vec![

@@ -1,4 +1,4 @@
-//! Listing a table, alone and while others change it.
+//! Listing a table, with and without concurrent changes.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use ipvsadm::model::*;
 
 use crate::world::*;
 
-/// Services of both families with servers behind some.
+/// Services of both families, some with servers.
 fn mixed(ipv4: u32, ipv6: u32) -> Table {
     let ipv4 = (0..ipv4).map(|number| entry(v4(number), number % 3));
     let ipv6 = (0..ipv6).map(|number| entry(v6(number), number % 3));
@@ -77,7 +77,7 @@ fn a_brief_one_of_ipv4_needs_no_list() {
     let table = client.table(Detail::Brief).unwrap();
     assert_eq!(table, mixed(300, 0).iter().map(brief).collect::<Table>());
     assert_eq!(world.lock().lists, 0);
-    // One question for each service that has servers.
+    // One query for each service with servers.
     assert_eq!(world.lock().questions, 200);
 }
 
@@ -126,7 +126,7 @@ fn settings_are_complete_without_tunnels() {
 fn ipv6_services_are_listed_until_nothing_is_new() {
     let (mut client, world) = visit(world(mixed(300, 30)));
     client.table(Detail::Full).unwrap();
-    // Their servers have not been counted either.
+    // Their servers were not counted either.
     assert_eq!(world.lock().lists, 3 + 200 + 30);
 }
 
@@ -161,12 +161,12 @@ fn ipv6_servers_of_ipv4_services_are_listed_too() {
     }
 }
 
-/// An IPv6 service stays, while an IPv4 service comes and goes between the readings of two numbers
-/// that are compared, so that they agree by chance.
+/// An IPv6 service stays while an IPv4 service comes and goes between the readings of two numbers
+/// that are compared, so they are equal by chance.
 #[test]
 fn ipv6_services_are_not_hidden_by_others_that_come_and_go() {
     const SERVICES: i32 = 1154;
-    // Once, seven times of eight, at other times, and for good.
+    // Once, seven out of eight times, at other times, and permanently.
     for is_gone in [
         |turn| turn == 2,
         |turn| turn % 3 == 2 && turn < 23,
@@ -224,7 +224,7 @@ fn services_that_are_gone_when_they_are_asked_for_are_left_out() {
     let world = World {
         between: Some(Box::new(move |world, option| {
             counted += usize::from(option == Some(1153));
-            // The last time before the services are asked for.
+            // The last reading before the services are requested.
             if counted == 9 {
                 world
                     .table
@@ -239,7 +239,7 @@ fn services_that_are_gone_when_they_are_asked_for_are_left_out() {
     assert!(!listed.contains(&doomed));
 }
 
-/// Deletes services that a list has already sent, one each time, which hides others.
+/// Deletes services that a list has already sent, one at a time, which hides others.
 fn deleter(mut doomed: Vec<ServiceId>) -> Option<Other> {
     Some(Box::new(move |table| {
         if let Some(id) = doomed.pop() {
@@ -253,7 +253,7 @@ fn deletions_hide_nothing_else() {
     for (ipv4, ipv6) in [(500, 0), (0, 500), (250, 250)] {
         for (old_options, uses) in [(true, true), (true, false), (false, false)] {
             let table = mixed(ipv4, ipv6);
-            // Those at the front are sent first.
+            // The first ones are sent first.
             let (doomed, staying) = table.split_at(4);
             let doomed = ids(doomed).into_iter().collect();
             let world = World {
@@ -278,7 +278,7 @@ fn additions_do_no_harm() {
         uses: false,
         other: Some(Box::new(move |table| {
             number += 1;
-            // Slower than the kernel sends them, or a list would not end.
+            // Slower than the kernel sends them, otherwise a list would not end.
             if number % 3 == 0 {
                 table.insert(0, entry(v6(number), 0));
                 table.insert(0, entry(v4(number), 0));
@@ -286,7 +286,7 @@ fn additions_do_no_harm() {
         })),
         ..world(table.clone())
     };
-    // Every list has new ones, but reading ends.
+    // Every list has new ones, but reading still ends.
     let (mut client, _) = visit(world);
     for detail in [Detail::Brief, Detail::Full] {
         let listed = ids(&client.table(detail).unwrap());

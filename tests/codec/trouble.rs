@@ -1,4 +1,4 @@
-//! A kernel that answers late, twice, not at all or something else.
+//! A kernel whose answers are late, duplicated, missing or wrong.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::script::{Asked, Script, Step, opening};
 use crate::values::*;
 use crate::wire::{self, attribute};
 
-/// An answer to the request before the last, and to one that was never made.
+/// Answers to the request before the last, and to one that was never made.
 const EARLIER: u32 = u32::MAX;
 const NEVER: u32 = 7;
 
@@ -136,7 +136,7 @@ fn the_family_goes_away() {
     let script = Script::new([Step::Sent, gone(), Step::Sent, gone()]);
     absent(script.client().flush().unwrap_err());
 
-    // Nothing in a batch was judged, whatever the verdicts look like.
+    // No change of the batch got a verdict, whatever the errors look like.
     let gone = [u32::MAX - 1, u32::MAX, 0].map(|about| wire::verdict(about, libc::ENOENT));
     let script = Script::new([Step::Sent, Step::Received(gone.into())]);
     let mut batch = Batch::new(script.client()).unwrap();
@@ -234,7 +234,7 @@ fn another_answer_than_was_asked_for() {
     let error = script.client().timeouts().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
 
-    // The list is still read to its end, because the kernel starts no other list before.
+    // The list is still read to its end, because the kernel does not start another before that.
     let script = Script::new([Step::Sent, received(wire::info(0)), done()]);
     let error = script.client().services().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
@@ -275,14 +275,14 @@ fn a_socket_that_only_overflows() {
 #[test]
 fn what_a_socket_lost() {
     let overflow = || Step::Fails(libc::ENOBUFS);
-    // The verdict asked for was not among it.
+    // The requested verdict was not lost.
     let script = Script::new([Step::Sent, overflow(), received(wire::verdict(0, 0))]);
     script.client().flush().unwrap();
-    // It was.
+    // It was lost.
     let script = Script::new([Step::Sent, overflow(), Step::Fails(libc::EAGAIN)]);
     let error = script.client().flush().unwrap_err();
     assert!(matches!(error, Error::Lost));
-    // Of a list nobody knows.
+    // For a list this is unknown.
     let script = Script::new([Step::Sent, overflow(), done()]);
     let error = script.client().services().unwrap_err();
     assert!(matches!(error, Error::Lost));
@@ -293,7 +293,7 @@ fn a_datagram_too_long_for_its_place() {
     let script = Script::new([Step::Sent, received(vec![0; 40_000])]);
     let error = script.client().flush().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
-    // Where its place ends between two messages it is still not all.
+    // Even if the buffer ends between two messages, the rest is lost.
     let item = running_daemon();
     let mut list = item.repeat(40_000 / item.len());
     list.truncate(list.len() / item.len() * item.len());
@@ -364,7 +364,7 @@ mod batches {
 
     #[test]
     fn one_send_and_refusals_by_tag() {
-        // Four changes, then the question: the second and the fourth are refused.
+        // Four changes, then the query: the second and the fourth are refused.
         let script = Script::new([
             Step::Sent,
             Step::Received(vec![wire::verdict(u32::MAX - 2, 17)]),
@@ -467,7 +467,7 @@ mod batches {
         assert_eq!(refused, [(2, 17)]);
     }
 
-    /// Of three changes the first is refused, and what follows does not fit the socket.
+    /// The first of three changes is refused, and the further answers do not fit the socket.
     fn overflow(then: [Step; 2]) -> (Error, Vec<(i32, i32)>, Vec<i32>) {
         let script = Script::new([
             Step::Sent,
@@ -502,7 +502,7 @@ mod batches {
 
     #[test]
     fn unreported_changes_are_unknown() {
-        // Four changes, of which the second is refused; then there is silence.
+        // Four changes; the second is refused, then there is silence.
         let script = Script::new([
             Step::Sent,
             received(wire::verdict(u32::MAX - 2, 17)),

@@ -40,7 +40,7 @@ pub fn service(id: ServiceId) -> Service {
     }
 }
 
-/// A service with nothing that the old options cannot say.
+/// A service that the old options can express.
 pub fn plain_service(id: ServiceId) -> Service {
     Service {
         engine: None,

@@ -1,4 +1,4 @@
-//! Netlink messages as the other codec writes and reads them.
+//! Netlink messages, written and read by the other codec.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -32,7 +32,7 @@ pub fn bytes(kind: u16, value: &[u8]) -> Attr {
     attribute(kind, Buffer::from(value))
 }
 
-/// A port, or whatever else is in network order.
+/// A port, or another number in network byte order.
 pub fn big(kind: u16, value: u16) -> Attr {
     bytes(kind, &value.to_be_bytes())
 }
@@ -45,7 +45,7 @@ pub fn nest(kind: u16, attributes: impl IntoIterator<Item = Attr>) -> Attr {
     nest
 }
 
-/// A message of data: one answer, about the request that this sequence number is of.
+/// A data message: one answer to the request with this sequence number.
 pub fn data(sequence: u32, command: u8, attributes: impl IntoIterator<Item = Attr>) -> Vec<u8> {
     message(FAMILY, 0, sequence, command, attributes)
 }
@@ -95,14 +95,14 @@ pub fn done(sequence: u32) -> Vec<u8> {
     bare(DONE, MULTI, sequence, &0_i32.to_ne_bytes())
 }
 
-/// The verdict on a request: an error number, or 0.
+/// The verdict on a request: an error number or 0.
 pub fn verdict(sequence: u32, errno: i32) -> Vec<u8> {
     let mut payload = (-errno).to_ne_bytes().to_vec();
     payload.extend([0; 16]);
     bare(ERROR, 0x100, sequence, &payload)
 }
 
-/// A message that is not of a family.
+/// A message that does not belong to a family.
 pub fn bare(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let message: Nlmsghdr<u16, Buffer> = NlmsghdrBuilder::default()
         .nl_type(kind)
@@ -184,7 +184,7 @@ pub fn last_sequence(messages: &[u8]) -> u32 {
     }
 }
 
-/// Adds to the sequence numbers of the messages in a datagram, as far as it has whole headers.
+/// Adds to the sequence numbers of the messages in a datagram, up to the last whole header.
 pub fn renumber(datagram: &mut [u8], base: u32) {
     let mut start = 0;
     while datagram.len() >= start + 16 {

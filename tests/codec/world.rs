@@ -1,4 +1,4 @@
-//! A kernel with a table, and other programs that change it while it is listed.
+//! A kernel with a table that other programs change while it is listed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,12 +13,12 @@ use crate::script::FAMILY;
 use crate::shared::Shared;
 use crate::wire;
 
-/// Asks for any verdict.
+/// Requests an acknowledgement.
 const ACK: u16 = 4;
 
 pub type Table = Vec<Entry>;
 
-/// Called each time the kernel has sent a part of a list.
+/// Called after each part of a list that the kernel sends.
 pub type Other = Box<dyn FnMut(&mut Table) + Send>;
 
 pub type Between = Box<dyn FnMut(&mut World, Option<i32>) + Send>;
@@ -28,32 +28,32 @@ pub struct World {
     pub table: Table,
     pub daemons: Vec<Daemon>,
     pub timeouts: Timeouts,
-    /// So many items fit a datagram.
+    /// The number of items in a datagram.
     pub chunk: usize,
     /// Whether the old options are available.
     pub old_options: bool,
-    /// Whether the uses of the module are.
+    /// Whether the use count of the module is available.
     pub uses: bool,
     pub other: Option<Other>,
-    /// Called after each read of the number of services, with its option, or nothing after the uses
-    /// of the module.
+    /// Called after each read of the number of services, with its option, or `None` for the use
+    /// count of the module.
     pub between: Option<Between>,
     pub list: Option<List>,
     pub waiting: VecDeque<Vec<u8>>,
-    /// How many lists were asked for.
+    /// The number of lists requested.
     pub lists: usize,
-    /// How many questions were asked about one thing, by either way.
+    /// The number of queries about single objects, by netlink or old options.
     pub questions: usize,
 }
 
-/// A list that is being told.
+/// A list that is being sent.
 pub struct List {
     sequence: u32,
     of: Of,
     told: usize,
 }
 
-/// What a list is of.
+/// The kind of a list.
 enum Of {
     Services,
     Servers(ServiceId),
@@ -68,7 +68,7 @@ pub fn visit(world: World) -> (Client, Shared<World>) {
     (client, world)
 }
 
-/// The way to a world.
+/// A connection to a world.
 pub struct Visitor(pub Shared<World>);
 
 impl World {
@@ -181,7 +181,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the next part of a list: by number, as the kernel does.
+    /// Sends the next part of a list, continuing by index, as the kernel does.
     fn tell(&mut self) {
         let Some(list) = &mut self.list else {
             return;
@@ -332,7 +332,7 @@ impl Transport for Visitor {
     }
 }
 
-/// A service like any, with this many servers.
+/// An ordinary service with this many servers.
 pub fn entry(address: IpAddr, servers: u32) -> Entry {
     let service = Service::tcp((address, 80).into());
     Entry {
@@ -351,7 +351,7 @@ pub fn server(number: u32) -> ServerState {
     })
 }
 
-/// A server that is as busy as any.
+/// An ordinary server with connections.
 fn state(server: Server) -> ServerState {
     ServerState {
         server,
@@ -362,7 +362,7 @@ fn state(server: Server) -> ServerState {
     }
 }
 
-/// What a brief listing may make of it.
+/// The parts that a brief listing shows.
 pub fn brief(entry: &Entry) -> Entry {
     let mut entry = entry.clone();
     entry.service.stats = narrow();

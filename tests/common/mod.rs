@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use ipvsadm::app::{self, Env};
 
-/// What a run of the program ends with. As text it is written as in `tests/cases`.
+/// The result of a run of the program. Its text has the format of `tests/cases`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
     pub status: u8,
@@ -15,8 +15,8 @@ pub struct Ran {
     pub stderr: Vec<u8>,
 }
 
-/// Runs a line, which begins with the name of the program, in a world where nothing is but what
-/// `prepare` puts there.
+/// Runs a line, which begins with the program's name, in a world that contains only what `prepare`
+/// adds.
 pub fn run(line: &str, prepare: impl FnOnce(&mut Env)) -> Ran {
     let (stdout, stderr) = (Sink::default(), Sink::default());
     let mut env = Env::empty();

@@ -1,4 +1,4 @@
-//! Files that `--check` looks at: each line that is wrong is named once, in text and in JSON alike.
+//! Files for `--check`: each wrong line is reported once, the same in text and in JSON.
 
 use std::io;
 
@@ -48,7 +48,7 @@ fn findings(document: &Value, kind: &str, mark: &str) -> Vec<String> {
     findings.map(line).collect()
 }
 
-/// Runs the whole program over this input. It must ask nothing of the kernel.
+/// Runs the whole program with this input. It must not talk to the kernel.
 fn check(line: &str, text: &[u8]) -> Ran {
     let text = text.to_vec();
     run(line, |env| {

@@ -1,4 +1,4 @@
-//! How much of the code was reached, where the compiler was told to count.
+//! The amount of code reached, in builds with the compiler's coverage counters.
 
 #[cfg(fuzz_coverage)]
 pub fn told() -> String {

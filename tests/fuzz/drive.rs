@@ -1,4 +1,4 @@
-//! Feeds a surface: watches for panics, for inputs that never end and for memory that grows.
+//! Feeds a surface: watches for panics, hangs and growing memory.
 
 use std::env;
 use std::fs;
@@ -15,24 +15,24 @@ use crate::coverage;
 use crate::mill::Mill;
 use crate::random::Random;
 
-/// How many inputs to take, from which number on, and of which sequence.
+/// The number of inputs, the number of the first, and the sequence.
 const INPUTS: &str = "FUZZ_INPUTS";
 const FIRST: &str = "FUZZ_FIRST";
 const SEED: &str = "FUZZ_SEED";
 
-/// No input may take longer.
+/// The time limit for each input.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// This much more memory than after the first tenth is a leak.
 const MOST_GROWTH: u64 = 64 << 20;
 
-/// Takes an input, and chance; panics if anything is wrong with what becomes of it.
+/// Takes an input and a source of randomness; panics if the result is wrong.
 pub type Reader = Box<dyn FnMut(&[u8], &mut Random)>;
 
-/// A thing that reads, and what to try it with.
+/// A parser, and examples to try it with.
 pub struct Surface {
     pub name: &'static str,
-    /// How many inputs a second's test takes.
+    /// The number of inputs in a test of one second.
     pub quick: u64,
     pub mill: fn() -> Mill,
     pub open: fn() -> Result<Reader>,
@@ -80,7 +80,7 @@ impl Surface {
     }
 }
 
-/// A thread that ends all of this if it hangs at one input.
+/// A thread that kills the process if it hangs on an input.
 struct Watch {
     at: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
@@ -126,7 +126,7 @@ fn number(variable: &str) -> Result<Option<u64>> {
     ))
 }
 
-/// How much memory this process takes.
+/// The memory of this process.
 fn resident() -> Result<u64> {
     const PAGE: u64 = 4096;
     let statm = fs::read_to_string("/proc/self/statm")?;

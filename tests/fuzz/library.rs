@@ -1,4 +1,4 @@
-//! The C libraries that ours is compared with.
+//! The C libraries that our code is compared with.
 
 #![allow(unsafe_code)]
 
@@ -31,7 +31,7 @@ pub fn ipv6(text: &CStr) -> Option<Ipv6Addr> {
     (read == 1).then(|| Ipv6Addr::from(address))
 }
 
-/// The number that the whole text stands for, or the nearest one.
+/// The number in the text, or the nearest possible one.
 pub fn number(text: &CStr) -> Option<i64> {
     let mut end = ptr::null_mut();
     // SAFETY: a C string, into which `end` will point.
@@ -42,7 +42,7 @@ pub fn number(text: &CStr) -> Option<i64> {
     (rest == 0 && end.cast_const() != text.as_ptr()).then_some(number)
 }
 
-/// An option in the form that popt takes.
+/// An option in popt's form.
 #[repr(C)]
 struct PoptOption {
     long_name: *const c_char,
@@ -58,10 +58,10 @@ const NO_VALUE: c_uint = 0;
 const STRING: c_uint = 1;
 const OPTIONAL: c_uint = 0x1000_0000;
 
-/// For the word of an error: as it was given, not as an alias spells it.
+/// For the word of an error: as given, not as expanded by an alias.
 const AS_GIVEN: c_uint = 1;
 
-/// The types that the library's documentation gives its functions.
+/// The types of the functions, from the library's documentation.
 type Open = unsafe extern "C" fn(
     *const c_char,
     c_int,
@@ -85,22 +85,22 @@ pub struct Popt {
     _names: Vec<CString>,
 }
 
-/// What there is behind the last option.
+/// The terminator after the last option.
 const END: c_int = -1;
 
-/// What popt makes of the next words.
+/// The next words, as popt reads them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// The option with this number among the specs, and its value.
+    /// The option with this index among the specs, and its value.
     Option(usize, Option<&'a [u8]>),
     Error(c_int),
-    /// What follows is left over.
+    /// The rest is left over.
     End,
     LeftOver,
 }
 
 impl Popt {
-    /// From Debian's package, which is fetched where it is missing.
+    /// From Debian's package, which is fetched if it is missing.
     pub fn load() -> Result<Self> {
         let path = fetch::tools()?.join(fetch::LIBRARIES).join("libpopt.so.0");
         let name = CString::new(path.to_str().context("an odd path")?)?;
@@ -147,7 +147,7 @@ impl Popt {
         }
     }
 
-    /// Reads the words of a line, which end with a NUL each and with nothing.
+    /// Reads the words of a line, each terminated by a NUL, and the list by a null pointer.
     pub fn read(&self, words: &[*const c_char], mut hear: impl FnMut(Step, &[u8])) {
         let count = words.len() as c_int - 1;
         // SAFETY: the words and the options outlive the context.

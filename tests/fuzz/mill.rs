@@ -1,8 +1,8 @@
-//! Makes inputs from examples: cut, doubled, spliced, and with garbage.
+//! Generates inputs from examples: truncated, duplicated, spliced, and with garbage.
 
 use crate::random::Random;
 
-/// Numbers at which lengths and counters break.
+/// Edge cases of lengths and counters.
 const EDGES: [u32; 12] = [
     0,
     1,
@@ -18,12 +18,12 @@ const EDGES: [u32; 12] = [
     0xffff_ffff,
 ];
 
-/// The longest input, so that doubling ends.
+/// The longest input, which limits duplication.
 const LONGEST: usize = 4096;
 
 pub struct Mill {
     examples: Vec<Vec<u8>>,
-    /// What inputs are made of.
+    /// The material for inputs.
     pieces: Vec<Vec<u8>>,
 }
 
@@ -42,7 +42,7 @@ impl Mill {
         } else {
             input.extend(random.pick(&self.examples));
         }
-        // Now and then as it is.
+        // Sometimes unchanged.
         let changes = random.weighted(&[(1, 0), (4, 1), (4, 2), (3, 4), (2, 8)]);
         for _ in 0..changes {
             self.change(random, input);
@@ -82,7 +82,7 @@ impl Mill {
     }
 }
 
-/// A part of something of this length, seldom a long one.
+/// A range within this length, rarely a long one.
 fn range(random: &mut Random, length: usize) -> (usize, usize) {
     let start = random.below(length + 1);
     let longest = if random.chance(20) { length } else { 8 };
@@ -106,7 +106,7 @@ pub fn lines(text: &str) -> Vec<Vec<u8>> {
     text.lines().map(|line| line.as_bytes().to_vec()).collect()
 }
 
-/// The examples of a file in which a line with `%%` stands between them.
+/// The examples of a file, separated by `%%` lines.
 pub fn texts(text: &str) -> Vec<Vec<u8>> {
     let examples = text.split("%%\n");
     examples.map(|text| text.as_bytes().to_vec()).collect()

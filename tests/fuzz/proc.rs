@@ -1,4 +1,4 @@
-//! The kernel's tables in text: of connections and, for completion, of services.
+//! The kernel's text tables: of connections and, for completion, of services.
 
 use std::io::{self, Read};
 
@@ -47,7 +47,7 @@ fn mill() -> Mill {
     Mill::new(mill::texts(include_str!("corpus/proc")), pieces)
 }
 
-/// Lines whose last word needs the table.
+/// Lines whose last word is completed from the table.
 const LINES: [&[&[u8]]; 4] = [
     &[b"-D", b"-t", b""],
     &[b"-d", b"-t", b"10.0.0.1:80", b"-r", b""],
@@ -81,7 +81,7 @@ fn open() -> Result<Reader> {
                 }
             }
         }
-        // Reading takes much longer than understanding.
+        // Reading takes much longer than parsing.
         if random.chance(2) {
             read_in_pieces(text, random);
         }
@@ -114,7 +114,7 @@ fn read_in_pieces(text: &[u8], random: &mut Random) {
     assert_eq!(expected.next(), None);
 }
 
-/// A text as it arrives in pieces of any size.
+/// A text that arrives in pieces of random size.
 struct Pieces<'a> {
     text: &'a [u8],
     random: &'a mut Random,

@@ -1,4 +1,5 @@
-//! Whatever the kernel answers, in both of its ways: nothing breaks, and no verdict is invented.
+//! Arbitrary answers from the kernel, by netlink and old socket options: nothing breaks, and no
+//! verdict is invented.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,11 +29,11 @@ const SERVICE: ServiceId = ServiceId::Address {
     port: 443,
 };
 
-/// Where messages have their length, kind and number, and verdicts their error.
+/// The offsets of length, type and sequence number in messages, and of the error in verdicts.
 const HEADER: usize = 16;
 const ERROR: u16 = 2;
 
-/// Old options that tell how many there are.
+/// Old options that report a count.
 const INFO: i32 = 1153;
 const ONE_SERVICE: i32 = 1155;
 
@@ -47,7 +48,7 @@ fn mill() -> Mill {
     Mill::new(examples, pieces)
 }
 
-/// The first two are how every conversation begins.
+/// The first two start every conversation.
 fn examples() -> Vec<Vec<u8>> {
     let byte = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).expect("text");
@@ -81,7 +82,7 @@ fn ask(kernel: &Kernel, batch: &mut Batch<Client, u32>, random: &mut Random) {
     if random.chance(15) {
         let changes = 1 + random.below(3) as u32;
         for tag in 0..changes {
-            // Whatever fails fails all the same when it is flushed.
+            // An error here occurs again at the flush.
             let _ = batch.push(tag, &Change::Flush, |tag, refusal| {
                 assert!(tag < changes && refusal.errno != 0);
             });
@@ -105,7 +106,7 @@ fn ask(kernel: &Kernel, batch: &mut Batch<Client, u32>, random: &mut Random) {
     }
 }
 
-/// Whatever a table holds can be shown in every format.
+/// Any table can be shown in every format.
 fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
     let Ok(mut table) = table else { return };
     sort_table(&mut table);
@@ -136,7 +137,7 @@ fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
         colour: random.chance(50),
         width: Some(random.below(200)),
     };
-    // Tables for people take their time.
+    // Tables for people are slow.
     let people = random.chance(1).then_some(Format::Table);
     for name in [Format::Classic, Format::Json].into_iter().chain(people) {
         let mut format = render::format(name, view, screen);
@@ -147,7 +148,7 @@ fn show(table: Result<Vec<Entry>, Error>, random: &mut Random) {
     }
 }
 
-/// A kernel that says what it is given to say, and knows what it said.
+/// A kernel that sends given answers, and records them.
 #[derive(Clone)]
 struct Kernel(Arc<Mutex<State>>);
 
@@ -156,17 +157,17 @@ struct State {
     refuses_netlink: bool,
     datagrams: VecDeque<(Vec<u8>, u32)>,
     last_sequence: u32,
-    /// Whether the numbers of messages count from the last question.
+    /// Whether sequence numbers are relative to the last request.
     numbered: bool,
-    /// What the socket says when there is no more.
+    /// The socket's error when there are no more datagrams.
     end: i32,
-    /// The old options answer with this, from somewhere else each time.
+    /// The old options answer with this, from a different offset each time.
     options: Vec<u8>,
     calls: usize,
     counts_wildly: bool,
     option_error: i32,
     uses: Option<usize>,
-    /// The verdicts on the last question that the kernel itself gave.
+    /// The kernel's own verdicts on the last request.
     verdicts: Vec<i32>,
 }
 
@@ -213,7 +214,7 @@ impl Kernel {
         self.0.lock().expect("no other thread")
     }
 
-    /// A verdict must have been given by the kernel.
+    /// A verdict must come from the kernel.
     fn judge(&self, outcome: &Result<(), Error>) {
         let state = self.state();
         let errno = match outcome {
@@ -238,7 +239,7 @@ impl Transport for Kernel {
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let state = &mut *self.state();
         let Some((mut datagram, sender)) = state.datagrams.pop_front() else {
-            // A loss is reported once, and then nothing follows.
+            // A loss is reported once, and nothing follows.
             let end = std::mem::replace(&mut state.end, libc::EAGAIN);
             return Err(io::Error::from_raw_os_error(end));
         };
@@ -276,13 +277,13 @@ impl Transport for Kernel {
         if state.option_error != 0 {
             return Err(io::Error::from_raw_os_error(state.option_error));
         }
-        // A little of it is something else each time.
+        // A small part of it changes each time.
         let start = (state.calls * 4) % (state.options.len() + 1);
         let answer = &state.options[start..];
         state.calls += 1;
         let length = answer.len().min(value.len());
         value[..length].copy_from_slice(&answer[..length]);
-        // Room for a wrong number of entries takes time to make: it is seldom made.
+        // Allocating for a wrong number of entries takes time, so it is rare.
         let count = match option {
             INFO => 8,
             ONE_SERVICE => 44,
@@ -303,7 +304,7 @@ impl Transport for Kernel {
     }
 }
 
-/// Where messages begin that have at least a header, by their lengths.
+/// The offsets of messages with at least a header, from their lengths.
 fn split(datagram: &[u8]) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! Files of rules: read, followed, and what they make saved and read again.
+//! Files of rules: read, run, and the result saved and read again.
 
 use anyhow::Result;
 use ipvsadm::command::Command;
@@ -91,7 +91,7 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
             Ok(Some(command)) => command,
             Ok(None) => continue,
             Err(error) => {
-                // It can be told, and ends the program with something else than success.
+                // It can be printed, and has a status other than success.
                 error.message();
                 assert_ne!(error.status(), 0);
                 continue;
@@ -122,7 +122,7 @@ fn read(text: &[u8], names: &Names) -> Vec<Entry> {
                     });
                 }
             }
-            // Deleting would make of the file something else than what it adds.
+            // With deletions the table would differ from what the file adds.
             _ => {}
         }
     }
@@ -134,7 +134,7 @@ fn find(entries: &mut [Entry], id: ServiceId) -> Option<&mut Entry> {
     entries.find(|entry| entry.service.service.id == id)
 }
 
-/// The names that modules have. A name like `#` would begin a comment, and has no module.
+/// Valid module names. A name like `#` would start a comment, and has no module.
 fn is_known<const N: usize>(name: Name<N>) -> bool {
     let bytes = name.as_bytes();
     bytes

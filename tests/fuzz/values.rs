@@ -1,4 +1,4 @@
-//! Values are read as the C library reads them.
+//! Values are read the same way as by the C library.
 
 use std::ffi::CString;
 use std::net::IpAddr;
@@ -62,7 +62,7 @@ fn mill() -> Mill {
 fn open() -> Result<Reader> {
     let names = Names::numeric();
     Ok(Box::new(move |text, _| {
-        // No value has a NUL in it.
+        // Values contain no NUL.
         let text: Vec<u8> = text.iter().map(|&byte| byte.max(1)).collect();
         compare(&text, &names);
     }))
@@ -86,7 +86,7 @@ fn compare(text: &[u8], names: &Names) {
     let bracketed = address(&[b"[", text, b"]:80"].concat());
     assert_eq!(bracketed.filter(IpAddr::is_ipv6), ipv6.map(IpAddr::from));
     if let Some(read) = values::host_port(text, names) {
-        // Whatever it is, it is the same between brackets and with the same port behind them.
+        // It means the same in brackets with the port after them.
         if read.port.is_none() && text[0] != b'[' {
             assert_eq!(bracketed, Some(read.address));
         }

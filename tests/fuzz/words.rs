@@ -1,4 +1,4 @@
-//! Words become options as libpopt makes them.
+//! Words are read as options the same way as by libpopt.
 
 use std::collections::VecDeque;
 use std::ffi::c_char;
@@ -19,7 +19,7 @@ pub const SURFACE: Surface = Surface {
     open,
 };
 
-/// The text that popt replaces by another word, and that can make it loop.
+/// The text that popt replaces with another word, which can make it loop.
 const MACRO: &[u8] = b"!#:+";
 
 fn mill() -> Mill {
@@ -45,13 +45,13 @@ fn open() -> Result<Reader> {
         if line.windows(MACRO.len()).any(|text| text == MACRO) {
             return;
         }
-        // Words of a line have no NUL in them.
+        // Words of a line contain no NUL.
         let line: Vec<u8> = line.iter().map(|&byte| byte.max(1)).collect();
         compare(&popt, &rows, &line);
     }))
 }
 
-/// What is left over and the words that options took, one by one.
+/// The remaining words and the values of options, one by one.
 fn compare(popt: &Popt, rows: &[&str], line: &[u8]) {
     let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
     let mut bytes = line.to_vec();
@@ -94,7 +94,7 @@ fn compare(popt: &Popt, rows: &[&str], line: &[u8]) {
             }
             (Step::Error(error), Some(Err(fault))) => {
                 assert_eq!(numbered(fault), (error, word));
-                // What follows it is not read.
+                // The rest is not read.
                 ours = Words::new([].iter().copied());
             }
             (Step::End, None) => {}

@@ -17,20 +17,20 @@ use super::kernels::Kernel;
 use super::supervise::{self, ROLE, Supervised};
 use super::{fetch, guest, sys};
 
-/// How much memory a guest has.
+/// The memory of a guest.
 const MEMORY_MIB: u64 = 512;
 
-/// What guests are started with: a folder in that of this run, removed at its end.
+/// The files that guests are started with: a folder in that of this run, removed at its end.
 pub struct Kit {
     folder: PathBuf,
 }
 
-/// How many kits there have been.
+/// The number of kits so far.
 static KITS: AtomicUsize = AtomicUsize::new(0);
 
 impl Kit {
-    /// A folder with copies of this executable and of the programs under test in `ours`, which
-    /// may then change while guests run.
+    /// Copies this executable and the programs under test in `ours` to a folder, so the originals
+    /// may change while guests run.
     pub fn new(ours: &[PathBuf]) -> Result<Self> {
         let cache = fetch::cache()?;
         remove_leftovers(&cache)?;
@@ -61,12 +61,12 @@ impl Kit {
 impl Drop for Kit {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
-        // Another kit may be in it too.
+        // It may contain another kit.
         let _ = self.folder.parent().map(fs::remove_dir);
     }
 }
 
-/// Removes the folders of runs that were killed.
+/// Removes the folders of killed runs.
 fn remove_leftovers(cache: &Path) -> Result<()> {
     for entry in fs::read_dir(cache)?.flatten() {
         let name = entry.file_name();
@@ -78,19 +78,19 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A running kernel; dropping it ends the kernel and every process of it.
+/// A running kernel; dropping it kills the kernel with all its processes.
 pub struct Guest {
     supervised: Supervised,
-    /// What is written here is on the standard input of process 1, if an emulator gives it one.
+    /// The standard input of process 1, if an emulator provides one.
     pub keyboard: UnixStream,
     console: JoinHandle<Vec<u8>>,
     _turn: Turn,
 }
 
-/// The right to run a guest: there are as many as the machine has cores.
+/// Permission to run a guest; there is one for each core.
 struct Turn;
 
-/// How many guests run at once.
+/// The number of guests that run at once.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -117,7 +117,7 @@ impl Drop for Turn {
 }
 
 impl Guest {
-    /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
+    /// Boots `kernel`; its process 1 has this role and additional environment variables.
     pub fn boot(kernel: Kernel, kit: &Kit, role: &str, variables: &[(&str, &str)]) -> Result<Self> {
         if kernel.is_stock() {
             return Emulation::FOUR.boot(kernel, kit, role, variables);
@@ -148,7 +148,7 @@ impl Guest {
         Self::start(command).with_context(|| format!("starting the kernel {kernel}"))
     }
 
-    /// Starts the runner on this machine's own kernel, speaking as a guest's does.
+    /// Starts the runner on this machine's own kernel, with the same protocol as a guest's.
     pub fn here(kit: &Kit, variables: &[(&str, &str)]) -> Result<Self> {
         let tools = fetch::tools()?;
         let mut command = supervise::command("env")?;
@@ -165,7 +165,7 @@ impl Guest {
         Self::start(command)
     }
 
-    /// Starts a guest by a command of `supervise`, whose standard input is the channel.
+    /// Starts a guest with a command from `supervise`, whose standard input is the channel.
     pub fn start(mut command: process::Command) -> Result<Self> {
         let turn = Turn::wait();
         let (ours, theirs) = UnixStream::pair()?;
@@ -191,7 +191,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Ends the kernel; returns the last lines of its console, for messages.
+    /// Kills the kernel; returns the last lines of its console, for messages.
     pub fn last_words(self) -> String {
         drop(self.supervised);
         let text = self.console.join().unwrap_or_default();
@@ -202,7 +202,7 @@ impl Guest {
     }
 }
 
-/// Collects what a guest writes to its console as it comes: a full pipe would stop the guest.
+/// Collects a guest's console output as it arrives: a full pipe would stop the guest.
 fn collect(mut source: UnixStream) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut text = Vec::new();
@@ -211,13 +211,13 @@ fn collect(mut source: UnixStream) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// Where a guest's memory is to be: a file that it makes, maps and runs programs from.
+/// The folder for a guest's memory: a file that it creates, maps and runs programs from.
 fn memory_folder(kit: &Kit) -> &Path {
     let shared_memory = Path::new("/dev/shm");
     let wanted = cores() as u64 * MEMORY_MIB * 1024 * 1024;
     match sys::space_for_programs(shared_memory) {
         Ok(space) if space >= wanted => shared_memory,
-        // Containers often give little of it, or none for programs.
+        // In containers it is often small, or mounted noexec.
         _ => kit.path(),
     }
 }

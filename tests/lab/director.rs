@@ -1,7 +1,7 @@
-//! `tests/lab/director`: a throw-away director that does its main job before the reader's eyes.
+//! `tests/lab/director`: a throw-away director that demonstrates its main job.
 //!
-//! Outside, `show` boots it and connects it to the terminal; inside, `demonstrate` restores rules
-//! and sends requests through them, and on a terminal a shell follows.
+//! Outside, `show` boots it and connects it to the terminal; inside, `demonstrate` restores rules,
+//! sends requests through them, and then starts a shell if there is a terminal.
 
 use std::env;
 use std::fs::{self, File};
@@ -27,13 +27,13 @@ pub const GUEST_ROLE: &str = "director-guest";
 /// The kernel of the director.
 pub const KERNEL: Kernel = Kernel::V6_12;
 
-/// Set where the reader is at a terminal: its rows and columns.
+/// The rows and columns of the user's terminal, if there is one.
 const TERMINAL: &str = "LAB_TERMINAL";
 
-/// The last words of a director that did its job.
+/// The last output of a successful director.
 pub const FAREWELL: &str = "The director is gone, and nothing of it remains.";
 
-/// The longest silence of a director that shows something: a listing takes no second.
+/// The longest silence of a demonstration: a listing takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const RULES: &str = "\
@@ -42,20 +42,20 @@ const RULES: &str = "\
 -a -t 198.51.100.1:80 -r 172.16.2.2:8080 -m
 ";
 
-/// A request from the client, for the demonstration and for the reader's shell.
+/// A request from the client, for the demonstration and for the user's shell.
 const REQUEST: &str = "\
 #!/bin/sh
 exec ip netns exec client bash -c 'cat </dev/tcp/198.51.100.1/80'
 ";
 
-/// What the reader's shell begins with, and where that is.
+/// The startup file of the user's shell, and its path.
 const SHELL: &str = "\
 PS1='director# '
 . /usr/local/share/bash-completion/completions/ipvsadm
 ";
 const SETTINGS: &str = "/run/director.bashrc";
 
-/// Boots the director and shows what it does.
+/// Boots the director and shows its output.
 pub fn show() -> Result<ExitCode> {
     sys::die_with_parent();
     let resizes = sys::terminal_resizes()?;
@@ -82,7 +82,7 @@ pub fn show() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies what the director says to standard output; returns the last of it.
+/// Copies the director's output to standard output; returns the end of it.
 fn copy(mut source: impl Read, raw: bool) -> Result<String> {
     let mut buffer = [0; 4096];
     let mut last = String::new();
@@ -104,7 +104,7 @@ fn copy(mut source: impl Read, raw: bool) -> Result<String> {
     }
 }
 
-/// The reader's terminal, every key of which goes to the director; given back when dropped.
+/// The user's terminal, with every key sent to the director; restored on drop.
 struct Terminal {
     settings: String,
 }
@@ -134,7 +134,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Writes each new size of the reader's terminal.
+/// Writes each new size of the user's terminal.
 fn pass_on(mut resizes: File, mut keyboard: UnixStream) -> Result<()> {
     let mut buffer = [0; size_of::<libc::signalfd_siginfo>()];
     loop {
@@ -143,7 +143,7 @@ fn pass_on(mut resizes: File, mut keyboard: UnixStream) -> Result<()> {
     }
 }
 
-/// The rows and columns of the reader's terminal.
+/// The rows and columns of the user's terminal.
 fn size() -> Result<String> {
     Ok(stty(&["size"])?.replace(' ', "x"))
 }
@@ -157,7 +157,7 @@ fn stty(words: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }
 
-/// Inside: the demonstration, and a shell where there is a reader at a terminal.
+/// Inside: the demonstration, and a shell if the user is at a terminal.
 pub fn demonstrate(screen: &mut File) -> Result<()> {
     let mut world = World::default();
     let network = Network::new(&mut world)?;
@@ -195,7 +195,7 @@ pub fn demonstrate(screen: &mut File) -> Result<()> {
     Ok(())
 }
 
-/// Gives the reader's terminal inside this size.
+/// Sets the size of the user's terminal inside.
 fn resize(size: &str) -> Result<()> {
     let (rows, columns) = size.split_once('x').context("the size of the terminal")?;
     let mut stty = Command::new("stty");
@@ -213,7 +213,7 @@ fn check_answers(output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// A client and two servers, each with a cable to the director.
+/// A client and two servers, each connected to the director.
 pub struct Network {
     pub director: Namespace,
     _others: [Namespace; 3],
@@ -280,7 +280,7 @@ impl Network {
             .stdout(screen.try_clone()?)
             .stderr(screen.try_clone()?)
             .status()?;
-        // The end of a terminal's session hangs up everybody who has it open.
+        // When a terminal's session ends, all processes that have it open get a hangup.
         *screen = File::options().write(true).open("/dev/tty1")?;
         Ok(())
     }
@@ -292,7 +292,7 @@ fn ip(namespace: &Namespace, batch: &str) -> Result<()> {
     Ok(())
 }
 
-/// Serves in the background: whoever connects is told the name.
+/// Serves in the background: every connection gets the name.
 fn serve(namespace: &Namespace, name: &'static str) -> Result<()> {
     namespace.enter()?;
     let listener = TcpListener::bind("0.0.0.0:8080")?;

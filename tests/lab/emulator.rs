@@ -1,6 +1,6 @@
 //! Debian's stock kernels under emulation, in which every instruction costs about the same.
 //!
-//! They see nothing of the host but what the lab packs into their first file system.
+//! They see only what the lab packs into their initial file system.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use super::kernels::Kernel;
 use super::supervise::{self, ROLE};
 use super::{fetch, guest, sys};
 
-/// What is loaded, with all that it needs: IPVS, cables and switches, and what marks packets.
+/// The modules to load, with their dependencies: IPVS, cables and switches, and packet marking.
 const MODULES: &[&str] = &[
     "ip_vs",
     "ip_vs_rr",
@@ -25,10 +25,10 @@ const MODULES: &[&str] = &[
     "nf_tables",
 ];
 
-/// Where the modules are inside, in the order of loading.
+/// The path of the modules inside, in the order of loading.
 const MODULES_INSIDE: &str = "/modules";
 
-/// The tools next to both programs.
+/// The tools in addition to both programs.
 const TOOLS: &[&str] = &["bin/ip", "usr/sbin/nft"];
 
 /// How a kernel is emulated.
@@ -38,11 +38,11 @@ pub struct Emulation {
     pub processors: usize,
 }
 
-/// What time is in there.
+/// The clock inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     Wall,
-    /// The number of instructions, whatever else this machine does.
+    /// The number of instructions, independent of the load of this machine.
     Instructions,
 }
 
@@ -55,13 +55,13 @@ impl Emulation {
         clock: Clock::Instructions,
         processors: 1,
     };
-    /// Programs interfere with each other as nowhere else.
+    /// Only here do programs run truly in parallel.
     pub const FOUR: Self = Emulation {
         clock: Clock::Wall,
         processors: 4,
     };
 
-    /// Boots `kernel`, whose process 1 takes on `role` with more variables in its environment.
+    /// Boots `kernel`; its process 1 has this role and additional environment variables.
     pub fn boot(
         self,
         kernel: Kernel,
@@ -115,7 +115,7 @@ impl Emulation {
     }
 }
 
-/// Where a kernel is in its package differs from suite to suite.
+/// The path of a kernel in its package differs between suites.
 fn kernel_image(folder: &Path, modules: &Path) -> Result<PathBuf> {
     let release = modules.file_name().context("modules of no release")?;
     let mut in_boot = OsString::from("boot/vmlinuz-");
@@ -125,7 +125,7 @@ fn kernel_image(folder: &Path, modules: &Path) -> Result<PathBuf> {
     found.context("a package without a kernel")
 }
 
-/// Makes the first file system: this executable as process 1, both programs, the tools, the
+/// Creates the initial file system: this executable as process 1, both programs, the tools, the
 /// modules and the list of tests to run.
 fn pack(files: &Path, kit: &Kit, modules: &Path, list: Option<&str>) -> Result<()> {
     let mut archive = Archive::new(files)?;
@@ -157,7 +157,7 @@ fn pack(files: &Path, kit: &Kit, modules: &Path, list: Option<&str>) -> Result<(
     archive.finish()
 }
 
-/// The files of the modules and of those that they need, each behind what it needs.
+/// The files of the modules and their dependencies, each after its dependencies.
 fn in_order(modules: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(modules.join("modules.dep"))?;
     let mut paths: Vec<String> = Vec::new();
@@ -167,7 +167,7 @@ fn in_order(modules: &Path) -> Result<Vec<String>> {
         let (path, needed) = lines
             .find(|(path, _)| path.trim_end_matches(".xz").ends_with(&file))
             .with_context(|| format!("the kernel has no module {name}"))?;
-        // What has to be loaded first is last on the line.
+        // The first module to load is the last on the line.
         for path in needed.split_whitespace().rev().chain([path]) {
             if !paths.iter().any(|known| known == path) {
                 paths.push(path.to_owned());
@@ -195,10 +195,10 @@ pub fn enter() -> Result<()> {
     Ok(())
 }
 
-/// Files on their way into a kernel's first file system, in the format called `newc`.
+/// An initial file system under construction, in the `newc` format.
 struct Archive {
     out: BufWriter<File>,
-    /// The paths in it so far.
+    /// The paths added so far.
     paths: Vec<PathBuf>,
 }
 
@@ -213,7 +213,7 @@ impl Archive {
         })
     }
 
-    /// Adds a program and the libraries that it loads.
+    /// Adds a program and its libraries.
     fn program(&mut self, path: &str, source: &Path) -> Result<()> {
         self.file(path, source)?;
         let libraries = fetch::tools()?.join(fetch::LIBRARIES);
@@ -271,7 +271,7 @@ impl Archive {
         self.padded(bytes, 0)
     }
 
-    /// Bytes behind `before` others, and as many NULs as end them at a multiple of four.
+    /// Bytes that follow `before` others, padded with NULs to a multiple of four.
     fn padded(&mut self, bytes: &[u8], before: usize) -> Result<()> {
         let length = before + bytes.len();
         self.out.write_all(bytes)?;

@@ -1,9 +1,9 @@
-//! Fetches the kernels, the reference, the guest's tools and programs from Debian's packages into
-//! the cache.
+//! Fetches the kernels, the reference, and the guest's tools and programs from Debian's packages
+//! into the cache.
 //!
-//! `apt-get` does the work, with sources, lists and folders of its own and without root; the
-//! archive's address and key are those of the machine's own apt configuration. What is no package
-//! of Debian comes by pip.
+//! It runs `apt-get` without root, with separate sources, lists and folders; the archive's address
+//! and key are taken from the machine's apt configuration. Programs without a Debian package come
+//! from pip.
 
 use std::env;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::kernels::Kernel;
 use super::{supervise, sys};
 
-/// The reference with its libraries, and what a guest needs and a slim Debian 12 lacks.
+/// The reference with its libraries, and the tools for guests that a slim Debian 12 lacks.
 const TOOLS: &[&str] = &[
     "ipvsadm",
     "libpopt0",
@@ -69,7 +69,7 @@ const TOOLS: &[&str] = &[
     "libonig5",
 ];
 
-/// What people run alongside ours, and what a separate Debian 12 needs to run it.
+/// Programs that people run alongside ours, and what a separate Debian 12 needs to run them.
 const PROGRAMS: &[&str] = &[
     "keepalived",
     "ldirectord",
@@ -95,22 +95,22 @@ const PROGRAMS: &[&str] = &[
     "python3-yaml",
 ];
 
-/// What Debian has no package of, as pip takes it.
+/// Programs without a Debian package, as arguments for pip.
 const REQUIREMENTS: &str = "\
 salt==3006.9 --hash=sha256:7703c73a71c67327d48b2893ce9cf031ee52e2816df0daf78d6fe18a99b353e3
 looseversion==1.3.0 --hash=sha256:781ef477b45946fc03dd4c84ea87734b21137ecda0e1e122bcb3c8d16d2a56e0
 ";
 
-/// Where a kernel's folder has the C library of its suite, and the programs theirs.
+/// The path of a suite's C library in the folder of a kernel or of the programs.
 pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
-/// Where a kernel's folder has what is laid before its program.
+/// The path in a kernel's folder of the library that is preloaded for its program.
 pub const REGISTERS: &str = "registers.so";
 
-/// The interpreter of every program of Debian on this architecture.
+/// The ELF interpreter of all Debian programs on this architecture.
 const INTERPRETER: &[u8] = b"/lib64/ld-linux-x86-64.so.2\0";
 
-/// The folder that holds everything the lab fetches and makes.
+/// The folder with everything that the lab fetches and builds.
 pub fn cache() -> Result<PathBuf> {
     let from_env = |name| env::var_os(name).filter(|value| !value.is_empty());
     let folder = if let Some(folder) = from_env("LAB_CACHE") {
@@ -153,7 +153,7 @@ pub fn kernel(kernel: Kernel) -> Result<PathBuf> {
     )
 }
 
-/// Has the linker's C compiler, which every machine with Rust has, make a library.
+/// Builds a library with the C compiler that Rust uses as its linker.
 fn compile(source: &str, library: &Path) -> Result<()> {
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O2", "-x", "c", "-", "-o"]);
@@ -170,12 +170,12 @@ fn compile(source: &str, library: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder that a guest finds laid over the root: the tools, and the reference in `opt`.
+/// The folder that is laid over a guest's root: the tools, and the reference in `opt`.
 pub fn tools() -> Result<PathBuf> {
     obtain("tools-6", "bookworm", TOOLS, |folder| {
         let reference = folder.join("opt/reference");
         fs::create_dir_all(&reference)?;
-        // Debian chooses between the two kinds when the package is installed.
+        // Debian chooses between the two variants when the package is installed.
         symlink("iptables-legacy", folder.join("usr/sbin/iptables"))?;
         for program in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
             fs::rename(
@@ -187,12 +187,12 @@ pub fn tools() -> Result<PathBuf> {
     })
 }
 
-/// The folder of a whole Debian 12 in which the programs that people run alongside ours are
-/// installed, and a release of Salt that still has a module for IPVS.
+/// The folder of a complete Debian 12 with the programs that people run alongside ours, and a
+/// release of Salt that still has a module for IPVS.
 pub fn programs() -> Result<PathBuf> {
     let fetch = Apt::collect;
     obtain_by("programs-2", "bookworm", PROGRAMS, fetch, |folder| {
-        // Debian does the like when the packages are installed.
+        // Debian does the same when the packages are installed.
         symlink("mawk", folder.join("usr/bin/awk"))?;
         python(folder, &["-m", "compileall", "-q", "usr/lib/python3.11"])?;
 
@@ -204,10 +204,10 @@ pub fn programs() -> Result<PathBuf> {
     })
 }
 
-/// Runs the Python in `folder` there.
+/// Runs the Python interpreter of `folder`.
 fn python(folder: &Path, words: &[&str]) -> Result<()> {
-    // pip starts Python again, by the name that Python was started by: that of a script which
-    // leads to the libraries in the folder, whatever this machine has.
+    // pip starts Python again under the same name: that of a script that uses the libraries in
+    // the folder instead of this machine's.
     let script = folder.with_file_name("python");
     let (libraries, at) = (folder.join(LIBRARIES), folder.display());
     let lines = format!(
@@ -231,12 +231,12 @@ fn python(folder: &Path, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The reference with its manual pages, which a program compares with ours.
+/// The reference with its manual pages, which a test compares with ours.
 pub fn pages() -> Result<PathBuf> {
     obtain("pages-1", "bookworm", &["ipvsadm"], |_| Ok(()))
 }
 
-/// The emulator that runs stock kernels, with everything that it depends on.
+/// The emulator for stock kernels, with all its dependencies.
 pub fn emulator() -> Result<PathBuf> {
     let packages = ["qemu-system-x86"];
     obtain_by(
@@ -248,7 +248,7 @@ pub fn emulator() -> Result<PathBuf> {
     )
 }
 
-/// The folder of a stock kernel, whose modules are in `stock_modules`.
+/// The folder of a stock kernel; its modules are in `stock_modules`.
 pub fn stock_kernel(kernel: Kernel) -> Result<PathBuf> {
     let unit = format!("kernel-{kernel}-1");
     let packages = ["linux-image-cloud-amd64"];
@@ -256,7 +256,7 @@ pub fn stock_kernel(kernel: Kernel) -> Result<PathBuf> {
     obtain_by(&unit, kernel.suite(), &packages, fetch, list_dependencies)
 }
 
-/// The modules of the stock kernel in `folder`, in a folder named by its release.
+/// The modules of the stock kernel in `folder`, in a folder named after its release.
 pub fn stock_modules(folder: &Path) -> Result<PathBuf> {
     only_entry(&folder.join("lib/modules"))
 }
@@ -277,7 +277,7 @@ fn list_dependencies(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The modules of the kernel in `folder`, in a folder named by its release.
+/// The modules of the kernel in `folder`, in a folder named after its release.
 pub fn modules(folder: &Path) -> Result<PathBuf> {
     only_entry(&folder.join("usr/lib/uml/modules"))
 }
@@ -287,9 +287,9 @@ fn only_entry(folder: &Path) -> Result<PathBuf> {
     Ok(entries.next().context("a kernel without modules")??.path())
 }
 
-/// A kernel program that finds the C library of its own suite, whatever this machine has.
+/// A kernel program that uses the C library of its own suite instead of this machine's.
 ///
-/// The path of its interpreter becomes a shorter one, relative to the kernel's folder.
+/// The path of its interpreter is replaced by a shorter one, relative to the kernel's folder.
 fn with_own_interpreter(mut program: Vec<u8>) -> Result<Vec<u8>> {
     let mut own = b"ld.so\0".to_vec();
     own.resize(INTERPRETER.len(), 0);
@@ -301,8 +301,8 @@ fn with_own_interpreter(mut program: Vec<u8>) -> Result<Vec<u8>> {
     Ok(program)
 }
 
-/// The folder `unit` of the cache; where it is missing, the packages are fetched and unpacked
-/// and `finish` completes them. It appears all at once, so being interrupted does no harm.
+/// The folder `unit` of the cache; if it is missing, the packages are fetched and unpacked, and
+/// `finish` completes them. It is created atomically, so an interruption does no harm.
 fn obtain(
     unit: &str,
     suite: &str,
@@ -339,7 +339,7 @@ fn obtain_by(
     }
     fs::create_dir_all(&work)?;
     let unpacked = work.join("unpacked");
-    // A unit is a name and how often what it consists of has changed.
+    // A unit is a name and a version of its contents.
     let name = unit.rsplit_once('-').map_or(unit, |(name, _)| name);
     let apt = Apt::new(&work, suite, name)?;
     fetch(&apt, packages)
@@ -351,16 +351,16 @@ fn obtain_by(
     Ok(folder)
 }
 
-/// An apt of our own: one suite, and all its files in one folder.
+/// A separate apt: one suite, with all its files in one folder.
 struct Apt {
     folder: PathBuf,
     suite: String,
-    /// What it fetches, for messages.
+    /// A description of what it fetches, for messages.
     name: String,
 }
 
 impl Apt {
-    /// Lists of any age are fine: a mirror that is not renewed has the packages too.
+    /// Lists of any age are fine: an outdated mirror has the packages too.
     fn new(folder: &Path, suite: &str, name: &str) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(folder.join(part))?;
@@ -398,13 +398,13 @@ impl Apt {
         })
     }
 
-    /// These packages alone.
+    /// Only these packages.
     fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
         self.fetch(&["download", "-q"], packages)?;
         files_in(&self.folder.join("packages"))
     }
 
-    /// These packages and all that they depend on.
+    /// These packages and their dependencies.
     fn collect(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
         let mut command = vec!["install", "-q", "-y", "--download-only"];
         command.extend(["--no-install-recommends", "-o", "Debug::NoLocking=1"]);
@@ -414,7 +414,7 @@ impl Apt {
         Ok(files)
     }
 
-    /// Fetches by a command of apt-get, and says how much that is.
+    /// Fetches with an apt-get command, and reports the size.
     fn fetch(&self, command: &[&str], packages: &[&str]) -> Result<()> {
         let (name, suite) = (&self.name, &self.suite);
         eprintln!("lab: looking for {name} in Debian {suite}");
@@ -440,7 +440,7 @@ impl Apt {
         })
     }
 
-    /// Runs apt-get, and returns what it says.
+    /// Runs apt-get, and returns its output.
     fn run(&self, words: &[&str]) -> Result<String> {
         let log = File::create(self.folder.join("log"))?;
         let status = supervise::output(
@@ -471,15 +471,15 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 
-/// Where this machine gets Debian's packages from.
+/// The source of Debian packages for this machine.
 struct Archive {
     address: String,
     key: Option<String>,
 }
 
 impl Archive {
-    /// The archive with the suites, as this machine's apt configuration has it; `lists` is a
-    /// folder for apt to look for what it has of it, which is nothing.
+    /// The archive with the suites, from this machine's apt configuration; `lists` is an empty
+    /// folder, so apt assumes that it has no lists yet.
     fn of_this_machine(lists: &Path) -> Result<Self> {
         let output = Command::new("apt-get")
             .args(["update", "--print-uris", "-o"])
@@ -499,7 +499,7 @@ impl Archive {
         })
     }
 
-    /// The line of a sources.list for one suite of this archive.
+    /// The sources.list line for one suite of this archive.
     fn source(&self, suite: &str) -> String {
         let key = match &self.key {
             Some(key) => format!("[signed-by={key}] "),
@@ -509,7 +509,7 @@ impl Archive {
     }
 }
 
-/// The archive behind a line of `apt-get update --print-uris`, if it has whole suites.
+/// The archive in a line of `apt-get update --print-uris`, if it has whole suites.
 fn archive_address(line: &str) -> Option<&str> {
     let (address, rest) = line.strip_prefix('\'')?.split_once("/dists/")?;
     let (suite, _) = rest.split_once('/')?;
@@ -526,7 +526,7 @@ fn archive_address(line: &str) -> Option<&str> {
     suites.contains(&suite).then_some(address)
 }
 
-/// The key file that the list of sources with this address names, in either of apt's two forms.
+/// The key file in the source list with this address, in either of apt's two formats.
 fn key_file(address: &str) -> Option<String> {
     let mut lists = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
@@ -545,7 +545,7 @@ fn key_file(address: &str) -> Option<String> {
         })
 }
 
-/// Nobody reads manual pages here, but those of the reference are compared with ours.
+/// Manual pages are skipped, except those of the reference, which are compared with ours.
 fn without_pages(package: &Path) -> Option<&'static str> {
     let name = package.file_name().unwrap_or_default().as_encoded_bytes();
     let is_reference = name.starts_with(b"ipvsadm_");

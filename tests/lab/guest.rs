@@ -1,4 +1,4 @@
-//! Makes the world inside: a root that is the host's to read and nobody's to write, and IPVS.
+//! Sets up the inside of a guest: a root that shows the host's files read-only, and IPVS.
 
 use std::env;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use super::runner::{self, KernelTest};
 use super::sys;
 
-/// The variables that tell where the folders of the lab are outside.
+/// The variables with the lab's folders outside.
 pub const KIT: &str = "LAB_KIT";
 pub const TOOLS: &str = "LAB_TOOLS";
 pub const MODULES: &str = "LAB_MODULES";
@@ -21,7 +21,7 @@ pub const MODULES: &str = "LAB_MODULES";
 pub const PROGRAMS: &str = "LAB_PROGRAMS";
 /// The file, in the kit, with the names of the tests to run.
 pub const TESTS: &str = "LAB_TESTS";
-/// What tests may be told by whoever starts them, inside as outside.
+/// Variables for tests that are passed on to the inside.
 pub const SETTINGS: [&str; 4] = ["LAB_SEED", "LAB_SESSIONS", "LAB_FILES", "LAB_CHANGES"];
 
 /// The role of process 1 of a guest that runs tests.
@@ -29,8 +29,8 @@ pub const GUEST_ROLE: &str = "guest";
 /// The role of the runner on this machine's own kernel.
 pub const HOST_ROLE: &str = "host";
 
-/// IPVS with everything that a service can name, and the devices and filters of traffic tests,
-/// so that no test waits for a module. Not every kernel has every one.
+/// IPVS with everything that a service can name, and the devices and filters of traffic tests, so
+/// no test waits for a module. Some kernels lack some of them.
 const IPVS: &[&str] = &[
     "ip_vs",
     "ip_vs_rr",
@@ -49,7 +49,7 @@ const IPVS: &[&str] = &[
     "ip_vs_pe_sip",
 ];
 
-/// The files of `/etc` that decide what names mean, the same on every machine.
+/// The files in `/etc` for name resolution, the same on every machine.
 const ETC: &[(&str, &str)] = &[
     (
         "hosts",
@@ -71,13 +71,13 @@ const ETC: &[(&str, &str)] = &[
     ("resolv.conf", ""),
 ];
 
-/// Where programs are looked for inside.
+/// The search path inside.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where the outside is mounted while the root is made, and the new root itself.
+/// The mount point of the outside during setup, and the new root.
 const LAB: &str = "/run/lab";
 
-/// Process 1's first steps: a root of our own, with the modules of its kernel.
+/// The first steps of process 1: a new root with the modules of its kernel.
 pub fn enter_guest() -> Result<()> {
     mount_new("proc", "/proc")?;
     mount_new("tmpfs", "/run")?;
@@ -85,7 +85,7 @@ pub fn enter_guest() -> Result<()> {
     let layers = attach_all(hostfs)?;
     let modules = attach("modules", &outside(MODULES)?, hostfs)?;
 
-    // An overlay over hostfs cannot run programs before 6.1: links make the same tree there.
+    // Before 6.1 an overlay over hostfs cannot run programs: links form the same tree there.
     let root = if release.starts_with("5.") {
         linked_root(&layers)?
     } else {
@@ -109,12 +109,12 @@ pub fn enter_host() -> Result<()> {
         bind(source, target)?;
         sys::forbid_writing(target).context("making it read-only")
     })?;
-    // The tools may lie below the root, which an overlay does not allow of its layers.
+    // The tools may be below the root, but the layers of an overlay must not overlap.
     let root = linked_root(&layers)?;
     enter_root(&root)
 }
 
-/// Mounts what the lab has outside; returns the layers of the new root.
+/// Mounts the lab's folders from outside; returns the layers of the new root.
 fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
     attach("kit", &outside(KIT)?, how)?;
     let tools = attach("tools", &outside(TOOLS)?, how)?;
@@ -122,7 +122,7 @@ fn attach_all(how: fn(&Path, &Path) -> Result<()>) -> Result<[PathBuf; 2]> {
     Ok([tools, host])
 }
 
-/// Where the programs that people run alongside ours are installed.
+/// The folder of the programs that people run alongside ours.
 pub fn programs() -> Result<PathBuf> {
     Ok(path_of_host(&outside(PROGRAMS)?))
 }
@@ -132,7 +132,8 @@ fn outside(variable: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(value))
 }
 
-/// What a guest runs in its new root: every test named in the list, on the console's neighbour.
+/// The runner of a guest in its new root: runs every test in the list, and reports on the second
+/// console.
 pub fn run_tests(tests: &[KernelTest], channel: &mut File) -> Result<()> {
     let list = kit().join(outside(TESTS)?);
     let names = fs::read_to_string(list)?;
@@ -140,12 +141,12 @@ pub fn run_tests(tests: &[KernelTest], channel: &mut File) -> Result<()> {
     runner::run(tests, &names, channel)
 }
 
-/// Where the kit is inside.
+/// The path of the kit inside.
 pub fn kit() -> PathBuf {
     Path::new(LAB).join("kit")
 }
 
-/// Where a file of the host is to be read, by its path there, wherever this process runs.
+/// The path of a host's file for this process, inside or outside.
 pub fn path_of_host(path: &Path) -> PathBuf {
     let host = Path::new(LAB).join("host");
     match path.strip_prefix("/") {
@@ -167,7 +168,7 @@ fn mount_new(kind: &str, target: impl AsRef<Path>) -> Result<()> {
     sys::mount(Path::new("none"), target, kind, 0, "")
 }
 
-/// Mounts a folder of the outside as `name` in our own.
+/// Mounts a folder from outside as `name` in ours.
 fn attach(name: &str, source: &Path, how: fn(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
     let target = Path::new(LAB).join(name);
     fs::create_dir_all(&target)?;
@@ -184,7 +185,7 @@ fn bind(source: &Path, target: &Path) -> Result<()> {
     sys::mount(source, target, "", libc::MS_BIND | libc::MS_REC, "")
 }
 
-/// A root in which the first of `layers` wins, and what is written goes to memory.
+/// A root in which the first of `layers` wins, and writes go to memory.
 fn overlay_root(layers: &[PathBuf]) -> Result<PathBuf> {
     let root = Path::new(LAB).join("root");
     let memory = Path::new(LAB).join("memory");
@@ -207,7 +208,7 @@ fn overlay_root(layers: &[PathBuf]) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// The same tree without an overlay: folders in memory, whose entries are links into the layers.
+/// The same tree without an overlay: folders in memory with links into the layers.
 fn linked_root(layers: &[PathBuf]) -> Result<PathBuf> {
     let root = Path::new(LAB).join("root");
     mount_new("tmpfs", &root)?;
@@ -215,8 +216,8 @@ fn linked_root(layers: &[PathBuf]) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Fills `target` with links to the entries of `layers`, the first layer winning; what is a
-/// folder in several layers becomes a folder here.
+/// Fills `target` with links to the entries of `layers`, where the first layer wins; a folder in
+/// several layers becomes a folder here.
 fn link_entries(layers: &[PathBuf], target: &Path) -> Result<()> {
     for layer in layers {
         for entry in fs::read_dir(layer)? {
@@ -245,7 +246,7 @@ fn link_entries(layers: &[PathBuf], target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that `path`, in a new root, is a folder of that root and no link out of it.
+/// Ensures that `path`, in a new root, is a real folder there and not a link out of it.
 fn own_folder(path: &Path) -> Result<&Path> {
     if path.is_symlink() {
         fs::remove_file(path)?;
@@ -254,7 +255,7 @@ fn own_folder(path: &Path) -> Result<&Path> {
     Ok(path)
 }
 
-/// Completes the new root and makes it this process's.
+/// Completes the new root and enters it.
 fn enter_root(root: &Path) -> Result<()> {
     mount_new("proc", own_folder(&root.join("proc"))?)?;
     mount_new("sysfs", own_folder(&root.join("sys"))?)?;
@@ -276,7 +277,7 @@ fn enter_root(root: &Path) -> Result<()> {
     }
     for (name, text) in ETC {
         let path = root.join("etc").join(name);
-        // It may be a link to the outside, which cannot be written through.
+        // It may be a link to the outside, which is read-only.
         let _ = fs::remove_file(&path);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
@@ -295,7 +296,7 @@ fn enter_root(root: &Path) -> Result<()> {
     load_modules()
 }
 
-/// Has modprobe load every module that tests may want, so that none waits for one.
+/// Loads every module that tests may need, so that none waits for one.
 fn load_modules() -> Result<()> {
     let modprobe = Command::new("/sbin/modprobe")
         .args(["-a", "-q"])
@@ -305,10 +306,10 @@ fn load_modules() -> Result<()> {
     Ok(())
 }
 
-/// The kernel's own loader of modules, by its path.
+/// The kernel's setting with the path of its module loader.
 pub const LOADER: &str = "/proc/sys/kernel/modprobe";
 
-/// How long the kernel may need to forget the namespaces of earlier tests, which use IPVS.
+/// How long the kernel may take to free the namespaces of earlier tests, which use IPVS.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The kernel without IPVS, and unable to load it by itself, until this is dropped.
@@ -330,7 +331,7 @@ impl WithoutIpvs {
                 fs::read_to_string("/proc/modules")?
             );
             thread::sleep(Duration::from_millis(20));
-            // What is loaded first is unloaded last.
+            // The first module loaded is the last to be unloaded.
             let modules = IPVS.iter().rev();
             Command::new("/sbin/modprobe")
                 .args(["-r", "-q"])

@@ -1,13 +1,13 @@
-//! The kernels of the lab: which there are, and which of them a run wants.
+//! The kernels of the lab, and the selection for a run.
 //!
-//! A stock kernel runs under an emulator, which is slow: it is for what user-mode kernels cannot do.
+//! Stock kernels run under a slow emulator: they are for what user-mode kernels cannot do.
 
 use std::env;
 use std::fmt;
 
 use anyhow::{Result, bail};
 
-/// A kernel, named by the version that the suite had when the lab was written.
+/// A kernel, named after the version in the suite when the lab was written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kernel {
     V5_10,
@@ -16,7 +16,7 @@ pub enum Kernel {
     V7_2,
     Stock6_1,
     Stock7_2,
-    /// The one this machine runs.
+    /// The kernel of this machine.
     Host,
 }
 
@@ -59,17 +59,17 @@ impl Kernel {
         }
     }
 
-    /// The version, of whatever kind the kernel is.
+    /// The version, for any kind of kernel.
     pub fn version(self) -> &'static str {
         self.name().trim_start_matches("stock-")
     }
 
-    /// True of a kernel that an emulator runs.
+    /// True for a kernel that runs under an emulator.
     pub fn is_stock(self) -> bool {
         STOCK.contains(&self)
     }
 
-    /// Says so when the suite of this kernel has moved on to the version `release`.
+    /// Prints a notice if the suite of this kernel has moved on to the version `release`.
     pub fn moved(self, release: &str) -> Option<String> {
         let expected = format!("{}.", self.version());
         (self != Kernel::Host && !release.starts_with(&expected)).then(|| {
@@ -102,7 +102,7 @@ pub fn wanted() -> Result<Vec<Kernel>> {
     parse(&names)
 }
 
-/// Kernels from names between blanks or commas.
+/// Kernels from names separated by blanks or commas.
 pub fn parse(names: &str) -> Result<Vec<Kernel>> {
     let mut kernels = Vec::new();
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {

@@ -1,10 +1,10 @@
 //! The lab: a real IPVS kernel for tests, without root, KVM or a reboot.
 //!
 //! Debian packages the kernel as an ordinary program. The lab fetches it (`fetch`), starts it
-//! (`boot`), makes a world inside in which nothing of the host can be written (`guest`), and has
-//! one runner execute named tests there (`runner`), each in network namespaces of its own
-//! (`world`). `schedule` is the outside of that: it hands tests to kernels and collects results.
-//! Kernels that are no programs run under an emulator (`emulator`).
+//! (`boot`), sets up a root inside with the host's files read-only (`guest`), and runs named tests
+//! there (`runner`), each in its own network namespaces (`world`). Outside, `schedule` distributes
+//! tests to kernels and collects the results. Kernels that are not programs run under an emulator
+//! (`emulator`).
 
 pub mod boot;
 pub mod director;
@@ -30,7 +30,7 @@ use anyhow::{Error, Result, ensure};
 
 use runner::KernelTest;
 
-/// Does what this executable was started for when it was started in a role; `None` otherwise.
+/// Runs the role of this executable; `None` if it was started without one.
 pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitCode>> {
     match env::var(supervise::ROLE).ok()?.as_str() {
         supervise::SUPERVISOR => Some(supervise::supervise()),
@@ -42,7 +42,7 @@ pub fn play_role(tests: impl FnOnce() -> Vec<KernelTest>) -> Option<Result<ExitC
     }
 }
 
-/// Process 1 of a guest of the lab: whatever happens, the kernel is powered off.
+/// Process 1 of a guest of the lab: whatever happens, it powers the kernel off at the end.
 pub fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> {
     ensure!(process::id() == 1, "this role is for process 1 of a guest");
     let result = enter().and_then(|channel| {
@@ -55,9 +55,9 @@ pub fn be_guest(work: impl FnOnce(&mut File) -> Result<()>) -> Result<ExitCode> 
     Err(sys::power_off().into())
 }
 
-/// Makes the world of process 1; returns the path of its channel to the outside.
+/// Sets up the environment of process 1; returns the path of its channel to the outside.
 fn enter() -> Result<&'static str> {
-    // An emulated kernel sees no folder outside.
+    // An emulated kernel sees no outside folder.
     if env::var_os(guest::KIT).is_some() {
         guest::enter_guest()?;
         Ok("/dev/tty1")
@@ -67,7 +67,7 @@ fn enter() -> Result<&'static str> {
     }
 }
 
-/// An error and what lies behind it, one cause to a line.
+/// An error and its causes, one per line.
 pub fn explain(error: &Error) -> String {
     let causes = error.chain().skip(1);
     let causes: String = causes.map(|cause| format!("\nbecause: {cause}")).collect();

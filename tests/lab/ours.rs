@@ -26,7 +26,7 @@ pub fn static_program() -> Result<PathBuf> {
     build("the program without libraries", command)
 }
 
-/// Builds the program that can be told to send something wrong, away from where users find it.
+/// Builds the variant that can send wrong requests, in a separate folder from the users' build.
 pub fn mutants() -> Result<PathBuf> {
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mutants");
     let words = ["--features", "mutants", "--target-dir", folder];
@@ -45,7 +45,7 @@ fn cargo_build(words: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Has cargo build the program, and returns its path.
+/// Builds the program with cargo, and returns its path.
 fn build(what: &str, command: &mut Command) -> Result<PathBuf> {
     eprintln!("lab: building {what}");
     let built = supervise::output(command)?;
@@ -53,7 +53,7 @@ fn build(what: &str, command: &mut Command) -> Result<PathBuf> {
     executable(&String::from_utf8_lossy(&built.stdout))
 }
 
-/// The path of the program in what cargo says about a build.
+/// The path of the program in cargo's messages.
 fn executable(messages: &str) -> Result<PathBuf> {
     let (_, rest) = messages
         .rsplit_once("\"executable\":\"")
@@ -62,12 +62,12 @@ fn executable(messages: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
-/// Inside, a file of the project by its path there.
+/// The path inside of a file of the project.
 pub fn project(path: &str) -> PathBuf {
     guest::path_of_host(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
 }
 
-/// Inside, the command of the README that installs the program under test.
+/// The README's command that installs the program under test, for use inside.
 pub fn installer() -> Program {
     let binary = Path::new(Side::Ours.folder()).join("ipvsadm");
     Program::new(project("packaging/install"))

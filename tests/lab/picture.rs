@@ -1,17 +1,17 @@
-//! A picture of a terminal's screen, as SVG that is text.
+//! A picture of a terminal's screen, as SVG with text.
 
 use std::fmt::Write;
 
 use vt100::{Cell, Color, Screen};
 
-/// How large a character is.
+/// The size of a character.
 const WIDTH: f32 = 8.4;
 const HEIGHT: f32 = 18.0;
 
 const BACKGROUND: &str = "#1c1c24";
 const FOREGROUND: &str = "#d8d8de";
 
-/// How a character is drawn: its colour, that behind it, and whether it is bold.
+/// The style of a character: its foreground and background colours, and whether it is bold.
 type Look = (&'static str, &'static str, bool);
 
 pub fn svg(screen: &Screen) -> String {
@@ -36,7 +36,7 @@ pub fn svg(screen: &Screen) -> String {
     svg + "</svg>\n"
 }
 
-/// Draws letters that look the same.
+/// Draws a run of characters of the same style.
 fn draw(svg: &mut String, (front, back, is_bold): Look, (row, column): (u16, usize), text: &str) {
     let length = text.chars().count() as f32 * WIDTH;
     let (x, y) = (

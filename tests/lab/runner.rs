@@ -14,18 +14,18 @@ use super::{explain, guest, supervise};
 /// A test that needs a kernel.
 pub struct KernelTest {
     pub name: String,
-    /// The kernels it is for; `LAB_KERNEL=host` runs every test.
+    /// The kernels it runs on; `LAB_KERNEL=host` runs every test.
     pub kernels: Vec<Kernel>,
-    /// The kernel counts as hung when the test takes longer.
+    /// If the test takes longer, the kernel counts as hung.
     pub limit: Duration,
-    /// How many cases take as long as this test does.
+    /// The number of cases that take as long as this test.
     pub cost: usize,
-    /// It runs programs that people run alongside ours.
+    /// It uses the programs that people run alongside ours.
     pub needs_programs: bool,
     pub run: Body,
 }
 
-/// What a test does in its world.
+/// The body of a test.
 pub type Body = Box<dyn Fn(&mut World) -> Result<()>>;
 
 impl KernelTest {
@@ -42,10 +42,10 @@ impl KernelTest {
     }
 }
 
-/// One line on the way from the runner to the schedule.
+/// One line from the runner to the schedule.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
-    /// The runner is there, on a kernel of this release.
+    /// The runner is ready, on a kernel of this release.
     Ready {
         release: String,
     },

@@ -1,4 +1,5 @@
-//! The outside of a run: hands tests to kernels, two at once on two cores, and collects results.
+//! The outside of a run: distributes tests to kernels, two at once on two cores, and collects the
+//! results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::env;
@@ -19,13 +20,13 @@ use super::runner::{KernelTest, Message};
 use super::world::Counts;
 use super::{explain, fetch, guest};
 
-/// What one boot serves: a hundred cases take a minute on the slowest kernel, a boot seconds.
+/// The share of one boot: a hundred cases take a minute on the slowest kernel, a boot seconds.
 const COST_PER_BOOT: usize = 100;
 
-/// How long a kernel may take until its runner is there: seconds, but an emulated one has many.
+/// How long a kernel may take until its runner is ready: an emulated one is slow.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
-/// What came of one test.
+/// The outcome of one test.
 pub type Outcome = Result<(), String>;
 
 /// A test to be run on one kernel.
@@ -61,9 +62,9 @@ pub struct Tally {
     pub failed: usize,
     pub comparisons: usize,
     pub counts: Counts,
-    /// What tests that passed have to show.
+    /// Output of passed tests.
     pub shown: BTreeMap<String, String>,
-    /// How long each test took.
+    /// The duration of each test.
     pub times: Vec<(Duration, String)>,
 }
 
@@ -87,7 +88,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts running the orders of each kernel, on as many guests at once as there are cores.
+    /// Starts the orders of each kernel, on as many guests at once as there are cores.
     pub fn start(kit: Arc<Kit>, orders: Vec<(Kernel, Vec<Order>)>) -> Self {
         let mut batches = VecDeque::new();
         for (kernel, orders) in orders {
@@ -126,7 +127,7 @@ impl Run {
     }
 }
 
-/// Shares tests out to boots, in their order.
+/// Distributes tests to boots, in order.
 fn split(orders: Vec<Order>) -> Vec<VecDeque<Order>> {
     let mut boots = Vec::new();
     let mut room = 0;
@@ -144,7 +145,7 @@ fn split(orders: Vec<Order>) -> Vec<VecDeque<Order>> {
     boots
 }
 
-/// Tests that share a boot, as long as none of them ends it.
+/// Tests that share a boot, unless one of them kills the kernel.
 struct Batch<'a> {
     kit: &'a Kit,
     kernel: Kernel,
@@ -153,7 +154,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Runs all tests; the one that ends the kernel has failed, and the rest get a new kernel.
+    /// Runs all tests; one that kills the kernel has failed, and the rest get a new kernel.
     fn run(mut self) {
         while !self.orders.is_empty() {
             let before = self.orders.len();
@@ -201,7 +202,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Where the programs that people run alongside ours are, if a test needs them.
+    /// The folder of the programs that people run alongside ours, if a test needs them.
     fn programs(&self) -> Result<Option<String>> {
         let is_needed = self.orders.iter().any(|order| order.needs_programs);
         let folder = is_needed.then(fetch::programs).transpose()?;
@@ -282,7 +283,7 @@ impl Batch<'_> {
         let tally = tallies.entry(self.kernel).or_default();
         tally.comparisons += comparisons;
         tally.count(outcome.is_ok());
-        // Nobody may be waiting any more, which is no concern of ours.
+        // The receiver may no longer be waiting, which is fine.
         let _ = order.outcome.send(outcome);
     }
 }

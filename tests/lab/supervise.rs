@@ -1,9 +1,9 @@
-//! Runs programs so that nothing of them outlives us, however we end.
+//! Runs programs so that none of their processes outlives us, however we exit.
 //!
-//! A supervisor stands between us and the program: this same executable in another role, out of
-//! reach of the terminal's signals. It adopts whatever the program leaves behind, and it kills
-//! everything once the program ends or its standard input hangs up, which is what the kernel does
-//! to it when we end, be it by a signal that nobody can catch.
+//! A supervisor runs between us and the program: this executable in another role, not reached by
+//! the terminal's signals. It adopts orphans of the program, and kills everything once the program
+//! exits or its standard input hangs up. The kernel causes that hangup when we exit, even by
+//! SIGKILL.
 
 use std::env;
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ pub const ROLE: &str = "LAB_ROLE";
 /// The role of the supervisor.
 pub const SUPERVISOR: &str = "supervisor";
 
-/// A program under supervision; dropping it kills the program and all it started.
+/// A program under supervision; dropping it kills the program and all its descendants.
 pub struct Supervised {
     pub child: Child,
     /// The other end of the program's standard input.
@@ -49,13 +49,12 @@ pub fn command(program: impl AsRef<OsStr>) -> Result<Command> {
 pub fn start(command: &mut Command) -> Result<Supervised> {
     let (link, theirs) = UnixStream::pair()?;
     let child = command.stdin(OwnedFd::from(theirs)).spawn()?;
-    // The command holds a copy of the other end, which would keep the program's link from ever
-    // being the only one.
+    // The command holds a copy of the other end, which would prevent the hangup.
     command.stdin(process::Stdio::null());
     Ok(Supervised { child, link })
 }
 
-/// Runs a command made by `command` to its end, with its output as the caller set it.
+/// Runs a command made by `command` to its end, with the caller's output settings.
 pub fn output(command: &mut Command) -> Result<Output> {
     let mut supervised = start(command)?;
     let stdout = supervised.child.stdout.take().map(std::io::read_to_string);
@@ -67,7 +66,7 @@ pub fn output(command: &mut Command) -> Result<Output> {
     })
 }
 
-/// The supervisor itself: runs the program named by the arguments and ends with its status.
+/// The supervisor itself: runs the program named by the arguments and exits with its status.
 pub fn supervise() -> Result<ExitCode> {
     sys::adopt_orphans();
     let mut words = env::args_os().skip(1);

@@ -50,7 +50,7 @@ pub fn mount(
     Ok(())
 }
 
-/// Makes what is mounted on `target`, and all that is mounted below it, read-only.
+/// Makes the mount on `target`, and all mounts below it, read-only.
 pub fn forbid_writing(target: &Path) -> io::Result<()> {
     let target = c_path(target);
     let wanted = libc::mount_attr {
@@ -74,7 +74,7 @@ pub fn forbid_writing(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes away what is mounted on `target`, at once or when its last user goes.
+/// Unmounts `target`, at once or when its last user is gone.
 pub fn unmount(target: &Path) -> io::Result<()> {
     let target = c_path(target);
     // SAFETY: the path ends in a NUL byte and outlives the call.
@@ -82,7 +82,7 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `new` the root of every process that has the current one, which goes to `old`.
+/// Makes `new` the root of every process with the current root, which moves to `old`.
 pub fn pivot_root(new: &Path, old: &Path) -> io::Result<()> {
     let (new, old) = (c_path(new), c_path(old));
     // SAFETY: both paths end in a NUL byte and outlive the call.
@@ -97,7 +97,7 @@ pub fn unshare(kinds: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the calling thread into the network namespace behind `namespace`.
+/// Moves the calling thread into the network namespace of the file `namespace`.
 pub fn enter_network(namespace: &impl AsFd) -> io::Result<()> {
     let fd = namespace.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open for the whole call.
@@ -105,7 +105,7 @@ pub fn enter_network(namespace: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the loopback device of the calling thread's network namespace up.
+/// Brings up the loopback device of the calling thread's network namespace.
 pub fn loopback_up() -> io::Result<()> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
     // SAFETY: an all-zero `ifreq` is a valid value of that C structure.
@@ -118,7 +118,7 @@ pub fn loopback_up() -> io::Result<()> {
     Ok(())
 }
 
-/// A new terminal: the side of whoever looks and types, and that of the programs.
+/// A new pseudo-terminal: the user's side and the programs' side.
 pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
     let (mut screen, mut programs) = (-1, -1);
     let size = window(rows, columns);
@@ -128,12 +128,13 @@ pub fn open_terminal(rows: u16, columns: u16) -> Result<(File, File)> {
     check(result.into()).context("opening a terminal")?;
     // SAFETY: the call succeeded, so both descriptors are open and ours alone.
     let both = unsafe { [OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(programs)] };
-    // Unlike these, copies are not inherited: a program with both sides never loses its terminal.
+    // Unlike these, copies are not inherited: with both sides, a program would never lose its
+    // terminal.
     let [screen, programs] = both.each_ref().map(OwnedFd::try_clone);
     Ok((screen?.into(), programs?.into()))
 }
 
-/// Gives a terminal another size, of which the programs there are told.
+/// Resizes a terminal and notifies its programs.
 pub fn resize_terminal(screen: &File, rows: u16, columns: u16) -> io::Result<()> {
     let size = window(rows, columns);
     // SAFETY: TIOCSWINSZ reads one `winsize`, which outlives the call.
@@ -150,8 +151,8 @@ fn window(rows: u16, columns: u16) -> libc::winsize {
     }
 }
 
-/// A file in which there is something to read whenever this process's terminal has got another
-/// size. Threads from before would take the signal away.
+/// A file that becomes readable whenever this process's terminal is resized. Threads started before
+/// would take the signal.
 pub fn terminal_resizes() -> io::Result<File> {
     // SAFETY: an all-zero set is a valid value of that C structure.
     let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
@@ -166,7 +167,7 @@ pub fn terminal_resizes() -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(file as libc::c_int) })
 }
 
-/// Starts a program as the leader of a session at the terminal that is its standard input.
+/// Starts a program as a session leader, with its standard input as the controlling terminal.
 pub fn start_session(command: &mut Command) -> io::Result<Child> {
     let lead = || {
         // SAFETY: both take numbers only.
@@ -180,7 +181,7 @@ pub fn start_session(command: &mut Command) -> io::Result<Child> {
     unsafe { command.pre_exec(lead) }.spawn()
 }
 
-/// Loads one kernel module from its file, which the newest kernels have compressed.
+/// Loads one kernel module from its file, which is compressed for the newest kernels.
 pub fn load_module(path: &Path) -> io::Result<()> {
     const COMPRESSED: libc::c_int = 4;
     let flags = match path.extension() {
@@ -200,7 +201,7 @@ pub fn load_module(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the kernel that this process is process 1 of.
+/// Powers off the kernel; this process is its process 1.
 pub fn power_off() -> io::Error {
     assert_eq!(
         std::process::id(),
@@ -215,13 +216,13 @@ pub fn power_off() -> io::Error {
     io::Error::last_os_error()
 }
 
-/// Has the kernel end this process when the thread that started it ends.
+/// Makes the kernel kill this process when the thread that started it ends.
 pub fn die_with_parent() {
     // SAFETY: takes numbers only.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
-/// Makes this process the parent of every descendant whose own parent ends.
+/// Makes this process adopt every descendant whose parent ends.
 pub fn adopt_orphans() {
     // SAFETY: takes numbers only.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
@@ -234,12 +235,12 @@ pub fn wait_any_child() -> Option<i32> {
     (pid > 0).then_some(pid)
 }
 
-/// What a program that ended took.
+/// The resource usage of an ended program.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     pub status: ExitStatus,
     pub time: Duration,
-    /// Its memory at its peak. That of this process is the least that can be seen.
+    /// Its peak memory. The lowest measurable value is that of this process.
     pub peak_kib: u64,
 }
 
@@ -261,16 +262,16 @@ pub fn run(command: &mut Command) -> Result<Usage> {
     })
 }
 
-/// Starts a program that stops where it begins, for [`run_until`].
+/// Starts a program that stops at its first instruction, for [`run_until`].
 pub fn start_traced(command: &mut Command) -> io::Result<Child> {
     let traced = || trace(libc::PTRACE_TRACEME, 0, 0);
     // SAFETY: what the child does before its program begins is one system call.
     unsafe { command.pre_exec(traced) }.spawn()
 }
 
-/// Lets a traced program run until it has made so many system calls. False if it ended before.
+/// Runs a traced program until it has made so many system calls. False if it ended before.
 pub fn run_until(pid: u32, calls: usize) -> Result<bool> {
-    /// A stop of this kind is the begin or the end of a system call.
+    /// A stop of this kind is the start or the end of a system call.
     const CALL: libc::c_int = libc::SIGTRAP | 0x80;
     let mut left = 2 * calls;
     loop {
@@ -285,7 +286,7 @@ pub fn run_until(pid: u32, calls: usize) -> Result<bool> {
                 left -= 1;
                 0
             }
-            // The program begins.
+            // The program starts.
             libc::SIGTRAP => {
                 trace(libc::PTRACE_SETOPTIONS, pid, libc::PTRACE_O_TRACESYSGOOD)?;
                 0
@@ -299,7 +300,7 @@ pub fn run_until(pid: u32, calls: usize) -> Result<bool> {
     }
 }
 
-/// Lets a traced program run on by itself.
+/// Lets a traced program continue by itself.
 pub fn let_go(pid: u32) -> io::Result<()> {
     trace(libc::PTRACE_DETACH, pid, 0)
 }
@@ -310,7 +311,7 @@ fn trace(request: libc::c_uint, pid: u32, value: libc::c_int) -> io::Result<()> 
     Ok(())
 }
 
-/// The time that this process has spent in its own code so far.
+/// The user time of this process so far.
 pub fn user_time() -> Duration {
     // SAFETY: an all-zero `rusage` is a valid value of that C structure, which the call fills.
     let usage = unsafe {
@@ -381,7 +382,7 @@ fn is_netlink(descriptor: &OwnedFd) -> bool {
     result == 0 && domain == libc::AF_NETLINK
 }
 
-/// Gives a socket a filter that lets nothing in.
+/// Gives a socket a filter that drops everything.
 pub fn let_nothing_in(socket: &OwnedFd) -> io::Result<()> {
     // The one instruction: return nothing of it.
     let mut filter = libc::sock_filter {
@@ -397,7 +398,7 @@ pub fn let_nothing_in(socket: &OwnedFd) -> io::Result<()> {
     set_option(socket, libc::SO_ATTACH_FILTER, &program)
 }
 
-/// Leaves a socket the least room for what it is told that the kernel allows.
+/// Sets a socket's receive buffer to the minimum that the kernel allows.
 pub fn let_hardly_anything_in(socket: &OwnedFd) -> io::Result<()> {
     let least: libc::c_int = 1;
     set_option(socket, libc::SO_RCVBUF, &least)
@@ -420,16 +421,16 @@ fn set_option<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> io::Result
     Ok(())
 }
 
-/// What to wait for at a descriptor.
+/// An event of a descriptor.
 #[derive(Clone, Copy)]
 pub enum Event {
-    /// There is something to read, or the end.
+    /// There is data to read, or the end of file.
     Readable,
-    /// The other side is gone.
+    /// The other side has closed.
     HungUp,
 }
 
-/// Waits for one of the events and returns its index; `None` when `limit` passes first.
+/// Waits for one of the events and returns its index; `None` if `limit` passes first.
 pub fn wait_first(
     wanted: &[(BorrowedFd, Event)],
     limit: Option<Duration>,
@@ -452,7 +453,7 @@ pub fn wait_first(
     Ok(fds.iter().position(|fd| fd.revents != 0))
 }
 
-/// How many bytes this user may still write in `folder`, if programs can run from there.
+/// The free space for this user in `folder` in bytes, if programs can run from there.
 pub fn space_for_programs(folder: &Path) -> io::Result<u64> {
     let path = c_path(folder);
     // SAFETY: an all-zero `statvfs` is a valid value of that C structure.
@@ -475,7 +476,7 @@ pub fn lock(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// A C socket address, and how long it is.
+/// A C socket address, and its length.
 struct Address {
     storage: libc::sockaddr_storage,
     length: libc::socklen_t,
@@ -537,7 +538,7 @@ fn bound(protocol: libc::c_int, address: SocketAddr) -> io::Result<OwnedFd> {
     // SAFETY: the call succeeded, so the descriptor is open and ours alone.
     let socket = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
     if is_again {
-        // The last connection may not be forgotten yet.
+        // The kernel may still remember the last connection.
         use_again(&socket)?;
     }
     // SAFETY: pointer and length describe an address that outlives the call.
@@ -545,7 +546,7 @@ fn bound(protocol: libc::c_int, address: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Lets a socket have a port that was used a moment ago.
+/// Lets a socket bind to a recently used port.
 fn use_again(socket: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: pointer and length describe a number that outlives the call.
@@ -562,7 +563,7 @@ fn use_again(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Connects by any stream protocol, which the standard library does for TCP from anywhere.
+/// Connects with any stream protocol from a given address, which the standard library cannot do.
 pub fn connect(
     protocol: libc::c_int,
     from: SocketAddr,
@@ -577,7 +578,7 @@ pub fn connect(
     Ok(stream)
 }
 
-/// Listens by any stream protocol.
+/// Listens with any stream protocol.
 pub fn listen(protocol: libc::c_int, at: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(protocol, at)?;
     // SAFETY: takes numbers only.

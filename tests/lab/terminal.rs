@@ -1,4 +1,4 @@
-//! A program at a terminal: keys go to it, and its screen is read as a person would.
+//! A program at a terminal: a test sends keys and reads the screen.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,13 +16,13 @@ use super::sys::{self, Event};
 const ROWS: NonZero<u16> = NonZero::new(50).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
 
-/// How long a screen may take until it shows what it should.
+/// How long a screen may take until it is as expected.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A screen counts as at rest when nothing moves for this long.
+/// A screen counts as at rest after this long without output.
 const QUIET: Duration = Duration::from_millis(60);
 
-/// A terminal with a program, which is killed when this is dropped.
+/// A terminal with a program, which is killed on drop.
 pub struct Terminal {
     program: Child,
     line: File,
@@ -30,7 +30,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program as the leader of a session at a new terminal.
+    /// Starts a program as a session leader at a new terminal.
     pub fn start(mut command: Command) -> Result<Self> {
         let (line, theirs) = sys::open_terminal(ROWS.get(), COLUMNS.get())?;
         command.env("TERM", "xterm");
@@ -49,12 +49,12 @@ impl Terminal {
         Ok(())
     }
 
-    /// The number of the program's process.
+    /// The process id of the program.
     pub fn id(&self) -> u32 {
         self.program.id()
     }
 
-    /// Takes the terminal away, and waits for the end of the program.
+    /// Closes the terminal, and waits for the end of the program.
     pub fn hang_up(&mut self) -> Result<()> {
         self.line = File::open("/dev/null")?;
         let start = Instant::now();
@@ -71,7 +71,7 @@ impl Terminal {
         Ok(sys::resize_terminal(&self.line, rows, columns)?)
     }
 
-    /// The rows of the screen that show anything, without blanks at their ends.
+    /// The rows of the screen up to the last non-empty one, without trailing blanks.
     pub fn screen(&self) -> String {
         let contents = self.screen.screen().contents();
         let rows = contents.lines().map(str::trim_end);
@@ -79,7 +79,7 @@ impl Terminal {
         shown.map(|row| format!("{row}\n")).collect()
     }
 
-    /// What stands out in the row with this text.
+    /// The highlighted part of the row with this text.
     pub fn reversed(&self, text: &str) -> String {
         let screen = self.screen.screen();
         let columns = screen.size().1.get();
@@ -98,7 +98,7 @@ impl Terminal {
         !self.screen.screen().hide_cursor()
     }
 
-    /// Waits until the screen, at rest, is as wanted; says how it is if it does not get there.
+    /// Waits until the screen is at rest and as expected; returns it as the error otherwise.
     pub fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), String> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -111,7 +111,7 @@ impl Terminal {
         Err(self.screen())
     }
 
-    /// The screen when its program has ended.
+    /// The screen after the program has ended.
     pub fn end(&mut self) -> Result<String> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -130,7 +130,7 @@ impl Terminal {
         }
         let mut buffer = [0; 4096];
         match self.line.read(&mut buffer) {
-            // A terminal that nobody has open any more is an error to Linux.
+            // Linux reports an error for a terminal that no process has open.
             Ok(0) | Err(_) => Seen::End,
             Ok(length) => {
                 self.screen.process(&buffer[..length]);
@@ -140,7 +140,7 @@ impl Terminal {
     }
 }
 
-/// What happens on a screen.
+/// Events on a screen.
 enum Seen {
     Rest,
     Change,

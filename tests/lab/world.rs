@@ -1,4 +1,4 @@
-//! What a test works with: network namespaces, and programs run in them.
+//! The environment of a test: network namespaces, and programs run in them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,20 +17,20 @@ use super::guest::PATH;
 use super::sys::{self, Event};
 use super::terminal::Terminal;
 
-/// The world of one test; what it made is gone when it ends.
+/// The world of one test; everything it created is removed at the end.
 #[derive(Default)]
 pub struct World {
-    /// How many pairs of outputs were compared, byte by byte.
+    /// The number of output pairs compared byte by byte.
     pub comparisons: usize,
-    /// How often each thing was met that the whole run has to meet.
+    /// The count of each item that the whole run must cover.
     pub counts: Counts,
-    /// What is worth being seen of a test that passes, for who asks for it.
+    /// Output of a passing test, shown on request.
     pub shown: String,
-    /// What ours does wrong in cases, in the words of `src/kernel/mutants.rs`.
+    /// The defect of ours in cases, in the notation of `src/kernel/mutants.rs`.
     pub mutant: Option<&'static str>,
 }
 
-/// How often each of some things was met.
+/// Counts of named items.
 pub type Counts = BTreeMap<String, usize>;
 
 impl World {
@@ -40,7 +40,7 @@ impl World {
     }
 }
 
-/// A network namespace; it goes when this and the last process in it have gone.
+/// A network namespace; it is deleted once this is dropped and the last process in it has ended.
 pub struct Namespace {
     file: File,
     mounted_at: PathBuf,
@@ -66,22 +66,22 @@ impl Namespace {
         running.finish(program.limit)
     }
 
-    /// Starts a program in this namespace, which runs on until it ends or the test does.
+    /// Starts a program in this namespace, which runs until it or the test ends.
     pub fn start(&self, program: &Program) -> Result<Running> {
-        // The child inherits the namespace of this thread, which is cheaper than a fork that
-        // enters it: the standard library can then start the program without copying ourselves.
+        // The child inherits the namespace of this thread. That is cheaper than entering it after
+        // a fork: the standard library can then start the program without copying this process.
         self.enter()?;
         program.start()
     }
 
-    /// Starts a program in this namespace, at a terminal of its own.
+    /// Starts a program in this namespace, at its own terminal.
     pub fn start_at_terminal(&self, program: &Program) -> Result<Terminal> {
         self.enter()?;
         Terminal::start(program.command())
     }
 
-    /// Starts a program in this namespace, which stops when it has made so many system calls.
-    /// Nothing if it ended before.
+    /// Starts a program in this namespace, which stops after so many system calls. `None` if it
+    /// ended before.
     pub fn stop_after(&self, program: &Program, calls: usize) -> Result<Option<Running>> {
         self.enter()?;
         let running = program.start_by(sys::start_traced)?;
@@ -89,7 +89,7 @@ impl Namespace {
         Ok(is_stopped.then_some(running))
     }
 
-    /// Makes this the namespace of the calling thread, for what is done without a program.
+    /// Makes this the namespace of the calling thread, for operations without a program.
     pub fn enter(&self) -> Result<()> {
         Ok(sys::enter_network(&self.file)?)
     }
@@ -102,7 +102,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Whose `ipvsadm` is meant.
+/// The reference or ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     Reference,
@@ -110,7 +110,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// Where it is inside.
+    /// The folder of its `ipvsadm` inside.
     pub fn folder(self) -> &'static str {
         match self {
             Side::Reference => "/opt/reference",
@@ -119,7 +119,7 @@ impl Side {
     }
 }
 
-/// A program to run: by default without input, for ten seconds at most.
+/// A program to run: by default without input and for at most ten seconds.
 #[derive(Clone)]
 pub struct Program {
     path: PathBuf,
@@ -131,7 +131,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program by its path, or by a name that is looked for where programs are.
+    /// A program by its path, or by a name in the search path.
     pub fn new(program: impl AsRef<Path>) -> Self {
         let name = program.as_ref();
         let folders = PATH.split(':').map(Path::new);
@@ -153,7 +153,7 @@ impl Program {
         Program::new(Path::new(side.folder()).join("ipvsadm")).argv0("ipvsadm")
     }
 
-    /// A line for the shell, in which `ipvsadm` is that of one side.
+    /// A line for the shell, with `ipvsadm` of one side.
     pub fn shell(side: Side, line: &str) -> Self {
         Program::new("/bin/sh")
             .args(["-c", line])
@@ -201,7 +201,7 @@ impl Program {
         self.start_by(Command::spawn)
     }
 
-    /// Files take what the program writes: unlike pipes they need no thread that drains them.
+    /// Output goes to files: unlike pipes they need no thread to drain them.
     fn start_by(&self, spawn: fn(&mut Command) -> io::Result<Child>) -> Result<Running> {
         let (stdout, stderr) = (nameless_file()?, nameless_file()?);
         let mut stdin = nameless_file()?;
@@ -259,12 +259,12 @@ impl Running {
         self.child.id()
     }
 
-    /// Lets a program run on that was stopped after a system call.
+    /// Continues a program that was stopped after a system call.
     pub fn go_on(&mut self) -> Result<()> {
         Ok(sys::let_go(self.id())?)
     }
 
-    /// Ends the program; returns what it had written.
+    /// Kills the program; returns its output.
     pub fn kill(&mut self) -> Result<Output> {
         self.child.kill()?;
         self.output()
@@ -303,7 +303,7 @@ impl From<ExitStatus> for Status {
     }
 }
 
-/// What a program left behind.
+/// The output and status of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Output {
     pub stdout: Vec<u8>,
@@ -312,7 +312,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// The standard output of a program that had to succeed.
+    /// The standard output of a program that must succeed.
     pub fn success(self) -> Result<Vec<u8>> {
         if self.status != Status::Exit(0) {
             bail!("a program failed:\n{self}");
@@ -322,7 +322,7 @@ impl Output {
 }
 
 /// One line per line of output: `|` for standard output, `!` for standard error, `=` for the
-/// status; bytes that are no plain text as escapes.
+/// status; bytes that are not plain text as escapes.
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         for (mark, bytes) in [('|', &self.stdout), ('!', &self.stderr)] {

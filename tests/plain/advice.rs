@@ -1,4 +1,4 @@
-//! Lines that are wrong, and the advice that people get behind the message.
+//! Wrong lines, and the advice that people get after the error message.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Services and servers as any program may have set them.
+//! Services and servers as any program may have created them.
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,7 +8,7 @@ use ipvsadm::model::*;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// So many cases, or what the environment asks for.
+/// The number of cases, unless the environment sets another.
 pub fn cases(count: u32) -> ProptestConfig {
     match env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -16,7 +16,7 @@ pub fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// A number of any size, often one at an edge.
+/// A number of any size, often an edge case.
 fn number() -> impl Strategy<Value = u32> {
     const MONTH: u32 = 31 * 24 * 60 * 60;
     let high = 1 << 31;
@@ -44,7 +44,7 @@ fn address() -> impl Strategy<Value = [IpAddr; 2]> {
     })
 }
 
-/// The one of both that is of this family.
+/// The address of this family.
 fn of(family: Family, [v4, v6]: [IpAddr; 2]) -> IpAddr {
     match family {
         Family::V4 => v4,
@@ -102,8 +102,8 @@ pub fn service(id: ServiceId) -> impl Strategy<Value = Service> {
         )
 }
 
-/// Any settings of a server that the kernel takes, apart from its limits. No forwarding but tunnels
-/// leads to the other family, and no GUE to port 0.
+/// Any settings of a server that the kernel accepts, apart from its limits. Only tunnels lead to
+/// the other family, and GUE never uses port 0.
 pub fn server(service: ServiceId) -> impl Strategy<Value = Server> {
     let forwarding = prop_oneof![
         2 => Just(Forwarding::Tunnel),

@@ -1,4 +1,5 @@
-//! The declarations as a `clap::Command` read the same in every line that the word reader accepts.
+//! A `clap::Command` made from the declarations reads every line that the word reader accepts in
+//! the same way.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ fn given() -> impl Strategy<Value = Vec<String>> {
             };
             match row.value() {
                 Value::Nothing => vec![name],
-                // A bare one is read differently, depending on what follows; see below.
+                // Without a value it is read differently, depending on what follows; see below.
                 Value::Optional(_) => vec![format!("{name}=5")],
                 Value::Required(_) if attached => vec![format!("{name}={value}")],
                 Value::Required(_) => vec![name, value.to_owned()],
@@ -46,7 +47,7 @@ fn line() -> impl Strategy<Value = Vec<String>> {
 /// How often each option was given, and its values.
 type Given = BTreeMap<&'static str, (usize, Vec<String>)>;
 
-/// What the word reader makes of a line: options with their values, and the other words.
+/// A line as the word reader reads it: options with their values, and the other words.
 fn by_our_reader(line: &[String]) -> Option<(Given, Vec<String>)> {
     let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
     let (mut given, mut others) = (Given::new(), Vec::new());
@@ -67,7 +68,7 @@ fn by_our_reader(line: &[String]) -> Option<(Given, Vec<String>)> {
     Some((given, others))
 }
 
-/// What clap makes of it.
+/// The same as clap reads it.
 fn by_clap(line: &[String]) -> Result<(Given, Vec<String>), clap::Error> {
     let matches = face().no_binary_name(true).try_get_matches_from(line)?;
     let values = |name: &str| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What lines ask for: each as a typed command, or as the message and status it ends with.
+//! Lines become typed commands, or fail with a message and status.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use ipvsadm::cli::{self, OptionSpec, Value};
 use ipvsadm::command::{Globals, Request};
 use ipvsadm::names::Names;
 
-/// Lines without names of hosts or services, so that no machine reads them differently.
+/// Lines without host or service names, so that every machine reads them the same way.
 const LINES: &str = include_str!("lines.txt");
 
 #[test]
@@ -26,13 +26,13 @@ fn lines_become_commands() {
     insta::assert_snapshot!(answers);
 }
 
-/// What a line asks for, if it can be read.
+/// The command of a line, if it is valid.
 fn request(words: &[&str]) -> Option<Request> {
     let words = words.iter().map(|word| word.as_bytes());
     cli::read(b"ipvsadm", words, &Names::numeric()).ok()
 }
 
-/// The line without this option and its value, if it has it.
+/// The line without this option and its value, if it has the option.
 fn without<'a>(line: &[&'a str], option: &OptionSpec) -> Option<Vec<&'a str>> {
     let long = format!("--{}", option.long);
     let short = option
@@ -45,7 +45,7 @@ fn without<'a>(line: &[&'a str], option: &OptionSpec) -> Option<Vec<&'a str>> {
     Some([&line[..at], &line[at + 1 + value..]].concat())
 }
 
-/// An option that is declared and never read would change nothing. `--sort` is the default.
+/// A declared option that is never read would change nothing. `--sort` is the default.
 #[test]
 fn every_option_changes_what_a_line_asks_for() {
     let lines: Vec<Vec<&str>> = LINES

@@ -1,4 +1,4 @@
-//! Steps between random tables, done by a table that takes and refuses what the kernel does.
+//! Steps between random tables, run by a model that accepts and refuses the same as the kernel.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ fn configured(id: ServiceId) -> impl Strategy<Value = Configured> {
     })
 }
 
-/// A service as a line can say it.
+/// A service that a line can express.
 fn service(id: ServiceId) -> impl Strategy<Value = Service> {
     let scheduler = select(vec!["wlc", "rr", "sh"]);
     let flags = select(vec![Flags::NONE, Flags::SCHEDULER_1, Flags::ONE_PACKET]);
@@ -89,7 +89,7 @@ fn service(id: ServiceId) -> impl Strategy<Value = Service> {
     )
 }
 
-/// A server as a line can say it.
+/// A server that a line can express.
 fn server(service: ServiceId) -> impl Strategy<Value = Server> {
     let gue = |checksum| tunnelled(TunnelKind::Gue, 6080, checksum);
     let ways = vec![
@@ -147,7 +147,7 @@ fn tunnelled(kind: TunnelKind, port: u16, checksum: Checksum) -> Tunnel {
 
 fn daemon(role: DaemonRole) -> impl Strategy<Value = Option<Daemon>> {
     let group = prop::option::of(select(vec!["224.0.0.81", "224.0.0.82", "ff05::81"]));
-    // A backup may have chosen a greater length itself.
+    // A backup may have chosen a greater length by itself.
     let lengths = match role {
         DaemonRole::Master => vec![1000, 65507],
         DaemonRole::Backup => vec![1000, 1400],
@@ -163,7 +163,7 @@ fn daemon(role: DaemonRole) -> impl Strategy<Value = Option<Daemon>> {
     prop::option::of(daemon)
 }
 
-/// A table as a file can say it.
+/// A table that a file can express.
 fn wanted() -> impl Strategy<Value = Table> {
     let timeouts = (0..3u32, 0..3u32, 0..3u32);
     let timeouts = timeouts.prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp });
@@ -191,7 +191,7 @@ fn current() -> impl Strategy<Value = Table> {
     })
 }
 
-/// Two tables of which any program may have made either, with many services and servers in both.
+/// Two tables as any program may have created them, with many services and servers in both.
 fn any_tables() -> impl Strategy<Value = (Table, Table)> {
     prop::collection::vec(any::service_id(), 0..5).prop_flat_map(|found| {
         // One service may take traffic from another.
@@ -237,7 +237,7 @@ fn any_configured(id: ServiceId) -> impl Strategy<Value = Configured> {
     })
 }
 
-/// What a change is about; to stop a daemon and to start it are two things.
+/// The object of a change; stopping and starting a daemon count as two.
 fn object(change: &Change) -> Change {
     match *change {
         Change::AddService(service) | Change::EditService(service) => {
@@ -250,7 +250,7 @@ fn object(change: &Change) -> Change {
     }
 }
 
-/// A daemon as it runs when this was asked for.
+/// The running daemon after this was requested.
 fn reported(daemon: &Daemon) -> Daemon {
     let group = daemon.group.unwrap_or([224, 0, 0, 81].into());
     let headers = if group.is_ipv4() { 28 } else { 48 };
@@ -268,7 +268,7 @@ fn reported(daemon: &Daemon) -> Daemon {
     }
 }
 
-/// What is left of the services of a table that another one does not name.
+/// The rest of the services of a table that another one does not name.
 fn kept(current: &Table, wanted: &Table) -> Vec<Configured> {
     let is_named = |id| wanted.services.iter().any(|entry| entry.service.id == id);
     let services = current.services.iter();
@@ -278,7 +278,7 @@ fn kept(current: &Table, wanted: &Table) -> Vec<Configured> {
         .collect()
 }
 
-/// The kernel, as far as changes go.
+/// A model of the kernel for changes.
 struct Kernel(Table);
 
 impl Kernel {
@@ -352,7 +352,7 @@ impl Kernel {
     }
 }
 
-/// Packets, each by the services that may take it: the first one that there is does.
+/// Kinds of packets, each with the services that may take it: the first one that exists does.
 static PACKETS: LazyLock<Vec<Vec<ServiceId>>> = LazyLock::new(|| {
     let addresses = SERVICES.into_iter().filter(|id| !id.starts_with("-f"));
     let addresses = addresses.chain(["-t 192.0.2.1:9"]);
@@ -380,12 +380,12 @@ fn served(table: &Table) -> BTreeSet<usize> {
         .collect()
 }
 
-/// The daemons that run.
+/// The running daemons.
 fn roles(table: &Table) -> HashSet<DaemonRole> {
     table.daemons.iter().map(|daemon| daemon.role).collect()
 }
 
-/// The services that take new connections.
+/// The services that accept new connections.
 fn usable(table: &Table) -> HashSet<ServiceId> {
     let usable = table.services.iter().filter(|entry| entry.is_usable());
     usable.map(|entry| entry.service.id).collect()
@@ -402,7 +402,7 @@ fn line_of(change: &Change) -> String {
     text(|out| save::change(out, &mut Names::numeric(), change))
 }
 
-/// The lines of a table, each by what it adds; those of edits beside them.
+/// The lines of a table by the object they add, together with the lines that edit it.
 fn lines_of(services: &[Configured]) -> BTreeMap<String, [String; 2]> {
     let mut lines = BTreeMap::new();
     for Configured { service, servers } in services {
@@ -463,8 +463,7 @@ fn changes(difference: &Difference) -> Vec<Change> {
     difference.steps.iter().map(|step| step.change).collect()
 }
 
-/// Whether what follows a step is the first server of a service that was just added, or a later
-/// one.
+/// Whether the next step adds a server to a service that was just added.
 fn is_between(steps: &[Step], index: usize) -> bool {
     let next = steps.get(index + 1);
     next.is_some_and(|next| {
@@ -565,7 +564,7 @@ proptest! {
         prop_assert_eq!(sorted(meaning.table), sorted(Table { timeouts, ..wanted }));
     }
 
-    /// Whatever is refused, traffic that had a server and was to have one has one.
+    /// Whatever is refused, traffic with a server in both tables always has one.
     #[test]
     fn refusals_leave_what_they_were_to_replace(
         current in current(),
@@ -584,7 +583,7 @@ proptest! {
             let left_out = difference.left_out(&refused);
             let steps = difference.steps.iter().enumerate();
             for (index, step) in steps.filter(|(index, step)| step.phase == phase && !left_out.contains(index)) {
-                // It refuses to delete only what is not there.
+                // It refuses only deletions of objects that do not exist.
                 let is_delete = matches!(step.phase, Phase::DeleteServers | Phase::DeleteServices);
                 if unlucky.contains(&index) && !is_delete {
                     refused.insert(index);

@@ -1,4 +1,4 @@
-//! Every command and option is wherever people look for it.
+//! Every command and option is in all the places where people look for it.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use ipvsadm::cli::help::help;
 use ipvsadm::cli::live::Live;
 use ipvsadm::cli::{OptionSpec, Spec, Verb, specs};
 
-/// How a row may be spelled.
+/// The spellings of a row.
 fn spellings(row: Spec) -> Vec<String> {
     let letters = match row {
         Spec::Command(row) => row.short,
@@ -19,13 +19,13 @@ fn spellings(row: Spec) -> Vec<String> {
     letters.chain([format!("--{}", row.long())]).collect()
 }
 
-/// Whether the text has the word, and not just a longer one with it inside.
+/// Whether the text contains the whole word.
 fn has_word(text: &str, word: &str) -> bool {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     words.into_iter().any(|found| found == word)
 }
 
-/// What stands on a line before an option is looked for.
+/// The start of a line before an option is completed.
 fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
     let command = specs().find_map(|row| match row {
         Spec::Command(row) if row.verb == verb => Some(row.long),

@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command};
 
 use ipvsadm::cli::{Spec, Value, specs};
 
-/// One argument for each declaration.
+/// One clap argument for each declaration.
 pub fn face() -> Command {
     let arguments = specs().map(|row| match row {
         Spec::Command(row) => {

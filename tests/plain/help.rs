@@ -1,4 +1,4 @@
-//! The help, and how it is arranged.
+//! The help text, and its arrangement.
 
 use ipvsadm::cli::help::help;
 use ipvsadm::cli::{GROUPS, Group, OptionSpec};
@@ -15,8 +15,8 @@ fn the_help_fits_on_a_terminal() {
     }
 }
 
-/// Options of one group go with the same command: the first that any of them names. Those of CARE
-/// say how commands of every kind behave.
+/// Options of one group belong to the same command: the first that any of them names. Those of CARE
+/// apply to commands of every kind.
 #[test]
 fn each_group_has_its_command() {
     let takers = |row: &OptionSpec| [row.must, row.may, row.one_of].concat();

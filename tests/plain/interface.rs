@@ -1,4 +1,4 @@
-//! The public interface of the library, and that it needs nothing of the program.
+//! The public interface of the library, and its independence from the program.
 
 use std::collections::HashSet;
 use std::fs;
@@ -8,8 +8,8 @@ use std::process::Command;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
-/// An item of formatted code, or a field or variant. Formatted code is indented: an item begins
-/// and ends in the same column, and what is within it stands further right.
+/// An item of formatted code, or a field or variant. An item begins and ends in the same column,
+/// and its contents are indented further.
 struct Item<'a> {
     attributes: Vec<String>,
     /// The text up to its braces, or all of it.
@@ -46,7 +46,7 @@ impl Item<'_> {
         words.filter(|word| !["", "pub", "use"].contains(word))
     }
 
-    /// The name that it gives to something.
+    /// The name that it defines.
     fn name(&self) -> Option<&str> {
         let mut names = self.names().skip_while(|&name| name == "const");
         match names.next()? {
@@ -60,7 +60,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Lines as one.
+/// Joins lines into one.
 fn joined(lines: &[&str]) -> String {
     let lines = lines.iter().map(|line| line.trim());
     let code: Vec<&str> = lines.filter(|line| !line.starts_with("//")).collect();
@@ -176,7 +176,7 @@ fn describe(item: &Item, public: &HashSet<String>, out: &mut String) {
     }
 }
 
-/// Messages are no interface.
+/// Messages are not part of the interface.
 fn write(item: &Item, margin: &str, out: &mut String) {
     let attributes = item.attributes.iter();
     let attributes = attributes.filter(|attribute| !attribute.starts_with("#[error("));
@@ -199,8 +199,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files.collect()
 }
 
-/// What users see of a file, and the names that it makes public. Those of its folder are what they
-/// see, unless it makes them so itself.
+/// The public items of a file, and the names that it re-exports. Modules in its folder count only
+/// through re-exports, unless it makes them public itself.
 fn seen_of(path: &str, public: Option<&HashSet<String>>) -> (String, HashSet<String>) {
     let text = fs::read_to_string(path).expect(path);
     let lines: Vec<&str> = text.lines().collect();
@@ -217,7 +217,7 @@ fn seen_of(path: &str, public: Option<&HashSet<String>>) -> (String, HashSet<Str
     (seen, own)
 }
 
-/// A change of this is a change for programs that use the library.
+/// A change here affects programs that use the library.
 #[test]
 fn what_is_public() {
     let (mut interface, _) = seen_of(&format!("{SOURCE}lib.rs"), None);

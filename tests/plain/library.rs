@@ -1,4 +1,4 @@
-//! Addresses are read and written as the C library reads and writes them.
+//! Addresses are read and written the same way as by the C library.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What the manifest promises.
+//! The promises of the manifest.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
@@ -30,7 +30,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
         .unwrap_or_else(|| panic!("no {key} in {value}"))
 }
 
-/// The packages that end up in the program: reached by normal dependencies alone.
+/// The packages in the program: those reached through normal dependencies only.
 fn runtime_packages(metadata: &Value) -> Vec<&Value> {
     let nodes: HashMap<&str, &Value> = list(&metadata["resolve"], "nodes")
         .iter()
@@ -81,7 +81,7 @@ fn no_crate_of_the_program_asks_for_a_newer_compiler() {
     }
 }
 
-/// Each allows a program under MIT to be given away with it, on conditions that are met.
+/// Licences that allow distribution within a program under MIT, on conditions that are met.
 const LICENCES: &[&str] = &[
     "MIT",
     "Apache-2.0",
@@ -94,7 +94,7 @@ const LICENCES: &[&str] = &[
     "Zlib",
 ];
 
-/// Whether one of the licences to choose from, or each of several that hold together, is known.
+/// Whether one of alternative licences, or each of combined ones, is known.
 fn is_allowed(expression: &str) -> bool {
     let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
     let mut parts = expression.split(" AND ");
@@ -115,7 +115,7 @@ fn every_crate_has_a_licence_that_goes_with_ours() {
     }
 }
 
-/// What is built today can be built tomorrow: every crate comes from the registry by its checksum.
+/// Builds are repeatable: every crate comes from the registry with a checksum.
 #[test]
 fn every_crate_is_pinned() {
     let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock");

@@ -1,4 +1,4 @@
-//! The manual says what the declarations say, and misses nothing.
+//! The manual matches the declarations, and is complete.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn page() -> (std::path::PathBuf, String) {
     (path, text)
 }
 
-/// Commands and options as the page has them, in lines of a decent length.
+/// Commands and options for the page, in lines of reasonable length.
 fn made_from_the_declarations() -> String {
     let mut roff = Vec::new();
     let man = Man::new(face());
@@ -36,7 +36,7 @@ fn made_from_the_declarations() -> String {
         .collect()
 }
 
-/// A text in lines of a decent length.
+/// A text in lines of reasonable length.
 fn wrap(text: &str) -> String {
     let mut wrapped = String::new();
     for line in text.lines() {
@@ -55,7 +55,7 @@ fn wrap(text: &str) -> String {
     wrapped
 }
 
-/// The part of the page between two lines is this text, or is made so.
+/// Checks that the part of the page between two lines is this text, or updates it.
 fn hold(begin: &str, end: &str, expected: &str) {
     static PAGE: Mutex<()> = Mutex::new(());
     let _alone = PAGE.lock();
@@ -79,7 +79,7 @@ fn the_options_are_those_of_the_table() {
     hold(BEGIN, END, &made_from_the_declarations());
 }
 
-/// The manual's section on what the doctor finds: a paragraph for each finding.
+/// The manual's section on the doctor's findings: a paragraph for each.
 fn made_from_the_findings() -> String {
     let mut roff = String::new();
     for (title, checks) in ipvsadm::doctor::GROUPS {

@@ -1,4 +1,4 @@
-//! The README, the page of differences and the contributor's page claim nothing that is not so.
+//! The claims of the README, the page of differences and the contributor's page are true.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What stands between backticks within a line.
+/// The texts in backticks within a line.
 fn quoted() -> Vec<&'static str> {
     let pages = [README, CONTRIBUTING, DIFFERENCES];
     let lines = pages.iter().flat_map(|page| page.lines());
@@ -34,7 +34,7 @@ fn case_files() -> impl Iterator<Item = PathBuf> {
     files.flatten().map(|file| file.path())
 }
 
-/// A case that the page names in italics is there, and the page names every case of a difference.
+/// Every case that the page names in italics exists, and the page names every case of a difference.
 #[test]
 fn differences_have_their_cases() {
     let text = DIFFERENCES.replace("\n  ", " ").replace("**", "");
@@ -69,7 +69,7 @@ fn every_crate_has_its_reason() {
     }
 }
 
-/// As a file that the service reads, in which comments have lines of their own.
+/// Compared as a file that the service reads, with comments on separate lines.
 #[test]
 fn the_settings_of_the_service_are_its_defaults() {
     let (_, behind) = README.split_once("```ini\n").expect("settings");

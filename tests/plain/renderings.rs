@@ -1,4 +1,4 @@
-//! Each format over one small table that has everything in it.
+//! Each format for one small table that contains everything.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +27,7 @@ fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> 
     bytes
 }
 
-/// What a format makes of something, on paper.
+/// The output of a format, not on a terminal.
 fn shown(
     format: Format,
     columns: Columns,
@@ -87,7 +87,7 @@ fn server(address: &str, forwarding: Forwarding) -> Server {
     }
 }
 
-/// Counters on every side of each limit between units.
+/// Counters on both sides of each limit between units.
 fn stats(start: u64) -> Stats {
     Stats {
         connections: start,
@@ -125,7 +125,7 @@ const TIMEOUTS: Timeouts = Timeouts {
     udp: 300,
 };
 
-/// A daemon of which little is known, and one of which all is.
+/// A daemon with few known settings, and one with all.
 fn daemons() -> [Daemon; 2] {
     let plain = Daemon::new(DaemonRole::Master, "eth0".parse().unwrap(), 5);
     let whole = Daemon {
@@ -139,7 +139,7 @@ fn daemons() -> [Daemon; 2] {
     [plain, whole]
 }
 
-/// What the kernel shows of connections.
+/// Connections in the kernel's text format.
 fn lines_of_connections() -> Vec<String> {
     let call_id = "c".repeat(255);
     vec![
@@ -277,7 +277,7 @@ fn connection_listings() {
     insta::assert_binary_snapshot!("connections-engines.txt", bytes);
 }
 
-/// A document, after a look at whether it is one.
+/// A document, after checking that it is valid JSON.
 #[track_caller]
 fn document(bytes: Vec<u8>) -> String {
     let text = String::from_utf8(bytes).unwrap();
@@ -294,7 +294,7 @@ fn document_of_connections(lines: &[String]) -> String {
     document(connections(Format::Json, Columns::Plain, lines))
 }
 
-/// Two connections of each of eleven clients, but three of one.
+/// Two connections for each of eleven clients, but three for one.
 fn counts() -> ConnectionCounts {
     let lines = lines_of_connections();
     let mut connection = parse_connection(lines[0].as_bytes()).unwrap();
@@ -380,7 +380,7 @@ fn shown_totals(format: Format, totals: &Totals) -> Vec<u8> {
     })
 }
 
-/// What kernels before 7.2 tell.
+/// The values that kernels before 7.2 report.
 fn old_totals() -> Totals {
     Totals {
         stats: stats(1_234_567_890_123),
@@ -467,7 +467,7 @@ fn documents_for_programs() {
     insta::assert_snapshot!("json-connections", connections);
 }
 
-/// What the doctor says where the kernel has no IPVS.
+/// The doctor's output when the kernel has no IPVS.
 fn diagnosis() -> String {
     let findings = doctor::examine(&Facts::default());
     let unseen = ["daemons (no right)".to_owned()];
@@ -475,7 +475,7 @@ fn diagnosis() -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Adds the keys of all objects in a document.
+/// Collects the keys of all objects in a document.
 fn add_keys(keys: &mut BTreeSet<String>, value: &serde_json::Value) {
     match value {
         serde_json::Value::Array(items) => items.iter().for_each(|item| add_keys(keys, item)),
@@ -489,7 +489,7 @@ fn add_keys(keys: &mut BTreeSet<String>, value: &serde_json::Value) {
     }
 }
 
-/// What stands in bold at the start of the entries of a page.
+/// The bold words at the start of the entries of a page.
 fn entries_of(page: &str) -> BTreeSet<String> {
     let lines = page.lines().zip(page.lines().skip(1));
     let headings = lines.filter_map(|(before, line)| (before == ".TP").then_some(line));
@@ -514,7 +514,7 @@ fn the_page_has_every_key_and_no_other() {
     for document in documents {
         add_keys(&mut keys, &serde_json::from_str(&document).unwrap());
     }
-    // They are told in a sentence.
+    // These are described in a sentence.
     for key in [
         "csum", "remcsum", "type", "tcp", "tcpfin", "udp", "place", "value",
     ] {
@@ -588,7 +588,7 @@ fn tables_for_people() {
     }
 }
 
-/// An address, often one that takes all the room that there is for one.
+/// An address, often one of the maximum length.
 fn any_address() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<[u8; 4]>().prop_map(IpAddr::from),
@@ -597,7 +597,7 @@ fn any_address() -> impl Strategy<Value = IpAddr> {
     ]
 }
 
-/// Every counter as this one.
+/// Sets every counter to this value.
 fn all(counter: u64) -> Stats {
     Stats {
         in_packets: counter,
@@ -714,7 +714,7 @@ fn table_of_connections(screen: Screen, connection: &Connection) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Call ids come from anyone who makes a call, names from name servers.
+/// Call ids come from any caller, names from name servers: neither can be trusted.
 fn data() -> impl Strategy<Value = Vec<u8>> {
     let letter = prop_oneof![
         6 => "[ -~]".prop_map(String::into_bytes),

@@ -1,5 +1,5 @@
-//! Tables as any program may have made them: what is saved of them and read again is the same, and
-//! nothing else is left out.
+//! Tables as any program may have created them: what is saved and read again is the same, and
+//! everything not saved is reported.
 
 use ipvsadm::command::Command;
 use ipvsadm::model::*;
@@ -64,7 +64,7 @@ proptest! {
                 "{:?} says it",
                 line.map(|line| line.escape_ascii().to_string())
             );
-            // Without its service no server can be: they are all named behind it.
+            // Without their service servers cannot be restored: they are all reported after it.
             service_is_missing |= matches!(change, Change::AddService(_));
         }
         prop_assert_eq!(saved.collect::<Vec<_>>(), [b""]);
@@ -72,7 +72,7 @@ proptest! {
     }
 }
 
-/// What matters of a service: what a flag would give a meaning is nothing without it.
+/// A service without settings that have no effect because a flag is missing.
 fn said_service(service: Service) -> Service {
     let known = (Flags::ONE_PACKET | Flags::SCHEDULER).bits();
     Service {
@@ -86,7 +86,7 @@ fn said_service(service: Service) -> Service {
     }
 }
 
-/// What matters of a server: each tunnel has what it has a use for.
+/// A server without settings that its kind of tunnel does not use.
 fn said_server(mut server: Server) -> Server {
     if server.forwarding == Forwarding::Local {
         server.forwarding = Forwarding::DirectRouting;

@@ -1,4 +1,4 @@
-//! The live screen: what it shows of a table at any size, and what keys make of it.
+//! The live screen: its contents at any size, and the effect of keys.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn entry(address: &str, servers: &[ServerState]) -> Entry {
     }
 }
 
-/// Two services after so many seconds.
+/// Two services after this many seconds.
 fn table(seconds: u64) -> Vec<Entry> {
     vec![
         entry(
@@ -244,7 +244,7 @@ fn keys_select_open_and_leave() {
     press(&mut state, &watched, "?q");
     assert_eq!(press(&mut state, &watched, "?"), Wish::Nothing);
     assert_eq!(press(&mut state, &watched, "xq"), Wish::Leave);
-    // The row that takes the place of one that is gone is selected.
+    // The row that replaces a deleted one is selected.
     let places: Vec<RowId> = rows.iter().map(|row| row.place).collect();
     let rest = [&places[..2], &places[3..]].concat();
     state.keep_selected(&places, &rest);

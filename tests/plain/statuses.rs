@@ -1,10 +1,10 @@
-//! What a whole program run in process ends with where there is no kernel.
+//! The exit status of whole program runs, in process and without a kernel.
 
 use std::io::{self, Read, Write};
 
 use crate::common::{Ran, run};
 
-/// A file that takes nothing.
+/// A file that cannot be written to.
 struct Refusing(io::ErrorKind);
 
 impl Write for Refusing {
@@ -21,11 +21,11 @@ fn ended(ran: &Ran) -> (u8, &[u8]) {
     (ran.status, &ran.stderr)
 }
 
-/// A status of 1 would say that the table differs, or that something is wrong with the host.
+/// A status of 1 would mean that the table differs, or that something is wrong with the host.
 #[test]
 fn output_that_is_lost_is_no_finding() {
     let full = (2, &b"cannot write: no storage space\n"[..]);
-    // A reader that goes away has seen enough.
+    // A reader that closes the pipe has seen enough.
     let gone = (2, &b""[..]);
     for line in ["ipvsadm --check --json", "ipvsadm --doctor --json"] {
         for (kind, expected) in [
@@ -38,7 +38,7 @@ fn output_that_is_lost_is_no_finding() {
     }
 }
 
-/// It would fill the memory.
+/// It would fill up the memory.
 #[test]
 fn input_without_an_end_is_not_read_to_its_end() {
     for line in ["ipvsadm --check -", "ipvsadm --doctor -"] {

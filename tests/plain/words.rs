@@ -1,9 +1,9 @@
-//! The word rules, as the original was observed to follow them.
+//! The word rules, as observed in the original.
 
 use ipvsadm::cli::words::{Event, Fault, Words};
 
-/// The events of a line in short: `-L`, `w=5` for an option and its value, `'x'` for a word left
-/// over, and for each of them what message would name it by.
+/// The events of a line in short: `-L`, `w=5` for an option and its value, `'x'` for a remaining
+/// word, each with its name in messages.
 fn events(line: &[&str]) -> Vec<String> {
     let words = Words::new(line.iter().map(|word| word.as_bytes()));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -14,7 +14,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         named("exact", exact as fn(&mut World) -> Result<()>),
         KernelTest {
-            // The kernel counts the bytes, ours adds the unit: one kernel that moves 1 GB is enough.
+            // The kernel counts bytes, ours adds the unit: one kernel that moves 1 GB is enough.
             kernels: vec![Kernel::V6_1, Kernel::V7_2],
             ..named("large", large)
         },
