@@ -1,4 +1,4 @@
-//! A file as the truth: makes the table equal to it, says what that would change, or checks it.
+//! Makes the table equal to a file, shows what that would change, or checks the file.
 
 use std::collections::HashMap;
 
@@ -62,7 +62,7 @@ pub fn apply(env: &mut Env, names: &Names, apply: &Apply) -> Result<u8, Error> {
     conclude(env, &mut client, apply, &meaning, &run.execution, end)
 }
 
-/// Reads the table again, and reports what was done and what was not.
+/// Reads the table again, and reports which changes were made.
 fn conclude(
     env: &mut Env,
     client: &mut Client,
@@ -83,7 +83,7 @@ fn conclude(
         tell_left(env, &left);
         true
     };
-    // If the kernel failed, it is unknown what was done.
+    // If the kernel failed, it is unknown which changes were made.
     let has_summary = is_done || end == End::Stopped && !execution.made.is_empty();
     if has_summary && (apply.verbose || env.stderr.is_terminal()) {
         env.warn(execution.summary.to_string().as_bytes());
@@ -118,7 +118,7 @@ fn tell_of_others(env: &mut Env, execution: &Execution, left: &[Vec<u8>]) -> boo
     is_some
 }
 
-/// Makes the table equal to a file, and collects what went wrong.
+/// Makes the table equal to a file, and collects the errors.
 pub(super) fn make_equal(
     client: &mut Client,
     meaning: &Meaning,
@@ -134,7 +134,7 @@ pub(super) fn make_equal(
     done
 }
 
-/// Prints what `apply` would do.
+/// Prints the steps that `apply` would make.
 pub fn diff(env: &mut Env, names: &Names, diff: &Diff) -> Result<u8, Error> {
     let Some(meaning) = read(env, names, diff.file.as_deref(), complain)? else {
         return Ok(TROUBLE);
@@ -174,7 +174,7 @@ fn compare(
     Ok(difference(&current, &meaning.table, keep))
 }
 
-/// Reports what is wrong with the file, without a kernel.
+/// Reports the errors in the file, without a kernel.
 pub fn check(env: &mut Env, names: &Names, check: &Check) -> Result<u8, Error> {
     let file = check.file.as_deref();
     let mut errors = Vec::new();
@@ -210,7 +210,7 @@ fn complain(env: &mut Env, line: usize, error: &Error) {
     env.complain(format!("line {line}: ").as_bytes(), error);
 }
 
-/// What the file means, or `None` if it has bad lines. Reports every bad line.
+/// The meaning of the file, or `None` if it has bad lines. Reports every bad line.
 fn read(
     env: &mut Env,
     names: &Names,
@@ -241,7 +241,7 @@ pub(super) fn entries(client: &mut Client) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// How many connections lose their server by a change.
+/// The number of connections that lose their server by a change.
 fn connections(entries: &HashMap<ServiceId, &Entry>, change: &Change) -> u64 {
     let of = |id: &ServiceId, deleted: Option<ServerId>| {
         let servers = entries.get(id).map_or(&[][..], |entry| &entry.servers);

@@ -1,4 +1,4 @@
-//! Changes that depend on the current table, and what users are told about them.
+//! Changes that depend on the current table, and messages to users about them.
 
 use std::fmt::Display;
 
@@ -10,8 +10,7 @@ use crate::kernel::{Client, Error as KernelError};
 use crate::model::terms::names_of_flags;
 use crate::model::{Change, Flags, Mask, Server, Service, ServiceId, Settings};
 
-/// Carries out a change as carefully as it asks for. At a terminal, users are told what it did
-/// besides what the line says.
+/// Carries out a change with the requested care. At a terminal, users see its side effects.
 pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Result<(), Error> {
     let tells = env.stderr.is_terminal();
     if careful.is_plain() && !tells {
@@ -114,8 +113,7 @@ fn server_to(
     Ok(resets_of_server(careful.named, &current, &server))
 }
 
-/// The server as it is: the one that was written, or else the one that the rule for ports makes
-/// of it.
+/// The existing server: the one given, or else the one with the port that the forwarding requires.
 fn current_server(
     client: &mut Client,
     careful: &Careful,

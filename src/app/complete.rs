@@ -1,8 +1,8 @@
-//! Completion, as the shells' functions ask for it.
+//! Completion, called by the shells' functions.
 //!
-//! They hand the words over on standard input. The only argument is an option that no other
-//! `ipvsadm` knows: one that the shell finds in this one's place refuses it, and has no word that
-//! it could take for a command.
+//! They pass the words on standard input. The only argument is an option that no other `ipvsadm`
+//! knows: another one that the shell may find instead refuses it, and gets no word that it could
+//! run as a command.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::render::Out;
 /// The argument that asks for completion.
 pub const ASKS: &[u8] = b"--complete-words";
 
-/// Nobody types a line of more bytes.
+/// The longest line to complete, in bytes.
 const LONGEST: u64 = 1 << 17;
 
 /// Unlike `/sys/class/net` this always shows the network namespace of the reader.
@@ -32,7 +32,7 @@ const NAMESPACES: &str = "/run/netns";
 /// How long reading the table may take: a user is waiting.
 const PATIENCE: Duration = Duration::from_millis(15);
 
-/// Prints what the last of the words may become. Each word ends with a NUL byte.
+/// Prints the completions of the last word. Each word ends with a NUL byte.
 pub fn complete(env: &mut Env) -> Result<u8, Error> {
     if (env.stdin.medium)() == Medium::Terminal {
         env.warn(
@@ -72,7 +72,7 @@ fn print(out: &mut Out, answer: Answer) -> io::Result<()> {
     Ok(())
 }
 
-/// What there is in a network namespace, or nothing if it cannot be entered.
+/// The contents of a network namespace, or nothing if it cannot be entered.
 fn live(netns: Option<&Netns>) -> Live {
     match netns {
         Some(netns) => netns.run(|| Ok(read_live())).unwrap_or_default(),

@@ -1,5 +1,5 @@
-//! Asks on the terminal whether to keep what was done: an administrator who is cut off cannot
-//! answer.
+//! Asks on the terminal whether to keep the changes: administrators who have locked themselves out
+//! cannot answer.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -47,7 +47,7 @@ pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'st
     }
 }
 
-/// Adds what was typed; `None` if nothing more can come.
+/// Adds typed text; `None` at the end of the input.
 fn read(terminal: &mut File, answer: &mut Vec<u8>) -> Option<()> {
     let mut typed = [0; LONGEST];
     let length = terminal

@@ -1,4 +1,4 @@
-//! Says what keeps traffic from arriving. It changes nothing, and sends nothing unless it may.
+//! Reports what keeps traffic from arriving. It changes nothing, and sends packets only if allowed.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
 
-/// This many connections are enough to see what happens to them.
+/// The number of connections to examine.
 const ENOUGH: usize = 20_000;
 
 /// Something is wrong.

@@ -167,7 +167,7 @@ fn put_services_back(client: &mut Client, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs a function while signals that would end the process are held back.
+/// Runs a function while signals that would end the process are blocked.
 pub fn without_signals<T: Default>(
     env: &mut Env,
     mut act: impl FnMut(&mut Env) -> Result<T, Error>,

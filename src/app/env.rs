@@ -1,4 +1,4 @@
-//! The outside world as one value, so that tests can replace it.
+//! The environment of the program as one value, so that tests can replace it.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -31,7 +31,7 @@ pub struct Env {
     pub broken_pipe: fn(),
     /// Runs a function; signals that would end the process wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
-    /// Waits for a time, or until a signal comes that `unbroken` holds back, or a file can be read.
+    /// Waits for a time, or until a signal arrives that `unbroken` blocks, or a file is readable.
     pub pause: fn(Duration, Option<&File>) -> Pause,
     /// Opens the terminal of this process, whatever the standard files are. Drops earlier input,
     /// and job control no longer stops the process.
@@ -56,7 +56,7 @@ pub trait Console {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// The time is over.
+    /// The time is up.
     Nothing,
     /// Keys were pressed.
     Keys(Vec<u8>),
@@ -69,7 +69,7 @@ pub enum Happening {
 /// How a pause ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// The time is over.
+    /// The time is up.
     Over,
     Signal,
     /// There is something to read, or the end was reached.
@@ -89,10 +89,10 @@ pub struct Locking {
 /// Connects to the kernel in a network namespace, or in that of this process.
 pub type Open = dyn FnMut(Option<&Netns>) -> kernel::Result<Client>;
 
-/// What a client in a new network namespace is for.
+/// The use of a client in a new network namespace.
 pub type Apart<'a> = dyn FnMut(&mut Client) -> kernel::Result<()> + Send + 'a;
 
-/// Where input comes from.
+/// The source of input.
 pub struct Input {
     pub source: Box<dyn Read>,
     pub medium: fn() -> Medium,
@@ -101,9 +101,9 @@ pub struct Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Medium {
     Terminal,
-    /// The whole input is there already.
+    /// The whole input is already available.
     File,
-    /// More may come, as from a pipe.
+    /// More may arrive, as from a pipe.
     Stream,
 }
 
@@ -119,7 +119,7 @@ impl Medium {
     }
 }
 
-/// Where output goes.
+/// The destination of output.
 pub struct Stream {
     pub sink: Box<dyn Write>,
     /// The terminal, if it is one.
@@ -175,8 +175,8 @@ impl Env {
         asked(action, (self.open)(self.netns.as_ref()))
     }
 
-    /// From now on the kernel is asked in the network namespace of the request. Names are not
-    /// looked up there: this process stays where it is.
+    /// Requests to the kernel now go to the network namespace of the command. Names are not looked
+    /// up there: this process stays where it is.
     pub fn enter(&mut self, globals: &Globals) -> Result<(), Error> {
         self.netns = globals.netns.as_ref().map(Netns::new);
         match &self.netns {
@@ -190,7 +190,7 @@ impl Env {
         mem::replace(&mut self.stdin.source, Box::new(io::empty()))
     }
 
-    /// Says what went wrong, and where.
+    /// Reports an error, and its location.
     pub fn complain(&mut self, place: &[u8], error: &Error) {
         match error {
             Error::Write(reason) if reason.kind() == io::ErrorKind::BrokenPipe => {
@@ -201,14 +201,14 @@ impl Env {
         }
     }
 
-    /// Says what to do about an error, to people.
+    /// Prints advice about an error, for people.
     pub fn advise(&mut self, error: &Error) {
         if let Some(line) = advice(error) {
             self.tell_people(&line);
         }
     }
 
-    /// Prints something for people only: programs that read messages do not know this line.
+    /// Prints a line for people only: programs that parse messages do not know it.
     pub fn tell_people(&mut self, line: &str) {
         if self.stderr.is_terminal() {
             self.warn(line.as_bytes());
@@ -230,7 +230,7 @@ impl Env {
         let _ = self.stderr.sink.write_all(&line);
     }
 
-    /// Says why a name may be unknown.
+    /// Explains why a name may be unknown.
     pub fn tell_silence(&mut self, names: &Names) {
         if names.unanswered() {
             self.warn(b"no name server answered");
@@ -285,8 +285,8 @@ pub(super) fn print_to(
     written.and(flushed)
 }
 
-/// A terminal. Names come from name servers, and call ids from anyone who makes a call: their
-/// bytes must not control it.
+/// A terminal. Names come from name servers, and call ids from any caller: their bytes must not
+/// control it.
 struct Harmless<'a>(&'a mut dyn Write);
 
 impl Write for Harmless<'_> {

@@ -1,4 +1,4 @@
-//! The steps of a difference on their way to the kernel.
+//! Sends the steps of a difference to the kernel.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use crate::model::hash::Set;
 use crate::model::{Change, DaemonRole, ServiceId};
 use crate::render::save;
 
-/// What went wrong.
+/// A refusal, or a note about it.
 pub enum News {
     Refused(Refused),
-    /// What was done about that, for people.
+    /// A note about the reaction, for people.
     Note(Vec<u8>),
 }
 
@@ -34,7 +34,7 @@ impl Refused {
     }
 }
 
-/// What stays because something was refused.
+/// What stays because of a refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Servers of the same service.
@@ -109,7 +109,7 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// The places whose changes do not depend on what was refused.
+    /// The places of changes that do not depend on refused ones.
     pub fn possible(&mut self, places: Range<usize>) -> Vec<usize> {
         if !self.refused.is_empty() {
             let left_out = self.held_back();
@@ -121,7 +121,7 @@ impl<'a> Execution<'a> {
         places.filter(is_possible).collect()
     }
 
-    /// The steps that must not be made after what was refused so far.
+    /// The steps that must not be made after the refusals so far.
     fn held_back(&self) -> Set<usize> {
         let mut held_back = self.difference.left_out(&self.refused);
         if self.reach == Reach::Own {
@@ -185,7 +185,7 @@ impl<'a> Execution<'a> {
         asked(Action::Read, outcome)
     }
 
-    /// Deletes the new services that keep traffic from a server they were to replace.
+    /// Deletes new services without servers that take traffic from another service with servers.
     fn withdraw(&mut self, client: &mut Client) -> Result<(), Error> {
         self.withdrawn = self.difference.withdrawn(&self.refused);
         for id in self.withdrawn.clone() {

@@ -16,8 +16,8 @@ use crate::render::Out;
 const MOST_LEFT: u32 = 100;
 
 /// Writes a temporary file next to this path, and renames it when it is complete and on disk.
-/// Follows links, and keeps the mode and owner of the old file. Something else than a file, such as
-/// a device, is written directly.
+/// Follows links, and keeps the mode and owner of the old file. Anything but a regular file, such
+/// as a device, is written directly.
 pub fn replace(
     path: &[u8],
     write: impl FnOnce(&mut Out) -> Result<(), Error>,

@@ -1,4 +1,4 @@
-//! Listings and saves: reads what the kernel has, and hands it to a format.
+//! Listings and saves: reads data from the kernel, and passes it to a format.
 
 use std::io::{self, Write};
 
@@ -50,7 +50,7 @@ pub fn write_to(
     print_to(sink, |out| write(out, client, names, listing, &mut *format))
 }
 
-/// The services that a listing is about with their counters, and all servers of each.
+/// The services of a listing with their counters, and all servers of each.
 pub fn table(client: &mut Client, listing: &Listing) -> Result<Vec<Entry>, Error> {
     let Subject::Services(id) = listing.subject else {
         return Ok(Vec::new());
@@ -59,7 +59,7 @@ pub fn table(client: &mut Client, listing: &Listing) -> Result<Vec<Entry>, Error
     Ok(in_order(listing, table))
 }
 
-/// The kernel shows the marks of templates alone.
+/// The kernel shows only the marks of templates.
 pub fn warn_of_marks(env: &mut Env, listing: &Listing) {
     let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject else {
         return;
@@ -198,7 +198,7 @@ fn in_order(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
     table
 }
 
-/// What monitoring gets besides the services.
+/// The data for monitoring in addition to the services.
 fn rest_of_director(
     out: &mut Out,
     client: &mut Client,
@@ -264,7 +264,7 @@ fn detail(listing: &Listing) -> Detail {
     }
 }
 
-/// The ports of the services that a service without a port leaves to them.
+/// The ports of other services, which a service without a port leaves to them.
 fn taken_ports(client: &mut Client, service: Option<ServiceId>) -> Result<Vec<u16>, Error> {
     let Some(ServiceId::Address {
         protocol,
@@ -319,8 +319,8 @@ fn count_connections(
     unread
 }
 
-/// Calls a function with the line of each wanted connection; it gives nothing for a line that
-/// cannot be read. Reading goes on after one; the first is the error in the end.
+/// Calls a function with the line of each wanted connection; it returns `None` for a line that
+/// cannot be parsed. Reading continues after one; the first is the error at the end.
 fn for_each(
     table: &mut Connections,
     wanted: &Wanted,

@@ -1,4 +1,4 @@
-//! The live screen: looks at the kernel, listens to the keyboard, and draws.
+//! The live screen: reads the kernel and the keyboard, and draws.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -20,13 +20,13 @@ use crate::names::Names;
 use crate::render::screen::{Frame, Manner, Page, Painter, Spans};
 use crate::render::{self, Screen, screen};
 
-/// The longest page of text: nobody scrolls through more.
+/// The longest page of text.
 const LONGEST_PAGE: usize = 1 << 20;
 
 /// How long a message about an event is shown.
 const NEWS: Duration = Duration::from_secs(10);
 
-/// For how many refreshes a change is highlighted.
+/// The number of refreshes for which a change is highlighted.
 const LIT: u32 = 2;
 
 /// What is shown, and its data.
@@ -87,7 +87,7 @@ pub fn live(
     Ok(())
 }
 
-/// Whether a listing is shown as services with rates, and not as the text that it is.
+/// Whether a listing is shown as services with rates instead of text.
 fn is_table(listing: &Listing) -> bool {
     let is_plain = matches!(listing.view.columns, Columns::Plain | Columns::Rates);
     matches!(listing.subject, Subject::Services(_)) && is_plain && !listing.count
@@ -171,7 +171,7 @@ impl Live<'_> {
         self.trouble = Some(String::from_utf8_lossy(&message).replace('\n', " "));
     }
 
-    /// Reads what is shown, and what its rates depend on.
+    /// Reads the data to show, and the data for its rates.
     fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
         let listing = &self.watch.listing;
         if is_table(listing) {
@@ -207,7 +207,7 @@ impl Live<'_> {
         };
         let host = |id: ServerId| Host {
             address: id.address,
-            // Servers of a mark or of all ports have none of their own.
+            // Servers of a mark or of all ports have no port of their own.
             port: Some(id.port).filter(|port| *port != 0),
         };
         Some(Listing {
@@ -239,7 +239,7 @@ impl Live<'_> {
         }
     }
 
-    /// How many rows or lines the screen has room for.
+    /// The number of rows or lines that fit the screen.
     fn room(&self, console: &dyn Console) -> usize {
         let frame = self.frame(console, "", None);
         if self.is_text() {
@@ -310,7 +310,7 @@ impl Text {
     }
 }
 
-/// A line without the time that passes.
+/// A line without its changing times.
 fn lasting(line: &str) -> String {
     let is_digit = |byte: &u8| byte.is_ascii_digit();
     let is_time = |word: &&str| {
@@ -353,7 +353,7 @@ impl Write for Bounded {
     }
 }
 
-/// What a text is about.
+/// The subject of a text.
 fn title(listing: &Listing, open: Option<RowId>, names: &mut Names) -> String {
     let what = match listing.subject {
         Subject::Services(_) => "services",
@@ -371,7 +371,7 @@ fn title(listing: &Listing, open: Option<RowId>, names: &mut Names) -> String {
     format!("{of}{}: {what}", to.unwrap_or_default())
 }
 
-/// How many lines at the top of a listing are titles.
+/// The number of title lines at the top of a listing.
 fn head(listing: &Listing) -> usize {
     match (listing.format, listing.subject) {
         (Format::Table, _) => 2,

@@ -15,8 +15,8 @@ use crate::kernel::Netns;
 const QUIET: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until no other process replaces the table. Where no file can be locked, as without
-/// `/run`, it goes on: the table must be restored anyway. Closing the file releases the lock.
+/// Waits until no other process replaces the table. If no file can be locked, as without `/run`,
+/// it continues: the table must be restored anyway. Closing the file releases the lock.
 pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
     let opened =
         path(&env.locking.folder, env.netns.as_ref()).and_then(|path| Ok((open(&path)?, path)));
@@ -66,7 +66,7 @@ fn path(folder: &Path, netns: Option<&Netns>) -> io::Result<PathBuf> {
     Ok(folder.join(format!("ipvsadm.net-{namespace}.lock")))
 }
 
-/// Whoever can open the file can lock it, so only root may.
+/// Anyone who can open the file can lock it, so only root may.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).mode(0o600);

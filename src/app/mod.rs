@@ -34,7 +34,7 @@ use source::Source;
 /// The name of the program in messages.
 const NAME: &[u8] = b"ipvsadm";
 
-/// What the program does without arguments.
+/// The command of the program without arguments.
 const DEFAULT: &[&[u8]] = &[b"-L"];
 
 /// Runs one command line, which begins with the name of the program.
@@ -109,8 +109,8 @@ fn make(client: &mut Client, change: &Change) -> Result<(), Error> {
     asked(Action::from(change), client.apply(change))
 }
 
-/// The outcome of a command whose status says what it found, as with `diff` and `cmp`: every error
-/// has status 2.
+/// The outcome of a command whose status reports its findings, as with `diff` and `cmp`: every
+/// error has status 2.
 fn trouble<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     outcome.map_err(|error| Error::Trouble(Box::new(error)))
 }

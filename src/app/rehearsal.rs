@@ -1,5 +1,5 @@
-//! The rehearsal of an apply: what the kernel lacks, such as a scheduler, shows in a new network
-//! namespace before anything is changed.
+//! The rehearsal of an apply: in a new network namespace it finds out what the kernel lacks, such
+//! as a scheduler, before anything is changed.
 
 use std::collections::hash_map::Entry;
 
@@ -11,7 +11,7 @@ use crate::model::hash::Map;
 use crate::model::{Change, Service};
 
 /// The changes to services that the kernel refuses whatever their addresses. Without the right to
-/// try this in another namespace, they show when the changes are made.
+/// try this in another namespace, the refusals only come when the changes are made.
 pub fn rehearse(env: &Env, difference: &Difference) -> Vec<Refused> {
     let changes = difference.steps.iter().map(|step| &step.change);
     let services: Vec<_> = changes.filter_map(with_settings).collect();
@@ -21,7 +21,7 @@ pub fn rehearse(env: &Env, difference: &Difference) -> Vec<Refused> {
             refused = refusals(client, &services)?;
             Ok(())
         };
-        // What cannot be tried here is tried for real in a moment.
+        // Changes that cannot be tried here will be tried for real.
         let _ = (env.apart)(&mut ask);
     }
     refused

@@ -1,5 +1,5 @@
-//! Replaces a table in use by a file: what stays is edited in place, so that traffic always finds a
-//! server. Each line has the same outcome as if the table were cleared and the file run.
+//! Replaces a table in use with a file: objects that stay are edited in place, so traffic always
+//! finds a server. Each line has the same outcome as if the table were cleared and the file run.
 
 use super::apply::make_equal;
 use super::execution::{News, Refused};
@@ -54,7 +54,7 @@ fn is_deletion(change: &Change) -> bool {
 /// The outcome.
 #[derive(Default)]
 pub struct Outcome {
-    /// The lines that failed, in their order.
+    /// The lines that failed, in order.
     pub failures: Vec<(usize, Error)>,
     pub notes: Vec<Vec<u8>>,
 }
@@ -76,14 +76,14 @@ pub fn renew(
         let done = make_equal(client, &meaning, &mut news);
         let is_lost = done.as_ref().is_err_and(|error| !error.kernel_is_gone());
         if is_lost && losses < MOST_LOSSES {
-            // What is missing is the difference to what the table has become.
+            // The remaining work is the difference to the current table.
             losses += 1;
             continue;
         }
         let mut refused = Vec::new();
         for news in news {
             match news {
-                // What cannot be deleted is gone.
+                // Objects that cannot be deleted are already gone.
                 News::Refused(it) if is_deletion(&it.change) => {}
                 News::Refused(it) => {
                     refused.extend(meaning.line_of(&it.change).map(|line| (line, it)));
@@ -91,7 +91,7 @@ pub fn renew(
                 News::Note(note) => outcome.notes.push(note),
             }
         }
-        // The line that is refused may be the first of two: then the second counts.
+        // The refused line may be the first of two for the same object: then the second counts.
         let firsts: Set<usize> = rejected.iter().filter_map(first).collect();
         let is_replaced =
             |(line, refused): &(usize, Refused)| firsts.contains(line) && !refused.is_consequence;
@@ -114,7 +114,7 @@ fn failed((line, refused): &(usize, Refused)) -> (usize, Error) {
     (*line, refused.error())
 }
 
-/// What lines mean together, and which of them an empty table would refuse.
+/// The combined meaning of lines, and those that an empty table would refuse.
 fn read(lines: &[&(usize, Command)]) -> (Meaning, Vec<(usize, Error)>) {
     let (mut meaning, mut rejected) = (Meaning::new(), Vec::new());
     for (line, command) in lines {
@@ -125,7 +125,7 @@ fn read(lines: &[&(usize, Command)]) -> (Meaning, Vec<(usize, Error)>) {
     (meaning, rejected)
 }
 
-/// The line that has what a rejected line wants to add.
+/// The line that already adds the object of a rejected line.
 fn first((_, error): &(usize, Error)) -> Option<usize> {
     match error {
         Error::SameService(line) | Error::SameServer(line) => Some(*line),

@@ -24,10 +24,10 @@ pub struct Restore<'a> {
     report: Report<'a>,
 }
 
-/// What went wrong, and on which lines: the first and the last of them.
+/// An error, and the range of its lines: the first and the last.
 struct Failure {
     lines: (usize, usize),
-    /// How many lines counted as applied may not be.
+    /// The number of lines counted as applied whose outcome is unknown.
     unapplied: usize,
     error: Error,
 }
@@ -66,11 +66,11 @@ fn stopped(line: usize, applied: usize, left: Option<usize>) -> String {
     format!("stopped at line {line}: {applied}{left}")
 }
 
-/// Says what failed; the exit status is that of the first failure.
+/// Reports the failures; the exit status is that of the first.
 struct Report<'a> {
     env: &'a mut Env,
     status: Option<u8>,
-    /// How many lines were applied, as far as is known.
+    /// The number of lines known to be applied.
     applied: usize,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Reports a line that failed; returns whether no other line may run.
+    /// Reports a failed line; returns true if no other line may run.
     fn ends(&mut self, done: Result<(), Failure>, source: &mut Source) -> bool {
         let Err(failure) = done else {
             return false;
@@ -159,7 +159,7 @@ impl<'a> Restore<'a> {
         true
     }
 
-    /// Replaces the table by a file. Reads all of it before it changes anything.
+    /// Replaces the table with a file. Reads all of it before it changes anything.
     pub fn replace(mut self, mut source: Source) -> Result<u8, Error> {
         if source.medium == Medium::Terminal {
             self.report.env.tell_people(REPLACES);
@@ -178,8 +178,8 @@ impl<'a> Restore<'a> {
         Ok(self.report.status())
     }
 
-    /// A file with bad lines does not replace a table that has services. Into an empty one, as
-    /// when the machine starts, its good lines are better than nothing.
+    /// A file with bad lines does not replace a table that has services. For an empty one, as when
+    /// the machine starts, the good lines are better than nothing.
     fn refill(&mut self, commands: &[(usize, Command)]) -> Result<(), Error> {
         let _lock = lock(self.report.env)?;
         let batch = opened(&mut self.batch, self.report.env, Action::Flush)?;
@@ -330,8 +330,7 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Names the lines that may or may not have been done. The run goes on unless the kernel is
-    /// gone.
+    /// Reports the lines with an unknown outcome. The run continues unless the kernel is gone.
     fn unsettled(&mut self, line: usize, error: Error) -> Result<(), Failure> {
         let unknown = self.batch.as_mut().map(Batch::take_unknown);
         let unknown = unknown.unwrap_or_default();

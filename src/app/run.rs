@@ -20,12 +20,12 @@ use crate::rules::Meaning;
 /// How an apply ends.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum End {
-    /// All that is possible is done.
+    /// Everything possible is done.
     #[default]
     Done,
     /// The wait for connections ended early, so deletions are left.
     Stopped,
-    /// The kernel failed when something was done already.
+    /// The kernel failed after some changes.
     Failed,
     /// It was not confirmed.
     TakenBack,
@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
         Ok(End::TakenBack)
     }
 
-    /// Makes the changes in these places, phase by phase, and tells what did not go well.
+    /// Makes the changes in these places, phase by phase, and reports the problems.
     fn phases(
         &mut self,
         env: &mut Env,
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         Ok(if is_done { End::Done } else { End::Stopped })
     }
 
-    /// Undoes the changes, where nobody else has changed the same thing since.
+    /// Undoes the changes, unless another program has changed the same thing since.
     fn take_back(&mut self, env: &mut Env, client: &mut Client) -> Result<(), Error> {
         let entries = entries(client)?;
         let now = current(client, &entries, self.meaning)?;
@@ -149,8 +149,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Names refused changes with their lines. A service that could not be added takes its servers
-/// along, which says nothing new.
+/// Reports refused changes with their lines. The servers of a service that could not be added are
+/// refused too, which needs no report.
 fn tell(env: &mut Env, meaning: &Meaning, execution: &mut Execution) {
     for news in execution.news.drain(..) {
         match news {
@@ -161,7 +161,7 @@ fn tell(env: &mut Env, meaning: &Meaning, execution: &mut Execution) {
     }
 }
 
-/// Names a refused change with its line.
+/// Reports a refused change with its line.
 pub fn complain(env: &mut Env, meaning: &Meaning, refused: &Refused) {
     let place = meaning.line_of(&refused.change);
     let place = place.map_or(String::new(), |line| format!("line {line}: "));

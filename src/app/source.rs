@@ -1,4 +1,4 @@
-//! Where lines come from: standard input, or a file.
+//! The source of lines: standard input, or a file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,7 +14,7 @@ const MOST_LINES: usize = 1_000_000;
 
 pub struct Source {
     pub lines: Lines<Box<dyn Read>>,
-    /// How many lines were given with their numbers.
+    /// The number of lines returned so far.
     numbered: usize,
     pub medium: Medium,
     /// Turns a read error into an error of the program.
@@ -58,7 +58,7 @@ impl Source {
         Ok(Some((self.numbered, line)))
     }
 
-    /// How many lines are left, if they can be counted without waiting for more.
+    /// The number of lines left, if they can be counted without waiting for more.
     pub fn lines_left(&mut self) -> Option<usize> {
         if self.medium != Medium::File && !self.lines.ended() {
             return None;

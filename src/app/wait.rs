@@ -9,10 +9,10 @@ use crate::model::drain::{Left, Member, Progress, Remaining, Rest, Tally};
 use crate::model::hash::Set;
 use crate::model::{ServerState, ServiceId};
 
-/// Between two looks.
+/// The pause between two checks.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A packet in flight when the weight became 0 may create a connection after the first look, so an
+/// A packet in flight when the weight became 0 may create a connection after the first check, so an
 /// empty server is checked twice.
 const DOUBT: Duration = Duration::from_millis(100);
 
@@ -23,15 +23,15 @@ const LONG: Duration = Duration::from_millis(500);
 pub enum End {
     /// No connection is left.
     Empty,
-    /// The time is over.
+    /// The time is up.
     Over(Rest),
     /// A signal came.
     Stopped(Left),
-    /// Somebody has given a server a weight.
+    /// Another program has given a server a weight.
     Raised(Member, i32),
 }
 
-/// Waits at most this many seconds. Signals must be held back meanwhile, or they end the process.
+/// Waits at most this many seconds. Signals must be blocked meanwhile, or they end the process.
 pub fn wait(
     env: &mut Env,
     client: &mut Client,
@@ -59,7 +59,7 @@ struct Seen {
     raised: Option<(Member, i32)>,
 }
 
-/// What looks at servers.
+/// Checks servers.
 struct Watch {
     services: Vec<ServiceId>,
     places: Set<Member>,
@@ -101,7 +101,7 @@ impl Watch {
         }
     }
 
-    /// What is left. Servers that were deleted meanwhile are left out.
+    /// The remaining connections. Servers that were deleted meanwhile are left out.
     fn look(&mut self, client: &mut Client, is_last: bool) -> Result<Seen, Error> {
         let (mut servers, mut raised) = (Vec::new(), None);
         for id in &self.services {
@@ -167,8 +167,8 @@ fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, E
     }
 }
 
-/// Says how a wait is getting on: on a terminal in a line that is rewritten, elsewhere in a line
-/// for each change.
+/// Reports the progress of a wait: on a terminal in a line that is rewritten, elsewhere in a new
+/// line for each change.
 #[derive(Default)]
 struct Report {
     /// After this many idle seconds a TCP connection is forgotten.

@@ -1,4 +1,4 @@
-//! Shows a listing again and again.
+//! Shows a listing repeatedly.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,8 +27,8 @@ pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Erro
     }
 }
 
-/// Prints one listing after the other, each with its time. An error with the first one ends it,
-/// except a kernel without IPVS.
+/// Prints one listing after another, each with its time. An error in the first one ends it, unless
+/// the kernel just has no IPVS.
 fn print_again(
     env: &mut Env,
     kernel: &mut Kernel,
@@ -91,7 +91,7 @@ fn line_of_json(out: &mut Out, time: &str, document: &[u8]) -> std::io::Result<(
 pub(super) struct Kernel(Option<Client>);
 
 impl Kernel {
-    /// Asks for something. The module is never loaded: whoever watches changes nothing.
+    /// Makes a request. The module is never loaded: watching changes nothing.
     pub(super) fn ask<T>(
         &mut self,
         env: &mut Env,
@@ -100,7 +100,7 @@ impl Kernel {
         if let Some(Ok(answer)) = self.0.as_mut().map(&mut ask) {
             return Ok(answer);
         }
-        // Where the network namespace is gone, opening it tells why.
+        // If the network namespace is gone, opening it gives the reason.
         if !has_ipvs(env.netns.as_ref()).unwrap_or(true) {
             return Err(Error::Unloaded);
         }
@@ -122,12 +122,12 @@ impl Pace {
         }
     }
 
-    /// How long it is until the next turn.
+    /// The time until the next turn.
     pub fn left(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// Takes a turn, and leaves out those that were missed.
+    /// Takes a turn, and skips missed ones.
     pub fn turn(&mut self) {
         while self.next <= Instant::now() {
             self.next += self.period;

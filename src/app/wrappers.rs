@@ -1,4 +1,4 @@
-//! The program by its other names, `ipvsadm-save` and `ipvsadm-restore`.
+//! The program under its other names, `ipvsadm-save` and `ipvsadm-restore`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -66,8 +66,8 @@ pub fn restore(words: &[&[u8]], env: &mut Env) -> Result<u8, Error> {
     Restore::new(names, env).replace(source)
 }
 
-/// The file that the words name, `-` being a standard stream, and what goes with every command.
-/// `take` is called with each other option, and says whether there is one of that name.
+/// The file that the words name (`-` is a standard stream), and the options that any command
+/// accepts. `take` is called with each other option, and returns whether it is known.
 fn read<'a>(
     words: &[&'a [u8]],
     mut take: impl FnMut(&[u8]) -> bool,

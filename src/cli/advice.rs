@@ -1,4 +1,4 @@
-//! What to do about an error: a line for people at a terminal, who see it behind the message.
+//! Advice about an error: a line for people at a terminal, after the message.
 
 use super::commands::{COMMANDS, Verb};
 use super::slots::{Needs, Slots};
@@ -7,7 +7,7 @@ use crate::error::{Action, BadValue, Error, Word};
 use crate::model::Family;
 use crate::model::terms::SCHEDULERS;
 
-/// A name with more than one typing error in this many letters means something else.
+/// One typing error is allowed for this many letters.
 const LETTERS_A_SLIP: usize = 3;
 
 /// A line of advice, if there is any beyond the message.
@@ -50,7 +50,7 @@ pub fn advice(error: &Error) -> Option<String> {
     Some(line.to_owned())
 }
 
-/// What the option accepts, with the value that it got.
+/// The values that the option accepts, with the one given.
 fn allowed(bad: &BadValue) -> Option<String> {
     let BadValue {
         option,
@@ -91,7 +91,7 @@ fn refusal(action: Action, errno: i32) -> Option<String> {
     Some(line.to_owned())
 }
 
-/// The option whose name is most like the unknown one.
+/// The option whose name is most similar to the unknown one.
 fn similar_option(word: &Word) -> Option<String> {
     let name = word.bytes().strip_prefix(b"--")?;
     let name = name.split(|&byte| byte == b'=').next()?;
@@ -100,7 +100,7 @@ fn similar_option(word: &Word) -> Option<String> {
     (slips * LETTERS_A_SLIP <= name.len()).then(|| format!("did you mean --{nearest}?"))
 }
 
-/// How many letters must be changed, left out or added to make one name the other.
+/// The number of letters to change, remove or add to turn one name into the other.
 fn slips(left: &[u8], right: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (index, letter) in left.iter().enumerate() {
@@ -124,14 +124,14 @@ fn missing_value(word: &Word) -> Option<String> {
     Some(format!("--{} needs its value: {name}", spec.long()))
 }
 
-/// Whether it looks like an address, with a port or without.
+/// Whether it looks like an address, with or without a port.
 fn is_address(word: &Word) -> bool {
     let bytes = word.bytes();
     let is_part = |byte: &u8| byte.is_ascii_hexdigit() || b".:[]".contains(byte);
     bytes.iter().all(is_part) && bytes.iter().any(|byte| b".:".contains(byte))
 }
 
-/// A scheduler is easily given without its option.
+/// A scheduler is easily given without `-s`.
 fn scheduler_without_option(word: &Word) -> Option<String> {
     let mut names = SCHEDULERS.iter().map(|(name, _)| name);
     let name = names.find(|name| name.as_bytes() == word.bytes())?;
@@ -145,7 +145,7 @@ fn complete_line(command: &str) -> Option<String> {
     let mut needed = Needs::of(spec.verb).must;
     while let Some(slot) = needed.first() {
         needed = needed.except(Slots::NONE.with(slot));
-        // Several may fill it: the first is the usual one.
+        // Several options may fill it: the first is the usual one.
         if let Some(spec) = options_for(slot).next() {
             line += &format!(" {}", spelled(Spec::Option(spec)));
         }
@@ -153,7 +153,7 @@ fn complete_line(command: &str) -> Option<String> {
     Some(line)
 }
 
-/// The commands that an option goes with.
+/// The commands that accept an option.
 fn takers(name: &str) -> String {
     let specs = options().filter(|spec| spec.slot.name == name);
     let verbs = specs.flat_map(|spec| [spec.must, spec.may, spec.one_of].concat());
@@ -170,7 +170,7 @@ fn takers(name: &str) -> String {
     format!("'{name}' goes with {}", takers.join(", "))
 }
 
-/// As it is typed, in short if it can be, with the name of its value.
+/// Its short spelling if it has one, with the name of its value.
 fn spelled(spec: Spec) -> String {
     let name = match spec.letters().first() {
         Some(&letter) => format!("-{}", char::from(letter)),

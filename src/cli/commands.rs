@@ -8,7 +8,7 @@ use crate::command::{Command, Save};
 use crate::error::Error;
 use crate::model::{Change, DaemonRole};
 
-/// What the program is asked to do; each line has exactly one.
+/// A command; each line has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     AddService,
@@ -321,7 +321,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-/// Does not compile if a command is missing or in another place than its verb.
+/// Does not compile if a command is missing or out of order.
 const _: () = {
     let mut index = 0;
     while index < COMMANDS.len() {

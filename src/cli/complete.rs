@@ -1,5 +1,5 @@
-//! What may stand next on a line: completion for shells, from the declarations of options
-//! and what the kernel shows to everyone.
+//! Completion for shells: suggests the next word of a line, from the declarations of options
+//! and world-readable kernel files.
 //!
 //! It does not talk to the kernel and loads nothing. Without IPVS the live values are missing.
 
@@ -21,11 +21,11 @@ use crate::command::Globals;
 use crate::model::Protocol;
 use crate::names::Names;
 
-/// What completes a value.
+/// The completion of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Completes {
     Nothing,
-    /// One of these words, each with what it means.
+    /// One of these words, each with its meaning.
     Words(fn() -> Vec<(&'static str, &'static str)>),
     /// The services of this protocol, or those of firewall marks.
     Services(Option<Protocol>),
@@ -41,16 +41,16 @@ pub enum Completes {
     Files,
 }
 
-/// What may come next.
+/// The completion of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// One of these words.
     Words(Vec<Candidate>),
-    /// A file, or one behind what is attached to an option. Shells know best how to complete it.
+    /// A file, perhaps attached to an option. Shells complete file names themselves.
     File,
 }
 
-/// A word that may come next, and its description.
+/// A possible next word, and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub text: Vec<u8>,
@@ -66,7 +66,7 @@ impl Candidate {
     }
 }
 
-/// The options on the line that go with every command.
+/// The options on the line that any command accepts.
 pub fn globals(words: &[&[u8]]) -> Globals {
     let mut events = Words::new(words.iter().copied()).flatten();
     let netns = events.find_map(|event| match event {
@@ -82,7 +82,7 @@ pub fn globals(words: &[&[u8]]) -> Globals {
     }
 }
 
-/// What the last of these words may become.
+/// The completions of the last of these words.
 pub fn answer(words: &[&[u8]], live: &Live) -> Answer {
     let Some((current, before)) = words.split_last() else {
         return Answer::Words(Vec::new());
@@ -121,13 +121,12 @@ fn prefixed(prefix: &[u8], candidate: Candidate) -> Candidate {
     }
 }
 
-/// What the last word is taken for, if it can be read.
+/// The meaning of the last word, if it is valid.
 fn last_event<'a>(words: &[&'a [u8]]) -> Option<Event<'a>> {
     Words::new(words.iter().copied()).last()?.ok()
 }
 
-/// What the words so far say, if there is a command among them. What cannot be taken in is left
-/// out.
+/// The line so far, if it has a command. Invalid words are ignored.
 fn line_before<'a>(words: &[&'a [u8]], names: &'a Names) -> Option<Line<'a>> {
     let mut line = None;
     for event in Words::new(words.iter().copied()).flatten() {
@@ -153,13 +152,13 @@ fn commands(current: &[u8]) -> Vec<Candidate> {
     all.map(|spec| named(spec, current)).collect()
 }
 
-/// Options that go with every command are offered once a long name has begun. Otherwise they would
-/// be in every list.
+/// Options that any command accepts are offered only once a long name has begun. Otherwise they
+/// would be in every list.
 fn is_asked_for(spec: &OptionSpec, current: &[u8]) -> bool {
     !spec.is_global || current.starts_with(b"--")
 }
 
-/// The options that the command takes and that are not on the line yet.
+/// The options that the command accepts and that are not on the line yet.
 fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
     let options = spec::options().filter(|spec| takes(line, spec) && is_asked_for(spec, current));
     options
@@ -167,7 +166,7 @@ fn options(line: &Line, current: &[u8]) -> Vec<Candidate> {
         .collect()
 }
 
-/// A command or an option that continues what is typed, by its letter if it has one.
+/// A command or an option that matches the typed text, by its letter if it has one.
 fn named(spec: Spec, current: &[u8]) -> Candidate {
     let text = match spec.letters().first() {
         Some(&letter) if !current.starts_with(b"--") => vec![b'-', letter],
@@ -228,7 +227,7 @@ FWM  00000007 wrr
         }
     }
 
-    /// The candidates for the last word of a line, without what is said about them.
+    /// The candidates for the last word of a line, without descriptions.
     fn texts(line: &str) -> Vec<String> {
         let texts = candidates(line)
             .into_iter()

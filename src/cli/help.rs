@@ -5,7 +5,7 @@ use super::options::GROUPS;
 use super::slots::{Needs, Slots};
 use super::spec::{CommandSpec, Group, Operands, OptionSpec, Spec, Value};
 
-/// The original's version, which programs look for, then the name and version of this program.
+/// The original's version, which programs parse, then the name and version of this program.
 pub const VERSION: &str = concat!(
     "ipvsadm v1.31 (ipvsadm in Rust ",
     env!("CARGO_PKG_VERSION"),
@@ -35,7 +35,7 @@ pub fn help(program: &[u8]) -> String {
     help
 }
 
-/// What follows a command: its value, and the groups that it takes or requires.
+/// The text after a command: its value, and the groups that it accepts or requires.
 fn usage(spec: &CommandSpec) -> String {
     let mut usage = match spec.operands {
         Operands::Nothing => value_name(&spec.value),

@@ -24,10 +24,10 @@ const BAD_MASK: &str = "illegal virtual server persistent mask specified";
 const BAD_SERVER: &str = "illegal real server address[:port] specified";
 pub(super) const BAD_TIMEOUT: &str = "invalid timeout value `{}' specified";
 
-/// How many operands are kept: the three of `--set`, and the first one too many.
+/// The number of operands kept: the three of `--set`, and the first one too many.
 pub(super) const MOST_OPERANDS: usize = 4;
 
-/// Reads one line. `program` is the name that messages call this program by.
+/// Reads one line. `program` is the name of this program in messages.
 pub fn read<'a>(
     program: &[u8],
     words: impl Iterator<Item = &'a [u8]> + Clone,
@@ -64,8 +64,8 @@ pub fn read<'a>(
 /// A command and its value.
 type Given<'a> = (Verb, Option<&'a [u8]>);
 
-/// The command, which is the first option on the line. Words and what goes with every command may
-/// stand before it; such options alone list the services, as no words do.
+/// The command, which is the first option on the line. Words and options that any command accepts
+/// may come before it; such options alone list the services, like an empty line.
 fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
     program: &[u8],
     words: &mut Words<'a, I>,
@@ -97,7 +97,7 @@ fn first_command<'a, I: Iterator<Item = &'a [u8]> + Clone>(
     }
 }
 
-/// Whether this word is an option that goes with every command.
+/// Whether this word is an option that any command accepts.
 fn is_global(word: &[u8]) -> bool {
     let spec = word.strip_prefix(b"--").and_then(Spec::by_long);
     spec.is_some_and(Spec::is_global)
@@ -128,14 +128,14 @@ impl<'a> GivenOperands<'a> {
         self.0[index]
     }
 
-    /// An error if there are more than the command has a use for.
+    /// An error if there are more than the command accepts.
     pub fn refuse_from(&self, first: usize) -> Result<(), Error> {
         self.0[first].map_or(Ok(()), |word| Err(Error::LeftOver(word.into())))
     }
 }
 
-/// A server as far as it is known: where it stands before its service on the line, a missing or
-/// named port has to wait for that service's.
+/// A server as far as it is known: if it comes before its service on the line, a missing or named
+/// port depends on that service.
 #[derive(Clone, Copy)]
 pub(super) enum ServerSoFar<'a> {
     Whole(ServerId),
@@ -151,7 +151,7 @@ enum Early<'a> {
     Ipv6,
     /// A mask that no IPv4 service can have.
     Mask(&'a [u8]),
-    /// A server whose port has a name, to be found in the protocol of its service.
+    /// A server with a named port, which is looked up for the protocol of its service.
     NamedPort(&'a [u8]),
 }
 
@@ -163,7 +163,7 @@ pub struct Line<'a> {
     pub given: Slots,
     /// The settings that are named.
     pub named: Settings,
-    /// The free options that stand there.
+    /// The free options on the line.
     pub free: Slots,
     pub(super) operands: GivenOperands<'a>,
     pub timeouts: Timeouts,
@@ -250,7 +250,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Takes in the value of the command itself.
+    /// Reads the value of the command itself.
     fn command(&mut self, value: Option<&'a [u8]>) -> Result<(), Error> {
         let spec = self.verb.spec();
         (spec.take)(self, value).map_err(|refusal| Spec::Command(spec).refused(refusal, value))
@@ -345,8 +345,8 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// A mask that stood further left was taken for one of IPv4. What means nothing to IPv6,
-    /// such as 255.255.255.255, is dropped silently, since scripts may rely on that.
+    /// A mask before the service was read as an IPv4 mask. Values without a meaning for IPv6, such
+    /// as 255.255.255.255, are dropped silently, since scripts may rely on that.
     fn family_known(&mut self, family: Family) {
         let is_ipv4 = !matches!(self.mask, Some(Mask::V6(_)));
         if family == Family::V6 && is_ipv4 {
@@ -364,7 +364,7 @@ impl<'a> Line<'a> {
                 Some(mask) => Some(Mask::V4(mask)),
                 None if as_ipv6.is_none() => return Err(BAD_MASK.into()),
                 None => {
-                    // This was a number, so it does not matter that no name server knows it.
+                    // This was a number, so no name lookup is needed.
                     self.names.unanswered();
                     self.early.push(Early::Mask(text));
                     None
@@ -399,7 +399,7 @@ impl<'a> Line<'a> {
             },
         };
         self.server = Some(match self.service {
-            // Without a port, any is meant there.
+            // There, a missing port means any port.
             _ if self.is_host() => so_far,
             Some(service) => ServerSoFar::Whole(self.server_of(service, so_far)?),
             None => {
@@ -412,12 +412,12 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// Whether a file may be named that is not named yet.
+    /// Whether a file may still be named.
     pub fn wants_file(&self) -> bool {
         self.verb.spec().operands == Operands::File && self.operands.get(0).is_none()
     }
 
-    /// Whether a server without a port is every port of its host.
+    /// Whether a server without a port means every port of its host.
     fn is_host(&self) -> bool {
         match self.verb.spec().server {
             Some(ServerWord::OfAny | ServerWord::ThisHost) => true,
@@ -425,7 +425,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Whether the command adds what fills this slot.
+    /// Whether the command adds the object in this slot.
     pub fn adds(&self, slot: Slot) -> bool {
         self.verb.spec().adds == Some(slot)
     }

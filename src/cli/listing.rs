@@ -1,4 +1,4 @@
-//! What a line wants to see.
+//! The listing that a line requests.
 
 use super::line::{Line, ServerSoFar};
 use super::options::{
@@ -18,7 +18,7 @@ const FILTER_SLOTS: Slots = Slots::NONE
     .with(COUNT);
 
 impl Line<'_> {
-    /// A listing, perhaps one that is shown again and again.
+    /// A listing, perhaps a repeated one.
     pub fn list(&self) -> Result<Command, Error> {
         let listing = self.listing()?;
         let Some(period) = self.watch else {
@@ -98,7 +98,7 @@ impl Line<'_> {
         }
     }
 
-    /// The server that a listing or a drain is about. The name of a port is that of the service's protocol.
+    /// The server of a listing or a drain. A port name is looked up for the service's protocol.
     pub(super) fn server_filter(&self) -> Result<Option<Host>, Error> {
         let Some(server) = self.server else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! What completion offers: services, servers and interfaces of a network namespace, and the
-//! namespaces, as anyone may read them.
+//! Live values for completion: services, servers and interfaces of a network namespace, and the
+//! namespaces, from world-readable files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::Entry;
 
-/// What the kernel shows to everyone; empty without IPVS.
+/// The contents of world-readable kernel files; empty without IPVS.
 #[derive(Debug, Default)]
 pub struct Live {
     /// The table, in the order of listings.
@@ -18,7 +18,7 @@ pub struct Live {
     pub namespaces: Vec<OsString>,
 }
 
-/// The hosts of all servers as one types them, each with the number of services that have it.
+/// The hosts of all servers in the form to type, each with the number of its services.
 pub fn hosts(services: &[Entry]) -> Vec<(String, usize)> {
     let mut counts = BTreeMap::new();
     for entry in services {

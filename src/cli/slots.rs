@@ -1,12 +1,12 @@
-//! What stands on a line at most once, and what each command needs and takes.
+//! The items that a line has at most once, and those that each command requires and accepts.
 
 use super::commands::{COMMANDS, Verb};
 use super::options::GROUPS;
 
-/// A place on the line that may be filled once. Several options may compete for one.
+/// An item that a line has at most once. Several options may compete for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Checks go through slots in this order, and so the first error depends on it.
+    /// Checks go through slots in this order, which determines the first error.
     order: u32,
     /// The word for it in messages.
     pub name: &'static str,
@@ -18,7 +18,7 @@ impl Slot {
     }
 }
 
-/// A set of slots: what is given on a line, or what a command takes.
+/// A set of slots: those filled on a line, or those that a command accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slots(u64);
 
@@ -59,7 +59,7 @@ pub struct Needs {
     pub one_of: Slots,
 }
 
-/// How a line does not meet its needs.
+/// How a line violates the requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breach {
     Missing(Slot),
@@ -72,7 +72,7 @@ impl Needs {
         NEEDS[verb as usize]
     }
 
-    /// What is missing, or given and not taken: the first in the order of slots.
+    /// The first slot that is missing or not accepted.
     pub fn check(self, given: Slots) -> Result<(), Breach> {
         let chosen = given.and(self.one_of).first();
         let taken = self.must.or(self.may);
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What a command needs is kept by slot: one option would change what another declares.
+    /// Requirements are stored by slot: one option would change the declaration of another.
     #[test]
     fn options_that_share_a_slot_go_with_the_same_commands() {
         for spec in options() {

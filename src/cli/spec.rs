@@ -11,25 +11,25 @@ use crate::error::{BadValue, Error};
 use crate::model::Settings;
 use crate::model::terms::{Vocabulary, choices, flag_words};
 
-/// A command: what the program is asked to do.
+/// The declaration of a command.
 pub struct CommandSpec {
     pub verb: Verb,
     pub short: &'static [u8],
     pub long: &'static str,
-    /// The word for it in messages, which for the original's is not always the long one.
+    /// Its word in messages, which for the original's commands is not always the long name.
     pub name: &'static str,
     pub value: Value,
     /// The words on its line that belong to no option.
     pub operands: Operands,
-    /// What the server on its line is; nothing for commands that take none.
+    /// The meaning of the server on its line; `None` for commands without a server.
     pub server: Option<ServerWord>,
-    /// What its line names that must not exist yet.
+    /// The object on its line that must not exist yet.
     pub adds: Option<Slot>,
     /// Whether it does the same whatever else is on its line.
     pub ignores_line: bool,
-    /// Takes its value in.
+    /// Reads its value into the line.
     pub take: Take,
-    /// Says what the whole line asks for.
+    /// Builds the command from the whole line.
     pub build: for<'a> fn(&Line<'a>) -> Result<Command, Error>,
     pub help: &'static str,
     pub manual: &'static str,
@@ -48,11 +48,11 @@ pub enum Operands {
 /// The meaning of `-r` for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerWord {
-    /// A server of the service, which without a port has that of the service.
+    /// A server of the service; its default port is the service's.
     OfService,
-    /// A server of any service, which without a port is at any port.
+    /// A server of any service; without a port it means any port.
     OfAny,
-    /// The virtual address that this host serves, which without a port is at any port.
+    /// The virtual address that this host serves; without a port it means any port.
     ThisHost,
 }
 
@@ -61,28 +61,28 @@ pub struct OptionSpec {
     pub short: Option<u8>,
     pub long: &'static str,
     pub slot: Slot,
-    /// It may stand on any line, any number of times; the commands in `may` have a use for it.
+    /// It is allowed on any line, any number of times; only the commands in `may` use it.
     pub is_free: bool,
-    /// It goes with every command, and may stand before it.
+    /// Every command accepts it, and it may come before the command.
     pub is_global: bool,
     pub value: Value,
-    /// The commands that need it.
+    /// The commands that require it.
     pub must: &'static [Verb],
-    /// The commands that take it.
+    /// The commands that accept it.
     pub may: &'static [Verb],
-    /// The commands that take exactly one of the options that name them here.
+    /// The commands that require exactly one of the options that name them here.
     pub one_of: &'static [Verb],
     /// The settings that it names.
     pub names: Settings,
-    /// Takes it into the line.
+    /// Reads it into the line.
     pub take: Take,
-    /// Whether it means anything on a line with what stands there so far.
+    /// Whether it has a meaning on the line so far.
     pub is_useful: for<'a> fn(&Line<'a>) -> bool,
     pub help: &'static str,
     pub manual: &'static str,
 }
 
-/// The defaults of options: a flag that no command takes.
+/// The defaults of options: a flag that no command accepts.
 pub const OPTION: OptionSpec = OptionSpec {
     short: None,
     long: "",
@@ -100,10 +100,10 @@ pub const OPTION: OptionSpec = OptionSpec {
     manual: "",
 };
 
-/// Takes an option and its value into the line.
+/// Reads an option and its value into the line.
 pub type Take = for<'a> fn(&mut Line<'a>, Option<&'a [u8]>) -> Result<(), Rejection>;
 
-/// Why it cannot be taken.
+/// Why an option cannot be accepted.
 pub enum Rejection {
     /// The value is not one of those allowed. The message; `{}` stands for the value.
     Illegal(&'static str),
@@ -136,12 +136,12 @@ pub enum Value {
     Optional(Form),
 }
 
-/// What a value looks like.
+/// The description of a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// What the help calls it.
+    /// Its name in the help.
     pub name: &'static str,
-    /// What is allowed, for advice about wrong values.
+    /// The allowed values, for advice about wrong ones.
     pub allowed: &'static str,
     pub completes: Completes,
 }
@@ -183,7 +183,7 @@ impl Value {
     }
 }
 
-/// What a word that begins with `-` stands for.
+/// The meaning of a word that begins with `-`.
 #[derive(Clone, Copy)]
 pub enum Spec {
     Command(&'static CommandSpec),

@@ -1,5 +1,5 @@
-//! Values of options: text to numbers and addresses, by the rules of the C library that the
-//! original reads them with. These report no reason; the caller knows which option it was.
+//! Parses values of options into numbers and addresses, by the rules of the C library, which the
+//! original uses. These functions report no reason; the caller knows which option it was.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,17 +11,17 @@ use crate::model::terms::Vocabulary;
 use crate::model::{Network, Protocol, States};
 use crate::names::Names;
 
-/// A host and what was written behind it.
+/// A host, and the text of its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostPort<'a> {
     pub address: IpAddr,
     pub port: Option<&'a [u8]>,
 }
 
-/// `host`, `host:port`, `v6`, `[v6]` or `[anything]:port`. The port is not looked at yet.
+/// `host`, `host:port`, `v6`, `[v6]` or `[anything]:port`. The port is not parsed yet.
 pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
     let (host, port) = split_port(text)?;
-    // Most addresses are of IPv4, and none of those could be of IPv6.
+    // Most addresses are IPv4, and none of those is a valid IPv6 address.
     if let Some(address) = ipv4(host) {
         let address = address.into();
         return Some(HostPort { address, port });
@@ -40,7 +40,7 @@ pub fn host_port<'a>(text: &'a [u8], names: &Names) -> Option<HostPort<'a>> {
     Some(HostPort { address, port })
 }
 
-/// A host without its brackets, and the port behind it. Digits alone are not a host.
+/// A host without its brackets, and the port after it. Digits alone are not a host.
 fn split_port(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if let [b'[', inside @ ..] = text {
         let end = inside.iter().rposition(|&byte| byte == b']')?;
@@ -114,7 +114,7 @@ pub fn bounded<T: TryFrom<i64> + Into<i64>>(text: Option<&[u8]>, least: i64, mos
     T::try_from(value).ok()
 }
 
-/// Seconds, perhaps with a fraction: from a tenth of one up to a day.
+/// Seconds, perhaps with a fraction: from a tenth of a second up to a day.
 pub fn period(text: &[u8]) -> Option<Duration> {
     let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let text = str::from_utf8(text).ok()?;
@@ -146,7 +146,7 @@ pub fn mark(text: &[u8]) -> Option<NonZeroU32> {
     NonZeroU32::new(mark)
 }
 
-/// An address or host, or with the length of a prefix behind it a network.
+/// An address or host, or with a prefix length a network.
 pub fn network(text: &[u8], names: &Names) -> Option<Network> {
     let slash = text.iter().rposition(|&byte| byte == b'/');
     let host = &text[..slash.unwrap_or(text.len())];
@@ -168,13 +168,13 @@ pub fn network(text: &[u8], names: &Names) -> Option<Network> {
     Some(Network { address, bits })
 }
 
-/// States of connections, with commas between.
+/// States of connections, separated by commas.
 pub fn states(text: &[u8]) -> Option<States> {
     let mut names = text.split(|&byte| byte == b',');
     names.try_fold(States::default(), States::with)
 }
 
-/// A multicast group: its family by the colon, no names.
+/// A multicast group: an IPv6 address if it has a colon; no names.
 pub fn group(text: &[u8]) -> Option<IpAddr> {
     let address = if text.contains(&b':') {
         IpAddr::from(ipv6(text)?)
@@ -223,7 +223,7 @@ fn usual_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     text.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
 }
 
-/// A decimal number up to 255 without leading zeros, and what stands behind it.
+/// A decimal number up to 255 without leading zeros, and the rest of the text.
 fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
     let digit = |byte: &u8| u16::from(byte - b'0');
     let (value, rest) = match text {
@@ -237,7 +237,7 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((value.try_into().ok()?, rest))
 }
 
-/// The number that a text begins with, and what stands behind it.
+/// The number at the start of a text, and the rest.
 fn ipv4_part(text: &[u8]) -> Option<(u32, &[u8])> {
     match text {
         [b'0', b'x' | b'X', digits @ ..] => leading_number::<16>(digits),

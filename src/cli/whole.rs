@@ -1,4 +1,4 @@
-//! Looks at a line as a whole: what is missing, what does not go together, and what it asks for.
+//! Checks a line as a whole for missing and conflicting options, and builds its command.
 
 use super::line::{Line, ServerSoFar, timeout};
 use super::options::{
@@ -18,7 +18,7 @@ use crate::model::{
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
 const BAD_FLAG: &str = "invalid scheduler flag `{}'";
 
-/// The options for checksums in tunnels, of which a line takes one, and all that describe a tunnel.
+/// The options for tunnel checksums, of which a line accepts one, and all that describe a tunnel.
 const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_CHECKSUM);
 const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(TUNNEL_REMOTE)
@@ -223,7 +223,7 @@ impl Line<'_> {
         })
     }
 
-    /// A deletion, perhaps of what is drained before.
+    /// A deletion, perhaps after a drain.
     pub fn deletion(&self, change: Change) -> Result<Command, Error> {
         if self.wait.is_none() {
             return self.careful(change);
@@ -237,7 +237,7 @@ impl Line<'_> {
         }))
     }
 
-    /// A change, and how the line wants what exists to be treated.
+    /// A change, and how to treat existing objects.
     pub fn careful(&self, change: Change) -> Result<Command, Error> {
         let careful = Careful {
             change,
@@ -255,7 +255,7 @@ impl Line<'_> {
         Ok(Command::Change(change))
     }
 
-    /// The port that was written for a server, if it is not the server's.
+    /// The port given for a server, if it differs from the server's.
     fn replaced_port(&self, change: &Change) -> Option<u16> {
         let (Change::AddServer(_, server) | Change::EditServer(_, server)) = change else {
             return None;
@@ -284,7 +284,7 @@ impl Line<'_> {
         };
         let given = self.given.and(TUNNEL_SLOTS);
         if self.keeps() {
-            // What is kept decides the rest; a gue tunnel takes any checksum, but only one.
+            // The kept settings decide the rest; a gue tunnel accepts any checksum, but only one.
             let given = given
                 .except(Slots::NONE.with(TUNNEL_TYPE))
                 .with(TUNNEL_PORT);
@@ -310,7 +310,7 @@ impl Line<'_> {
     }
 }
 
-/// The slots that compete. The service whose connections are listed does not.
+/// The competing slots. The service whose connections are listed does not compete.
 pub fn competing(slots: Slots) -> Slots {
     if slots.has(CONNECTIONS) {
         slots.except(Slots::NONE.with(SERVICE_ADDRESS))
@@ -319,7 +319,7 @@ pub fn competing(slots: Slots) -> Slots {
     }
 }
 
-/// A file by its name; `-` is a standard stream.
+/// A file by name; `-` is a standard stream.
 fn named(file: Option<&[u8]>) -> Option<Vec<u8>> {
     file.filter(|file| *file != b"-").map(<[u8]>::to_vec)
 }

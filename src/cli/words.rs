@@ -1,16 +1,16 @@
-//! The rules of the popt library, by which words become commands, options and values.
+//! Splits words into commands, options and values, by the rules of the popt library.
 //!
-//! Words are bytes and are borrowed; nothing is allocated and nothing is given a meaning.
+//! Words are borrowed bytes; nothing is allocated or interpreted.
 
 use super::spec::{Spec, Value};
 
-/// What the next words of a line are.
+/// The meaning of the next words of a line.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     Given {
         spec: Spec,
         value: Option<&'a [u8]>,
-        /// The last word that was taken for it: the whole bundle, or the value behind it.
+        /// The last word it used: the whole bundle, or the value after it.
         word: &'a [u8],
     },
     /// A word that belongs to no option.
@@ -18,7 +18,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Whether it goes with every command.
+    /// Whether every command accepts it.
     pub fn is_global(&self) -> bool {
         matches!(self, Self::Given { spec, .. } if spec.is_global())
     }
@@ -38,7 +38,7 @@ pub struct Words<'a, I: Iterator<Item = &'a [u8]>> {
     words: I,
     /// A bundle of short options, and how much of it has been read.
     bundle: Option<(&'a [u8], usize)>,
-    /// `--` was met: all that follows is left over.
+    /// After `--` all further words are operands.
     ended: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
         self.valued(spec, word, attached)
     }
 
-    /// The option at `at` in a bundle. What follows it is its value, if it takes one.
+    /// The option at `at` in a bundle. The rest of the word is its value, if it has one.
     #[inline(always)]
     fn short(&mut self, word: &'a [u8], at: usize) -> Result<Event<'a>, Fault<'a>> {
         let spec = Spec::by_short(word[at]).ok_or(Fault::UnknownOption(word))?;

@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, Malformed>;
 const AF_INET: u16 = libc::AF_INET as u16;
 const AF_INET6: u16 = libc::AF_INET6 as u16;
 
-/// Where attributes go. They are described twice: to a [`Length`] and then to a [`Writer`].
+/// A sink for attributes. They are passed twice: to a [`Length`] and then to a [`Writer`].
 pub trait Attributes {
     fn bytes(&mut self, kind: u16, value: &[u8]);
 

@@ -272,7 +272,7 @@ impl Client {
     }
 }
 
-/// What the program asks besides.
+/// Further requests of the program.
 #[cfg(feature = "cli")]
 impl Client {
     /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
@@ -282,8 +282,7 @@ impl Client {
         run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
     }
 
-    /// What is counted over all services. These are the only counters that do not lag up to two
-    /// seconds behind.
+    /// The counters over all services. Only these do not lag behind by up to two seconds.
     #[doc(hidden)]
     pub fn counted(&self) -> io::Result<Counted> {
         proc::read_counted(&self.home)

@@ -1,4 +1,4 @@
-//! What can go wrong between the client and the kernel.
+//! The errors between the client and the kernel.
 
 use std::fmt;
 use std::io;
@@ -93,7 +93,7 @@ impl Error {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was asked for.
+    /// The requested action.
     pub action: Action,
     /// The error number of the kernel. It means something else for each action.
     pub errno: i32,
@@ -152,7 +152,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What the kernel was asked to do.
+/// An action requested from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -217,7 +217,7 @@ pub(crate) fn plain(error: &impl fmt::Display) -> String {
     }
 }
 
-/// What is wrong with an answer.
+/// The defect of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 

@@ -6,7 +6,7 @@ use crate::model::{Info, Timeouts};
 
 pub const SET_CONFIG: u8 = 12;
 pub const GET_CONFIG: u8 = 13;
-/// What an answer to `GET_INFO` carries. No request may.
+/// The command in an answer to `GET_INFO`, not allowed in a request.
 pub const SET_INFO: u8 = 14;
 pub const GET_INFO: u8 = 15;
 
@@ -14,7 +14,7 @@ const TIMEOUT_TCP: u16 = 4;
 const TIMEOUT_TCP_FIN: u16 = 5;
 const TIMEOUT_UDP: u16 = 6;
 
-/// The attributes of the answer to `GET_INFO` have numbers of their own.
+/// The answer to `GET_INFO` has its own attribute numbers.
 const VERSION: u16 = 1;
 const CONN_TAB_SIZE: u16 = 2;
 

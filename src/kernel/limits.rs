@@ -1,8 +1,8 @@
 //! Values that the kernel would silently misread. They are refused before anything is sent.
 //!
-//! What the kernel refuses itself needs nothing here. What other programs can set is reported, but
-//! not all of it can be sent back: a syncid above 255, and persistence of more than 49 days, which
-//! kernels with fewer ticks can hold. The command line takes neither.
+//! Values that the kernel itself refuses need no check here. Values set by other programs are
+//! reported, but not all can be sent back: a syncid above 255, and persistence of more than 49
+//! days, which kernels with fewer ticks can store. The command line accepts neither.
 
 use super::error::{Error, Result};
 use crate::model::{Change, Daemon, Family, Forwarding, Mask, Server, Service, TunnelKind};
@@ -10,7 +10,7 @@ use crate::model::{Change, Daemon, Family, Forwarding, Mask, Server, Service, Tu
 /// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
 const LONGEST_PERSISTENCE: u32 = u32::MAX / 1000;
 
-/// Whether the kernel can be told this change.
+/// Whether this change can be sent to the kernel.
 pub fn check(change: &Change) -> Result<()> {
     let wrong = match change {
         Change::AddService(service) | Change::EditService(service) => wrong_service(service),

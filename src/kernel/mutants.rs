@@ -1,14 +1,14 @@
-//! Changes with one mistake each, to prove that tests notice. Released programs do not have this.
+//! Changes with one mistake each, to prove that tests notice. Releases do not include this.
 //!
-//! `IPVSADM_MUTANT` says what, in four numbers: the attribute around it or 0, its own attribute,
-//! the place of a byte in the value of that, and the bits that are flipped there.
+//! `IPVSADM_MUTANT` defines the mistake with four numbers: the outer attribute or 0, the attribute,
+//! the position of a byte in its value, and the bits to flip there.
 
 use netlink_packet_core::NLA_HEADER_SIZE;
 
 /// Masks out the flag of nested attributes.
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
-/// Flips what is to be flipped, if it is among these attributes.
+/// Flips the bits, if these attributes contain the byte.
 pub fn flip(attributes: &mut [u8]) {
     let Ok(mutant) = std::env::var("IPVSADM_MUTANT") else {
         return;

@@ -128,8 +128,8 @@ impl Netlink {
         })
     }
 
-    /// Asks questions that have one answer each, as many at once as the socket has room for.
-    /// The answers come in the same order.
+    /// Asks questions with one answer each, as many at once as the socket has room for. The answers
+    /// come in the same order.
     pub fn get_each<'q, T>(
         &mut self,
         mut queries: impl ExactSizeIterator<Item = Query<'q>>,

@@ -23,8 +23,8 @@ pub const PROC: &str = "/proc";
 pub struct Netns(PathBuf);
 
 impl Netns {
-    /// The namespace of a name, as `ip netns` lists it. A text with a slash is the path of a
-    /// namespace, such as `/proc/4711/ns/net`.
+    /// The namespace with a name from `ip netns`. A text with a slash is the path of a namespace,
+    /// such as `/proc/4711/ns/net`.
     pub fn new(name: impl AsRef<Path>) -> Self {
         let name = name.as_ref();
         if name.parent().is_none_or(|parent| parent == Path::new("")) {
@@ -57,13 +57,13 @@ impl Netns {
     }
 }
 
-/// Where a client was opened. What it opens later, it opens there or not at all: its thread may
-/// be elsewhere by then, and the file of a namespace may be another's.
+/// The namespace in which a client was opened. It opens further sockets there or not at all: its
+/// thread may have moved by then, and the file of a namespace may belong to another one.
 #[derive(Clone)]
 pub struct Home {
     /// Where it is, if not where its thread was.
     netns: Option<Netns>,
-    /// Nothing where the kernel does not show it.
+    /// `None` if the kernel does not show it.
     id: Option<Id>,
     /// Where the kernel shows files.
     proc: &'static str,

@@ -1,4 +1,4 @@
-//! What the kernel is asked: a change or a question, as the payload of a message.
+//! Requests to the kernel: a change or a question, as the payload of a message.
 
 use netlink_packet_core::Emitable;
 use netlink_packet_generic::GenlFamily;

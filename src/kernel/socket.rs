@@ -1,4 +1,4 @@
-//! The sockets: netlink, the plain one that takes the old options, and one for whole packets.
+//! The sockets: netlink, the plain one for the old options, and one for whole packets.
 
 #![allow(unsafe_code)]
 
@@ -146,7 +146,7 @@ impl Transport for Socket {
     }
 }
 
-/// All packets of one protocol that arrive on a device, whoever they are for.
+/// All packets of one protocol that arrive on a device, whatever their destination.
 #[cfg(feature = "cli")]
 pub struct Wire {
     socket: OwnedFd,
@@ -155,8 +155,8 @@ pub struct Wire {
 
 #[cfg(feature = "cli")]
 impl Wire {
-    /// Listens for packets of an Ethernet protocol, also for those of groups that nobody here is
-    /// in. Receiving takes no longer than `patience`.
+    /// Listens for packets of an Ethernet protocol, including multicast groups that this host has
+    /// not joined. Receiving takes no longer than `patience`.
     pub fn open(device: u32, protocol: u16, patience: Duration) -> io::Result<Self> {
         let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
         // SAFETY: zeros are a valid address and a valid membership.
@@ -209,7 +209,7 @@ impl Wire {
         }
     }
 
-    /// The next packet without the header of its frame; `None` if none came in time.
+    /// The next packet without its frame header; `None` if none arrived in time.
     pub fn receive(&self) -> io::Result<Option<Vec<u8>>> {
         let mut packet = vec![0; 1 << 16];
         let (bytes, count) = (packet.as_mut_ptr().cast(), packet.len());

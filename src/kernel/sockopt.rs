@@ -209,7 +209,7 @@ impl<'a> Options<'a> {
             let fields = self.get(option::GET_SERVICES, length)?;
             let entries = fields.entries(SERVICES_HEADER, SERVICE);
             let count = entries.take_while(Fields::is_service).count();
-            // The kernel fills the room there is and does not say whether there is more.
+            // The kernel fills the buffer and does not say whether there is more.
             if count < room {
                 let bytes = mem::take(self.buffer);
                 return Ok(Snapshot { bytes, count });
@@ -253,7 +253,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Reads an option into the buffer. What the buffer holds already is the question.
+    /// Reads an option into the buffer, which already contains the request.
     fn get(&mut self, option: i32, length: usize) -> Result<Fields<'_>> {
         if length > LONGEST {
             return Err(Error::Malformed(

@@ -17,7 +17,7 @@ pub trait Transport: Send {
     /// Sends netlink messages; the kernel has executed them when this returns.
     fn send(&mut self, messages: &[u8]) -> io::Result<()>;
 
-    /// Waits for netlink datagrams and takes those that are there: at least one.
+    /// Waits for netlink datagrams and receives all that have arrived: at least one.
     fn receive(&mut self, inbox: &mut Inbox) -> io::Result<()>;
 
     /// Makes room for many messages at once.
@@ -32,8 +32,8 @@ pub trait Transport: Send {
     /// Sets one of the old socket options.
     fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()>;
 
-    /// How many services and daemons there are, of both families, in all network namespaces, or
-    /// more than that; nothing where it is not known.
+    /// The number of services and daemons of both families in all network namespaces, or more than
+    /// that; `None` if unknown.
     fn uses(&mut self) -> Option<usize>;
 
     /// Where the kernel shows files.
@@ -61,7 +61,7 @@ impl Room {
     }
 }
 
-/// What came with a datagram.
+/// The metadata of a datagram.
 #[derive(Clone, Copy, Debug, Default)]
 struct Label {
     /// Its length, even if that is more than there was room for.
@@ -119,7 +119,7 @@ impl Inbox {
         [(); SLOTS].map(|()| slots.next().unwrap_or_default())
     }
 
-    /// Says what the next empty slot was filled with: how long a datagram, and who sent it.
+    /// Records the datagram in the next empty slot: its length and its sender.
     pub fn filled(&mut self, length: usize, sender: u32) {
         if let Some(label) = self.labels.get_mut(self.count) {
             *label = Label { length, sender };

@@ -14,7 +14,7 @@ use state::State;
 /// A service, or a server in it.
 pub type RowId = (ServiceId, Option<ServerId>);
 
-/// What rows are sorted by.
+/// The sort column of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     Name,
@@ -80,7 +80,7 @@ impl Vocabulary for Column {
 }
 
 impl Column {
-    /// The key that sorts by it.
+    /// The keyboard key that sorts by it.
     pub fn key(self) -> char {
         match self {
             Self::Name => 'n',
@@ -147,7 +147,7 @@ struct Changed {
     inactive: Option<Duration>,
 }
 
-/// What has just changed in a row.
+/// The latest changes in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lit {
     /// It is new.
@@ -172,7 +172,7 @@ pub struct Row<'a> {
     pub lit: Lit,
 }
 
-/// What a server has of its service, from 0 to 1.
+/// The share of a server in its service, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shares {
     /// Of the new connections of the last minute, if there were any.
@@ -181,19 +181,19 @@ pub struct Shares {
     pub weight: Option<f64>,
 }
 
-/// The sums of what is shown.
+/// The sums of the rows shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums<'a> {
     pub services: usize,
     pub servers: usize,
     pub active: u64,
     pub inactive: u64,
-    /// What the director counts over all services.
+    /// The director's counters over all services.
     pub totals: Option<&'a LiveMeter>,
 }
 
 impl Watched {
-    /// Takes in what a look has seen.
+    /// Updates with a new reading of the table.
     pub fn look(
         &mut self,
         now: Duration,
@@ -268,7 +268,7 @@ impl Watched {
         }
     }
 
-    /// What is shown, in its order. What changed after this time is lit.
+    /// The rows to show, in order. Changes after this time are highlighted.
     pub fn rows(&self, state: &State, since: Duration) -> Vec<Row<'_>> {
         let groups = self.table.iter().filter_map(|entry| {
             let service = self.row((entry.service.service.id, None), since)?;
@@ -342,7 +342,7 @@ impl Row<'_> {
         }
     }
 
-    /// What it is sorted by, if that is a number and is known.
+    /// The value of the sort column, if it is a known number.
     fn number(&self, column: Column) -> Option<f64> {
         let rate = |index: usize| self.rates.map(|rates| rates[index]);
         match column {
@@ -381,7 +381,7 @@ impl Known {
         }
     }
 
-    /// Takes in what a look has seen; says what has become of its settings.
+    /// Updates with a new reading; returns the changes of its settings.
     fn look(&mut self, now: Duration, values: Values, counters: Counters) -> Option<String> {
         self.meter.look(now, counters);
         let before = std::mem::replace(&mut self.now, values);
@@ -419,7 +419,7 @@ impl Changed {
     }
 }
 
-/// The service and its servers, as a look sees them.
+/// The service and its servers, as read from the table.
 fn seen(Entry { service, servers }: &Entry) -> impl Iterator<Item = (RowId, Values, Counters)> {
     let id = service.service.id;
     let (active, inactive) = sums(servers.iter().map(|state| (state.active, state.inactive)));

@@ -23,7 +23,7 @@ pub fn ipv4(out: &mut Out, address: Ipv4Addr) {
     out.text(&text[..end - 1]);
 }
 
-/// Each octet as it is written, with a dot behind it, and how long that is.
+/// Each octet in decimal with a dot after it, and the length of that text.
 static OCTETS: [([u8; 4], u8); 256] = {
     let mut octets = [([b'.'; 4], 0); 256];
     let mut octet = 0;
@@ -43,8 +43,8 @@ static OCTETS: [([u8; 4], u8); 256] = {
     octets
 };
 
-/// The C library takes an address of six zeros and two other groups for an IPv4 address in
-/// disguise, Rust does not.
+/// The C library writes an address of six zeros and two other groups as an embedded IPv4 address;
+/// Rust does not.
 fn ipv6(out: &mut Out, address: Ipv6Addr) {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {

@@ -1,4 +1,4 @@
-//! Hosts and ports, services and servers, as every format names them.
+//! The names of hosts and ports, services and servers in all formats.
 
 use std::net::IpAddr;
 
@@ -8,10 +8,10 @@ use crate::model::terms::Vocabulary;
 use crate::model::{Family, Protocol, ServerId, ServiceId};
 use crate::names::Names;
 
-/// The original's room for a host and a port.
+/// The original's width for a host and a port.
 const ENDPOINT_WIDTH: usize = 59;
 
-/// How a name that does not fit is cut.
+/// How to cut a name that does not fit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     AsOriginal,
@@ -26,7 +26,7 @@ pub fn host(out: &mut Out, names: &mut Names, address: IpAddr) {
     }
 }
 
-/// `host:port` or `[host]:port`; names where there are any. A port without a protocol has none.
+/// `host:port` or `[host]:port`, with names if there are any. Ports without a protocol have none.
 pub fn endpoint(
     out: &mut Out,
     names: &mut Names,
@@ -54,7 +54,7 @@ pub fn endpoint(
     }
 }
 
-/// A service as a listing names it: `TCP  host:port` or `FWM  mark`.
+/// The name of a service in listings: `TCP  host:port` or `FWM  mark`.
 pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId, cut: Cut) {
     let mark = out.mark();
     match *id {
@@ -90,7 +90,7 @@ pub fn server(out: &mut Out, names: &mut Names, service: &ServiceId, id: &Server
     out.pad(mark, 28);
 }
 
-/// The ports of servers behind a mark stay numbers.
+/// The ports of a mark's servers stay numbers.
 pub fn server_protocol(service: &ServiceId) -> Option<Protocol> {
     match *service {
         ServiceId::Address { protocol, .. } => Some(protocol),

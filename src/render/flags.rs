@@ -3,7 +3,7 @@
 use super::out::Out;
 use crate::model::{Service, terms};
 
-/// The scheduler's flags, comma between; nothing if it has none.
+/// The scheduler's flags, separated by commas; nothing if it has none.
 pub fn scheduler_flags(out: &mut Out, service: &Service) {
     let mut separator = "";
     for name in names_of_flags(service) {

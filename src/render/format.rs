@@ -1,4 +1,4 @@
-//! What every listing format implements.
+//! The trait of all listing formats.
 
 use std::io;
 
@@ -13,10 +13,10 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// How much of the table is listed.
+/// The part of the table that is listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// All services, not only one that was asked for.
+    /// All services, not only a requested one.
     pub all_services: bool,
     /// All servers of a service.
     pub all_servers: bool,
@@ -71,7 +71,7 @@ pub trait Format {
     }
 }
 
-/// How many of the clients with most connections are shown.
+/// The number of clients shown, those with the most connections.
 pub const TOP_CLIENTS: usize = 10;
 
 /// The format with this name.

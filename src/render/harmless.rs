@@ -1,7 +1,7 @@
 //! Text that cannot control a terminal.
 
-/// Lines with a question mark for each control character in them. Names come from name servers,
-/// and call ids from anyone who makes a call.
+/// Lines with each control character replaced by a question mark. Names come from name servers, and
+/// call ids from any caller.
 pub fn harmless(lines: &[u8]) -> Vec<u8> {
     let mut clean = Vec::with_capacity(lines.len());
     for chunk in lines.utf8_chunks() {

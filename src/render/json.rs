@@ -26,7 +26,7 @@ pub struct Json {
 }
 
 impl Json {
-    /// `head` is what stands before the list: other keys of the document.
+    /// `head` is the text before the list: other keys of the document.
     pub(crate) fn begin(&mut self, out: &mut Out, head: &str, name: &str) {
         out.text("{").text(head);
         out.text("\"").text(name).text("\":[");

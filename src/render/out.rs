@@ -1,4 +1,4 @@
-//! A buffer that rows are laid out in, and that goes to its sink in large writes.
+//! A buffer for the layout of rows, written to its sink in large blocks.
 
 use std::io::{self, Write};
 
@@ -52,7 +52,7 @@ impl<'a> Out<'a> {
         self.right(itoa::Buffer::new().format(number), width)
     }
 
-    /// Where the next byte will stand; for `pad`, `cut` and `take`.
+    /// The position of the next byte; for `pad`, `cut` and `take`.
     pub fn mark(&self) -> usize {
         self.buffer.len()
     }
@@ -63,18 +63,18 @@ impl<'a> Out<'a> {
         self.blanks(blanks)
     }
 
-    /// Drops what stands further than a width from a mark.
+    /// Drops the text beyond a width from a mark.
     pub fn cut(&mut self, mark: usize, width: usize) -> &mut Self {
         self.buffer.truncate(mark + width);
         self
     }
 
-    /// What has not been written to the sink yet.
+    /// The text not yet written to the sink.
     pub fn unwritten(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Takes back what stands behind a mark.
+    /// Removes and returns the text after a mark.
     pub fn take(&mut self, mark: usize) -> Vec<u8> {
         self.buffer.split_off(mark)
     }
@@ -88,15 +88,15 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Writes what has been gathered. After an error the rest is dropped: to write it again might
-    /// repeat the part that was written.
+    /// Writes the buffer. After an error the rest is dropped: writing it again might repeat a part
+    /// that was written.
     pub fn flush(&mut self) -> io::Result<()> {
         let written = self.sink.write_all(&self.buffer);
         self.buffer.clear();
         written.and_then(|()| self.sink.flush())
     }
 
-    /// Most gaps are narrow: a few blanks too many, cut off again, take the least time.
+    /// Most gaps are narrow: writing a few blanks too many and cutting them off is fastest.
     fn blanks(&mut self, count: usize) -> &mut Self {
         let end = self.buffer.len() + count;
         if count <= NARROW {
@@ -111,7 +111,7 @@ impl<'a> Out<'a> {
 mod tests {
     use super::*;
 
-    /// A file that is full once.
+    /// A file whose first write fails because the disk is full.
     struct Full<'a> {
         text: &'a mut Vec<u8>,
         is_full: bool,

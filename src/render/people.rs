@@ -22,7 +22,7 @@ use crate::names::Names;
 /// The medium of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
-    /// How many columns of characters it has, if that is limited.
+    /// Its width in characters, if limited.
     pub width: Option<usize>,
     pub colour: bool,
 }
@@ -38,7 +38,7 @@ impl Screen {
 pub struct People {
     view: View,
     screen: Screen,
-    /// Connections are gathered here, since the widths of columns depend on all of them.
+    /// Connections are collected here, since the widths of columns depend on all of them.
     connections: Option<Sheet>,
 }
 

@@ -1,5 +1,5 @@
-//! Metrics for Prometheus, in its text format. Names and labels are those of node_exporter, behind
-//! a prefix of their own: the same series must not be there twice.
+//! Metrics for Prometheus, in its text format. Names and labels are those of node_exporter, with a
+//! different prefix: the same series must not exist twice.
 
 mod labels;
 
@@ -21,7 +21,7 @@ use crate::names::Names;
 pub struct Prometheus {
     /// Connections are counted: one series for each would be too many.
     connections: ConnectionCounts,
-    /// Whether all servers of a service are listed: only then their number is right.
+    /// Whether all servers of a service are listed: only then is their number right.
     counts_servers: bool,
 }
 
@@ -210,7 +210,7 @@ impl Format for Prometheus {
     }
 }
 
-/// A metric and its samples: nothing where it has none.
+/// A metric and its samples; nothing if it has none.
 fn family<L: Sample, N: itoa::Integer>(
     out: &mut Out,
     name: &str,
@@ -239,7 +239,7 @@ fn gauges<const N: usize>(out: &mut Out, gauges: [(&str, &str, u64); N]) -> io::
         .try_for_each(|(name, about, value)| family(out, name, GAUGE, about, [(NO_LABELS, value)]))
 }
 
-/// The counters of something, whose names begin alike.
+/// A group of counters with a common prefix.
 fn counters<'a, L: Sample>(
     out: &mut Out,
     prefix: &str,
@@ -292,7 +292,7 @@ fn entries(out: &mut Out, counts: &ConnectionCounts) -> io::Result<()> {
     family(out, "connection_entries", GAUGE, about, counts)
 }
 
-/// How full a hash table is.
+/// The load of a hash table.
 fn fill(out: &mut Out, of: &str, table: &HashTable) -> io::Result<()> {
     let numbers = [
         ("entries", "Entries of the table", table.entries),
@@ -333,7 +333,7 @@ fn estimators(out: &mut Out, estimators: &Estimators) -> io::Result<()> {
     gauges(out, numbers)
 }
 
-/// The sysctls that size the tables: nothing where the kernel has none.
+/// The sysctls that size the tables; nothing if the kernel has none.
 fn limits(out: &mut Out, limits: &Limits) -> io::Result<()> {
     let limits = [
         (

@@ -1,4 +1,4 @@
-//! What `--diff` and `--check` find, for programs, as `ipvsadm-json.5` describes it.
+//! The results of `--diff` and `--check` for programs, as described in `ipvsadm-json.5`.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use super::save;
 use super::steps::Cut;
 use crate::model::difference::{Cost, Step};
 
-/// The steps, with the connections that each of them cuts.
+/// The steps, with the number of connections that each cuts.
 pub fn steps(out: &mut Out, steps: &[Step], cut: impl Fn(&Step) -> Cut) -> io::Result<()> {
     let mut json = Json::default();
     json.begin(out, "", "changes");

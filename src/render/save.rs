@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// A service and its servers. Another program may have set what a restore would refuse or change:
-/// such lines are not printed but added to `unsaid`.
+/// A service and its servers. Another program may have used settings that a restore would refuse or
+/// change: such lines are not printed but added to `unsaid`.
 pub fn entry(
     out: &mut Out,
     names: &mut Names,
@@ -89,7 +89,7 @@ pub fn change(out: &mut Out, names: &mut Names, change: &Change) {
     }
 }
 
-/// The line of a change, with numbers alone.
+/// The line of a change, with numbers only.
 pub fn line(change: &Change) -> Vec<u8> {
     let mut sink = io::sink();
     let mut out = Out::new(&mut sink);
@@ -117,7 +117,7 @@ fn start_daemon(out: &mut Out, daemon: &Daemon) {
     }
 }
 
-/// Whether a restore would take the line of a change and make the same of it.
+/// Whether a restore would read the line of a change as the same change.
 pub fn is_sayable(change: &Change) -> bool {
     let has_option = |id: &ServiceId| id.protocol().word().is_some();
     match change {
@@ -136,7 +136,7 @@ pub fn is_sayable(change: &Change) -> bool {
     }
 }
 
-/// Whether a restore would take the line and make the same service of it.
+/// Whether a restore would read the line as the same service.
 fn is_sayable_service(service: &Service) -> bool {
     let is_sayable_id = match service.id {
         ServiceId::Mark { .. } => true,

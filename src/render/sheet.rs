@@ -1,8 +1,8 @@
 //! Tables for people: columns as wide as their content.
 //!
-//! Where a screen has no room for all columns of a row, the others follow on further lines, in
-//! their order. Before that, text between spaces gets lines of its own within its column. Nothing
-//! is left out, and an address is never cut.
+//! If a screen has no room for all columns of a row, the others follow on further lines, in order.
+//! Before that, text is wrapped at spaces within its column. Nothing is left out, and an address is
+//! never cut.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use tabled::settings::Color;
 
 use super::Screen;
 
-/// What stands between two columns: a line with a blank on each side.
+/// The separator of two columns: a line with a blank on each side.
 const BETWEEN: usize = 3;
 
 /// The indentation of the further lines of a row, where there is room for it.
@@ -27,17 +27,17 @@ const INDENT: usize = 2;
 pub struct Sheet {
     /// The first is the row of titles.
     rows: Vec<Row>,
-    /// How many columns are text. The others are numbers, aligned to the right.
+    /// The number of text columns. The others are numbers, aligned to the right.
     texts: usize,
 }
 
 struct Row {
     cells: Vec<String>,
-    /// How it stands out on a screen with colours.
+    /// Its highlighting on a screen with colours.
     colour: Option<Color>,
 }
 
-/// The columns that share a line, and how wide each may be.
+/// The columns that share a line, and their maximum widths.
 struct Band {
     columns: Range<usize>,
     widths: Vec<usize>,
@@ -50,10 +50,10 @@ impl Band {
     }
 }
 
-/// Some columns of all rows, each row on as many lines as its highest cell takes.
+/// Some columns of all rows, each row on as many lines as its highest cell needs.
 struct Grid {
     rows: Vec<Vec<String>>,
-    /// What follows the titles, if anything does.
+    /// The separator after the titles, if any.
     ruler: Option<String>,
     /// With a blank at both ends.
     width: usize,
@@ -87,7 +87,7 @@ impl Sheet {
 
     pub fn laid_out(&self, screen: Screen) -> String {
         let room = screen.width.unwrap_or(usize::MAX);
-        // A blank begins each line.
+        // Each line begins with a blank.
         let lines = self.lines(room.max(2) - 1);
         let grids: Vec<_> = lines.iter().map(|line| self.grid(line, screen)).collect();
         let mut text = String::new();
@@ -105,8 +105,8 @@ impl Sheet {
         text
     }
 
-    /// As many columns on each line as fit when texts are broken between words; these then take
-    /// what room is left.
+    /// As many columns on each line as fit with texts wrapped between words; these then get the
+    /// remaining room.
     fn lines(&self, room: usize) -> Vec<Band> {
         let columns = self.rows[0].cells.len();
         let mut lines: Vec<Band> = Vec::new();
@@ -217,7 +217,7 @@ fn joined(
     CompactGrid::new(records, config, Widths(widths), colours).to_string()
 }
 
-/// How wide the columns of a grid are, without their blanks.
+/// The widths of the columns of a grid, without their blanks.
 struct Widths(Vec<usize>);
 
 impl Dimension for Widths {
@@ -231,15 +231,15 @@ impl Dimension for Widths {
 }
 
 impl Row {
-    /// Where all cells of a further line are empty there is nothing to show.
+    /// A further line with only empty cells is not shown.
     fn goes_on_in(&self, line: &Band) -> bool {
         let mut cells = self.cells[line.columns.clone()].iter();
         line.columns.start == 0 || cells.any(|cell| !cell.is_empty())
     }
 }
 
-/// Writes the lines of a row, indented if they are further ones. The blank at their end is left
-/// out where there is no room for it.
+/// Writes the lines of a row; further ones are indented. Their trailing blank is left out if there
+/// is no room for it.
 fn write(text: &mut String, line: &Band, grid: &Grid, row: usize, room: usize) {
     let is_indented = line.columns.start > 0 && grid.width + INDENT <= room;
     let indent = if is_indented { INDENT } else { 0 };
@@ -253,7 +253,7 @@ fn write(text: &mut String, line: &Band, grid: &Grid, row: usize, room: usize) {
     }
 }
 
-/// What stands between titles and rows. On one line it crosses the lines between the columns.
+/// The separator between titles and rows. On one line it crosses the lines between the columns.
 fn ruler(grids: &[Grid], room: usize) -> String {
     let mut ruler = match grids {
         [
@@ -267,7 +267,7 @@ fn ruler(grids: &[Grid], room: usize) -> String {
     ruler
 }
 
-/// How narrow the column of a text may be. What names a row stays together.
+/// The minimum width of a text column. The name of a row is never split.
 fn least_width(column: usize, text: &str) -> usize {
     match column {
         0 => get_line_width(text),
@@ -275,7 +275,7 @@ fn least_width(column: usize, text: &str) -> usize {
     }
 }
 
-/// A text on as many lines as it takes in this width.
+/// A text on as many lines as it needs in this width.
 fn broken(text: &str, width: usize) -> Vec<String> {
     if get_line_width(text) <= width {
         return vec![text.to_owned()];
@@ -301,8 +301,8 @@ fn broken(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The parts of a word that is too long: an address is set apart from its brackets and its port,
-/// and only what is no address is cut.
+/// The parts of a word that is too long: an address is separated from its brackets and port, and
+/// only other text is cut.
 fn parts(word: &str, width: usize) -> Vec<String> {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let in_brackets = word.strip_prefix('[').and_then(|word| word.split_once(']'));

@@ -1,4 +1,4 @@
-//! The steps of a difference: each as a line, with what it costs as a comment.
+//! The steps of a difference: each as a line, with its cost as a comment.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use crate::names::Names;
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
     pub connections: u64,
-    /// What happens to them.
+    /// Their fate.
     pub fate: &'static str,
 }
 
@@ -54,7 +54,7 @@ fn cost(out: &mut Out, names: &mut Names, step: &Step, cost: &Cost, cut: Cut) {
         Cost::TakesOver(id) => {
             out.text("takes over ");
             match step.change.service() {
-                // The mark may be on packets for any service.
+                // Packets for any service may have the mark.
                 Some(ServiceId::Mark { .. }) => drop(out.text("every packet with this mark")),
                 Some(ServiceId::Address { .. }) | None => {
                     out.text("from ");

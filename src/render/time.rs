@@ -1,4 +1,4 @@
-//! Points in time, as RFC 3339 writes them.
+//! Points in time in the format of RFC 3339.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ pub fn utc(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Year, month and day, so many days after the first one of 1970.
+/// Year, month and day, from the number of days since 1970-01-01.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let mut year = 1970;
     while days >= days_of(year) {

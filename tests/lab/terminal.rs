@@ -71,7 +71,7 @@ impl Terminal {
         Ok(sys::resize_terminal(&self.line, rows, columns)?)
     }
 
-    /// The rows of the screen up to the last non-empty one, without trailing blanks.
+    /// The non-empty rows of the screen, without trailing blanks.
     pub fn screen(&self) -> String {
         let contents = self.screen.screen().contents();
         let rows = contents.lines().map(str::trim_end);

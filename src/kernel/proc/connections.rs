@@ -154,14 +154,14 @@ fn word<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
 const EACH: u64 = 0x0101_0101_0101_0101;
 const EACH_OF_16: u128 = (EACH as u128) << 64 | EACH as u128;
 
-/// How wide an IPv4 address and its port are, each with a blank behind it; a state and the blank
-/// behind it; the seconds left.
+/// The widths of an IPv4 address and its port, each with the blank after it; of a state and the
+/// blank after it; and of the seconds left.
 const END: usize = 14;
 const STATE: usize = 12;
 const EXPIRES: usize = 7;
 
-/// The columns in which the kernel writes an IPv4 connection without an engine. Nearly all lines
-/// are such, and reading one takes a fifth of what it takes word by word.
+/// The columns of an IPv4 connection without an engine. Nearly all lines have this form, and
+/// reading one takes a fifth of the time that it takes word by word.
 struct Columns<'a> {
     protocol: &'a [u8],
     rest: &'a [u8; 3 * END + STATE + EXPIRES],
@@ -171,7 +171,7 @@ impl<'a> Columns<'a> {
     /// The columns of a line that has this length.
     #[inline]
     fn of(line: &'a [u8]) -> Option<Self> {
-        // A protocol has three columns, but for one that is longer.
+        // A protocol has three columns, or more if it is longer.
         let width = if *line.get(3)? == b' ' { 4 } else { 5 };
         let (protocol, rest) = line.split_at_checked(width)?;
         let rest = rest.try_into().ok()?;
@@ -260,10 +260,10 @@ fn ipv4(column: &[u8]) -> Option<Ipv4Addr> {
     eight_digits(*column.first_chunk()?).map(Ipv4Addr::from_bits)
 }
 
-/// The value of hexadecimal digits as the kernel writes them, all at once: a byte each.
+/// The value of the kernel's hexadecimal digits, all at once: a byte each.
 fn eight_digits(text: [u8; 8]) -> Option<u32> {
     let text = u64::from_be_bytes(text);
-    // A letter has a bit that digits have not, and is nine more than its low bits.
+    // A letter has a bit that digits lack, and its value is nine more than its low bits.
     let is_letter = text >> 6 & EACH;
     let values = (text & (0x0f * EACH)) + 9 * is_letter;
     // Anything else has a larger value, or comes out as another text.
@@ -326,8 +326,8 @@ fn hexadecimal(text: &[u8]) -> Option<u32> {
         value = value << 4 | u32::from(digit);
         all_bits |= digit;
     }
-    // Digits are below 16, so only a byte that is not a digit sets the high bits. To check once
-    // at the end is faster than a branch for each byte.
+    // Digits are below 16, so only a byte that is not a digit sets the high bits. One check at
+    // the end is faster than a branch for each byte.
     (all_bits < 16).then_some(value)
 }
 

@@ -1,4 +1,4 @@
-//! What each CPU has counted over all services, in `/proc/net/ip_vs_stats_percpu`.
+//! The counters of each CPU over all services, in `/proc/net/ip_vs_stats_percpu`.
 
 use std::io;
 
@@ -13,7 +13,7 @@ pub fn read(home: &Home) -> io::Result<Counted> {
 }
 
 /// Two lines of titles, and for each CPU a line of its number and hexadecimal counters, which are
-/// up to date. Behind them are the sums of the last sample.
+/// up to date. They are followed by the sums of the last sample.
 fn parse(text: &str) -> Option<Counted> {
     let mut live = Counters::default();
     for line in text.lines().skip(2) {
@@ -51,7 +51,7 @@ CPU    Conns  Packets  Packets            Bytes            Bytes
             sampled: [13, 23, 1, 1792, 60],
         };
         assert_eq!(parse(text), Some(counted));
-        // Counters begin at zero again, as they do in the kernel.
+        // Counters wrap around to zero, as in the kernel.
         let many = text.replace("  0        F ", "  0 FFFFFFFFFFFFFFFF ");
         assert_eq!(parse(&many).map(|counted| counted.live[0]), Some(0));
         for cut in [0, 60, 140, 200, 260] {

@@ -1,4 +1,4 @@
-//! What the kernel shows as text below `/proc`.
+//! Text files of the kernel below `/proc`.
 
 mod connections;
 #[cfg(feature = "cli")]

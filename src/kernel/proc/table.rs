@@ -28,7 +28,7 @@ pub fn read(limit: Option<Duration>) -> io::Result<Vec<Entry>> {
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
-/// Lines that are no service and no server are titles.
+/// Lines that are neither a service nor a server are titles.
 pub fn parse(text: &str) -> Vec<Entry> {
     let mut table: Vec<Entry> = Vec::new();
     for line in text.lines() {
@@ -50,7 +50,7 @@ pub fn parse(text: &str) -> Vec<Entry> {
     table
 }
 
-/// The text does not tell the family of a mark, but its servers do.
+/// The text does not contain the family of a mark, but its servers show it.
 fn tell_family(entry: &mut Entry) {
     if let (ServiceId::Mark { family, .. }, [first]) =
         (&mut entry.service.service.id, &entry.servers[..])

@@ -1,4 +1,4 @@
-//! Sums over all services in `/proc/net/ip_vs_stats`; how full the tables are in `ip_vs_status` and
+//! Sums over all services in `/proc/net/ip_vs_stats`; the load of the tables in `ip_vs_status` and
 //! three sysctls, which newer kernels have.
 
 use std::fmt::Display;
@@ -95,8 +95,8 @@ pub fn parse_stats(text: &str) -> Option<Stats> {
     })
 }
 
-/// A line for each number, such as `Conn buckets:\t512 (9 bits, lfactor -4)`. Buckets of a length
-/// that none has are left out, and of a table without entries the empty ones too.
+/// A line for each number, such as `Conn buckets:\t512 (9 bits, lfactor -4)`. Chain lengths without
+/// buckets are left out, and for a table without entries the empty buckets too.
 pub fn parse_status(text: &str) -> Option<Status> {
     let values: Vec<(&str, &str)> = text
         .lines()
@@ -137,7 +137,7 @@ fn first<T: FromStr>(text: &str) -> Option<T> {
     text.split(' ').next()?.parse().ok()
 }
 
-/// The number behind a word.
+/// The number after a word.
 fn behind<T: FromStr>(text: &str, word: &str) -> Option<T> {
     let (_, rest) = text.split_once(word)?;
     rest.trim_end_matches(')').parse().ok()

@@ -1,4 +1,4 @@
-//! The C structures of the options: how a model is written into one, and read from it.
+//! The C structures of the options: writes the model into them, and reads it from them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -27,13 +27,13 @@ pub const SERVER: usize = 40usize.next_multiple_of(WIDE) + STATS;
 pub const SERVICES_HEADER: usize = 4usize.next_multiple_of(WIDE);
 pub const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
 
-/// Where the name of a service's scheduler begins. It is never empty.
+/// The offset of the name of a service's scheduler, which is never empty.
 const SCHEDULER: usize = 16;
 
 /// The bytes of its address, which a server begins with. They are never all zero.
 const ADDRESS: usize = 4;
 
-/// What the kernel reports for a service without a scheduler.
+/// The kernel's value for a service without a scheduler.
 const NO_SCHEDULER: Scheduler = Scheduler::new(b"none").unwrap();
 
 /// Writes the fields of a C structure, with its alignment.
@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
         entries.map(Fields::new)
     }
 
-    /// Whether an entry is a service: the kernel did not fill those behind the last.
+    /// Whether an entry is a service: the kernel does not fill those after the last.
     pub fn is_service(&self) -> bool {
         self.bytes[SCHEDULER] != 0
     }

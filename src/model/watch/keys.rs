@@ -19,7 +19,7 @@ pub enum Key {
     End,
 }
 
-/// The keys in what a terminal has sent. Others are skipped.
+/// The keys in the terminal's input. Unknown ones are skipped.
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut rest = bytes;
@@ -58,7 +58,7 @@ fn single(byte: u8) -> Option<Key> {
     }
 }
 
-/// A key by what follows `ESC [` or `ESC O`.
+/// A key by the bytes after `ESC [` or `ESC O`.
 fn named(sequence: &[u8]) -> Option<Key> {
     match sequence {
         b"A" => Some(Key::Up),

@@ -1,4 +1,4 @@
-//! What the user has chosen: keys in, state out.
+//! The user's choices: keys in, state out.
 
 use super::keys::Key;
 use super::{Column, Row, RowId};
@@ -9,10 +9,10 @@ use crate::model::terms::Vocabulary;
 /// The choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// What the command line asks for.
+    /// The request of the command line.
     pub wanted: Filter,
     pub column: Column,
-    /// The smallest first; names backwards.
+    /// The smallest first; names in reverse order.
     pub is_reversed: bool,
     pub filter: String,
     /// The filter is being typed.
@@ -22,11 +22,11 @@ pub struct State {
     pub selected: Option<RowId>,
     /// The service or server whose connections are shown in place of the services.
     pub open: Option<RowId>,
-    /// The first line that is shown where no row is selected.
+    /// The first line shown if no row is selected.
     pub top: usize,
 }
 
-/// What a key asks for beyond another state.
+/// A request of a key in addition to a new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Nothing,
@@ -35,7 +35,7 @@ pub enum Wish {
     Leave,
 }
 
-/// What is on the screen at the moment.
+/// The current contents of the screen.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown<'a> {
     /// Services and servers.
@@ -162,7 +162,7 @@ impl State {
         places.iter().position(selected).unwrap_or_default()
     }
 
-    /// Selects a row that is there: the one in the place of a row that is gone.
+    /// Selects an existing row: the one that replaces a deleted row.
     pub fn keep_selected(&mut self, before: &[RowId], places: &[RowId]) {
         let is_there = |place: &RowId| places.contains(place);
         if self.selected.as_ref().is_some_and(is_there) {

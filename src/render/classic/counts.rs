@@ -1,4 +1,4 @@
-//! How many services and connections there are.
+//! The numbers of services and connections.
 
 use std::io;
 

@@ -183,7 +183,7 @@ pub(super) fn counters<const N: usize>(out: &mut Out, view: View, values: [u64; 
     }
 }
 
-/// Nine wide with a blank before it; large ones in thousands, millions, 10^9 or 10^12.
+/// Nine characters wide after a blank; large numbers in thousands, millions, 10^9 or 10^12.
 fn counter(out: &mut Out, exact: bool, value: u64) {
     let (divisor, unit) = match value {
         _ if exact => (1, ""),

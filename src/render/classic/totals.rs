@@ -1,4 +1,4 @@
-//! Sums over all services, and how full the kernel's tables are.
+//! Sums over all services, and the load of the kernel's tables.
 
 use std::io;
 
@@ -43,7 +43,7 @@ fn tables(out: &mut Out, status: &Status) -> io::Result<()> {
     out.text(" of ").number(estimators.most_threads).end_row()
 }
 
-/// How many entries the fullest bucket has.
+/// The number of entries in the fullest bucket.
 pub(in crate::render) fn longest_chain(table: &HashTable) -> &'static str {
     let lengths = ["1", "2", "3", "4", "5", "6", "7+"];
     let mut longest = lengths.iter().zip(table.chains).rev();

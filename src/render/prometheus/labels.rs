@@ -8,8 +8,8 @@ use crate::model::{Entry, Family, ServerId, ServiceId};
 use crate::render::Out;
 use crate::render::address::ipv4;
 
-/// The labels of all services, one behind the other. They are written once for all metrics; those
-/// of servers are written each time, which takes less time than to keep so many.
+/// The labels of all services, one after another. They are written once for all metrics; those of
+/// servers are written each time, which is faster than storing so many.
 pub struct LabelsOfServices {
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -37,7 +37,7 @@ pub trait Sample {
     fn write(&self, out: &mut Out);
 }
 
-/// Labels that are written already.
+/// Labels that are already written.
 impl<T: AsRef<[u8]>> Sample for T {
     fn write(&self, out: &mut Out) {
         out.text(self);
@@ -67,14 +67,14 @@ impl Sample for OfServer<'_> {
     }
 }
 
-/// What stands behind labels, before the value.
+/// The text between labels and value.
 const END: &str = "} ";
 pub const NO_LABELS: &str = " ";
 
 /// Few labels are longer.
 const ROOM: usize = 128;
 
-/// The labels of a sample, as they are written.
+/// The labels of a sample, in written form.
 pub struct Labels(String);
 
 impl Labels {
@@ -82,8 +82,8 @@ impl Labels {
         Self(String::with_capacity(ROOM))
     }
 
-    /// The labels that node_exporter gives a service. It does not tell the families of a mark
-    /// apart.
+    /// The labels that node_exporter gives a service. It does not distinguish the address families
+    /// of a mark.
     fn of_service(id: &ServiceId) -> Self {
         match *id {
             ServiceId::Address {

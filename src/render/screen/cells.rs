@@ -55,7 +55,7 @@ pub fn fit(text: &str, width: usize, manner: Manner) -> String {
     front.chars().chain([gap]).chain(back).collect()
 }
 
-/// As many characters as there is room for.
+/// As many characters as fit.
 pub fn head(letters: impl Iterator<Item = char>, width: usize) -> String {
     let mut room = width;
     let fits = |letter: &char| {
@@ -66,7 +66,7 @@ pub fn head(letters: impl Iterator<Item = char>, width: usize) -> String {
     letters.take_while(fits).collect()
 }
 
-/// A curve as high as a character. Its highest point is that of the values.
+/// A curve one character high, scaled to the largest value.
 pub fn curve(values: &[f32], manner: Manner) -> String {
     let levels: [char; 8] = if manner.unicode {
         ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']

@@ -1,4 +1,4 @@
-//! Which columns a screen has room for, and the rows in them.
+//! The columns that fit a screen, and the rows in them.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use crate::model::terms::Vocabulary;
 use crate::model::watch::state::State;
 use crate::model::watch::{Column, Configured, Row};
 
-/// The columns behind the names, from left to right.
+/// The columns after the names, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Number(Column),
@@ -31,7 +31,7 @@ const PLACES: [Place; 11] = [
     Place::Number(Column::BytesOut),
 ];
 
-/// The order in which they get room, some together.
+/// The order in which they are added while there is room, some together.
 const BY_IMPORTANCE: [&[Place]; 8] = [
     &[Place::Number(Column::Connections)],
     &[Place::Number(Column::Active)],
@@ -53,24 +53,24 @@ const BY_IMPORTANCE: [&[Place]; 8] = [
 const NUMBER: usize = 6;
 const WHOLE_NUMBER: usize = 12;
 
-/// The narrowest curve that says anything, and the widest: a sample for each half of it.
+/// The narrowest useful curve, and the widest: a sample for each half character.
 const CURVE: usize = 8;
 const WIDE_CURVE: usize = 60;
 
-/// Names get at least this much, even if there is no room for anything else then.
+/// Names get at least this width, even if nothing else fits.
 const NAME: usize = 12;
 
-/// The width of the number columns that most people want.
+/// The width of the most important number columns.
 const MANY_COLUMNS: usize = 40;
 
 const TITLE: &str = "Service";
 
-/// How much of a name there is room for.
+/// How much of a name fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Naming {
-    /// With the scheduler, or how packets get there.
+    /// With the scheduler or forwarding method.
     Full,
-    /// As listings have it.
+    /// As in listings.
     Known,
     /// An address or a mark alone.
     Bare,
@@ -168,7 +168,7 @@ impl Layout {
         line
     }
 
-    /// What stands in a place, and whether it has just changed.
+    /// The text of a cell, and whether it has just changed.
     fn cell(&self, place: Place, width: usize, row: &Row) -> (String, bool) {
         let number = |number: f64| short(number, self.manner.exact);
         let percent = |share: Option<f64>| match share {
@@ -223,7 +223,7 @@ fn plain(row: &Row) -> Look {
     }
 }
 
-/// What has changed stands out with and without colours.
+/// Changes are highlighted with and without colours.
 fn lit(look: Look, is_lit: bool) -> Look {
     Look {
         bold: look.bold || is_lit,
@@ -259,7 +259,7 @@ fn width_of_name(row: &Row, naming: Naming) -> usize {
     }
 }
 
-/// A name without what stands before it, such as a protocol.
+/// A name without a prefix such as a protocol.
 fn bare<'a>(row: &Row<'a>) -> &'a str {
     row.name.split_whitespace().nth(1).unwrap_or_default()
 }

@@ -17,7 +17,7 @@ use crate::model::watch::state::State;
 use crate::model::watch::{Column, Row, RowId, Sums};
 use crate::names::Names;
 
-/// How large a screen is, in characters.
+/// The size of a screen, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub columns: usize,
@@ -33,7 +33,7 @@ pub struct Manner {
     pub exact: bool,
 }
 
-/// A piece of a line that looks the same throughout.
+/// A piece of a line in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     pub look: Look,
@@ -72,16 +72,16 @@ impl Look {
     };
 }
 
-/// What stands around the rows.
+/// The text around the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     /// The time of day.
     pub time: &'a str,
     pub period: Duration,
     pub state: &'a State,
-    /// Why there is nothing new.
+    /// The reason why there is no new data.
     pub trouble: Option<&'a str>,
-    /// What has just happened.
+    /// The latest event.
     pub news: Option<&'a str>,
     pub size: Size,
     pub manner: Manner,
@@ -100,16 +100,16 @@ pub struct Page<'a> {
 /// The lines above and below the rows of services.
 const AROUND_ROWS: usize = 4;
 
-/// Those above and below a page, besides its head.
+/// Those above and below a page, in addition to its head.
 const AROUND_PAGE: usize = 2;
 
 impl Frame<'_> {
-    /// How many rows of services the screen has room for.
+    /// The number of rows of services that fit the screen.
     pub fn room_for_rows(&self) -> usize {
         self.size.rows.saturating_sub(AROUND_ROWS).max(1)
     }
 
-    /// How many lines of a page.
+    /// The number of lines of a page that fit.
     pub fn room_for_lines(&self, page: &Page) -> usize {
         let around = AROUND_PAGE + page.head.len();
         self.size.rows.saturating_sub(around).max(1)
@@ -228,7 +228,7 @@ impl Frame<'_> {
         self.both(&text, &curve(&points, self.manner), Look::PLAIN)
     }
 
-    /// Fills the screen up to the last line, which says what is chosen and what has happened.
+    /// Fills the screen up to the last line, which shows the choices and the latest event.
     fn ended(&self, mut lines: Vec<Spans>) -> Vec<Spans> {
         let last = self.size.rows.saturating_sub(1);
         lines.resize_with(last, Spans::new);
@@ -278,7 +278,7 @@ impl Frame<'_> {
         texts.join("  ")
     }
 
-    /// One text on the left, and another one on the right if there is room for it.
+    /// One text on the left, and another on the right if it fits.
     fn both(&self, left: &str, right: &str, look: Look) -> Spans {
         let room = self.size.columns.checked_sub(width_of(right) + 1);
         let room = room.filter(|room| !right.is_empty() && width_of(left) <= *room);

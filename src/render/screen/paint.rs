@@ -2,7 +2,7 @@
 
 use super::{Colour, Look, Manner, Size, Spans};
 
-/// Knows what a terminal shows.
+/// The current contents of a terminal.
 #[derive(Debug, Default)]
 pub struct Painter {
     size: Option<Size>,
@@ -10,7 +10,7 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// What makes a terminal show these lines.
+    /// The output that makes a terminal show these lines.
     pub fn paint(&mut self, lines: &[Spans], size: Size, manner: Manner) -> Vec<u8> {
         let mut text = String::new();
         if self.size != Some(size) {
@@ -24,7 +24,7 @@ impl Painter {
                 .map(|span| format!("{}{}", escape(span.look, manner), span.text))
                 .collect();
             if painted != *shown {
-                // Erased first: behind the last column there is nothing to erase.
+                // Erased first: after the last column there is nothing to erase.
                 let row = index + 1;
                 text += &format!("\x1b[{row};1H\x1b[0m\x1b[2K{painted}\x1b[0m");
                 *shown = painted;
@@ -33,7 +33,7 @@ impl Painter {
         text.into_bytes()
     }
 
-    /// Something else may be on the terminal now.
+    /// Forgets the contents, because something else may be on the terminal now.
     pub fn forget(&mut self) {
         self.size = None;
     }
