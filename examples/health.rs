@@ -1,5 +1,6 @@
 //! A health checker: connects to each TCP server every few seconds. A server that does not answer
-//! gets weight 0, and its old weight when it answers again.
+//! gets weight 0, and its old weight when it answers again. Services of firewall marks and of every
+//! port are left alone: where their servers listen is not in the table.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
@@ -31,7 +32,14 @@ pub fn check(client: &mut Client, out: &mut Out) -> Result<()> {
     let refused = |id: ServerId, refusal| eprintln!("{id}: {refusal}");
     for entry in table {
         let service = entry.service.service.id;
-        if service.protocol() != Protocol::TCP {
+        if !matches!(
+            service,
+            ServiceId::Address {
+                protocol: Protocol::TCP,
+                port: 1..,
+                ..
+            }
+        ) {
             continue;
         }
         for state in entry.servers {
@@ -52,5 +60,5 @@ pub fn check(client: &mut Client, out: &mut Out) -> Result<()> {
             batch.push(server.id, &change, refused)?;
         }
     }
-    Ok(batch.flush(refused)?)
+    Ok(batch.send(refused)?)
 }

@@ -4,7 +4,6 @@
 //! knows: another one that the shell may find instead refuses it, and gets no word that it could
 //! run as a command.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::cli::complete::{self, Answer};
 use crate::cli::live::Live;
 use crate::error::Error;
 use crate::kernel::{Netns, read_table};
-use crate::model::{sort_by_key, sort_table};
+use crate::model::sort_table;
 use crate::render::Out;
 
 /// The argument that asks for completion.
@@ -25,9 +24,6 @@ const LONGEST: u64 = 1 << 17;
 
 /// Unlike `/sys/class/net` this always shows the network namespace of the reader.
 const INTERFACES: &str = "/proc/thread-self/net/dev";
-
-/// Where `ip netns` keeps network namespaces by name.
-const NAMESPACES: &str = "/run/netns";
 
 /// How long reading the table may take: a user is waiting.
 const PATIENCE: Duration = Duration::from_millis(15);
@@ -50,7 +46,7 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
     };
     let netns = complete::globals(&words).netns.map(Netns::new);
     let live = Live {
-        namespaces: namespaces(),
+        namespaces: Netns::names(),
         ..live(netns.as_ref())
     };
     env.print(|out| Ok(print(out, complete::answer(&words, &live))?))?;
@@ -78,13 +74,6 @@ fn live(netns: Option<&Netns>) -> Live {
         Some(netns) => netns.run(|| Ok(read_live())).unwrap_or_default(),
         None => read_live(),
     }
-}
-
-fn namespaces() -> Vec<OsString> {
-    let files = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
-    let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
-    sort_by_key(&mut names, Clone::clone);
-    names
 }
 
 fn read_live() -> Live {

@@ -9,7 +9,7 @@ use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Named, Passing, RealServer};
 use crate::doctor::{Level, all_is_well, examine, gather, json, text};
 use crate::error::{Action, Error};
-use crate::kernel::{Client, Detail, Netns, has_ipvs};
+use crate::kernel::{Client, Detail, Netns, has_ipvs, plain};
 use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
@@ -145,7 +145,9 @@ fn ask(client: &mut Client, facts: &mut Facts) {
     }
     match connections(client) {
         Ok(connections) => facts.connections = connections,
-        Err(error) => facts.unseen.push(format!("connections ({error})")),
+        Err(error) => facts
+            .unseen
+            .push(format!("connections ({})", plain(&error))),
     }
 }
 

@@ -166,12 +166,12 @@ impl<'a> Execution<'a> {
             let step = &steps[place];
             // A service refuses connections until its first server exists: send both together.
             if matches!(step.change, Change::AddService(_)) && !step.costs.is_empty() {
-                outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
+                outcome = outcome.and(batch.send(|at, refusal| refused.push((at, refusal))));
             }
             let note = |at, refusal| refused.push((at, refusal));
             outcome = outcome.and(batch.push(place, &step.change, note));
         }
-        outcome = outcome.and(batch.flush(|at, refusal| refused.push((at, refusal))));
+        outcome = outcome.and(batch.send(|at, refusal| refused.push((at, refusal))));
         self.refused.extend(refused.iter().map(|(at, _)| *at));
         let done = places.iter().filter(|place| !self.refused.contains(place));
         for place in done {

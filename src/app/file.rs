@@ -12,6 +12,9 @@ use super::env::print_to;
 use crate::error::{Error, Word};
 use crate::render::Out;
 
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
+
 /// How many temporary files killed processes with the same id may have left.
 const MOST_LEFT: u32 = 100;
 
@@ -50,11 +53,15 @@ pub fn replace(
 
 /// Where a path leads. The last link may lead to a file that does not exist yet.
 fn target_of(path: &Path) -> PathBuf {
-    match (fs::canonicalize(path), fs::read_link(path)) {
-        (Ok(target), _) => target,
-        (Err(_), Ok(link)) => path.with_file_name(link),
-        (Err(_), Err(_)) => path.to_owned(),
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match (fs::canonicalize(&target), fs::read_link(&target)) {
+            (Ok(target), _) => return target,
+            (Err(_), Ok(link)) => target = target.with_file_name(link),
+            (Err(_), Err(_)) => break,
+        }
     }
+    target
 }
 
 fn create_beside(target: &Path, old: Option<&Metadata>) -> io::Result<(File, PathBuf)> {
@@ -140,6 +147,23 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         assert_eq!(names(&folder), ["file", "link"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // It has no links.
+    fn links_are_followed_to_a_file_that_does_not_exist_yet() {
+        let folder = folder("linked");
+        for (link, to) in [("one", "two"), ("two", "three")] {
+            symlink(to, folder.join(link)).unwrap();
+        }
+        put_text(&folder.join("one"), "text").unwrap();
+        let three = fs::symlink_metadata(folder.join("three")).unwrap();
+        assert!(three.is_file());
+        assert_eq!(names(&folder), ["one", "three", "two"]);
+        // A link to itself ends.
+        symlink("round", folder.join("round")).unwrap();
+        put_text(&folder.join("round"), "text").unwrap_err();
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -158,10 +158,10 @@ fn services(
     keep_wanted(&mut table, &listing.filter);
     format.services(out, names, &table)?;
     let is_whole = id.is_none() && listing.filter == Filter::ALL;
-    if is_whole && listing.format == Format::Prometheus {
-        rest_of_director(out, client, format, &table)?;
+    match listing.format {
+        Format::Prometheus if is_whole => rest_of_director(out, client, format, &table),
+        Format::Classic | Format::Json | Format::Table | Format::Prometheus => Ok(()),
     }
-    Ok(())
 }
 
 fn timeouts(

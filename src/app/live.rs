@@ -373,11 +373,15 @@ fn title(listing: &Listing, open: Option<RowId>, names: &mut Names) -> String {
 
 /// The number of title lines at the top of a listing.
 fn head(listing: &Listing) -> usize {
-    match (listing.format, listing.subject) {
-        (Format::Table, _) => 2,
-        _ if listing.count => 0,
-        (_, Subject::Services(None)) => 3,
-        (_, Subject::Services(Some(_)) | Subject::Connections(_)) => 2,
-        (_, Subject::Timeouts | Subject::Daemons | Subject::Totals) => 0,
+    match listing.format {
+        Format::Table => return 2,
+        Format::Json | Format::Prometheus => return 0,
+        Format::Classic if listing.count => return 0,
+        Format::Classic => {}
+    }
+    match listing.subject {
+        Subject::Services(None) => 3,
+        Subject::Services(Some(_)) | Subject::Connections(_) => 2,
+        Subject::Timeouts | Subject::Daemons | Subject::Totals => 0,
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Env;
 use crate::error::Error;
-use crate::kernel::Netns;
+use crate::kernel::{HERE, Netns};
 
 /// How long to wait silently, and between two attempts.
 const QUIET: Duration = Duration::from_secs(1);
@@ -61,8 +61,7 @@ fn without(env: &mut Env, reason: &io::Error) -> Result<Option<File>, Error> {
 
 /// The file of a network namespace, or of that of this thread.
 fn path(folder: &Path, netns: Option<&Netns>) -> io::Result<PathBuf> {
-    let own = Path::new("/proc/thread-self/ns/net");
-    let namespace = fs::metadata(netns.map_or(own, Netns::path))?.ino();
+    let namespace = fs::metadata(netns.map_or(Path::new(HERE), Netns::path))?.ino();
     Ok(folder.join(format!("ipvsadm.net-{namespace}.lock")))
 }
 

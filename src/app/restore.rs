@@ -324,7 +324,7 @@ impl<'a> Restore<'a> {
         let Some(batch) = &mut self.batch else {
             return Ok(());
         };
-        match batch.flush(|line, refusal| self.report.refused(line, refusal)) {
+        match batch.send(|line, refusal| self.report.refused(line, refusal)) {
             Ok(()) => Ok(()),
             Err(error) => self.unsettled(line, Error::from_kernel(Action::Flush, error)),
         }

@@ -7,9 +7,9 @@ use super::apply::{current, entries};
 use super::confirm::{TAKEN_BACK, confirm};
 use super::drain;
 use super::execution::{Execution, News, Reach, Refused};
-use super::{Env, make};
+use super::{Env, asked};
 use crate::command::Apply;
-use crate::error::Error;
+use crate::error::{Action, Error};
 use crate::kernel::Client;
 use crate::model::Change;
 use crate::model::difference::{Difference, Phase, Table};
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
             env.warn(&[&note[..], &save::line(&change)].concat());
         }
         for change in &changes {
-            if let Err(error) = make(client, change) {
+            if let Err(error) = asked(Action::from(change), client.put_back(change)) {
                 let place = [&save::line(change)[..], b": "].concat();
                 env.complain(&place, &error);
             }

@@ -20,7 +20,10 @@ pub fn watch(env: &mut Env, names: &mut Names, watch: &Watch) -> Result<(), Erro
         names
     };
     warn_of_marks(env, &watch.listing);
-    let is_for_people = watch.listing.format != Format::Json;
+    let is_for_people = match watch.listing.format {
+        Format::Classic | Format::Table => true,
+        Format::Json | Format::Prometheus => false,
+    };
     match is_for_people.then(|| (env.console)()).flatten() {
         Some(console) => live(env, &mut kernel, names, watch, console),
         None => print_again(env, &mut kernel, names, watch),

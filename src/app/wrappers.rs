@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::restore::Restore;
 use super::source::Source;
 use super::{Env, save_table};
+use crate::cli::NETNS;
 use crate::command::{Globals, Save};
 use crate::error::Error;
 
@@ -81,7 +82,10 @@ fn read<'a>(
             Some(_) | None => None,
         };
         if let Some(name) = netns {
-            globals.netns = Some(OsStr::from_bytes(name).to_owned());
+            let name = OsStr::from_bytes(name).to_owned();
+            if globals.netns.replace(name).is_some() {
+                return Err(Error::Repeated(NETNS.name));
+            }
             continue;
         }
         match word {

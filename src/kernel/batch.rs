@@ -13,9 +13,8 @@ const CHANGE_SIZE: usize = 256;
 
 /// Changes on their way to the kernel, in order, each with a tag to recognise it.
 ///
-/// They are sent together: when there are enough of them, and by [`flush`](Self::flush). Nothing
-/// else is kept, so a batch may be of any length. What was pushed but never flushed may not have
-/// been sent.
+/// They are sent together: when there are enough of them, and by [`send`](Self::send). Nothing
+/// else is kept, so a batch may be of any length. What is pushed last may wait for it.
 ///
 /// There is no transaction: the kernel makes one change after another, and goes on after one that
 /// it refuses. A batch has its client, or borrows it.
@@ -39,7 +38,7 @@ const CHANGE_SIZE: usize = 256;
 ///     let change = Change::AddServer(web.id, server);
 ///     batch.push(number, &change, |number, refusal| refused.push((number, refusal)))?;
 /// }
-/// batch.flush(|number, refusal| refused.push((number, refusal)))?;
+/// batch.send(|number, refusal| refused.push((number, refusal)))?;
 /// for (number, refusal) in refused {
 ///     eprintln!("server {number}: {refusal}");
 /// }
@@ -69,7 +68,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
         })
     }
 
-    /// Adds a change. If that makes the batch full it is flushed, and `refused` is called with
+    /// Adds a change. If that makes the batch full it is sent, and `refused` is called with
     /// the tag of each change that was refused. A change that is [`Error::Invalid`] is not added.
     pub fn push(
         &mut self,
@@ -95,7 +94,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
         self.sent.push((tag, change.into()));
         let queued = client.netlink.queued();
         if self.sent.len() >= self.most_changes || queued > self.most_bytes {
-            self.flush(refused)?;
+            self.send(refused)?;
         }
         Ok(())
     }
@@ -103,7 +102,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
     /// Sends everything pushed so far, and waits until the kernel has done it.
     ///
     /// With [`Error::Lost`] it is done too, but some answers did not arrive.
-    pub fn flush(&mut self, mut refused: impl FnMut(T, Refusal)) -> Result<()> {
+    pub fn send(&mut self, mut refused: impl FnMut(T, Refusal)) -> Result<()> {
         if self.sent.is_empty() {
             return Ok(());
         }
@@ -132,7 +131,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
 
     /// The client, once everything pushed so far is done.
     pub fn client(&mut self, refused: impl FnMut(T, Refusal)) -> Result<&mut Client> {
-        self.flush(refused)?;
+        self.send(refused)?;
         Ok(self.client.borrow_mut())
     }
 }

@@ -263,6 +263,10 @@ impl Client {
     /// Makes one change. With [`Error::Invalid`] nothing was sent.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
         limits::check(change)?;
+        self.make(change)
+    }
+
+    fn make(&mut self, change: &Change) -> Result<()> {
         let outcome = match (self.way, *change) {
             (Way::Options, _) => self.netlink.options().apply(change),
             (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
@@ -280,6 +284,13 @@ impl Client {
     #[doc(hidden)]
     pub fn apart<T: Send>(act: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
         run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
+    }
+
+    /// Makes a change that puts back what the kernel showed, whoever set it. Its values are those of
+    /// the kernel, so they are not checked.
+    #[doc(hidden)]
+    pub fn put_back(&mut self, change: &Change) -> Result<()> {
+        self.make(change)
     }
 
     /// The counters over all services. Only these do not lag behind by up to two seconds.

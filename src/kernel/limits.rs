@@ -1,11 +1,13 @@
 //! Values that the kernel would silently misread. They are refused before anything is sent.
 //!
-//! Values that the kernel itself refuses need no check here. Values set by other programs are
-//! reported, but not all can be sent back: a syncid above 255, and persistence of more than 49
-//! days, which kernels with fewer ticks can store. The command line accepts neither.
+//! Values that the kernel itself refuses need no check here. Other programs can set some of these
+//! values: a syncid above 255, persistence of more than 49 days on kernels with fewer ticks, and
+//! servers at ports that no packet reaches. They are reported.
 
 use super::error::{Error, Result};
-use crate::model::{Change, Daemon, Family, Forwarding, Mask, Server, Service, TunnelKind};
+use crate::model::{
+    Change, Daemon, Family, Forwarding, Mask, Server, Service, ServiceId, TunnelKind,
+};
 
 /// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
 const LONGEST_PERSISTENCE: u32 = u32::MAX / 1000;
@@ -14,7 +16,8 @@ const LONGEST_PERSISTENCE: u32 = u32::MAX / 1000;
 pub fn check(change: &Change) -> Result<()> {
     let wrong = match change {
         Change::AddService(service) | Change::EditService(service) => wrong_service(service),
-        Change::AddServer(_, server) | Change::EditServer(_, server) => wrong_server(server),
+        Change::AddServer(id, server) => wrong_server(server).or_else(|| misplaced(id, server)),
+        Change::EditServer(_, server) => wrong_server(server),
         Change::StartDaemon(daemon) => wrong_daemon(daemon),
         Change::DeleteService(_)
         | Change::DeleteServer(..)
@@ -46,6 +49,12 @@ fn wrong_server(server: &Server) -> Option<&'static str> {
             _ => None,
         },
     }
+}
+
+/// Direct routing and tunnels leave the port of a packet as it is.
+fn misplaced(id: &ServiceId, server: &Server) -> Option<&'static str> {
+    let is_misplaced = server.placed_in(id) != server.id;
+    is_misplaced.then_some("without masquerading, a server has the port of its service")
 }
 
 /// For 0 the kernel uses its defaults.

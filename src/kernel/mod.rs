@@ -32,6 +32,8 @@ pub use client::Client;
 pub(crate) use error::plain;
 pub use error::{Action, Error, Refusal, Result};
 pub use module::load as load_module;
+#[cfg(feature = "cli")]
+pub(crate) use netns::HERE;
 pub use netns::Netns;
 pub use proc::Connections;
 #[doc(hidden)]

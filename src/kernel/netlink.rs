@@ -13,7 +13,7 @@ use super::info;
 use super::message::{self, Body, Message};
 use super::request::{FAMILY, Query, Request};
 use super::sockopt::Options;
-use super::transport::{Datagram, Inbox, Room, Transport};
+use super::transport::{Datagram, Inbox, Room, Transport, uninterrupted};
 use crate::model::Change;
 
 /// How long an answer may take from its first datagram to its last. Slow machines need ten
@@ -397,14 +397,5 @@ fn no_answer(errno: i32) -> Error {
     match errno {
         libc::ENOENT => Error::Absent,
         errno => Error::refused(errno),
-    }
-}
-
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
     }
 }

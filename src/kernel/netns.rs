@@ -2,21 +2,28 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "cli")]
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::error::Error;
+#[cfg(feature = "cli")]
+use crate::model::sort_by_key;
 
 /// Where `ip netns` keeps namespaces by name.
 const NAMED: &str = "/run/netns";
 
 /// Where the kernel shows files.
 pub const PROC: &str = "/proc";
+
+/// The network namespace of this thread.
+pub const HERE: &str = "/proc/thread-self/ns/net";
 
 /// A network namespace, by its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +45,27 @@ impl Netns {
         &self.0
     }
 
+    /// The names of those that have one, sorted.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names() -> Vec<OsString> {
+        let files = fs::read_dir(NAMED).into_iter().flatten().flatten();
+        let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+        sort_by_key(&mut names, Clone::clone);
+        names
+    }
+
     /// An error if it does not exist.
     #[cfg(feature = "cli")]
     pub(crate) fn find(&self) -> Result<(), Error> {
         fs::metadata(&self.0).map_err(|reason| self.error(reason))?;
         Ok(())
+    }
+
+    /// Without waiting: it may be a pipe.
+    fn open(&self) -> io::Result<File> {
+        let mut options = File::options();
+        options.read(true).custom_flags(libc::O_NONBLOCK);
+        options.open(&self.0)
     }
 
     pub(crate) fn error(&self, reason: io::Error) -> Error {
@@ -53,7 +76,7 @@ impl Netns {
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-        run_inside(&File::open(&self.0)?, run)
+        run_inside(&self.open()?, run)
     }
 }
 
@@ -110,7 +133,7 @@ impl Home {
     pub fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         match &self.netns {
             Some(netns) => {
-                let namespace = File::open(netns.path())?;
+                let namespace = netns.open()?;
                 self.check(Some(id(&namespace.metadata()?)))?;
                 run_inside(&namespace, run)
             }
@@ -138,7 +161,7 @@ fn id(namespace: &Metadata) -> Id {
 
 /// The namespace of this file, or of this thread.
 fn id_by_name(netns: Option<&Netns>) -> io::Result<Id> {
-    let path = netns.map_or(Path::new("/proc/thread-self/ns/net"), Netns::path);
+    let path = netns.map_or(Path::new(HERE), Netns::path);
     Ok(id(&fs::metadata(path)?))
 }
 
@@ -210,6 +233,9 @@ fn leave() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -219,6 +245,21 @@ mod tests {
         assert_eq!(path(""), Path::new("/run/netns/"));
         assert_eq!(path("./blue"), Path::new("./blue"));
         assert_eq!(path("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // It has no pipes with names.
+    fn a_pipe_is_no_namespace() {
+        let path = std::env::temp_dir().join(format!("netns.{}", std::process::id()));
+        let text = CString::new(path.as_os_str().as_bytes()).unwrap();
+        // SAFETY: a C string, which the call only reads.
+        assert_eq!(unsafe { libc::mkfifo(text.as_ptr(), 0o600) }, 0);
+        let error = Netns::new(&path).run(|| Ok(())).unwrap_err();
+        fs::remove_file(path).unwrap();
+        assert!(matches!(
+            error.raw_os_error(),
+            Some(libc::EINVAL | libc::EPERM)
+        ));
     }
 
     #[test]

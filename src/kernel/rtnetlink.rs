@@ -10,6 +10,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::attribute::{exactly, find, number, walk};
 use super::error::Malformed;
 use super::socket::{merges_packets, set_patience};
+use super::transport::uninterrupted;
 use crate::model::Family;
 
 const HEADER: usize = 16;
@@ -194,7 +195,7 @@ impl Network {
     }
 
     fn receive(&self) -> io::Result<Vec<u8>> {
-        Ok(self.socket.recv_from_full()?.0)
+        Ok(uninterrupted(|| self.socket.recv_from_full())?.0)
     }
 }
 

@@ -16,6 +16,8 @@ use netlink_sys::{SocketAddr, protocols::NETLINK_GENERIC};
 
 use super::netns::{Home, Netns};
 use super::only_ipv4;
+#[cfg(feature = "cli")]
+use super::transport::uninterrupted;
 use super::transport::{Inbox, Room, Transport};
 
 /// How long to wait for an answer. The kernel has answered before a send returns, so this
@@ -167,8 +169,9 @@ impl Wire {
         address.sll_ifindex = device as _;
         all.mr_ifindex = device as _;
         all.mr_type = libc::PACKET_MR_ALLMULTI as _;
+        // It hears nothing until it is bound to a protocol and a device.
         // SAFETY: the call takes numbers only.
-        let socket = unsafe { libc::socket(libc::AF_PACKET, kind, protocol.to_be().into()) };
+        let socket = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -213,17 +216,18 @@ impl Wire {
     pub fn receive(&self) -> io::Result<Option<Vec<u8>>> {
         let mut packet = vec![0; 1 << 16];
         let (bytes, count) = (packet.as_mut_ptr().cast(), packet.len());
-        // SAFETY: the pointer and the length are those of one slice, and the kernel writes no more.
-        let length = unsafe { libc::recv(self.socket.as_raw_fd(), bytes, count, 0) };
-        match usize::try_from(length) {
+        let received = uninterrupted(|| {
+            // SAFETY: pointer and length are those of one slice, and the kernel writes no more.
+            let length = unsafe { libc::recv(self.socket.as_raw_fd(), bytes, count, 0) };
+            usize::try_from(length).map_err(|_| io::Error::last_os_error())
+        });
+        match received {
             Ok(length) => {
                 packet.truncate(length);
                 Ok(Some(packet))
             }
-            Err(_) => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-                error => Err(error),
-            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

@@ -127,3 +127,13 @@ impl Inbox {
         }
     }
 }
+
+/// Repeats a system call that a signal interrupts.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}

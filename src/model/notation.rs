@@ -15,7 +15,7 @@ pub struct Invalid(pub(super) &'static str);
 /// `-t 192.0.2.1:80`, `-u [2001:db8::1]:53`, `--sctp-service 192.0.2.1:9`, `-f 7`, `-f 7 -6`.
 impl fmt::Display for ServiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
+        let text = match *self {
             Self::Address {
                 protocol,
                 address,
@@ -23,22 +23,23 @@ impl fmt::Display for ServiceId {
             } => {
                 let address = SocketAddr::new(address, port);
                 match protocol {
-                    Protocol::TCP => write!(f, "-t {address}"),
-                    Protocol::UDP => write!(f, "-u {address}"),
-                    Protocol::SCTP => write!(f, "--sctp-service {address}"),
+                    Protocol::TCP => format!("-t {address}"),
+                    Protocol::UDP => format!("-u {address}"),
+                    Protocol::SCTP => format!("--sctp-service {address}"),
                     // No option names these; only other programs can add them.
-                    Protocol(number) => write!(f, "protocol {number} {address}"),
+                    Protocol(number) => format!("protocol {number} {address}"),
                 }
             }
             Self::Mark {
                 mark,
                 family: Family::V4,
-            } => write!(f, "-f {mark}"),
+            } => format!("-f {mark}"),
             Self::Mark {
                 mark,
                 family: Family::V6,
-            } => write!(f, "-f {mark} -6"),
-        }
+            } => format!("-f {mark} -6"),
+        };
+        f.pad(&text)
     }
 }
 
@@ -120,6 +121,10 @@ mod tests {
         for text in services {
             assert_eq!(text.parse::<ServiceId>().unwrap().to_string(), text);
         }
+        assert_eq!(
+            format!("{:>6}|", "-f 7".parse::<ServiceId>().unwrap()),
+            "  -f 7|"
+        );
         let bad = [
             "",
             "-t",

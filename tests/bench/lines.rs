@@ -60,7 +60,7 @@ fn restore(text: &[u8]) -> Result<()> {
             _ => bail!("line {number} adds nothing"),
         }
     }
-    Ok(batch.flush(refused)?)
+    Ok(batch.send(refused)?)
 }
 
 /// A kernel that accepts everything and does nothing.

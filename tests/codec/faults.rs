@@ -100,7 +100,7 @@ const QUESTIONS: [Question; 12] = [
                 |tag, refusal: Refusal| refused.push((tag, refusal.errno)),
             )?;
         }
-        batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))?;
+        batch.send(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))?;
         Ok(format!("{refused:?}"))
     },
 ];

@@ -34,7 +34,7 @@ macro_rules! golden {
 
 fn sent_for(change: &Change) -> Vec<u8> {
     let script = Script::new([Step::Sent, Step::Received(vec![wire::verdict(0, 0)])]);
-    script.client().apply(change).unwrap();
+    script.client().put_back(change).unwrap();
     script.sent()
 }
 

@@ -73,7 +73,37 @@ fn wrong() -> Vec<(Change, &'static str)> {
         let change = added_server(|it| it.tunnel.kind = TunnelKind::Unknown(kind));
         wrong.push((change, "an unknown kind of tunnel is 3 to 255"));
     }
+    for forwarding in [Forwarding::DirectRouting, Forwarding::Tunnel] {
+        wrong.push((
+            Change::AddServer(tcp(), elsewhere(forwarding)),
+            "without masquerading, a server has the port of its service",
+        ));
+    }
     wrong
+}
+
+/// A server at a port that its service does not have.
+fn elsewhere(forwarding: Forwarding) -> Server {
+    let ServiceId::Address { port, .. } = tcp() else {
+        unreachable!()
+    };
+    let mut server = server("10.1.2.3");
+    server.id.port = port + 1;
+    server.forwarding = forwarding;
+    server
+}
+
+#[test]
+fn what_the_kernel_showed_is_put_back() {
+    let mut daemon = daemon("224.0.0.81");
+    daemon.sync_id = 256;
+    let changes = [
+        Change::AddServer(tcp(), elsewhere(Forwarding::DirectRouting)),
+        Change::StartDaemon(daemon),
+    ];
+    for change in changes {
+        client().put_back(&change).unwrap();
+    }
 }
 
 #[test]
@@ -86,7 +116,7 @@ fn values_that_the_kernel_would_misread_are_not_sent() {
         let mut batch = Batch::new(Script::new([]).client()).unwrap();
         let error = batch.push((), &change, |_, _| unreachable!()).unwrap_err();
         assert_eq!(error.to_string(), message, "{change:?}");
-        batch.flush(|_, _| unreachable!()).unwrap();
+        batch.send(|_, _| unreachable!()).unwrap();
     }
 }
 
@@ -107,6 +137,10 @@ fn the_limits_themselves_are_sent() {
         added_server(|it| it.tunnel.kind = TunnelKind::Unknown(3)),
         started(|it| it.sync_id = 255),
         Change::StartDaemon(plain_daemon()),
+        Change::AddServer(tcp(), elsewhere(Forwarding::Masquerade)),
+        Change::AddServer(mark(Family::V4), elsewhere(Forwarding::DirectRouting)),
+        // It may be changed where it is.
+        Change::EditServer(tcp(), elsewhere(Forwarding::DirectRouting)),
     ];
     for change in changes {
         client().apply(&change).unwrap();

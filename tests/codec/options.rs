@@ -114,7 +114,7 @@ fn what_cannot_be_said_is_refused() {
         Change::AddService(service(id)),
         Change::AddService(plain_service(id6)),
         Change::DeleteService(mark6),
-        Change::AddServer(id, tunnelled),
+        Change::EditServer(id, tunnelled),
         Change::EditServer(id, server6),
         Change::DeleteServer(id, server6.id),
         Change::StartDaemon(daemon("224.0.0.99")),
@@ -244,7 +244,7 @@ fn a_batch_is_sent_one_by_one() {
     for tag in 1..=3 {
         batch.push(tag, &Change::Flush, &mut note).unwrap();
     }
-    batch.flush(&mut note).unwrap();
+    batch.send(&mut note).unwrap();
     assert_eq!(refused, [(2, libc::EEXIST)]);
 }
 

@@ -12,10 +12,10 @@ const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
 
-/// The request that the client sends for a change.
+/// The request that the client sends for a change, whatever its values.
 fn sent_for(change: &Change) -> Request {
     let script = Script::new([Step::Sent, Step::Received(vec![wire::verdict(0, 0)])]);
-    script.client().apply(change).unwrap();
+    script.client().put_back(change).unwrap();
     only(&script)
 }
 

@@ -144,7 +144,7 @@ fn the_family_goes_away() {
         let never = |_, _| panic!("a verdict");
         batch.push(tag, &Change::Flush, never).unwrap();
     }
-    absent(batch.flush(|_, _| panic!("a verdict")).unwrap_err());
+    absent(batch.send(|_, _| panic!("a verdict")).unwrap_err());
 }
 
 #[test]
@@ -377,8 +377,8 @@ mod batches {
         for tag in ["a", "b", "c", "d"] {
             batch.push(tag, &Change::Flush, &mut note).unwrap();
         }
-        batch.flush(&mut note).unwrap();
-        batch.flush(&mut note).unwrap();
+        batch.send(&mut note).unwrap();
+        batch.send(&mut note).unwrap();
         assert_eq!(refused, [("b", 17), ("d", 3)]);
         let requests = wire::requests(&script.sent());
         let commands: Vec<u8> = requests.iter().map(|request| request.command).collect();
@@ -403,7 +403,7 @@ mod batches {
             assert!(script.is_over());
         }
         script.then([Step::Sent, received(wire::info(0))]);
-        batch.flush(|_, _| {}).unwrap();
+        batch.send(|_, _| {}).unwrap();
         assert!(script.is_over());
     }
 
@@ -421,7 +421,7 @@ mod batches {
         for tag in 0..200 {
             let change = match tag % 2 {
                 0 => Change::AddService(service),
-                _ => Change::AddServer(service.id, server),
+                _ => Change::EditServer(service.id, server),
             };
             let before = script.asked().len();
             script.then([Step::Sent, received(wire::info(0))]);
@@ -462,7 +462,7 @@ mod batches {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
         batch
-            .flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))
+            .send(|tag, refusal: Refusal| refused.push((tag, refusal.errno)))
             .unwrap();
         assert_eq!(refused, [(2, 17)]);
     }
@@ -481,7 +481,7 @@ mod batches {
         for tag in 1..=3 {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
-        let outcome = batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
+        let outcome = batch.send(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
         assert!(script.is_over());
         (outcome.unwrap_err(), refused, batch.take_unknown())
     }
@@ -516,7 +516,7 @@ mod batches {
         for tag in 1..=4 {
             batch.push(tag, &Change::Flush, |_, _| {}).unwrap();
         }
-        let outcome = batch.flush(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
+        let outcome = batch.send(|tag, refusal: Refusal| refused.push((tag, refusal.errno)));
         assert!(matches!(outcome, Err(Error::NoAnswer)));
         assert_eq!(
             (&refused[..], &batch.take_unknown()[..]),
@@ -524,7 +524,7 @@ mod batches {
         );
         // Later changes are separate from earlier ones, and nothing is reported twice.
         batch.push(5, &Change::Flush, |_, _| {}).unwrap();
-        batch.flush(|_, _| {}).unwrap();
+        batch.send(|_, _| {}).unwrap();
         assert_eq!(batch.take_unknown(), [0; 0]);
         assert!(script.is_over());
         let asked = script.asked();
@@ -550,7 +550,7 @@ mod batches {
         batch.push(1, &Change::Flush, |_, _| {}).unwrap();
         batch.client(|_, _| {}).unwrap().timeouts().unwrap();
         batch.push(2, &Change::Flush, |_, _| {}).unwrap();
-        batch.flush(|_, _| {}).unwrap();
+        batch.send(|_, _| {}).unwrap();
         assert!(script.is_over());
         let asked = script.asked();
         let Some(Asked::Sent(last)) = asked.iter().rfind(|asked| **asked != Asked::Received) else {

@@ -87,7 +87,7 @@ fn ask(kernel: &Kernel, batch: &mut Batch<Client, u32>, random: &mut Random) {
                 assert!(tag < changes && refusal.errno != 0);
             });
         }
-        let _ = batch.flush(|tag, refusal| assert!(tag < changes && refusal.errno != 0));
+        let _ = batch.send(|tag, refusal| assert!(tag < changes && refusal.errno != 0));
         let unknown = batch.take_unknown();
         assert!(unknown.len() <= changes as usize && unknown.is_sorted());
         return;

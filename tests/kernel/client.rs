@@ -286,7 +286,7 @@ fn daemons(world: &mut World) -> Result<()> {
         batch.push("stop", &Change::StopDaemon(DaemonRole::Backup), &mut note)?;
     }
     batch.push("again", &Change::StopDaemon(DaemonRole::Backup), &mut note)?;
-    batch.flush(&mut note)?;
+    batch.send(&mut note)?;
     ensure!(refused == [("again", libc::ESRCH)], "{refused:?}");
     Ok(())
 }
@@ -315,7 +315,7 @@ fn all(client: Client, changes: impl IntoIterator<Item = Change>) -> Result<()> 
     for change in changes {
         batch.push((), &change, |(), _| refused += 1)?;
     }
-    batch.flush(|(), _| refused += 1)?;
+    batch.send(|(), _| refused += 1)?;
     ensure!(refused == 0, "{refused} changes were refused");
     Ok(())
 }

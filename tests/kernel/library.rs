@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZeroU32;
 
 use anyhow::{Result, bail, ensure};
 use ipvsadm::kernel::{Client, Netns};
@@ -127,11 +128,15 @@ fn check_health(world: &mut World) -> Result<()> {
     let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 8001));
     let _always = TcpListener::bind((Ipv4Addr::LOCALHOST, 8002))?;
     let service = web(&mut client, &[8001, 8002])?;
+    let marked = Service::mark(NonZeroU32::MIN, Family::V4);
+    client.add_service(&marked)?;
+    client.add_server(&marked.id, &Server::new((Ipv4Addr::LOCALHOST, 0)))?;
     let mut out = HashMap::new();
     let mut check = |expected: [i32; 2]| -> Result<()> {
         health::check(&mut client, &mut out)?;
         let found = weights(&mut client, &service)?;
         ensure!(found == expected, "{found:?} instead of {expected:?}");
+        ensure!(weights(&mut client, &marked.id)? == [1]);
         Ok(())
     };
     let server = listen()?;

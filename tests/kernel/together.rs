@@ -144,7 +144,7 @@ fn all(
         })?;
         count += 1;
     }
-    batch.flush(|place, refusal: Refusal| refused.push((place, refusal.errno)))?;
+    batch.send(|place, refusal: Refusal| refused.push((place, refusal.errno)))?;
     ensure!(refused.is_empty(), "refused: {refused:?}");
     Ok(count)
 }

@@ -135,15 +135,12 @@ fn networks(text: &str) -> Option<Vec<Network>> {
 }
 
 fn protocol(text: &str) -> Option<Protocol> {
-    Some(match text {
-        "tcp" => Protocol::TCP,
-        "udp" => Protocol::UDP,
-        "sctp" => Protocol::SCTP,
+    match text {
         // Those of no service.
-        "icmp" => Protocol(1),
-        "ipv6-icmp" => Protocol(58),
-        number => Protocol(number.parse().ok()?),
-    })
+        "icmp" => Some(Protocol(1)),
+        "ipv6-icmp" => Some(Protocol(58)),
+        text => text.parse().ok(),
+    }
 }
 
 fn ports(text: &str) -> Option<Vec<(u16, u16)>> {

@@ -265,11 +265,8 @@ impl Chain {
             Family::V4 => "ip",
             Family::V6 => "ip6",
         };
-        let protocol = match packet.protocol {
-            Protocol::UDP => "udp",
-            Protocol::SCTP => "sctp",
-            _ => "tcp",
-        };
+        let protocol = packet.protocol.to_string();
+        let protocol = protocol.as_str();
         if self.tool == Tool::Nft {
             let mut line = format!("nft insert rule {table} {name}");
             let words = [

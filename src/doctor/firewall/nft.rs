@@ -253,16 +253,14 @@ fn ports(value: &Value) -> Option<(u16, u16)> {
 }
 
 fn protocol(value: &Value) -> Option<Protocol> {
-    Some(match value.as_str() {
-        Some("tcp") => Protocol::TCP,
-        Some("udp") => Protocol::UDP,
-        Some("sctp") => Protocol::SCTP,
-        Some("icmp") => Protocol(1),
-        Some("ipv6-icmp" | "icmpv6") => Protocol(58),
-        Some("vrrp") => Protocol(112),
-        Some(_) => return None,
-        None => Protocol(u16::try_from(value.as_u64()?).ok()?),
-    })
+    match value.as_str() {
+        // Those of no service.
+        Some("icmp") => Some(Protocol(1)),
+        Some("ipv6-icmp" | "icmpv6") => Some(Protocol(58)),
+        Some("vrrp") => Some(Protocol(112)),
+        Some(word) => word.parse().ok(),
+        None => u16::try_from(value.as_u64()?).ok().map(Protocol),
+    }
 }
 
 fn state(value: &Value) -> Option<State> {

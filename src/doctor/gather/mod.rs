@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::facts::{Facts, far, of_device, path, service_address};
-use crate::kernel::{Network, read_table};
+use crate::kernel::{Network, plain, read_table};
 use crate::model::Family;
 
 /// Sends packets and listens for some only where that is allowed.
@@ -26,11 +26,13 @@ pub fn gather(facts: &mut Facts, may_probe: bool) {
         facts.is_brief = true;
         match read_table(None) {
             Ok(table) => facts.table = Some(table),
-            Err(error) => facts.unseen.push(format!("the table ({error})")),
+            Err(error) => facts.unseen.push(format!("the table ({})", plain(&error))),
         }
     }
     if let Err(error) = read_network(facts, may_probe) {
-        facts.unseen.push(format!("addresses and routes ({error})"));
+        facts
+            .unseen
+            .push(format!("addresses and routes ({})", plain(&error)));
     }
     read_sysctls(facts);
     facts.filtered_packets = netstat::filtered_packets();
@@ -66,19 +68,18 @@ fn probe(network: &Network, facts: &mut Facts) {
     if let Err(error) = probe::ask_neighbours(network, facts) {
         facts
             .unseen
-            .push(format!("whether servers answer ({error})"));
+            .push(format!("whether servers answer ({})", plain(&error)));
     }
-    match probe::listen(facts) {
-        Ok(heard) => facts.heard = heard,
-        Err(error) => {
-            let text = format!("what other directors send ({error})");
-            facts.unseen.push(text);
-        }
+    let mut heard = Vec::new();
+    if let Err(error) = probe::listen(facts, &mut heard) {
+        let text = format!("what other directors send ({})", plain(&error));
+        facts.unseen.push(text);
     }
+    facts.heard = heard;
     match probe::ask_for_owners(facts) {
         Ok(owners) => facts.owners = owners,
         Err(error) => {
-            let text = format!("who has the virtual address ({error})");
+            let text = format!("who has the virtual address ({})", plain(&error));
             facts.unseen.push(text);
         }
     }
@@ -144,7 +145,7 @@ fn read_sysctls(facts: &mut Facts) {
             Ok(value) => drop(sysctls.insert(name, value.trim().to_owned())),
             // A kernel without IPv6 has no settings of it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => facts.unseen.push(format!("{name} ({error})")),
+            Err(error) => facts.unseen.push(format!("{name} ({})", plain(&error))),
         }
     }
     facts.sysctls = sysctls;

@@ -56,7 +56,7 @@ pub fn ask_neighbours(network: &Network, facts: &Facts) -> io::Result<()> {
 }
 
 /// What other hosts send to the backups of their network.
-pub fn listen(facts: &Facts) -> io::Result<Vec<Heard>> {
+pub fn listen(facts: &Facts, heard: &mut Vec<Heard>) -> io::Result<()> {
     let mut wires = HashMap::new();
     for daemon in &facts.daemons {
         let name = daemon.interface.to_string();
@@ -67,18 +67,18 @@ pub fn listen(facts: &Facts) -> io::Result<Vec<Heard>> {
             wires.insert((name, protocol), wire);
         }
     }
-    let mut heard: Vec<Heard> = Vec::new();
     let end = Instant::now() + MESSAGES;
     while !wires.is_empty() && Instant::now() < end {
         for ((device, _), wire) in &wires {
             let message = wire.receive()?;
             let message = message.and_then(|packet| message_in(device, &packet));
-            let news = message.filter(|message| !heard.contains(message));
+            let is_news =
+                |message: &Heard| !facts.has_address(message.source) && !heard.contains(message);
+            let news = message.filter(is_news);
             heard.extend(news);
         }
     }
-    heard.retain(|message| !facts.has_address(message.source));
-    Ok(heard)
+    Ok(())
 }
 
 /// A message of a synchronisation daemon, if the packet is one.

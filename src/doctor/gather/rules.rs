@@ -4,6 +4,7 @@ use std::io;
 
 use super::programs::Running;
 use crate::doctor::firewall::{Firewall, Tool, read_iptables, read_nft};
+use crate::kernel::plain;
 
 /// The words that start a program, and what reads its output.
 type Lister = (&'static [&'static str], fn(&str) -> Option<Firewall>);
@@ -49,7 +50,7 @@ impl Listings {
                 Ok(rules) => firewall.merge(rules),
                 Err(error) => {
                     firewall.is_whole = false;
-                    unseen.push(format!("{} ({error})", words.join(" ")));
+                    unseen.push(format!("{} ({})", words.join(" "), plain(&error)));
                 }
             }
         }
