@@ -388,7 +388,7 @@ fn short_datagrams() {
 
 /// The requests make calls of every kind; otherwise these tests would prove little.
 #[test]
-fn questions_make_calls_of_all_kinds() {
+fn requests_make_calls_of_all_kinds() {
     let mut counts = HashSet::new();
     for question in QUESTIONS {
         for old_options in [false, true] {

@@ -74,7 +74,7 @@ fn apply(line: &str) -> (Ran, Vec<Entry>) {
 }
 
 #[test]
-fn what_is_left_is_named() {
+fn remaining_changes_are_reported() {
     let (ran, table) = apply("ipvsadm --apply --verbose");
     let expected = "! talking to the kernel failed: Input/output error\n\
                     ! not done:\n! -D -t 10.0.0.1:80\n= 1\n";

@@ -106,7 +106,7 @@ fn a_mark_is_kept_as_tcp() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused() {
+fn unsupported_settings_are_refused() {
     let (id, id6, mark6) = (tcp(), udp6(), mark(Family::V6));
     let tunnelled = server("10.9.8.7");
     let server6 = plain_server("fd00::3");
@@ -214,7 +214,7 @@ fn a_daemon_that_stops_before_it_ran_has_stopped() {
 }
 
 #[test]
-fn interrupted_calls_are_made_again() {
+fn interrupted_calls_are_retried() {
     let (script, mut client) = restricted([Step::Fails(libc::EINTR), Step::OptionSet]);
     client.flush().unwrap();
     assert!(script.is_over());
@@ -249,7 +249,7 @@ fn a_batch_is_sent_one_by_one() {
 }
 
 #[test]
-fn without_any_right_it_is_netlinks_refusal() {
+fn without_privileges_the_error_is_netlinks() {
     let mut beginning = opening();
     beginning[3] = Step::Received(vec![wire::verdict(0, libc::EPERM)]);
     for errno in [libc::EPERM, libc::ENOPROTOOPT] {

@@ -17,7 +17,7 @@ use crate::world::{Visitor, World};
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/codec/program.case");
 
 #[test]
-fn what_the_program_says() {
+fn program_output() {
     let text = fs::read_to_string(CASES).unwrap();
     let cases: Vec<&str> = text.split_inclusive("\n\n").collect();
     let played: Vec<String> = cases.iter().map(|case| play(cases[0], case)).collect();
@@ -33,7 +33,7 @@ fn what_the_program_says() {
 }
 
 #[test]
-fn columns_are_nothing_to_json() {
+fn column_options_do_not_change_json() {
     let text = fs::read_to_string(CASES).unwrap();
     let table = text.split("\n\n").next().unwrap();
     let json = |options: &str| {

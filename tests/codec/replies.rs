@@ -204,7 +204,7 @@ fn names_up_to_nul_or_the_end() {
 }
 
 #[test]
-fn what_is_not_known_is_passed_over() {
+fn unknown_attributes_are_skipped() {
     let unknown = || {
         [
             bytes(200, b"something of tomorrow"),
@@ -259,7 +259,7 @@ fn values_of_the_wrong_length_are_errors() {
 }
 
 #[test]
-fn numbers_that_mean_nothing_are_errors() {
+fn unknown_numbers_are_errors() {
     let mut attributes = said::service(&service(tcp()));
     attributes.push(attribute(1, 7_u16));
     get_service(attributes).unwrap_err();
@@ -275,7 +275,7 @@ fn numbers_that_mean_nothing_are_errors() {
 /// Every reply truncated at every length, with the message's length field unchanged or adjusted, is
 /// an error or, if whole attributes are missing, the rest.
 #[test]
-fn nothing_breaks_where_a_reply_breaks_off() {
+fn truncated_or_changed_replies_do_no_harm() {
     let answers = [
         wire::data(0, NEW_SERVICE, [nest(1, said::service(&service(udp6())))]),
         wire::data(0, NEW_DEST, [nest(2, server_attributes("fd00::3"))]),

@@ -41,7 +41,7 @@ fn done() -> Step {
 }
 
 #[test]
-fn interrupted_calls_are_made_again() {
+fn interrupted_calls_are_retried() {
     let interrupted = Step::Fails(libc::EINTR);
     let script = Script::new([
         interrupted.clone(),
@@ -70,7 +70,7 @@ fn silence_ends() {
 }
 
 #[test]
-fn a_list_that_breaks_off_is_no_list() {
+fn a_truncated_list_is_an_error() {
     let script = Script::new([
         Step::Sent,
         received(running_daemon()),
@@ -229,7 +229,7 @@ fn an_answer_that_comes_twice_is_taken_once() {
 }
 
 #[test]
-fn another_answer_than_was_asked_for() {
+fn answers_to_another_command() {
     let script = Script::new([Step::Sent, received(wire::info(0))]);
     let error = script.client().timeouts().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));
@@ -273,7 +273,7 @@ fn a_socket_that_only_overflows() {
 }
 
 #[test]
-fn what_a_socket_lost() {
+fn lost_datagrams() {
     let overflow = || Step::Fails(libc::ENOBUFS);
     // The requested verdict was not lost.
     let script = Script::new([Step::Sent, overflow(), received(wire::verdict(0, 0))]);
@@ -289,7 +289,7 @@ fn what_a_socket_lost() {
 }
 
 #[test]
-fn a_datagram_too_long_for_its_place() {
+fn a_datagram_longer_than_the_buffer() {
     let script = Script::new([Step::Sent, received(vec![0; 40_000])]);
     let error = script.client().flush().unwrap_err();
     assert!(matches!(error, Error::Malformed(_)));

@@ -29,8 +29,8 @@ pub fn tests() -> Vec<KernelTest> {
         named("rehearsal", rehearsal),
         named("refusals", refusals),
         kinds,
-        named("traffic_that_changes_hands", traffic_that_changes_hands),
-        named("files_with_nothing", files_with_nothing),
+        named("takeover_of_traffic", takeover_of_traffic),
+        named("invalid_and_empty_files", invalid_and_empty_files),
         daemons,
         confirming,
     ]
@@ -288,7 +288,7 @@ Are you sure that IP Virtual Server is built in the kernel or as module?
 }
 
 /// A new service that takes over traffic but gets no server is deleted, and the old one stays.
-fn traffic_that_changes_hands(world: &mut World) -> Result<()> {
+fn takeover_of_traffic(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let old = "-A -t 10.0.0.1:0 -s rr -p 60\n-a -t 10.0.0.1:0 -r 10.1.0.1:0 -g -w 1\n";
     ours(&here, &["-R"], old)?.success()?;
@@ -359,7 +359,7 @@ started again, since what replaces it was refused: --start-daemon master --mcast
 }
 
 /// A file with an error anywhere, or one that is empty by accident, changes nothing.
-fn files_with_nothing(world: &mut World) -> Result<()> {
+fn invalid_and_empty_files(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let table = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n";
     ours(&here, &["-R"], table)?.success()?;

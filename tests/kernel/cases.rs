@@ -162,7 +162,7 @@ fn back_to_back(namespace: &Namespace, theirs: &Program, ours: &Program) -> Resu
         }
         before = after;
     }
-    bail!("the reference never said the same twice");
+    bail!("the reference never printed the same twice");
 }
 
 /// Compares the output of the reference and ours, with each other or with what each should print.

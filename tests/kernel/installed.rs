@@ -19,7 +19,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest::new("installed::in_a_package", in_a_package),
         KernelTest::new("installed::and_removed", and_removed),
         KernelTest::new("installed::or_not_at_all", or_not_at_all),
-        KernelTest::new("installed::beside_other_files", beside_other_files),
+        KernelTest::new("installed::next_to_other_files", next_to_other_files),
         KernelTest::new("installed::as_the_readme_says", as_the_readme_says),
         KernelTest::new("installed::a_service_that_starts", a_service_that_starts),
         KernelTest::new("installed::a_service_that_reloads", a_service_that_reloads),
@@ -223,7 +223,7 @@ fn or_not_at_all(world: &mut World) -> Result<()> {
     expect_tree(&updated, &before)
 }
 
-fn beside_other_files(world: &mut World) -> Result<()> {
+fn next_to_other_files(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let prefix = folder("prefix")?;
     let install = installer().env("PREFIX", &prefix);

@@ -109,8 +109,8 @@ pub fn storm(time: Duration) -> Result<Tally> {
     }
     let table = Client::open()?.table(Detail::Full)?;
     let found: HashSet<_> = table.iter().map(|entry| entry.service.service.id).collect();
-    ensure!(found == expected, "in the end there is something else");
-    ensure!(changes > 0 && lists > 0, "hardly anything was done");
+    ensure!(found == expected, "the final table is different");
+    ensure!(changes > 0 && lists > 0, "too little was done");
     Ok(Tally { changes, lists })
 }
 
@@ -212,7 +212,7 @@ fn list(over: &AtomicBool) -> Result<usize> {
             ensure!(missing == 0, "{missing} services are missing: {detail:?}");
             ensure!(
                 found.is_subset(&known),
-                "there are services that never were"
+                "it lists services that never existed"
             );
             for entry in &table {
                 let found = distinct(entry.servers.iter().map(|state| state.server.id))?;

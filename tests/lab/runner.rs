@@ -88,7 +88,7 @@ impl Message {
 
     pub fn from_line(line: &str) -> Result<Self> {
         let line = unescape(line.trim_end_matches(['\r', '\n']));
-        let unknown = || anyhow!("the runner said {line:?}");
+        let unknown = || anyhow!("the runner printed {line:?}");
         let (kind, rest) = line.split_once(' ').ok_or_else(unknown)?;
         let (test, detail) = rest.split_once(' ').unwrap_or((rest, ""));
         let test = test.to_owned();

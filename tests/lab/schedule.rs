@@ -221,7 +221,7 @@ impl Batch<'_> {
             *running = Some(order);
             let begin = next_message(&mut lines, BOOT_LIMIT)?;
             if begin != (Message::Begin { test: name.clone() }) {
-                bail!("the runner said {begin:?} instead of beginning {name}");
+                bail!("the runner printed {begin:?} instead of beginning {name}");
             }
             let start = Instant::now();
             let result = next_message(&mut lines, limit)
@@ -242,7 +242,7 @@ impl Batch<'_> {
                 Message::Fail { test, reason } if test == name => {
                     self.report(order, 0, Err(reason));
                 }
-                other => bail!("the runner said {other:?} in {name}"),
+                other => bail!("the runner printed {other:?} in {name}"),
             }
         }
         Ok(())

@@ -44,7 +44,7 @@ const LINES: &str = "\
 ";
 
 #[test]
-fn what_is_advised_about_lines() {
+fn advice_about_lines() {
     let mut answers = String::new();
     for line in LINES.lines() {
         let words = line.split(' ').map(str::as_bytes);
@@ -55,7 +55,7 @@ fn what_is_advised_about_lines() {
 }
 
 #[test]
-fn what_is_advised_about_the_kernels_answers() {
+fn advice_about_kernel_errors() {
     let errors = [libc::EPERM, libc::ENOPROTOOPT].map(|errno| Error::NoIpvs { errno });
     let actions = [
         Action::AddService,

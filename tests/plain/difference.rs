@@ -475,7 +475,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn the_steps_lead_there_without_a_gap(current in current(), wanted in wanted(), keep: bool) {
+    fn steps_reach_the_target_without_a_gap(current in current(), wanted in wanted(), keep: bool) {
         let mut target = wanted.clone();
         target.services.extend(keep.then(|| kept(&current, &wanted)).into_iter().flatten());
         target.timeouts = Some(wanted.timeouts.unwrap_or_default().over(current.timeouts.unwrap()));
@@ -543,7 +543,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_say_the_same(current in current(), wanted in wanted()) {
+    fn lines_match_the_steps(current in current(), wanted in wanted()) {
         let names = Names::numeric();
         for step in difference(&current, &wanted, false).steps {
             let line = text(|out| steps::step(out, &mut Names::numeric(), &step, CUT).unwrap());
@@ -566,7 +566,7 @@ proptest! {
 
     /// Whatever is refused, traffic with a server in both tables always has one.
     #[test]
-    fn refusals_leave_what_they_were_to_replace(
+    fn refused_replacements_keep_the_old_objects(
         current in current(),
         wanted in wanted(),
         keep: bool,

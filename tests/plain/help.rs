@@ -4,7 +4,7 @@ use ipvsadm::cli::help::help;
 use ipvsadm::cli::{GROUPS, Group, OptionSpec};
 
 #[test]
-fn what_the_help_says() {
+fn help_text() {
     insta::assert_snapshot!(help(b"ipvsadm"));
 }
 

@@ -10,19 +10,19 @@ use ipvsadm::cli::{Spec, specs};
 
 use crate::face::face;
 
-const BEGIN: &str = ".\\\" What follows is made from the declarations.\n";
-const END: &str = ".\\\" Here ends what is made from the declarations.\n";
-const BEGIN_FINDINGS: &str = ".\\\" What follows is made from the findings.\n";
-const END_FINDINGS: &str = ".\\\" Here ends what is made from the findings.\n";
+const BEGIN: &str = ".\\\" The following is generated from the declarations.\n";
+const END: &str = ".\\\" End of the part generated from the declarations.\n";
+const BEGIN_FINDINGS: &str = ".\\\" The following is generated from the findings.\n";
+const END_FINDINGS: &str = ".\\\" End of the part generated from the findings.\n";
 
 fn page() -> (std::path::PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvsadm.8");
-    let text = fs::read_to_string(&path).expect("the page is there");
+    let text = fs::read_to_string(&path).expect("the page exists");
     (path, text)
 }
 
 /// Commands and options for the page, in lines of reasonable length.
-fn made_from_the_declarations() -> String {
+fn generated_from_declarations() -> String {
     let mut roff = Vec::new();
     let man = Man::new(face());
     man.render_options_section(&mut roff)
@@ -76,11 +76,11 @@ fn hold(begin: &str, end: &str, expected: &str) {
 
 #[test]
 fn the_options_are_those_of_the_table() {
-    hold(BEGIN, END, &made_from_the_declarations());
+    hold(BEGIN, END, &generated_from_declarations());
 }
 
 /// The manual's section on the doctor's findings: a paragraph for each.
-fn made_from_the_findings() -> String {
+fn generated_from_findings() -> String {
     let mut roff = String::new();
     for (title, checks) in ipvsadm::doctor::GROUPS {
         writeln!(roff, ".SS {title}").expect("writing to a string succeeds");
@@ -95,7 +95,7 @@ fn made_from_the_findings() -> String {
 
 #[test]
 fn the_findings_are_those_of_the_doctor() {
-    hold(BEGIN_FINDINGS, END_FINDINGS, &made_from_the_findings());
+    hold(BEGIN_FINDINGS, END_FINDINGS, &generated_from_findings());
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn differences_have_their_cases() {
 }
 
 #[test]
-fn there_are_as_many_cases_as_it_says() {
+fn the_number_of_cases_is_right() {
     let (_, behind) = README.split_once("more than ").expect("it gives a number");
     let (claimed, _) = behind.split_once(" cases").expect("it counts cases");
     let cases: usize = case_files().map(|file| titles(&file).len()).sum();
@@ -88,7 +88,7 @@ fn the_settings_of_the_service_are_its_defaults() {
 }
 
 #[test]
-fn every_file_that_it_names_is_there() {
+fn every_named_file_exists() {
     let folders = ["tests/", "man/", "packaging/", "completions/"];
     let source = ["app/", "cli/", "model/", "kernel/", "render/", "rules/"];
     let mut found = 0;

@@ -525,13 +525,13 @@ fn the_page_has_every_key_and_no_other() {
 }
 
 #[test]
-fn lists_of_nothing_are_documents() {
+fn empty_lists_are_documents() {
     assert_eq!(document_of_connections(&[]), "{\"connections\":[\n]}\n");
     assert_eq!(document_of_daemons(&[]), "{\"daemons\":[\n]}\n");
 }
 
 #[test]
-fn half_a_document_is_none() {
+fn a_truncated_document_is_invalid() {
     let whole = document_of_services();
     let whole = whole.trim_end();
     for length in (0..whole.len()).step_by(7) {

@@ -279,7 +279,7 @@ fn a_page_that_gets_shorter_is_not_empty() {
 }
 
 #[test]
-fn what_changes_is_lit_and_said() {
+fn changes_are_highlighted_and_reported() {
     let mut watched = watched();
     let state = State::new(Column::Name);
     let mut table = table(22);
@@ -305,7 +305,7 @@ fn what_changes_is_lit_and_said() {
 }
 
 #[test]
-fn only_what_has_changed_is_painted() {
+fn only_changes_are_painted() {
     let line = |text: &str| {
         frame(&State::new(Column::Name), 20, 3).page(&Page {
             title: text,

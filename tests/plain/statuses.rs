@@ -23,7 +23,7 @@ fn ended(ran: &Ran) -> (u8, &[u8]) {
 
 /// A status of 1 would mean that the table differs, or that something is wrong with the host.
 #[test]
-fn output_that_is_lost_is_no_finding() {
+fn lost_output_is_not_a_finding() {
     let full = (2, &b"cannot write: no storage space\n"[..]);
     // A reader that closes the pipe has seen enough.
     let gone = (2, &b""[..]);
@@ -40,7 +40,7 @@ fn output_that_is_lost_is_no_finding() {
 
 /// It would fill up the memory.
 #[test]
-fn input_without_an_end_is_not_read_to_its_end() {
+fn endless_input_is_refused() {
     for line in ["ipvsadm --check -", "ipvsadm --doctor -"] {
         let ran = run(line, |env| {
             env.stdin.source = Box::new(io::repeat(b'\n').take(1_000_001));

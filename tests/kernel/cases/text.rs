@@ -86,7 +86,7 @@ impl CaseFile {
         }
         if let Some(title) = line.strip_prefix("== ") {
             let is_new = self.cases.iter().all(|case| case.title != title);
-            ensure!(is_new, "this title was there before");
+            ensure!(is_new, "this title is already used");
             self.cases.push(Case {
                 title: title.to_owned(),
                 kernels: self.kernels.clone(),
@@ -104,7 +104,7 @@ impl CaseFile {
             return Ok(());
         }
         let case = self.cases.last_mut();
-        let case = case.context("a case begins with `== ` and its title")?;
+        let case = case.context("a case starts with `== ` and its title")?;
         if line == "without: ip_vs" {
             case.without_ipvs = true;
             return Ok(());
@@ -116,13 +116,16 @@ impl CaseFile {
                 let named = words
                     .first()
                     .is_some_and(|word| word.as_bytes().ends_with(b"ipvsadm"));
-                ensure!(named, "`$` is for ipvsadm alone, `%` for the shell");
+                ensure!(named, "`$` is only for ipvsadm, `%` for the shell");
                 case.steps
                     .push(Step::new(number, rest, What::Command(words)));
             }
             "%" => case.steps.push(Step::new(number, rest, What::Shell)),
             _ => {
-                let step = case.steps.last_mut().context("this belongs to no step")?;
+                let step = case
+                    .steps
+                    .last_mut()
+                    .context("this line comes before any step")?;
                 step.add(mark, rest)?;
             }
         }
@@ -165,7 +168,7 @@ impl Expected {
         }
         match self {
             Expected::Both(output) => Ok(output),
-            _ => bail!("what is expected of each side was said before"),
+            _ => bail!("the expected output of each side is already given"),
         }
     }
 
@@ -178,7 +181,7 @@ impl Expected {
         }
         match self {
             Expected::Each { theirs, ours } => Ok((theirs, ours)),
-            _ => bail!("what is expected of both sides was said before"),
+            _ => bail!("the expected output of both sides is already given"),
         }
     }
 }

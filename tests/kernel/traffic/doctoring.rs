@@ -58,7 +58,7 @@ struct Fault {
     /// The lines that cause it, on the host that the doctor examines.
     made: &'static str,
     /// The lines that fix it, if the doctor has no command for it.
-    mended: &'static str,
+    fixed: &'static str,
     /// The lines that restore the previous state.
     undone: &'static str,
 }
@@ -195,15 +195,15 @@ impl Patient<'_> {
             self.requests_fail()?;
             let diagnosis = self.is_found(fault.names)?;
             ensure!(
-                diagnosis.commands.is_empty() != fault.mended.is_empty(),
+                diagnosis.commands.is_empty() != fault.fixed.is_empty(),
                 "it prints {:?}",
                 diagnosis.commands
             );
             for command in &diagnosis.commands {
                 do_all(self.host, command)?;
             }
-            do_all(self.host, fault.mended)?;
-            eventually(|| self.is_well()).context("when it is mended")?;
+            do_all(self.host, fault.fixed)?;
+            eventually(|| self.is_well()).context("after the fix")?;
             do_all(self.host, fault.undone)
         };
         all().with_context(|| format!("{:?} by {}", fault.names, fault.made))
@@ -268,7 +268,7 @@ fn director(world: &mut World) -> Result<()> {
     server.suffers(&Fault {
         names: &["wrong-way-back"],
         made: "ip route replace default via 172.16.0.12",
-        mended: "ip route replace default via 172.16.0.1",
+        fixed: "ip route replace default via 172.16.0.1",
         undone: "",
     })?;
     eventually(|| patient.is_well())?;
@@ -290,7 +290,7 @@ fn director(world: &mut World) -> Result<()> {
     sh(&lan.director, "ip neigh flush dev eth0")?;
     probing.is_treated(&["dead-neighbour"])?;
     eventually(|| patient.is_well())?;
-    told_of_a_shorter_way(&lan)
+    icmp_redirect(&lan)
 }
 
 /// Sets all counters to 0. The kernel subtracts the last sums, which it updates every two seconds.
@@ -310,7 +310,7 @@ fn asked_about(lan: &Lan) -> Result<()> {
     patient.suffers(&Fault {
         names: &["no-service", "empty-table"],
         made: "ipvsadm -Sn >/tmp/rules\nipvsadm -C",
-        mended: "ipvsadm -R /tmp/rules",
+        fixed: "ipvsadm -R /tmp/rules",
         undone: "rm /tmp/rules",
     })?;
     // Packets are lost before they arrive.
@@ -360,7 +360,7 @@ fn names_move(lan: &Lan) -> Result<()> {
 }
 
 /// The director sends a server an ICMP redirect to a client on the same cable.
-fn told_of_a_shorter_way(lan: &Lan) -> Result<()> {
+fn icmp_redirect(lan: &Lan) -> Result<()> {
     const SERVICE: &str = "192.0.2.2:53";
     lan.rules(
         "-A -u 192.0.2.2:53 -s rr\n\
@@ -391,40 +391,40 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
     Fault {
         names: &["forwarding-off"],
         made: "sysctl -w net.ipv4.ip_forward=0",
-        mended: "",
+        fixed: "",
         undone: "",
     },
     Fault {
         names: &["forwarding-off"],
         made: "sysctl -w net.ipv4.conf.eth0.forwarding=0",
-        mended: "",
+        fixed: "",
         undone: "",
     },
     Fault {
         names: &["vip-not-local"],
         made: "ip route del local 192.0.2.0/24 dev lo",
-        mended: "",
+        fixed: "",
         undone: "ip route add local 192.0.2.0/24 dev lo",
     },
     Fault {
         names: &["hash-weight-0"],
         made: "ipvsadm -E -t 192.0.2.1:80 -s sh\n\
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0",
-        mended: "",
+        fixed: "",
         undone: "ipvsadm -E -t 192.0.2.1:80 -s rr\n\
                  ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m",
     },
     Fault {
         names: &["no-scheduler"],
         made: "ipvsadm -E -t 192.0.2.1:80 -s none",
-        mended: "",
+        fixed: "",
         undone: "ipvsadm -E -t 192.0.2.1:80 -s rr",
     },
     Fault {
         names: &["all-full"],
         made: "ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -x 1\n\
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -x 1",
-        mended: "",
+        fixed: "",
         undone: "",
     },
     Fault {
@@ -433,7 +433,7 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0\n\
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -w 0\n\
                ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.13 -m",
-        mended: "",
+        fixed: "",
         undone: "ipvsadm -E -t 192.0.2.1:80 -s rr\n\
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.12 -m\n\
@@ -442,14 +442,14 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
     Fault {
         names: &["no-route"],
         made: "ip route add unreachable 172.16.0.11",
-        mended: "ip route del unreachable 172.16.0.11",
+        fixed: "ip route del unreachable 172.16.0.11",
         undone: "",
     },
     Fault {
         names: &["no-live-server"],
         made: "ipvsadm --drain -r 172.16.0.11 >/tmp/undo\n\
                ipvsadm --drain -r 172.16.0.12 >>/tmp/undo 2>&-",
-        mended: "grep ^-e /tmp/undo | ipvsadm -R",
+        fixed: "grep ^-e /tmp/undo | ipvsadm -R",
         undone: "rm /tmp/undo",
     },
     Fault {
@@ -457,7 +457,7 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
         made: "sysctl -w net.ipv4.vs.am_droprate=1\n\
                sysctl -w net.ipv4.vs.drop_packet=3\n\
                sleep 2",
-        mended: "",
+        fixed: "",
         undone: "sysctl -w net.ipv4.vs.am_droprate=10",
     },
     Fault {
@@ -466,7 +466,7 @@ const FAULTS_OF_A_DIRECTOR: &[Fault] = &[
                ipvsadm -a -t 192.0.2.1:0 -r 172.16.0.12:0 -m\n\
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.11 -m -w 0\n\
                ipvsadm -e -t 192.0.2.1:80 -r 172.16.0.12 -m -w 0",
-        mended: "",
+        fixed: "",
         undone: "ipvsadm -D -t 192.0.2.1:0\n\
                  ipvsadm -A -t 192.0.2.1:80 -s rr\n\
                  ipvsadm -a -t 192.0.2.1:80 -r 172.16.0.11 -m\n\
@@ -492,13 +492,13 @@ fn ipv6(world: &mut World) -> Result<()> {
     patient.suffers(&Fault {
         names: &["forwarding-off"],
         made: "sysctl -w net.ipv6.conf.all.forwarding=0",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     patient.suffers(&Fault {
         names: &["vip-not-local"],
         made: "ip addr del 2001:db8:1::1/64 dev eth0",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     // Another host has taken the address before the director starts.
@@ -619,7 +619,7 @@ fn marks(lan: &Lan) -> Result<()> {
     hidden.suffers(&Fault {
         names: &["hidden-by-mark"],
         made: "iptables -t mangle -A PREROUTING -d 192.0.2.1/32 -p tcp --dport 80 -j MARK --set-mark 9",
-        mended: "",
+        fixed: "",
         undone: "ipvsadm -D -f 9\niptables -t mangle -F",
     })
 }
@@ -642,7 +642,7 @@ fn translated(lan: &Lan) -> Result<()> {
     patient.suffers(&Fault {
         names: &["snat-untracked"],
         made: "sysctl -w net.ipv4.vs.conntrack=0",
-        mended: "",
+        fixed: "",
         undone: "",
     })
 }
@@ -652,7 +652,7 @@ const FAULTS_OF_IPTABLES: &[Fault] = &[
         names: &["input-drops"],
         made: "iptables -P INPUT DROP\n\
                iptables -A INPUT -p tcp --dport 22 -j ACCEPT",
-        mended: "",
+        fixed: "",
         undone: "iptables -P INPUT ACCEPT\niptables -F",
     },
     Fault {
@@ -660,25 +660,25 @@ const FAULTS_OF_IPTABLES: &[Fault] = &[
         made: "iptables -N ours\n\
                iptables -A INPUT -p tcp -j ours\n\
                iptables -A ours -d 192.0.2.0/24 -p tcp --dport 80 -j DROP",
-        mended: "",
+        fixed: "",
         undone: "iptables -F\niptables -X",
     },
     Fault {
         names: &["forward-drops"],
         made: "iptables -P FORWARD DROP",
-        mended: "",
+        fixed: "",
         undone: "iptables -P FORWARD ACCEPT\niptables -F",
     },
     Fault {
         names: &["invalid-drops"],
         made: "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP",
-        mended: "",
+        fixed: "",
         undone: "sysctl -w net.ipv4.vs.conntrack=0\niptables -F",
     },
     Fault {
         names: &["output-drops"],
         made: "iptables -A OUTPUT -d 172.16.0.0/24 -j DROP",
-        mended: "",
+        fixed: "",
         undone: "iptables -F",
     },
 ];
@@ -691,7 +691,7 @@ const FAULTS_OF_NFT: &[Fault] = &[
                nft add element ip keepalived vips { 192.0.2.1 , 192.0.2.2 }\n\
                nft add chain ip keepalived in { type filter hook input priority -1 ; }\n\
                nft add rule ip keepalived in ip daddr @vips drop",
-        mended: "",
+        fixed: "",
         undone: "nft flush ruleset",
     },
     Fault {
@@ -699,7 +699,7 @@ const FAULTS_OF_NFT: &[Fault] = &[
         made: "nft add table inet filter\n\
                nft add chain inet filter forward { type filter hook forward priority 0 ; \
                policy drop ; }",
-        mended: "",
+        fixed: "",
         undone: "nft flush ruleset",
     },
 ];
@@ -723,7 +723,7 @@ fn real_servers(world: &mut World) -> Result<()> {
     patient.suffers(&Fault {
         names: &["vip-missing"],
         made: "ip addr del 198.51.100.1/32 dev lo",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     let director = Patient {
@@ -734,7 +734,7 @@ fn real_servers(world: &mut World) -> Result<()> {
     director.suffers(&Fault {
         names: &["behind-gateway"],
         made: "ip route add 172.16.0.11 via 198.51.100.2",
-        mended: "ip route del 172.16.0.11 via 198.51.100.2",
+        fixed: "ip route del 172.16.0.11 via 198.51.100.2",
         undone: "",
     })?;
     let near = Patient {
@@ -744,7 +744,7 @@ fn real_servers(world: &mut World) -> Result<()> {
     near.suffers(&Fault {
         names: &["vip-too-wide"],
         made: "ip addr del 198.51.100.1/32 dev lo\nip addr add 198.51.100.1/24 dev lo",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     filtered_where_they_arrive(&lan)?;
@@ -758,7 +758,7 @@ fn real_servers(world: &mut World) -> Result<()> {
     probing.suffers(&Fault {
         names: &["wrong-way-back"],
         made: "ip route replace default via 172.16.0.1\nip route del 203.0.113.0/24",
-        mended: ROUTER,
+        fixed: ROUTER,
         undone: "ip route add 203.0.113.0/24 via 198.51.100.2 dev eth0 onlink",
     })?;
     // The right host may reply to ARP first, so traffic need not fail.
@@ -792,13 +792,13 @@ fn real_servers(world: &mut World) -> Result<()> {
     at_the_end.suffers(&Fault {
         names: &["no-tunnel"],
         made: "ip link set end down",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     at_the_end.suffers(&Fault {
         names: &["rp-filter"],
         made: "sysctl -w net.ipv4.conf.all.rp_filter=1",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     other_tunnels(&patient)
@@ -819,7 +819,7 @@ fn other_tunnels(patient: &Patient) -> Result<()> {
     gue.suffers(&Fault {
         names: &["no-gue"],
         made: "ip fou del port 6080",
-        mended: "",
+        fixed: "",
         undone: "ip link del end",
     })?;
     ip(
@@ -834,7 +834,7 @@ fn other_tunnels(patient: &Patient) -> Result<()> {
     gre.suffers(&Fault {
         names: &["gre-checksum"],
         made: "ip link set end type gre icsum",
-        mended: "",
+        fixed: "",
         undone: "",
     })?;
     ip(
@@ -857,7 +857,7 @@ fn other_tunnels(patient: &Patient) -> Result<()> {
     director.suffers(&Fault {
         names: &["tunnel-mtu"],
         made: "ip link set dev eth0 mtu 1300",
-        mended: "",
+        fixed: "",
         undone: "",
     })
 }
@@ -882,7 +882,7 @@ fn filtered_where_they_arrive(lan: &Lan) -> Result<()> {
                ipvsadm -A -t 198.51.100.1:80 -s rr\n\
                ipvsadm -a -t 198.51.100.1:80 -r 172.16.0.11 -g\n\
                ipvsadm -a -t 198.51.100.1:80 -r 172.16.0.12 -g",
-        mended: "",
+        fixed: "",
         undone: "sysctl -w net.ipv4.conf.all.rp_filter=0\n\
                  ip link del out0\n\
                  ip route add 203.0.113.0/24 via 198.51.100.2",

@@ -20,7 +20,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("waits", waits),
         named("ipv6_and_sctp", ipv6_and_sctp),
         named("applied", applied),
-        named("what_does_not_end", what_does_not_end),
+        named("remaining_connections", remaining_connections),
         named("gone_servers", gone_servers),
         named("persistence", persistence),
         named("wider_services", wider_services),
@@ -279,7 +279,7 @@ fn ipv6_and_sctp(world: &mut World) -> Result<()> {
 }
 
 /// Connections that may be left when the time is up, and why.
-fn what_does_not_end(world: &mut World) -> Result<()> {
+fn remaining_connections(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     // A silent client at a dead server; clients reuse their ports.
     lan::set(&lan.director, &[("ipv4/vs/conn_reuse_mode", "0")])?;

@@ -25,7 +25,7 @@ impl Caller<'_> {
     }
 
     /// Its requests fail, and the doctor knows why.
-    fn is_left_alone(&self, name: &str) -> Result<Diagnosis> {
+    fn gets_no_answer(&self, name: &str) -> Result<Diagnosis> {
         let Patient { lan, service, .. } = self.patient;
         let all = || {
             for _ in 0..SEVERAL {
@@ -76,7 +76,7 @@ fn beside_the_servers(lan: &Lan) -> Result<()> {
     };
     neighbour.is_answered()?;
     ip(first, "route del 172.16.0.13 via 172.16.0.1\n")?;
-    neighbour.is_left_alone("same-network")?;
+    neighbour.gets_no_answer("same-network")?;
     ip(first, "route add 172.16.0.13 via 172.16.0.1\n")?;
     eventually(|| neighbour.is_answered())?;
 
@@ -89,7 +89,7 @@ fn beside_the_servers(lan: &Lan) -> Result<()> {
         "-a -t 192.0.2.4:80 -r 172.16.0.11 -m\n\
          -d -t 192.0.2.4:80 -r 172.16.0.12\n",
     )?;
-    itself.is_left_alone("calls-itself")?;
+    itself.gets_no_answer("calls-itself")?;
     lan.rules(
         "-a -t 192.0.2.4:80 -r 172.16.0.12 -m\n\
          -d -t 192.0.2.4:80 -r 172.16.0.11\n",
@@ -108,7 +108,7 @@ fn on_the_director(lan: &Lan) -> Result<()> {
         patient: patient(lan, "198.51.100.1:80"),
         host: &lan.director,
     };
-    director.is_left_alone("from-director")?;
+    director.gets_no_answer("from-director")?;
     director.patient.is_answered()
 }
 
@@ -145,7 +145,7 @@ fn on_a_bridge(world: &mut World, lan: &Lan) -> Result<()> {
         patient: patient(lan, "192.0.2.5:80"),
         host: client,
     };
-    let Diagnosis { commands, .. } = caller.is_left_alone("unseen-on-bridge")?;
+    let Diagnosis { commands, .. } = caller.gets_no_answer("unseen-on-bridge")?;
     for command in &commands {
         do_all(&lan.director, command)?;
     }

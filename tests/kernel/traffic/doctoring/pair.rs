@@ -185,7 +185,7 @@ fn balanced_twice(lan: &Lan, backup: &Patient) -> Result<()> {
     backup.suffers(&Fault {
         names: &["balanced-twice"],
         made: "sysctl -w net.ipv4.vs.backup_only=0",
-        mended: "",
+        fixed: "",
         undone: "",
     })
 }
