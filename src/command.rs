@@ -1,4 +1,4 @@
-//! What a line asks for: one value for each thing this program can do.
+//! The commands of lines: one value for each thing this program can do.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -130,9 +130,9 @@ pub struct Apply {
     pub keep: bool,
     /// Reports what was done even without a terminal.
     pub verbose: bool,
-    /// How many seconds the connections of what is deleted have to end.
+    /// The number of seconds to wait for connections to end before a deletion.
     pub wait: Option<u32>,
-    /// How many seconds somebody has to confirm the changes, which are taken back otherwise.
+    /// The number of seconds to confirm the changes, which are undone otherwise.
     pub confirm: Option<u32>,
 }
 
@@ -149,7 +149,7 @@ pub struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     pub of: Drained,
-    /// How many seconds their connections have to end.
+    /// The number of seconds to wait for their connections to end.
     pub wait: Option<u32>,
 }
 
@@ -157,10 +157,10 @@ pub struct Drain {
 pub enum Drained {
     /// A host, in one service or in every service that has it.
     Host(Option<ServiceId>, Host),
-    /// What is deleted afterwards.
+    /// The object to delete afterwards.
     Deleted {
         change: Change,
-        /// What is not there is no error.
+        /// A missing object is not an error.
         exist: bool,
     },
 }
@@ -172,7 +172,7 @@ impl Careful {
     }
 }
 
-/// What to look at when nothing arrives.
+/// The subject of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doctor {
     /// The only service to look at.
@@ -210,7 +210,7 @@ pub struct Listing {
 pub struct Watch {
     pub listing: Listing,
     pub period: Duration,
-    /// What a screen is sorted by at first.
+    /// The initial sort column of a screen.
     pub sort: Column,
 }
 

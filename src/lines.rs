@@ -64,7 +64,7 @@ impl<R: Read> Lines<R> {
         &self.text[start..end]
     }
 
-    /// Whether all has been read. The last line may still be at hand.
+    /// Whether everything has been read. The last line may still be in the buffer.
     pub fn ended(&self) -> bool {
         self.ended
     }

@@ -56,7 +56,7 @@ pub fn env() -> Env {
             sink: Box::new(given(&STDOUT_CLOSED, libc::STDOUT_FILENO)),
             terminal: || terminal(libc::STDOUT_FILENO),
         },
-        // Where it was closed, Rust's runtime has put something in its place.
+        // If it was closed, Rust's runtime has opened a substitute.
         stderr: Stream {
             sink: Box::new(Standard(Some(standard(libc::STDERR_FILENO)))),
             terminal: || terminal(libc::STDERR_FILENO),
@@ -200,7 +200,7 @@ fn broken_pipe() {
     }
 }
 
-/// The signals by which people and programs end this process.
+/// The signals with which people and programs end this process.
 const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 fn signals(signals: impl IntoIterator<Item = c_int>) -> libc::sigset_t {
@@ -272,7 +272,7 @@ fn is_ignored(signal: c_int) -> bool {
     disposition(signal) == Some(libc::SIG_IGN)
 }
 
-/// What happens at a signal.
+/// The action at a signal.
 fn disposition(signal: c_int) -> Option<libc::sighandler_t> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: without a new action this only fills in the present one, as much of it as the kernel

@@ -1,4 +1,4 @@
-//! What is known about a host. Plain values, gathered elsewhere, so that tests can make them up.
+//! The known facts about a host: plain values, gathered elsewhere, so that tests can invent them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,19 +21,19 @@ pub struct Facts {
     pub is_brief: bool,
     /// The only service to look at.
     pub service: Option<ServiceId>,
-    /// Where this is a real server: how clients reach it.
+    /// For a real server: how clients reach it.
     pub real_server: Option<RealServer>,
     /// The names in a file of commands, as they are looked up now.
     pub named: Vec<Named>,
     /// Some connections; of many, those that the kernel lists first.
     pub connections: Vec<Passing>,
-    /// How many buckets the table of connections has.
+    /// The number of buckets of the connection table.
     pub table_size: Option<u32>,
     /// After how many idle seconds connections are forgotten.
     pub timeouts: Option<Timeouts>,
     /// The synchronisation daemons that run.
     pub daemons: Vec<Daemon>,
-    /// What other masters send to their backups.
+    /// Messages from other masters to their backups.
     pub heard: Vec<Heard>,
     /// The hosts that say that they have the virtual address, by their addresses on the wire.
     pub owners: Vec<[u8; 6]>,
@@ -42,11 +42,11 @@ pub struct Facts {
     pub merging: HashSet<String>,
     pub addresses: Vec<Address>,
     pub neighbours: Vec<Neighbour>,
-    /// Where packets to each address of interest go, or nothing where no route leads.
+    /// The route to each address of interest, or `None` if there is none.
     pub routes: HashMap<IpAddr, Option<Route>>,
     /// By name, as in `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
-    /// How many packets `rp_filter` has dropped since this host started.
+    /// The number of packets that `rp_filter` has dropped since this host started.
     pub filtered_packets: u64,
     /// Whether something other than the firewall may give packets marks as they arrive.
     pub has_ingress: bool,
@@ -56,7 +56,7 @@ pub struct Facts {
     pub programs: HashSet<String>,
     /// The addresses and ports at which programs listen.
     pub listening: HashSet<(IpAddr, u16)>,
-    /// What could not be examined.
+    /// Things that could not be examined.
     pub unseen: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct Facts {
 pub struct RealServer {
     pub vip: Host,
     pub forwarding: Forwarding,
-    /// What the director says of the tunnel, if packets come through one.
+    /// The director's settings of the tunnel, if packets come through one.
     pub tunnel: Tunnel,
 }
 
@@ -99,7 +99,7 @@ pub struct Passing {
     pub is_half_open: bool,
     /// The client has seen the server's answer, and neither has ended it.
     pub is_established: bool,
-    /// How many seconds ago its last packet came, if it is half open or over.
+    /// The seconds since its last packet, if it is half open or has ended.
     pub age: Option<u32>,
     /// Seconds until it is forgotten.
     pub expires: u32,
@@ -181,7 +181,7 @@ impl Facts {
         self.routes.get(&to).copied()
     }
 
-    /// Where packets to hosts far away go, if anywhere.
+    /// The default route, if there is one.
     pub fn far_route(&self, family: Family) -> Option<Option<Route>> {
         self.route(far(family))
     }

@@ -1,4 +1,4 @@
-//! What can be changed in the virtual server table.
+//! Changes to the virtual server table.
 
 use super::{Daemon, DaemonRole, Server, ServerId, Service, ServiceId, Timeouts};
 
@@ -45,7 +45,7 @@ impl Change {
         }
     }
 
-    /// What it deletes: a server of a service, or a service with all of its servers.
+    /// The object that it deletes: a server of a service, or a service with all its servers.
     pub fn deletes(&self) -> Option<(ServiceId, Option<ServerId>)> {
         match self {
             Self::DeleteService(id) => Some((*id, None)),

@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Connection<'a> {
     /// The protocol as the kernel writes it, such as `TCP`; `IP` for a firewall mark's template.
     pub protocol: &'a [u8],
-    /// Where it comes from. A template of persistence has port 0.
+    /// The client. A persistence template has port 0.
     pub client: SocketAddr,
     /// The service. For a firewall mark's template this is the mark.
     pub virtual_service: SocketAddr,
-    /// Where it goes. Tunnels may lead to another family.
+    /// The server. Tunnels may lead to another family.
     pub server: SocketAddr,
     /// The state, such as `ESTABLISHED`.
     pub state: &'a [u8],

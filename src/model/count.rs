@@ -1,4 +1,4 @@
-//! How many there are: of services, and of connections by server, state and client.
+//! The numbers of services, and of connections by server, state and client.
 
 mod clients;
 
@@ -48,11 +48,11 @@ pub type Word = Name<15>;
 pub struct StateCount {
     /// The protocol.
     pub protocol: Word,
-    /// Where the server is.
+    /// The address and port of the server.
     pub server: SocketAddr,
     /// The state.
     pub state: Word,
-    /// How many there are.
+    /// Their number.
     pub connections: u64,
 }
 
@@ -97,7 +97,7 @@ pub struct ConnectionCounts {
 }
 
 impl ConnectionCounts {
-    /// How many clients are counted exactly.
+    /// The number of clients that are counted exactly.
     pub const MOST_CLIENTS: usize = Clients::MOST;
 
     /// Counts one more connection; `None` if its fields cannot be read.
@@ -127,7 +127,7 @@ impl ConnectionCounts {
         }
     }
 
-    /// How many clients there are, if they were counted exactly.
+    /// The number of clients, if they were counted exactly.
     pub fn distinct_clients(&self) -> Option<usize> {
         (self.clients.missing == 0).then_some(self.clients.len())
     }
@@ -178,7 +178,7 @@ impl Hash for Key {
     }
 }
 
-/// What the connections of one protocol, server and state have in common.
+/// The common properties of connections that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Group([u64; 4]);
 

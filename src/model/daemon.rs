@@ -59,7 +59,7 @@ impl Daemon {
     }
 }
 
-/// How long idle connections are remembered, in seconds. Setting 0 keeps a timeout.
+/// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {

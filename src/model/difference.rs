@@ -21,7 +21,7 @@ use super::order::sort_by_key;
 use super::{Change, Daemon, Server, ServerId, Service, ServiceId, Timeouts};
 pub(super) use effective::{effective_server, effective_service, runs_as_wanted};
 
-/// What turns one table into another: steps, in their order.
+/// The steps that turn one table into another, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     pub steps: Vec<Step>,

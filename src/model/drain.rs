@@ -13,7 +13,7 @@ use super::{Change, Entry, Flags, Host, Server, ServerId, ServerState, Service, 
 /// A server of a service.
 pub type Member = (ServiceId, ServerId);
 
-/// What the kernel does with connections whose server gets no more, as far as it is known.
+/// The kernel's treatment of connections to a drained server, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {
     /// Persistence releases clients of a server with weight 0.
@@ -27,9 +27,9 @@ pub struct Tuning {
 /// How servers are drained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What drains them.
+    /// The changes that drain them.
     pub changes: Vec<Change>,
-    /// What puts everything back.
+    /// The changes that restore everything.
     pub undo: Vec<Change>,
     /// Services that get a flag for as long as it takes: before and meanwhile.
     pub services: Vec<(Service, Service)>,
@@ -198,7 +198,7 @@ pub struct AtOnce {
     pub change: Change,
     /// The wider service that then takes the traffic; without it the scheduler is dh.
     pub wider: Option<ServiceId>,
-    /// How many connections lose their server.
+    /// The number of connections that lose their server.
     pub connections: u64,
 }
 

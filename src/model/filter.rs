@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::terms::{STATES, Vocabulary};
 use super::{Family, Fields, Protocol, ServerId, ServiceId};
 
-/// What servers and connections must have to be listed.
+/// The conditions for servers and connections to be listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The server.
     pub server: Option<Host>,
-    /// Where the client of a connection is.
+    /// The address of a connection's client.
     pub client: Option<Network>,
-    /// What state a connection is in.
+    /// The state of a connection.
     pub states: Option<States>,
 }
 
@@ -62,7 +62,7 @@ impl Host {
 pub struct Network {
     /// One of them.
     pub address: IpAddr,
-    /// How many bits.
+    /// The number of bits.
     pub bits: u32,
 }
 
@@ -110,7 +110,7 @@ impl States {
 /// Which connections are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// What they must have.
+    /// The required value.
     pub filter: Filter,
     /// The service that they came to.
     pub service: Option<ServiceId>,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub type Map<K, V> = HashMap<K, V, Seed>;
 pub type Set<K> = HashSet<K, Seed>;
 
-/// What hashes begin with. It is random, so that nobody can choose addresses that collide.
+/// The seed of hashes. It is random, so that nobody can choose addresses that collide.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(u64);
 

@@ -1,4 +1,4 @@
-//! What IPVS is made of, as plain values: no text, no kernel, no I/O.
+//! The objects of IPVS as plain values: no text, no kernel, no I/O.
 //!
 //! `Service` and `Server` are identity and settings, as a program asks for them; `ServiceState` and
 //! `ServerState` add what the kernel observed.

@@ -24,7 +24,7 @@ fn sort_servers(servers: &mut [ServerState]) {
     merge_sort(servers, key, server_precedes);
 }
 
-/// What services are compared by; the first difference counts. Family and protocol are small, so
+/// The sort key of services; the first difference counts. Family and protocol are small, so
 /// they are compared as one number.
 fn service_key(id: &ServiceId) -> [u32; 7] {
     match *id {

@@ -28,13 +28,13 @@ const DELAY: Duration = Duration::from_millis(500);
 /// A look this long after the last one sees one new sample at most, and misses none.
 const LONGEST_GAP: Duration = Duration::from_millis(700);
 
-/// A rate is an average over so many samples: six seconds.
+/// A rate is an average over this many samples: six seconds.
 const AVERAGED: usize = 3;
 
 /// Connections, packets in and out, bytes in and out.
 pub type Counters = [u64; 5];
 
-/// What is counted over all services.
+/// The counters over all services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Up to this moment.
@@ -58,12 +58,12 @@ impl From<&Stats> for Counters {
     }
 }
 
-/// How many looks at equal distances a period takes, so that no sample is missed.
+/// The number of evenly spaced readings in a period, so that no sample is missed.
 pub fn looks(period: Duration) -> u32 {
     period.div_duration_f64(LONGEST_GAP).ceil() as u32
 }
 
-/// What finds the samples of one service or server.
+/// The key to the samples of one service or server.
 #[derive(Clone, Debug)]
 pub struct Meter {
     counters: Counters,
@@ -71,7 +71,7 @@ pub struct Meter {
     last: Duration,
     /// Nothing had changed when the last sample was due.
     is_assumed: bool,
-    /// What the last samples added.
+    /// The increases of the last samples.
     recent: VecDeque<Rates>,
     history: History,
 }
@@ -145,7 +145,7 @@ impl Meter {
         })
     }
 
-    /// How many connections each sample added.
+    /// The number of connections that each sample added.
     pub fn history(&self) -> &History {
         &self.history
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     impl Kernel {
-        /// What its counters show at this time.
+        /// Its counters at this time.
         fn counters(&self, now: f64) -> Counters {
             let due = |sample: usize| self.phase + sample as f64 * self.period;
             let taken = |sample: &usize| {

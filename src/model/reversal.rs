@@ -9,7 +9,7 @@ use super::{Change, Daemon, DaemonRole, Server, ServerId, Service, ServiceId};
 pub struct Reversal {
     /// The changes that undo them.
     pub changes: Vec<Change>,
-    /// Changes that stay, because somebody else has changed the same thing since.
+    /// Changes that stay, because another program has changed the same thing since.
     pub kept: Vec<Change>,
 }
 
@@ -343,7 +343,7 @@ mod tests {
             prop_assert_eq!(reversal(&before, &made, &before), nothing);
         }
 
-        /// What somebody else has made of the table since stays.
+        /// Later changes by another program stay.
         #[test]
         fn changes_of_others_stay(before in table(), wanted in table(), other in table()) {
             let made = made(&before, &wanted);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Family, ServiceId, Stats};
 
-/// What identifies a server within its service.
+/// The identification of a server within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerId {
@@ -72,7 +72,7 @@ pub struct Checksum(pub u16);
 impl Checksum {
     /// No checksum.
     pub const NONE: Self = Self(0);
-    /// The packet in the tunnel gets a checksum of its own.
+    /// The packet in the tunnel gets a separate checksum.
     pub const PLAIN: Self = Self(1);
     /// The server computes the inner checksum. For GUE only.
     pub const REMOTE: Self = Self(2);
@@ -141,7 +141,7 @@ impl Default for Tunnel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Server {
-    /// Where the server is. It cannot be changed.
+    /// The server's address and port. They cannot be changed.
     pub id: ServerId,
     /// How packets get there.
     pub forwarding: Forwarding,

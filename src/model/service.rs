@@ -20,7 +20,7 @@ impl Protocol {
     pub const SCTP: Self = Self(132);
 }
 
-/// What identifies a service: an address and port, or a firewall mark.
+/// The identification of a service: an address and port, or a firewall mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ServiceId {
@@ -210,7 +210,7 @@ impl Mask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Service {
-    /// What clients connect to. It cannot be changed.
+    /// The address or mark that clients connect to. It cannot be changed.
     pub id: ServiceId,
     /// The scheduler. The kernel loads its module when it is first used.
     pub scheduler: Scheduler,

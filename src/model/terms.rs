@@ -10,9 +10,9 @@ use super::{Checksum, DaemonRole, Flags, Forwarding, Invalid, Protocol, TunnelKi
 pub struct Term<T: 'static> {
     /// The value.
     pub value: T,
-    /// What is typed, saved, and in JSON.
+    /// The word on command lines, in saves and in JSON.
     pub word: &'static str,
-    /// What the kernel and the classic listings call it.
+    /// The word of the kernel and the classic listings.
     pub title: &'static str,
     /// A few words of explanation.
     pub about: &'static str,
@@ -49,7 +49,7 @@ pub trait Vocabulary: Copy + PartialEq + 'static {
         self.term().map(|term| term.word)
     }
 
-    /// What listings call this value.
+    /// The word for this value in listings.
     fn title(self) -> Option<&'static str> {
         self.term().map(|term| term.title)
     }

@@ -1,4 +1,4 @@
-//! What was counted over all services, and how full the kernel's tables are.
+//! The counters over all services, and the load of the kernel's tables.
 
 use super::Stats;
 
@@ -10,13 +10,13 @@ use super::Stats;
 pub struct Totals {
     /// Counters and rates over all services, deleted ones included.
     pub stats: Stats,
-    /// How full the tables are, where the kernel reports it: since Linux 7.2.
+    /// The load of the tables, if the kernel reports it: since Linux 7.2.
     pub status: Option<Status>,
     /// How large the tables may become.
     pub limits: Limits,
 }
 
-/// How full the tables are.
+/// The load of the tables.
 ///
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +30,13 @@ pub struct Status {
     pub estimators: Estimators,
 }
 
-/// How full a hash table is.
+/// The load of a hash table.
 ///
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HashTable {
-    /// How many entries it has.
+    /// The number of entries.
     pub entries: u64,
     /// Its size.
     pub buckets: u64,
@@ -53,9 +53,9 @@ pub struct HashTable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Estimators {
-    /// How many are running.
+    /// The number of running threads.
     pub threads: u64,
-    /// How many may run.
+    /// The maximum number of threads.
     pub most_threads: u64,
 }
 

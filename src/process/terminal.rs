@@ -17,7 +17,7 @@ use super::{ENDING, is_ignored, signals, size_of_terminal};
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// What a terminal has where it does not say how large it is.
+/// The size of a terminal that does not report it.
 const USUAL: Size = Size {
     columns: 80,
     rows: 24,

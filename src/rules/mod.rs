@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
 
-/// What a line asks for; nothing if there is no word on it.
+/// The command of a line; `None` if it has no words.
 pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     if memchr::memchr(0, line).is_some() {
         return Err(Error::NulByte);
@@ -53,7 +53,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     }
 }
 
-/// What a line reads this text as: its address and port, if it is one word there.
+/// The address and port of this text, as read from a line, if it is a single word there.
 pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAddr, u16)> {
     let option = match protocol {
         Protocol::TCP => "-t",

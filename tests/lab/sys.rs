@@ -269,7 +269,7 @@ pub fn start_traced(command: &mut Command) -> io::Result<Child> {
     unsafe { command.pre_exec(traced) }.spawn()
 }
 
-/// Runs a traced program until it has made so many system calls. False if it ended before.
+/// Runs a traced program until it has made this many system calls. False if it ended before.
 pub fn run_until(pid: u32, calls: usize) -> Result<bool> {
     /// A stop of this kind is the start or the end of a system call.
     const CALL: libc::c_int = libc::SIGTRAP | 0x80;

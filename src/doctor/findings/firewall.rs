@@ -1,4 +1,4 @@
-//! What the firewall does to packets on their way to the director and back.
+//! Findings about the firewall on the path to the director and back.
 
 use super::{Check, Found, Level, listed, setting};
 use crate::doctor::facts::Facts;

@@ -51,13 +51,13 @@ struct Found {
     mend: Vec<String>,
 }
 
-/// What is wrong, as reports show it.
+/// The description of the problem in reports.
 pub struct Finding {
     pub name: &'static str,
     pub why: &'static str,
     pub level: Level,
     pub what: String,
-    /// Where it was seen, and what was there.
+    /// The places where it was seen, and the values found there.
     pub evidence: Vec<(String, String)>,
     /// Commands that fix it.
     pub mend: Vec<String>,

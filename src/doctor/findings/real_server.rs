@@ -1,4 +1,4 @@
-//! What keeps a real server from answering.
+//! Findings about a real server that does not answer.
 
 use std::net::IpAddr;
 

@@ -111,7 +111,7 @@ fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
     })
 }
 
-/// What a daemon sends or accepts. A backup with id 0 accepts every id.
+/// The ids that a daemon sends or accepts. A backup with id 0 accepts every id.
 fn fits(daemon: &Daemon, heard: &Heard) -> bool {
     let takes_all = daemon.role == DaemonRole::Backup && daemon.sync_id == 0;
     let is_id = takes_all || daemon.sync_id == u32::from(heard.sync_id);

@@ -1,4 +1,4 @@
-//! What is wrong with the table itself.
+//! Findings about the table itself.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What the connections show.
+//! Findings from the connections.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What a rule asks of packets.
+//! The conditions of a rule.
 
 use std::net::IpAddr;
 

@@ -162,7 +162,7 @@ fn state(text: &str) -> Option<State> {
     })
 }
 
-/// What `-j` or `-g` and the words behind it decide, and whether they set a mark that cannot be told.
+/// The verdict of `-j` or `-g` and the words after it, and whether they set an unknown mark.
 fn verdict(option: &str, words: &[&str]) -> (Verdict, bool) {
     let (&target, options) = words.split_first().unwrap_or((&"", &[]));
     let verdict = match target {

@@ -1,4 +1,4 @@
-//! What the firewall does with a packet, as far as this can be predicted.
+//! The firewall's verdict on a packet, as far as it can be predicted.
 //!
 //! A rule fits a packet, does not fit it, or may fit it. Where an accepting rule may fit, nothing
 //! is concluded: what is reported as dropped is dropped.
@@ -16,7 +16,7 @@ pub use nft::read as read_nft;
 
 use crate::model::{Family, Protocol};
 
-/// Where the kernel asks the firewall.
+/// The hooks of the firewall in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     Prerouting,
@@ -26,7 +26,7 @@ pub enum Hook {
     Postrouting,
 }
 
-/// What connection tracking thinks of a packet.
+/// The state of a packet in connection tracking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     New,
@@ -80,7 +80,7 @@ pub struct Rule {
 pub enum Tool {
     Iptables,
     Ip6tables,
-    /// Both have rules of their own beside those that are kept by nftables.
+    /// Both have their own rules in addition to those in nftables.
     IptablesLegacy,
     Ip6tablesLegacy,
     Nft,
@@ -104,9 +104,9 @@ pub struct Chain {
     /// Such as `filter`, or `inet filter` of nft.
     pub table: String,
     pub name: String,
-    /// Where the kernel begins with it.
+    /// The hook of a base chain.
     pub hook: Option<Hook>,
-    /// What happens to packets at the end of it.
+    /// Whether packets at its end are dropped.
     pub drops: bool,
     pub rules: Vec<Rule>,
 }
@@ -121,7 +121,7 @@ pub struct Firewall {
     pub has_other_marks: bool,
 }
 
-/// What drops a packet.
+/// The rule or policy that drops a packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Culprit<'a> {
     /// The chain where the kernel began.
@@ -157,7 +157,7 @@ impl Firewall {
         self.has_other_marks |= other.has_other_marks;
     }
 
-    /// What drops a packet at one of these hooks.
+    /// The rule or policy that drops a packet at one of these hooks.
     pub fn culprit(&self, hooks: &[Hook], packet: &Packet) -> Option<Culprit<'_>> {
         let mut begins = self.chains.values();
         begins.find_map(|chain| {
@@ -200,7 +200,7 @@ impl Firewall {
         Fate::Passed
     }
 
-    /// What becomes of a packet in another chain of the same table.
+    /// The verdict on a packet in another chain of the same table.
     fn called<'a>(&'a self, chain: &Chain, name: &str, packet: &Packet, depth: usize) -> Fate<'a> {
         let key = (chain.tool as u8, chain.table.clone(), name.to_owned());
         match self.chains.get(&key) {

@@ -139,7 +139,7 @@ fn marks(statement: &Value) -> Option<Option<u32>> {
     Some(value.and_then(|mark| u32::try_from(mark).ok()))
 }
 
-/// What a statement decides. Nothing if it is a condition that is not known.
+/// The verdict of a statement; `None` for an unknown condition.
 fn verdict(kind: &str, value: &Value) -> Option<Verdict> {
     let to = |verdict: fn(String) -> Verdict| {
         let name = value.get("target").and_then(Value::as_str);

@@ -13,7 +13,7 @@ fn to(port: u16) -> Packet {
     }
 }
 
-/// What drops a packet on its way in: the rule, or the chain whose policy does.
+/// The rule that drops an incoming packet, or the chain whose policy does.
 fn dropped(firewall: &Firewall, packet: &Packet) -> Option<String> {
     let culprit = firewall.culprit(&[Hook::Prerouting, Hook::Input], packet)?;
     Some(match culprit.rule {
@@ -60,7 +60,7 @@ fn policies_and_rules_drop() {
             "-A INPUT -m recent --rcheck --name x ! --rsource -j ACCEPT",
             true,
         ),
-        // What comes to the end of a chain that it was sent to does not come back.
+        // A packet at the end of a chain that it was sent to by `goto` does not return.
         ("-A INPUT -g ours\n-A INPUT -j ACCEPT", false),
         ("-A INPUT -j ours\n-A INPUT -j ACCEPT", true),
     ] {

@@ -85,7 +85,7 @@ fn probe(network: &Network, facts: &mut Facts) {
     }
 }
 
-/// The routes to the clients of so many connections are looked up.
+/// The number of connections whose clients' routes are looked up.
 const CLIENTS: usize = 1000;
 
 /// The addresses whose routes matter: those of services, servers, some clients and hosts far away.

@@ -1,8 +1,8 @@
-//! What the kernel counts of the network, as pairs of lines in `/proc/net/netstat`.
+//! The kernel's network counters, as pairs of lines in `/proc/net/netstat`.
 
 use std::fs;
 
-/// How many packets `rp_filter` has dropped.
+/// The number of packets that `rp_filter` has dropped.
 pub fn filtered_packets() -> u64 {
     let text = fs::read_to_string("/proc/thread-self/net/netstat");
     counter(&text.unwrap_or_default(), "TcpExt:", "IPReversePathFilter").unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What is known only by sending packets, or by listening for them.
+//! Facts that require sending packets, or listening for them.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -55,7 +55,7 @@ pub fn ask_neighbours(network: &Network, facts: &Facts) -> io::Result<()> {
     }
 }
 
-/// What other hosts send to the backups of their network.
+/// Messages from other hosts to the backups of their network.
 pub fn listen(facts: &Facts, heard: &mut Vec<Heard>) -> io::Result<()> {
     let mut wires = HashMap::new();
     for daemon in &facts.daemons {
@@ -159,7 +159,7 @@ fn question(ethernet: [u8; 6], own: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
     packet
 }
 
-/// Who says that it has an address.
+/// The link-layer address of the host that answers for an address.
 fn answer_in(packet: &[u8], wanted: Ipv4Addr) -> Option<[u8; 6]> {
     let rest = packet.strip_prefix(&KIND)?.strip_prefix(&[0, 2])?;
     let (owner, rest) = rest.split_at_checked(6)?;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::kernel::keep_descriptors_from;
 use crate::later::Later;
 
-/// Where programs of the system are, whatever the environment says.
+/// The search path for system programs, whatever the environment says.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/// How long they may take: long enough for a slow and busy host.
+/// The time limit for programs, long enough for a slow and busy host.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that one may print.
@@ -52,7 +52,7 @@ impl Running {
         Ok(Self { child, output, end })
     }
 
-    /// What it prints.
+    /// Its output.
     pub fn finish(mut self) -> io::Result<String> {
         let rest = self.end.saturating_duration_since(Instant::now());
         let Some(text) = self.output.within(rest) else {

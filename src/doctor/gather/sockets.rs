@@ -1,4 +1,4 @@
-//! Where programs listen, as the kernel lists sockets in files such as `/proc/net/tcp`.
+//! The listening sockets of programs, from files such as `/proc/net/tcp`.
 
 use std::collections::HashSet;
 use std::fs;

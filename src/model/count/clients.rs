@@ -11,14 +11,14 @@ use crate::model::hash::Map;
 pub struct Clients {
     ipv4: Map<u32, u64>,
     ipv6: Map<u128, u64>,
-    /// How much too low the number of any client may be.
+    /// The maximum by which the number of any client may be too low.
     pub missing: u64,
     /// A buffer to sort numbers in. Allocating it each time takes longer than sorting.
     numbers: Vec<u64>,
 }
 
 impl Clients {
-    /// How many are counted exactly.
+    /// The number of clients that are counted exactly.
     pub const MOST: usize = 65_536;
 
     /// Counts one more connection of a client.
@@ -32,7 +32,7 @@ impl Clients {
         }
     }
 
-    /// How many are known.
+    /// The number of known clients.
     pub fn len(&self) -> usize {
         self.ipv4.len() + self.ipv6.len()
     }

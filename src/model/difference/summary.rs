@@ -1,8 +1,8 @@
-//! How much was changed, in numbers.
+//! The numbers of changes.
 
 use crate::model::Change;
 
-/// How much was changed.
+/// The numbers of changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub services_added: usize,

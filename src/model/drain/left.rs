@@ -22,7 +22,7 @@ impl Left {
         }
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
@@ -185,7 +185,7 @@ fn is_endpoint(address: IpAddr, port: u16, at: SocketAddr) -> bool {
     at.ip() == address && is_port
 }
 
-/// What is left when the time of a wait is up.
+/// The connections left when the time of a wait is up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
     /// The connections that have not ended.
@@ -214,7 +214,7 @@ impl Rest {
     }
 }
 
-/// What happens to connections whose server is deleted.
+/// The fate of connections whose server is deleted.
 pub fn fate(tuning: &Tuning) -> &'static str {
     match tuning.expire_nodest_conn {
         Some(1) => "cut, since net.ipv4.vs.expire_nodest_conn is 1",

@@ -13,7 +13,7 @@ const RECENT: usize = 30;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     connections: VecDeque<f32>,
-    /// How many samples there were.
+    /// The number of samples.
     samples: usize,
 }
 
@@ -30,12 +30,12 @@ impl History {
         }
     }
 
-    /// How many connections came in the last minute.
+    /// The number of connections in the last minute.
     pub fn recent(&self) -> f32 {
         self.connections.iter().rev().take(RECENT).sum()
     }
 
-    /// Connections a second in the last minutes, in so many equal parts, the latest in the end.
+    /// Connections a second in the last minutes, in this many equal parts, the latest at the end.
     pub fn curve(&self, parts: usize) -> Vec<f32> {
         let size = REMEMBERED.div_ceil(parts.max(1));
         // A part always begins with the same samples, or the curve would flicker.

@@ -62,7 +62,7 @@ impl LiveMeter {
         }
     }
 
-    /// What is added a second, after the second look.
+    /// The increase per second, after the second reading.
     pub fn rates(&self) -> Option<Rates> {
         let (&(start, before), &(end, after)) = (self.looks.front()?, self.looks.back()?);
         let seconds = (end - start).as_secs_f64();
@@ -70,7 +70,7 @@ impl LiveMeter {
         (seconds > 0.0).then(|| std::array::from_fn(rate))
     }
 
-    /// How many connections came in every two seconds.
+    /// The number of connections in every two seconds.
     pub fn history(&self) -> &History {
         &self.history
     }

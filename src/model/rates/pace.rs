@@ -1,11 +1,11 @@
-//! How much time passes between two samples of the kernel.
+//! The time between two samples of the kernel.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Counters, SAMPLE, push};
 
-/// The time is an average over so many samples, half a minute.
+/// The time is an average over this many samples, half a minute.
 const AVERAGED: usize = 15;
 
 /// The looks between which a sample was taken.

@@ -263,7 +263,7 @@ fn ipv6(world: &mut World) -> Result<()> {
     lan::is_well(&lan.servers[0], "--doctor -r [2001:db8:1::1]:80 -g")
 }
 
-/// Each port of a client is a connection of its own.
+/// Each port of a client is a separate connection.
 fn udp(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     two_servers(&lan, "-u 198.51.100.1:53", ":5060", "-m")?;
