@@ -36,8 +36,8 @@ fn paragraph(finding: &Finding, terminal: Option<usize>) -> String {
         0 => {}
         more => lines += &format!("  seen: and {more} more\n"),
     }
-    for command in &finding.mend {
-        lines += &format!("  mend: {command}\n");
+    for command in &finding.fix {
+        lines += &format!("  fix:  {command}\n");
     }
     lines
 }
@@ -109,7 +109,7 @@ struct Item<'a> {
     what: &'a str,
     why: &'static str,
     evidence: Vec<Evidence<'a>>,
-    mend: &'a [String],
+    fix: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -129,7 +129,7 @@ impl<'a> From<&'a Finding> for Item<'a> {
             evidence: evidence
                 .map(|(place, value)| Evidence { place, value })
                 .collect(),
-            mend: &finding.mend,
+            fix: &finding.fix,
         }
     }
 }
@@ -167,7 +167,7 @@ mod tests {
             level: Level::Likely,
             what: "something".to_owned(),
             evidence: (0..10).map(|n| (n.to_string(), "1".to_owned())).collect(),
-            mend: vec![long.clone()],
+            fix: vec![long.clone()],
         };
         let narrow = text(std::slice::from_ref(&finding), Some(30));
         assert!(narrow.starts_with("likely: something (name)\n  why:  Because of something\n"));
@@ -179,8 +179,8 @@ mod tests {
         assert!(text.starts_with("likely: something (name)\n  why:  Because "));
         assert!(text.contains("\n        "), "{text}");
         assert!(text.contains("  seen: 7: 1\n  seen: and 2 more\n"));
-        assert!(text.ends_with(&format!("  mend: {long}\n")));
-        let lines = text.lines().filter(|line| !line.contains("mend"));
+        assert!(text.ends_with(&format!("  fix:  {long}\n")));
+        let lines = text.lines().filter(|line| !line.contains("fix"));
         assert!(lines.clone().all(|line| line.len() <= WIDTH), "{text}");
     }
 }

@@ -109,7 +109,7 @@ fn vip_not_local(facts: &Facts) -> Vec<Found> {
             },
             what: format!("packets to {address} are not for this host"),
             evidence: vec![(format!("ip route get {address}"), leads)],
-            mend: vec![format!(
+            fix: vec![format!(
                 "ip addr add {address}/{} dev {device}",
                 bits(address)
             )],
@@ -132,7 +132,7 @@ fn duplicate_address(facts: &Facts) -> Vec<Found> {
                 level: Level::Certain,
                 what: format!("another host has {address}"),
                 evidence: vec![(format!("ip addr show dev {device}"), "dadfailed".to_owned())],
-                mend: vec![
+                fix: vec![
                     format!("ip addr del {address}/{bits} dev {device}"),
                     format!("ip addr add {address}/{bits} dev {device} nodad"),
                 ],
@@ -150,7 +150,7 @@ fn no_route(facts: &Facts) -> Vec<Found> {
         level: Level::Certain,
         what: format!("no route leads to the server {address}"),
         evidence: vec![(format!("ip route get {address}"), "unreachable".to_owned())],
-        mend: Vec::new(),
+        fix: Vec::new(),
     })
     .collect()
 }
@@ -180,7 +180,7 @@ fn dead_neighbour(facts: &Facts) -> Vec<Found> {
                 ),
                 listed(id, server),
             ],
-            mend: vec![format!("ipvsadm -e {id} -r {server} --keep -w 0")],
+            fix: vec![format!("ipvsadm -e {id} -r {server} --keep -w 0")],
         });
     }
     found
@@ -204,7 +204,7 @@ fn behind_gateway(facts: &Facts) -> Vec<Found> {
                     ),
                     listed(id, server),
                 ],
-                mend: Vec::new(),
+                fix: Vec::new(),
             })
         })
         .collect()
@@ -237,7 +237,7 @@ fn forwarding_off(facts: &Facts) -> Vec<Found> {
                 level: Level::Certain,
                 what: format!("{wanted} is off, so replies of masqueraded servers are dropped"),
                 evidence: vec![setting(facts, &wanted)],
-                mend: vec![format!("sysctl -w {wanted}=1")],
+                fix: vec![format!("sysctl -w {wanted}=1")],
             });
         }
     }
@@ -284,7 +284,7 @@ fn redirects(facts: &Facts) -> Vec<Found> {
                 },
                 what: format!("servers on {device} are told to bypass the director"),
                 evidence: names.iter().map(|name| setting(facts, name)).collect(),
-                mend: on.map(|name| format!("sysctl -w {name}=0")).collect(),
+                fix: on.map(|name| format!("sysctl -w {name}=0")).collect(),
             }
         })
         .collect()
@@ -335,7 +335,7 @@ fn strict_filter(facts: &Facts) -> Vec<Found> {
                         facts.filtered_packets.to_string(),
                     ),
                 ],
-                mend: vec![format!("sysctl -w {own}=2")],
+                fix: vec![format!("sysctl -w {own}=2")],
             }
         })
         .collect()
@@ -368,11 +368,11 @@ fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
             return None;
         }
         let name = &link.name;
-        let (what, mend) = match level {
+        let (what, fix) = match level {
             Level::Certain => {
-                let mend = vec![format!("ip link set dev {name} mtu {}", FULL + header)];
+                let fix = vec![format!("ip link set dev {name} mtu {}", FULL + header)];
                 let what = format!("no packet of {id} fits the tunnel to the server {address}");
-                (what, mend)
+                (what, fix)
             }
             // Only networks that carry longer packets can do so.
             Level::Likely | Level::Hint => {
@@ -389,7 +389,7 @@ fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
                 format!("ip route get {address}"),
                 format!("{name} mtu {mtu}"),
             )],
-            mend,
+            fix,
         })
     });
     narrow.collect()
@@ -408,7 +408,7 @@ fn merged_packets(facts: &Facts) -> Vec<Found> {
             format!("ethtool -k {name}"),
             "large-receive-offload: on".to_owned(),
         )],
-        mend: vec![format!("ethtool -K {name} lro off")],
+        fix: vec![format!("ethtool -K {name} lro off")],
     });
     found.collect()
 }
@@ -471,10 +471,10 @@ mod tests {
     fn servers_must_answer() {
         let mut facts = director("rr", &[1]);
         let address = [10, 0, 0, 1].into();
-        let mend = "dead-neighbour: ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -w 0";
+        let fix = "dead-neighbour: ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -w 0";
         for (state, expected) in [
-            (NeighbourState::Failed, format!("certain {mend}")),
-            (NeighbourState::Incomplete, format!("likely {mend}")),
+            (NeighbourState::Failed, format!("certain {fix}")),
+            (NeighbourState::Incomplete, format!("likely {fix}")),
             (NeighbourState::Other, String::new()),
         ] {
             facts.neighbours = vec![Neighbour {
@@ -549,8 +549,8 @@ mod tests {
         facts.table.as_mut().unwrap()[0].service.stats.in_packets = 0;
         assert_eq!(found(&facts), "");
         facts.filtered_packets = 7;
-        let mend = "sysctl -w net.ipv4.conf.eth0.rp_filter=2";
-        assert_eq!(found(&facts), format!("likely strict-filter: {mend}"));
+        let fix = "sysctl -w net.ipv4.conf.eth0.rp_filter=2";
+        assert_eq!(found(&facts), format!("likely strict-filter: {fix}"));
         facts.table.as_mut().unwrap()[0].service.stats.in_packets = 1;
         assert_eq!(found(&facts), "");
     }
@@ -569,15 +569,15 @@ mod tests {
             ..AWAY
         };
         facts.routes.insert([10, 0, 0, 1].into(), Some(narrow));
-        let mend = "ip link set dev eth0 mtu 1520";
-        assert_eq!(found(&facts), format!("certain tunnel-mtu: {mend}"));
+        let fix = "ip link set dev eth0 mtu 1520";
+        assert_eq!(found(&facts), format!("certain tunnel-mtu: {fix}"));
     }
     #[test]
     fn merged_packets_are_lost() {
         let mut facts = director("rr", &[1]);
         facts.merging.insert("eth0".to_owned());
-        let mend = "ethtool -K eth0 lro off";
-        assert_eq!(found(&facts), format!("likely merged-packets: {mend}"));
+        let fix = "ethtool -K eth0 lro off";
+        assert_eq!(found(&facts), format!("likely merged-packets: {fix}"));
         facts.links[1].is_up = false;
         assert_eq!(found(&facts), "");
     }

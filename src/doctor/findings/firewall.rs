@@ -129,7 +129,7 @@ fn dropped(culprit: &Culprit, packet: &Packet, what: String) -> Found {
         level: Level::Certain,
         what,
         evidence: vec![evidence],
-        mend: vec![culprit.chain.let_through(packet)],
+        fix: vec![culprit.chain.let_through(packet)],
     }
 }
 
@@ -200,7 +200,7 @@ fn dropped_on_the_way_back(facts: &Facts, for_lack_of_tracking: bool) -> Vec<Fou
         found.evidence.push(listed(id, server.id));
         if for_lack_of_tracking {
             found.evidence.push(setting(facts, CONNTRACK));
-            found.mend = vec![format!("sysctl -w {CONNTRACK}=1")];
+            found.fix = vec![format!("sysctl -w {CONNTRACK}=1")];
         }
         Some(found)
     });
@@ -258,7 +258,7 @@ fn snat_untracked(facts: &Facts) -> Vec<Found> {
                 "the firewall does not translate packets to servers such as those of {id}"
             ),
             evidence: vec![rule, setting(facts, CONNTRACK)],
-            mend: vec![format!("sysctl -w {CONNTRACK}=1")],
+            fix: vec![format!("sysctl -w {CONNTRACK}=1")],
         })
     });
     untracked.into_iter().collect()
@@ -282,7 +282,7 @@ fn conntrack_full(facts: &Facts) -> Vec<Found> {
         },
         what: "the connection tracking table is full".to_owned(),
         evidence: evidence.collect(),
-        mend: vec![format!("sysctl -w {}={}", names[1], most.saturating_mul(2))],
+        fix: vec![format!("sysctl -w {}={}", names[1], most.saturating_mul(2))],
     }]
 }
 
@@ -306,21 +306,21 @@ mod tests {
 
     #[test]
     fn packets_of_clients_may_be_dropped() {
-        let mend = "iptables -t filter -I INPUT -d 192.0.2.1 -p tcp --dport 80 -j ACCEPT";
+        let fix = "iptables -t filter -I INPUT -d 192.0.2.1 -p tcp --dport 80 -j ACCEPT";
         let facts = behind("filter", "-A INPUT -d 192.0.2.1/32 -j DROP");
-        assert_eq!(found(&facts), format!("certain input-drops: {mend}"));
+        assert_eq!(found(&facts), format!("certain input-drops: {fix}"));
         let facts = behind("filter", "-A INPUT -p tcp -m tcp --dport 22 -j DROP");
         assert_eq!(found(&facts), "");
         let rule = "-A INPUT -d 192.0.2.1/32 -m comment --comment keepalived -j DROP";
-        let expected = format!("certain keepalived-drops: {mend}");
+        let expected = format!("certain keepalived-drops: {fix}");
         assert_eq!(found(&behind("filter", rule)), expected);
     }
 
     #[test]
     fn answers_may_be_dropped() {
-        let mend = "iptables -t filter -I FORWARD -s 10.0.0.1 -p tcp --sport 80 -j ACCEPT";
+        let fix = "iptables -t filter -I FORWARD -s 10.0.0.1 -p tcp --sport 80 -j ACCEPT";
         let mut facts = behind("filter", "-A FORWARD -p tcp -j DROP");
-        assert_eq!(found(&facts), format!("certain forward-drops: {mend}"));
+        assert_eq!(found(&facts), format!("certain forward-drops: {fix}"));
         facts.table.as_mut().unwrap()[0].servers[0]
             .server
             .forwarding = Forwarding::Tunnel;
@@ -339,7 +339,7 @@ mod tests {
         let [finding] = &findings[..] else {
             panic!("one finding");
         };
-        assert_eq!((finding.evidence.len(), finding.mend.len()), (3, 2));
+        assert_eq!((finding.evidence.len(), finding.fix.len()), (3, 2));
     }
 
     #[test]
@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn packets_to_servers_may_be_dropped() {
         let facts = behind("filter", "-A OUTPUT -d 10.0.0.0/8 -j DROP");
-        let mend = "iptables -t filter -I OUTPUT -d 10.0.0.1 -p tcp --dport 80 -j ACCEPT";
-        assert_eq!(found(&facts), format!("certain output-drops: {mend}"));
+        let fix = "iptables -t filter -I OUTPUT -d 10.0.0.1 -p tcp --dport 80 -j ACCEPT";
+        assert_eq!(found(&facts), format!("certain output-drops: {fix}"));
     }
 
     #[test]
@@ -395,10 +395,10 @@ mod tests {
         for (count, level) in [("100", "certain"), ("96", "likely"), ("90", "")] {
             facts.sysctls.insert(names[0].clone(), count.to_owned());
             facts.sysctls.insert(names[1].clone(), "100".to_owned());
-            let mend = "conntrack-full: sysctl -w net.netfilter.nf_conntrack_max=200";
+            let fix = "conntrack-full: sysctl -w net.netfilter.nf_conntrack_max=200";
             let expected = match level {
                 "" => String::new(),
-                level => format!("{level} {mend}"),
+                level => format!("{level} {fix}"),
             };
             assert_eq!(found(&facts), expected);
         }

@@ -115,9 +115,9 @@ pub fn established(client: &str) -> Passing {
 /// The findings, one per line, with the commands that fix them.
 pub fn found(facts: &Facts) -> String {
     let lines = examine(facts).into_iter().map(|finding| {
-        let mend = finding.mend.iter().map(|mend| format!(": {mend}"));
-        let mend: String = mend.collect();
-        format!("{} {}{mend}", finding.level.word(), finding.name)
+        let fix = finding.fix.iter().map(|fix| format!(": {fix}"));
+        let fix: String = fix.collect();
+        format!("{} {}{fix}", finding.level.word(), finding.name)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

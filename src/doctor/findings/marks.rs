@@ -68,7 +68,7 @@ fn hidden_by_mark(facts: &Facts) -> Vec<Found> {
             level: Level::Likely,
             what: format!("the service of mark {mark} takes the packets of {id}"),
             evidence: vec![(chain.shown_by(), rule.text.clone())],
-            mend: vec![chain.without(rule)],
+            fix: vec![chain.without(rule)],
         })
     });
     hidden.collect()
@@ -93,7 +93,7 @@ fn mark_unset(facts: &Facts) -> Vec<Found> {
                 format!("ipvsadm -Ln {id} --stats"),
                 "no connections".to_owned(),
             )],
-            mend: Vec::new(),
+            fix: Vec::new(),
         })
     });
     unset.collect()
@@ -119,7 +119,7 @@ fn mark_unused(facts: &Facts) -> Vec<Found> {
             level: Level::Hint,
             what: format!("no service has the mark {mark} that a rule sets"),
             evidence: vec![(chain.shown_by(), rule.text.clone())],
-            mend: Vec::new(),
+            fix: Vec::new(),
         })
         .collect()
 }

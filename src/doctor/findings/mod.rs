@@ -48,7 +48,7 @@ struct Found {
     level: Level,
     what: String,
     evidence: Vec<(String, String)>,
-    mend: Vec<String>,
+    fix: Vec<String>,
 }
 
 /// The description of the problem in reports.
@@ -60,7 +60,7 @@ pub struct Finding {
     /// The places where it was seen, and the values found there.
     pub evidence: Vec<(String, String)>,
     /// Commands that fix it.
-    pub mend: Vec<String>,
+    pub fix: Vec<String>,
 }
 
 impl Finding {
@@ -94,7 +94,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
                 level: found.level,
                 what: found.what,
                 evidence: found.evidence,
-                mend: found.mend,
+                fix: found.fix,
             })
         })
         .collect();
@@ -115,7 +115,7 @@ fn grouped(found: Vec<Found>) -> Vec<Found> {
         match groups.get_mut(place) {
             Some(group) => {
                 group.evidence.extend(one.evidence);
-                group.mend.extend(one.mend);
+                group.fix.extend(one.fix);
             }
             None => groups.push(one),
         }
@@ -123,7 +123,7 @@ fn grouped(found: Vec<Found>) -> Vec<Found> {
     for group in &mut groups {
         let (mut seen, mut done) = (HashSet::new(), HashSet::new());
         group.evidence.retain(|item| seen.insert(item.clone()));
-        group.mend.retain(|command| done.insert(command.clone()));
+        group.fix.retain(|command| done.insert(command.clone()));
     }
     groups
 }

@@ -105,15 +105,15 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
                 level: Level::Certain,
                 what: format!("this host does not have {vip}"),
                 evidence: vec![(format!("ip route get {vip}"), "not local".to_owned())],
-                mend: Vec::new(),
+                fix: Vec::new(),
             };
             // Other hosts must not learn of the address when it is added.
             for told in tells_of(facts, vip) {
                 found.evidence.extend(told.evidence);
-                found.mend.extend(told.mend);
+                found.fix.extend(told.fix);
             }
             let bits = bits(vip);
-            found.mend.push(format!("ip addr add {vip}/{bits} dev lo"));
+            found.fix.push(format!("ip addr add {vip}/{bits} dev lo"));
             vec![found]
         }
     }
@@ -160,7 +160,7 @@ fn moved(at: &Address, link: &Link, what: String) -> Found {
         level: Level::Likely,
         what,
         evidence: vec![(format!("ip addr show dev {device}"), here.clone())],
-        mend: vec![
+        fix: vec![
             format!("ip addr del {here} dev {device}"),
             format!("ip addr add {address}/{} dev lo", bits(address)),
         ],
@@ -188,7 +188,7 @@ fn no_tunnel(facts: &Facts) -> Vec<Found> {
             "ip -d link show".to_owned(),
             "no tunnel that is up".to_owned(),
         )],
-        mend: match last {
+        fix: match last {
             Some(link) => vec![format!("ip link set {} up", link.name)],
             None => vec![
                 "modprobe ipip".to_owned(),
@@ -216,7 +216,7 @@ fn no_gue(facts: &Facts) -> Vec<Found> {
         level: Level::Certain,
         what: format!("nothing takes packets out of their tunnel at port {port}"),
         evidence: vec![("ip fou show".to_owned(), format!("no port {port}"))],
-        mend: vec![
+        fix: vec![
             "modprobe fou".to_owned(),
             format!("ip fou add port {port} gue"),
         ],
@@ -248,7 +248,7 @@ fn gre_checksum(facts: &Facts) -> Vec<Found> {
             format!("ip -d link show {}", link.name),
             format!("not {word}"),
         )],
-        mend: vec![format!(
+        fix: vec![format!(
             "ip link set {} type {} {word}",
             link.name, link.kind
         )],
@@ -272,7 +272,7 @@ fn nobody_listens(facts: &Facts) -> Vec<Found> {
         level: Level::Certain,
         what: format!("no program listens at {} port {port}", real.vip.address),
         evidence: vec![("ss -lntu".to_owned(), format!("nothing at port {port}"))],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -303,7 +303,7 @@ fn tells_of(facts: &Facts, vip: IpAddr) -> Vec<Found> {
             level: Level::Likely,
             what: format!("{} tells others that {vip} is here", link.name),
             evidence: vec![setting(facts, &all), setting(facts, &own)],
-            mend: vec![format!("sysctl -w {all}={least}")],
+            fix: vec![format!("sysctl -w {all}={least}")],
         });
     }
     found
@@ -336,7 +336,7 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
         value => value > largest_harmless,
     };
     let own = of_device(&link.name, "rp_filter");
-    let mend = if has_address {
+    let fix = if has_address {
         // The larger value counts: 2 of a device beats 1 of all.
         vec![format!("sysctl -w {own}=2")]
     } else {
@@ -348,7 +348,7 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
         level: Level::Certain,
         what: format!("rp_filter drops packets that arrive through {}", link.name),
         evidence: [ALL, &own].map(|name| setting(facts, name)).into(),
-        mend,
+        fix,
     })
 }
 
@@ -373,7 +373,7 @@ fn no_way_back(facts: &Facts) -> Vec<Found> {
             format!("ip route get {}", far(family)),
             "unreachable".to_owned(),
         )],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -420,7 +420,7 @@ fn wrong_way_back(facts: &Facts) -> Vec<Found> {
             ),
             (format!("who has {vip}"), owners.join(", ")),
         ],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -483,16 +483,16 @@ mod tests {
             device,
             is_duplicate: false,
         };
-        let mend = |bits: u8, device: &str| {
+        let fix = |bits: u8, device: &str| {
             format!("ip addr del 192.0.2.1/{bits} dev {device}: ip addr add 192.0.2.1/32 dev lo")
         };
         facts.addresses = vec![at(1, 32)];
         assert_eq!(found(&facts), "");
         facts.addresses = vec![at(1, 24)];
-        let expected = format!("likely vip-too-wide: {}", mend(24, "lo"));
+        let expected = format!("likely vip-too-wide: {}", fix(24, "lo"));
         assert_eq!(found(&facts), expected);
         facts.addresses = vec![at(2, 32)];
-        let expected = format!("likely vip-announced: {}", mend(32, "eth0"));
+        let expected = format!("likely vip-announced: {}", fix(32, "eth0"));
         assert_eq!(found(&facts), expected);
         facts.links[1].kind = "dummy".to_owned();
         assert_eq!(found(&facts), "");

@@ -94,12 +94,12 @@ fn sync_interface(facts: &Facts) -> Vec<Found> {
 fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
     let name = daemon.interface.to_string();
     let link = facts.links.iter().find(|link| link.name == name);
-    let (state, mend) = match link {
+    let (state, fix) = match link {
         None => ("missing", Vec::new()),
         Some(link) if !link.is_up => ("down", vec![format!("ip link set {name} up")]),
         Some(link) if !link.is_multicast && !link.is_loopback => {
-            let mend = vec![format!("ip link set {name} multicast on")];
-            ("without multicast", mend)
+            let fix = vec![format!("ip link set {name} multicast on")];
+            ("without multicast", fix)
         }
         Some(_) => return None,
     };
@@ -107,7 +107,7 @@ fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
         level: Level::Certain,
         what: format!("the interface {name} of a synchronisation daemon is {state}"),
         evidence: vec![(format!("ip link show {name}"), state.to_owned())],
-        mend,
+        fix,
     })
 }
 
@@ -161,7 +161,7 @@ fn sync_differs(facts: &Facts) -> Vec<Found> {
             level: Level::Certain,
             what: format!("the backup does not accept what {} sends", other.source),
             evidence: evidence_of(daemon, other),
-            mend: vec![
+            fix: vec![
                 "ipvsadm --stop-daemon backup".to_owned(),
                 format!(
                     "ipvsadm --start-daemon backup --mcast-interface {interface} --syncid {} \
@@ -186,7 +186,7 @@ fn two_masters(facts: &Facts) -> Vec<Found> {
             level: Level::Likely,
             what: format!("{} is also a master", other.source),
             evidence: evidence_of(daemon, other),
-            mend: Vec::new(),
+            fix: Vec::new(),
         })
     });
     doubled.collect()
@@ -200,7 +200,7 @@ fn defence(facts: &Facts) -> Vec<Found> {
         level: Level::Likely,
         what: format!("{name} drops what arrives"),
         evidence: vec![setting(facts, name)],
-        mend: vec![format!("sysctl -w {name}=0")],
+        fix: vec![format!("sysctl -w {name}=0")],
     })
     .collect()
 }
@@ -231,7 +231,7 @@ fn kept_clients(facts: &Facts) -> Vec<Found> {
                 ),
                 setting(facts, EXPIRE),
             ],
-            mend: vec![format!("sysctl -w {EXPIRE}=1")],
+            fix: vec![format!("sysctl -w {EXPIRE}=1")],
         }
     })
     .collect()
@@ -246,7 +246,7 @@ fn frozen_rates(facts: &Facts) -> Vec<Found> {
         level: Level::Hint,
         what: "counters do not show what happens now".to_owned(),
         evidence: vec![setting(facts, RUN)],
-        mend: vec![format!("sysctl -w {RUN}=1")],
+        fix: vec![format!("sysctl -w {RUN}=1")],
     }]
 }
 
@@ -285,7 +285,7 @@ fn port_reuse(facts: &Facts) -> Vec<Found> {
                         ),
                         setting(facts, MODE),
                     ],
-                    mend: vec![format!("sysctl -w {MODE}=1")],
+                    fix: vec![format!("sysctl -w {MODE}=1")],
                 }
             });
             found.into_iter().collect()
@@ -296,7 +296,7 @@ fn port_reuse(facts: &Facts) -> Vec<Found> {
             evidence: ["kernel.osrelease", MODE, TRACK]
                 .map(|name| setting(facts, name))
                 .into(),
-            mend: vec![format!("sysctl -w {MODE}=0")],
+            fix: vec![format!("sysctl -w {MODE}=0")],
         }],
         Some(_) | None => Vec::new(),
     }
@@ -332,7 +332,7 @@ fn balanced_twice(facts: &Facts) -> Vec<Found> {
                 ),
                 setting(facts, ONLY),
             ],
-            mend: vec![format!("sysctl -w {ONLY}=1")],
+            fix: vec![format!("sysctl -w {ONLY}=1")],
         }
     });
     own.take(1).collect()
@@ -351,7 +351,7 @@ fn sync_threshold(facts: &Facts) -> Vec<Found> {
         level: Level::Hint,
         what: "the backup does not learn of short connections".to_owned(),
         evidence: vec![setting(facts, THRESHOLD)],
-        mend: vec![format!("sysctl -w \"{THRESHOLD}={USUAL} 50\"")],
+        fix: vec![format!("sysctl -w \"{THRESHOLD}={USUAL} 50\"")],
     }]
 }
 
@@ -364,7 +364,7 @@ fn sync_late(facts: &Facts) -> Vec<Found> {
         level: Level::Hint,
         what: "this backup knows no connections".to_owned(),
         evidence: vec![("ipvsadm -Lnc".to_owned(), "nothing".to_owned())],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -389,7 +389,7 @@ fn small_table(facts: &Facts) -> Vec<Found> {
         level: Level::Hint,
         what: format!("{connections} connections share {size} buckets"),
         evidence: vec![("ipvsadm -Ln".to_owned(), format!("size={size}"))],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -498,8 +498,8 @@ mod tests {
         assert_eq!(found(&facts), "");
         let here = facts.routes[&[192, 0, 2, 1].into()];
         facts.routes.insert([10, 0, 0, 2].into(), here);
-        let mend = "sysctl -w net.ipv4.vs.backup_only=1";
-        assert_eq!(found(&facts), format!("likely balanced-twice: {mend}"));
+        let fix = "sysctl -w net.ipv4.vs.backup_only=1";
+        assert_eq!(found(&facts), format!("likely balanced-twice: {fix}"));
         facts.daemons.push(daemon(DaemonRole::Master));
         assert_eq!(found(&facts), "");
     }
@@ -511,8 +511,8 @@ mod tests {
         assert_eq!(found(&facts), "");
         let name = "net.ipv4.vs.sync_threshold";
         facts.sysctls.insert(name.to_owned(), "20\t50".to_owned());
-        let mend = format!("sysctl -w \"{name}=3 50\"");
-        assert_eq!(found(&facts), format!("hint sync-threshold: {mend}"));
+        let fix = format!("sysctl -w \"{name}=3 50\"");
+        assert_eq!(found(&facts), format!("hint sync-threshold: {fix}"));
         facts.daemons.clear();
         assert_eq!(found(&facts), "");
     }
@@ -552,9 +552,9 @@ mod tests {
         facts.heard = vec![heard(1)];
         assert_eq!(found(&facts), "");
         facts.heard = vec![heard(2)];
-        let mend = "ipvsadm --stop-daemon backup: ipvsadm --start-daemon backup \
+        let fix = "ipvsadm --stop-daemon backup: ipvsadm --start-daemon backup \
                     --mcast-interface eth0 --syncid 2 --mcast-group 224.0.0.81 --mcast-port 8848";
-        assert_eq!(found(&facts), format!("certain sync-differs: {mend}"));
+        assert_eq!(found(&facts), format!("certain sync-differs: {fix}"));
         facts.daemons[0].sync_id = 0;
         assert_eq!(found(&facts), "", "it takes all");
         facts.daemons = vec![daemon(DaemonRole::Master)];

@@ -91,7 +91,7 @@ fn no_ipvs(facts: &Facts) -> Vec<Found> {
         level: Level::Certain,
         what: "the kernel has no IPVS".to_owned(),
         evidence: vec![("/proc/net/ip_vs".to_owned(), "missing".to_owned())],
-        mend: vec!["modprobe ip_vs".to_owned()],
+        fix: vec!["modprobe ip_vs".to_owned()],
     }]
 }
 
@@ -103,7 +103,7 @@ fn empty_table(facts: &Facts) -> Vec<Found> {
         level: Level::Hint,
         what: "there are no services in this network namespace".to_owned(),
         evidence: vec![("ipvsadm -Ln".to_owned(), "0 services".to_owned())],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -137,7 +137,7 @@ fn no_service(facts: &Facts) -> Vec<Found> {
             |wide| format!("there is no service {id}; {wide} takes its packets"),
         ),
         evidence: vec![("ipvsadm -Ln".to_owned(), format!("no {id}{but}"))],
-        mend: Vec::new(),
+        fix: Vec::new(),
     }]
 }
 
@@ -165,7 +165,7 @@ fn no_scheduler(facts: &Facts) -> Vec<Found> {
                 level: Level::Certain,
                 what: format!("{id} has no scheduler"),
                 evidence: vec![(format!("ipvsadm -Ln {id}"), "none".to_owned())],
-                mend: vec![format!("ipvsadm -E {id} --keep -s {}", Service::SCHEDULER)],
+                fix: vec![format!("ipvsadm -E {id} --keep -s {}", Service::SCHEDULER)],
             }
         })
         .collect()
@@ -201,7 +201,7 @@ fn all_full(facts: &Facts) -> Vec<Found> {
                 .iter()
                 .map(|(server, limit)| (format!("ipvsadm -Ln {id} -r {server}"), limit.to_string()))
                 .collect(),
-            mend: full
+            fix: full
                 .iter()
                 .map(|(server, _)| format!("ipvsadm -e {id} -r {server} --keep -x 0"))
                 .collect(),
@@ -230,7 +230,7 @@ fn hashes_to_0(entry: &Entry) -> Found {
         .iter()
         .filter(|state| state.server.weight == 0);
     let idle: Vec<String> = idle.map(|state| state.server.id.to_string()).collect();
-    let mend = if turns_away(service) == Some(TurnsAway::Always) {
+    let fix = if turns_away(service) == Some(TurnsAway::Always) {
         let idle = idle.iter();
         idle.map(|server| format!("ipvsadm -d {id} -r {server}"))
             .collect()
@@ -248,7 +248,7 @@ fn hashes_to_0(entry: &Entry) -> Found {
             .into_iter()
             .map(|server| (server, "weight 0".to_owned()))
             .collect(),
-        mend,
+        fix,
     }
 }
 
@@ -272,7 +272,7 @@ fn shadowed(facts: &Facts) -> Vec<Found> {
                 "{id} has no server that takes connections, and takes its port from {wide}"
             ),
             evidence: vec![(format!("ipvsadm -Ln {id}"), "no weight above 0".to_owned())],
-            mend: vec![format!("ipvsadm -D {id}")],
+            fix: vec![format!("ipvsadm -D {id}")],
         })
         .collect()
 }
@@ -322,7 +322,7 @@ fn names_moved(facts: &Facts) -> Vec<Found> {
                     format!("line {line} of {file}"),
                     format!("{}{server}", named.service),
                 )],
-                mend: vec![format!("ipvsadm --apply --keep {file}")],
+                fix: vec![format!("ipvsadm --apply --keep {file}")],
             }
         })
         .collect()
@@ -358,7 +358,7 @@ fn one_server(facts: &Facts) -> Vec<Found> {
                     format!("ipvsadm -Ln {id}"),
                     format!("{} connections, all at {server}", connections(only)),
                 )],
-                mend: if service.mask == Mask::whole(id.family()) {
+                fix: if service.mask == Mask::whole(id.family()) {
                     Vec::new()
                 } else {
                     vec![format!("ipvsadm -E {id} --keep -M {whole}")]
@@ -383,7 +383,7 @@ fn no_packets(facts: &Facts) -> Vec<Found> {
                 level: Level::Hint,
                 what: format!("no packet for {id} has arrived"),
                 evidence: vec![(format!("ipvsadm -Ln {id} --stats"), "0 packets".to_owned())],
-                mend: Vec::new(),
+                fix: Vec::new(),
             }
         })
         .collect()
@@ -401,7 +401,7 @@ fn no_live_server(facts: &Facts) -> Vec<Found> {
             level: Level::Hint,
             what: "services have no server that takes connections".to_owned(),
             evidence: vec![(format!("ipvsadm -Ln {id}"), servers)],
-            mend: Vec::new(),
+            fix: Vec::new(),
         }
     })
     .collect()
@@ -452,8 +452,8 @@ mod tests {
 
     #[test]
     fn services_have_a_scheduler() {
-        let mend = "certain no-scheduler: ipvsadm -E -t 192.0.2.1:80 --keep -s wlc";
-        assert_eq!(found(&director("none", &[1])), mend);
+        let fix = "certain no-scheduler: ipvsadm -E -t 192.0.2.1:80 --keep -s wlc";
+        assert_eq!(found(&director("none", &[1])), fix);
     }
 
     #[test]
@@ -464,19 +464,19 @@ mod tests {
         assert_eq!(found(&facts), "");
         let servers = &mut facts.table.as_mut().unwrap()[0].servers;
         servers[1].server.weight = 0;
-        let mend = "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -x 0";
-        assert_eq!(found(&facts), format!("certain all-full: {mend}"));
+        let fix = "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.1:80 --keep -x 0";
+        assert_eq!(found(&facts), format!("certain all-full: {fix}"));
     }
 
     #[test]
     fn hashing_to_weight_0_refuses_clients() {
-        let mend = "certain hash-weight-0: ipvsadm -E -t 192.0.2.1:80 --keep -b sh-fallback";
-        assert_eq!(found(&director("sh", &[1, 0])), mend);
+        let fix = "certain hash-weight-0: ipvsadm -E -t 192.0.2.1:80 --keep -b sh-fallback";
+        assert_eq!(found(&director("sh", &[1, 0])), fix);
         let mut facts = director("sh", &[1, 0]);
         facts.is_brief = true;
         assert_eq!(found(&facts), "", "its flags are not known");
-        let mend = "certain hash-weight-0: ipvsadm -d -t 192.0.2.1:80 -r 10.0.0.2:80";
-        assert_eq!(found(&director("dh", &[1, 0])), mend);
+        let fix = "certain hash-weight-0: ipvsadm -d -t 192.0.2.1:80 -r 10.0.0.2:80";
+        assert_eq!(found(&director("dh", &[1, 0])), fix);
         assert_eq!(found(&director("wlc", &[1, 0])), "");
         assert_eq!(found(&director("sh", &[1, 1])), "");
     }
@@ -514,8 +514,8 @@ mod tests {
         assert_eq!(found(&facts), "hint one-server");
         let entry = &mut facts.table.as_mut().unwrap()[0];
         entry.service.service.mask = Mask::V4([255, 255, 0, 0].into());
-        let mend = "ipvsadm -E -t 192.0.2.1:80 --keep -M 255.255.255.255";
-        assert_eq!(found(&facts), format!("hint one-server: {mend}"));
+        let fix = "ipvsadm -E -t 192.0.2.1:80 --keep -M 255.255.255.255";
+        assert_eq!(found(&facts), format!("hint one-server: {fix}"));
         let entry = &mut facts.table.as_mut().unwrap()[0];
         entry.servers[1].active = 1;
         assert_eq!(found(&facts), "");
@@ -543,10 +543,10 @@ mod tests {
         facts.named = vec![named(1, None), named(2, Some([10, 0, 0, 1]))];
         assert_eq!(found(&facts), "");
         facts.named.push(named(3, Some([10, 0, 0, 2])));
-        let mend = "ipvsadm --apply --keep rules";
-        assert_eq!(found(&facts), format!("likely names-moved: {mend}"));
+        let fix = "ipvsadm --apply --keep rules";
+        assert_eq!(found(&facts), format!("likely names-moved: {fix}"));
         facts.named.remove(2);
         facts.named[0].service = "-t 192.0.2.2:80".parse().unwrap();
-        assert_eq!(found(&facts), format!("likely names-moved: {mend}"));
+        assert_eq!(found(&facts), format!("likely names-moved: {fix}"));
     }
 }

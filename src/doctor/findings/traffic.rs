@@ -174,7 +174,7 @@ fn same_network(facts: &Facts) -> Vec<Found> {
             state.server.id
         ),
         evidence: evidence(clients),
-        mend: Vec::new(),
+        fix: Vec::new(),
     })
 }
 
@@ -192,7 +192,7 @@ fn unseen_on_bridge(facts: &Facts) -> Vec<Found> {
             level: Level::Likely,
             what: format!("clients on the bridge of the server {server} of {id} get no answer"),
             evidence,
-            mend: vec![
+            fix: vec![
                 "modprobe br_netfilter".to_owned(),
                 format!("sysctl -w {name}=1"),
             ],
@@ -208,7 +208,7 @@ fn calls_itself(facts: &Facts) -> Vec<Found> {
         level: Level::Likely,
         what: format!("the server {} calls its own service {id}", state.server.id),
         evidence: evidence(calls),
-        mend: Vec::new(),
+        fix: Vec::new(),
     })
 }
 
@@ -225,7 +225,7 @@ fn from_director(facts: &Facts) -> Vec<Found> {
             state.server.id
         ),
         evidence: evidence(calls),
-        mend: Vec::new(),
+        fix: Vec::new(),
     })
 }
 
@@ -241,7 +241,7 @@ fn half_open(facts: &Facts) -> Vec<Found> {
         level: Level::Likely,
         what: format!("no client of {id} sees an answer of {}", state.server.id),
         evidence: evidence(clients),
-        mend: Vec::new(),
+        fix: Vec::new(),
     })
 }
 
@@ -275,7 +275,7 @@ fn gone_server(facts: &Facts) -> Vec<Found> {
             ),
             setting(facts, EXPIRE),
         ],
-        mend: vec![format!("sysctl -w {EXPIRE}=1")],
+        fix: vec![format!("sysctl -w {EXPIRE}=1")],
     })
     .collect()
 }
@@ -312,7 +312,7 @@ fn idle_connections(facts: &Facts) -> Vec<Found> {
                 format!("TCP {timeout} seconds"),
             ),
         ],
-        mend: vec![format!("ipvsadm --set {} 0 0", KEEPALIVE + 60)],
+        fix: vec![format!("ipvsadm --set {} 0 0", KEEPALIVE + 60)],
     }]
 }
 
@@ -379,9 +379,9 @@ mod tests {
     fn bridges_ask_the_firewall_if_they_are_told_to() {
         let mut facts = calling(&["10.0.0.7:1", "10.0.0.7:2", "10.0.0.8:1"]);
         facts.links[1].kind = "bridge".to_owned();
-        let mend = "likely unseen-on-bridge: modprobe br_netfilter: \
+        let fix = "likely unseen-on-bridge: modprobe br_netfilter: \
                     sysctl -w net.bridge.bridge-nf-call-iptables=1";
-        assert_eq!(found(&facts), mend);
+        assert_eq!(found(&facts), fix);
         let name = "net.bridge.bridge-nf-call-iptables".to_owned();
         facts.sysctls.insert(name, "1".to_owned());
         assert_eq!(found(&facts), "likely same-network");
@@ -402,8 +402,8 @@ mod tests {
         facts.connections = vec![established("203.0.113.1:1")];
         assert_eq!(found(&facts), "");
         facts.table.as_mut().unwrap()[0].servers.remove(0);
-        let mend = "sysctl -w net.ipv4.vs.expire_nodest_conn=1";
-        assert_eq!(found(&facts), format!("likely gone-server: {mend}"));
+        let fix = "sysctl -w net.ipv4.vs.expire_nodest_conn=1";
+        assert_eq!(found(&facts), format!("likely gone-server: {fix}"));
         let evidence = examine(&facts).remove(0).evidence;
         assert_eq!(evidence[0].1, "1 connection");
         let backup = Daemon::new(DaemonRole::Backup, "eth0".parse().unwrap(), 1);

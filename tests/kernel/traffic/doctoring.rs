@@ -102,7 +102,7 @@ impl Diagnosis {
         let heads = said.lines().filter(|line| !line.starts_with(' '));
         let commands = said
             .lines()
-            .filter_map(|line| line.strip_prefix("  mend: "));
+            .filter_map(|line| line.strip_prefix("  fix:  "));
         Self {
             said: said.to_owned(),
             is_hint: heads

@@ -76,8 +76,8 @@ fn deaf(backup: &Patient) -> Result<()> {
         "it finds {names:?}"
     );
     let commands = diagnosis.commands.iter();
-    let mut mend = commands.filter(|command| command.contains("-daemon backup"));
-    mend.try_for_each(|command| sh(backup.host, command))?;
+    let mut fix = commands.filter(|command| command.contains("-daemon backup"));
+    fix.try_for_each(|command| sh(backup.host, command))?;
     learns(backup)
 }
 
