@@ -77,7 +77,7 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
         mut refused: impl FnMut(T, Refusal),
     ) -> Result<()> {
         let client = self.client.borrow_mut();
-        if client.way == Way::Options {
+        if client.way == Way::SocketOptions {
             return match client.apply(change) {
                 Err(Error::Refused(refusal)) => {
                     refused(tag, refusal);

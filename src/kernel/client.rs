@@ -30,7 +30,7 @@ use crate::model::{drain::Tuning, rates::Counted};
 pub(super) enum Way {
     Netlink,
     /// Used if netlink is refused, as in user namespaces: IPv4 only, and without some settings.
-    Options,
+    SocketOptions,
 }
 
 /// A connection to the kernel's IPVS in one network namespace.
@@ -107,7 +107,7 @@ impl Client {
                     errno: libc::EPERM, ..
                 }),
             ) => {
-                client.way = Way::Options;
+                client.way = Way::SocketOptions;
                 client.info().map_err(|_| denied)?;
             }
             info => drop(info?),
@@ -124,7 +124,7 @@ impl Client {
     pub fn info(&mut self) -> Result<Info> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Info, info::read),
-            Way::Options => self.netlink.options().info(),
+            Way::SocketOptions => self.netlink.socket_options().info(),
         }
     }
 
@@ -149,7 +149,7 @@ impl Client {
     pub fn service(&mut self, id: &ServiceId) -> Result<ServiceState> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Service(id), service::read),
-            Way::Options => Ok(self.netlink.options().service(id)?.0),
+            Way::SocketOptions => Ok(self.netlink.socket_options().service(id)?.0),
         }
     }
 
@@ -187,7 +187,7 @@ impl Client {
     pub fn timeouts(&mut self) -> Result<Timeouts> {
         match self.way {
             Way::Netlink => self.netlink.get(Query::Timeouts, info::read_timeouts),
-            Way::Options => self.netlink.options().timeouts(),
+            Way::SocketOptions => self.netlink.socket_options().timeouts(),
         }
     }
 
@@ -207,7 +207,7 @@ impl Client {
                 daemons.retain(|daemon| roles.insert(daemon.role));
                 Ok(daemons)
             }
-            Way::Options => self.netlink.options().daemons(),
+            Way::SocketOptions => self.netlink.socket_options().daemons(),
         }
     }
 
@@ -268,7 +268,7 @@ impl Client {
 
     fn make(&mut self, change: &Change) -> Result<()> {
         let outcome = match (self.way, *change) {
-            (Way::Options, _) => self.netlink.options().apply(change),
+            (Way::SocketOptions, _) => self.netlink.socket_options().apply(change),
             (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
             (Way::Netlink, _) => self.netlink.change(change),
         };

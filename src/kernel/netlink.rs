@@ -11,8 +11,8 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs};
 use super::error::{Error, Malformed, Result};
 use super::info;
 use super::message::{self, Body, Message};
-use super::request::{FAMILY, Query, Request};
-use super::sockopt::Options;
+use super::request::{FAMILY, Payload, Query};
+use super::sockopt::SocketOptions;
 use super::transport::{Datagram, Inbox, Room, Transport, uninterrupted};
 use crate::model::Change;
 
@@ -88,7 +88,7 @@ impl Netlink {
 
     /// Makes one change and waits for the acknowledgement.
     pub fn change(&mut self, change: &Change) -> Result<()> {
-        let sequence = self.request(NLM_F_ACK, Request::Change(change))?;
+        let sequence = self.request(NLM_F_ACK, Payload::Change(change))?;
         let mut verdict = 0;
         self.listen(|message| match message? {
             Message {
@@ -118,7 +118,7 @@ impl Netlink {
         query: Query,
         read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
     ) -> Result<T> {
-        let sequence = self.request(0, Request::Query(query))?;
+        let sequence = self.request(0, Payload::Query(query))?;
         let expected = query.answer();
         self.answer(sequence, |command, attributes| {
             if command != expected {
@@ -144,7 +144,7 @@ impl Netlink {
             for query in queries.by_ref().take(most) {
                 expected.push(query.answer());
                 let sequence = self.next_sequence();
-                let request = Request::Query(query);
+                let request = Payload::Query(query);
                 message::write(&mut self.outbox, self.family, 0, sequence, request);
             }
             self.send()?;
@@ -184,7 +184,7 @@ impl Netlink {
         query: Query,
         read: impl Fn(&[u8]) -> std::result::Result<T, Malformed>,
     ) -> Result<List<T>> {
-        let sequence = self.request(NLM_F_DUMP, Request::Query(query))?;
+        let sequence = self.request(NLM_F_DUMP, Payload::Query(query))?;
         let expected = query.answer();
         let mut items = Vec::new();
         let mut outcome = Ok(());
@@ -231,7 +231,7 @@ impl Netlink {
     /// Adds to the queue. A change without `NLM_F_ACK` is answered only if it is refused.
     pub fn queue(&mut self, flags: u16, change: &Change) {
         let sequence = self.next_sequence();
-        let request = Request::Change(change);
+        let request = Payload::Change(change);
         message::write(&mut self.outbox, self.family, flags, sequence, request);
     }
 
@@ -246,7 +246,7 @@ impl Netlink {
         // A question behind the changes: the kernel works in order, so once it has answered this
         // one, all changes are done, and their answers were received before.
         let barrier = self.next_sequence();
-        let question = Request::Query(Query::Info);
+        let question = Payload::Query(Query::Info);
         message::write(&mut self.outbox, self.family, 0, barrier, question);
         self.send()?;
         let first = barrier.wrapping_sub(count as u32);
@@ -300,12 +300,12 @@ impl Netlink {
     }
 
     /// The old socket options, through the same transport.
-    pub fn options(&mut self) -> Options<'_> {
-        Options::new(&mut *self.transport, &mut self.outbox)
+    pub fn socket_options(&mut self) -> SocketOptions<'_> {
+        SocketOptions::new(&mut *self.transport, &mut self.outbox)
     }
 
     /// Sends one request and returns its number.
-    fn request(&mut self, flags: u16, request: Request) -> Result<u32> {
+    fn request(&mut self, flags: u16, request: Payload) -> Result<u32> {
         let sequence = self.next_sequence();
         self.outbox.clear();
         message::write(&mut self.outbox, self.family, flags, sequence, request);

@@ -42,12 +42,14 @@ const READINGS: usize = 8;
 pub fn only_ipv4(netlink: &mut Netlink, count: usize) -> bool {
     (0..READINGS).all(|_| {
         let daemons = netlink
-            .options()
+            .socket_options()
             .daemons()
             .ok()
             .map(|daemons| daemons.len());
         let uses = daemons.map(|daemons| count + daemons);
-        uses.is_some() && netlink.uses() == uses && netlink.options().count().ok() == Some(count)
+        uses.is_some()
+            && netlink.uses() == uses
+            && netlink.socket_options().count().ok() == Some(count)
     })
 }
 

@@ -12,7 +12,7 @@ pub const FAMILY: &str = "IPVS";
 const VERSION: u8 = 1;
 
 #[derive(Clone, Copy, Debug)]
-pub enum Request<'a> {
+pub enum Payload<'a> {
     Change(&'a Change),
     Query(Query<'a>),
 }
@@ -93,7 +93,7 @@ fn describe(change: &Change, out: &mut impl Attributes) {
     }
 }
 
-impl GenlFamily for Request<'_> {
+impl GenlFamily for Payload<'_> {
     fn family_name() -> &'static str {
         FAMILY
     }
@@ -110,7 +110,7 @@ impl GenlFamily for Request<'_> {
     }
 }
 
-impl Request<'_> {
+impl Payload<'_> {
     fn describe(&self, out: &mut impl Attributes) {
         match self {
             Self::Change(change) => describe(change, out),
@@ -119,7 +119,7 @@ impl Request<'_> {
     }
 }
 
-impl Emitable for Request<'_> {
+impl Emitable for Payload<'_> {
     fn buffer_len(&self) -> usize {
         let mut length = Length(0);
         self.describe(&mut length);

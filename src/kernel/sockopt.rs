@@ -68,12 +68,12 @@ const LONGEST: usize = i32::MAX as usize;
 const MOST_RECOUNTS: usize = 10;
 
 /// The options of one socket, and a buffer to use with them.
-pub struct Options<'a> {
+pub struct SocketOptions<'a> {
     transport: &'a mut dyn Transport,
     buffer: &'a mut Vec<u8>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SocketOptions<'a> {
     pub fn new(transport: &'a mut dyn Transport, buffer: &'a mut Vec<u8>) -> Self {
         Self { transport, buffer }
     }

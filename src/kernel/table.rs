@@ -93,12 +93,12 @@ impl Client {
 
     /// The servers of a service. It is an error if there is no such service.
     pub fn servers(&mut self, id: &ServiceId) -> Result<Vec<ServerState>> {
-        let counted = match self.netlink.options().service(id) {
+        let counted = match self.netlink.socket_options().service(id) {
             Ok((_, count)) => Some(count),
             Err(Error::Refused(missing)) if missing.errno == libc::ESRCH => {
                 return Err(missing.into());
             }
-            Err(error) if self.way == Way::Options => return Err(error),
+            Err(error) if self.way == Way::SocketOptions => return Err(error),
             Err(_) => None,
         };
         self.servers_of(id, counted, Detail::Full)
@@ -106,9 +106,9 @@ impl Client {
 
     /// The IPv4 services of one moment, if the socket options may be used.
     fn snapshot(&mut self) -> Result<Option<Snapshot>> {
-        match self.netlink.options().services() {
+        match self.netlink.socket_options().services() {
             Ok(snapshot) => Ok(Some(snapshot)),
-            Err(error) if self.way == Way::Options => Err(error),
+            Err(error) if self.way == Way::SocketOptions => Err(error),
             // This process may have the right to use netlink and nothing else.
             Err(_) => Ok(None),
         }
@@ -122,7 +122,7 @@ impl Client {
             Detail::Brief | Detail::Counters => ONE_PART,
             Detail::Settings | Detail::Full => LIST_IS_FASTER,
         };
-        self.way == Way::Options || count > few && only_ipv4(&mut self.netlink, count)
+        self.way == Way::SocketOptions || count > few && only_ipv4(&mut self.netlink, count)
     }
 
     /// The services that netlink lists, and then those of the snapshot that it skipped.
@@ -170,7 +170,7 @@ impl Client {
     ) -> Result<Vec<Entry>> {
         match self.snapshot()? {
             Some(snapshot) if self.is_complete(&snapshot, detail) => {
-                let is_all_there_is = self.way == Way::Options;
+                let is_all_there_is = self.way == Way::SocketOptions;
                 let found = snapshot.services().map(|(state, servers)| Found {
                     state,
                     servers: Some(servers),
@@ -266,7 +266,7 @@ impl Client {
             |state| state.server.id,
             |_| true,
             |client, found| {
-                let all = counted.map(|count| client.netlink.options().servers(id, count));
+                let all = counted.map(|count| client.netlink.socket_options().servers(id, count));
                 let is_found = |state: &ServerState| found.contains_key(&state.server.id);
                 matches!(all, Some(Ok(all)) if all.iter().all(is_found))
             },
@@ -285,14 +285,14 @@ impl Client {
         count: usize,
         detail: Detail,
     ) -> Result<Option<Vec<ServerState>>> {
-        if self.way == Way::Options {
-            return self.netlink.options().servers(id, count).map(Some);
+        if self.way == Way::SocketOptions {
+            return self.netlink.socket_options().servers(id, count).map(Some);
         }
         if detail == Detail::Full {
             return Ok(None);
         }
         let has_enough = |state: &ServerState| detail.has_enough_of_server(state);
-        match self.netlink.options().servers(id, count) {
+        match self.netlink.socket_options().servers(id, count) {
             Err(Error::NoAnswer) => Ok(None),
             Err(Error::Refused(refusal)) if refusal.not_permitted() => Ok(None),
             servers => Ok(Some(servers?).filter(|servers| servers.iter().all(has_enough))),
