@@ -40,8 +40,11 @@ fn director(world: &mut World) -> Result<(Namespace, Client)> {
     Ok((namespace, Client::open()?))
 }
 
+/// The port of the services.
+const PORT: u16 = 80;
+
 fn tcp(address: impl Into<IpAddr>) -> ServiceId {
-    ServiceId::address(Protocol::TCP, (address, 80).into())
+    ServiceId::address(Protocol::TCP, (address, PORT).into())
 }
 
 fn v4(number: u32) -> ServiceId {
@@ -158,13 +161,13 @@ fn servers(world: &mut World) -> Result<()> {
                 weight: i32::MAX,
                 upper_threshold: 100_000,
                 lower_threshold: 99_999,
-                ..real(Ipv4Addr::new(10, 1, 0, 1))
+                ..Server::new((Ipv4Addr::new(10, 1, 0, 1), PORT))
             },
             Server {
                 forwarding: Forwarding::Tunnel,
                 tunnel: gre,
                 weight: 0,
-                ..real("2001:db8::1".parse::<Ipv6Addr>()?)
+                ..Server::new(("2001:db8::1".parse::<Ipv6Addr>()?, PORT))
             },
         ];
         let reals = || client_servers(&mut Client::open()?, &id);
@@ -181,7 +184,7 @@ fn servers(world: &mut World) -> Result<()> {
                 if server.id.family() == id.family() {
                     let edited = Server {
                         forwarding,
-                        ..real(server.id.address)
+                        ..Server::new((server.id.address, PORT))
                     };
                     client.edit_server(&id, &edited)?;
                     ensure!(reals()? == [edited]);
@@ -339,7 +342,7 @@ fn tables(world: &mut World) -> Result<()> {
         client.add_server(&ids[2], &servers[0])?;
         let ipv6_server = Server {
             forwarding: Forwarding::Tunnel,
-            ..real("2001:db8::1".parse::<Ipv6Addr>()?)
+            ..Server::new(("2001:db8::1".parse::<Ipv6Addr>()?, PORT))
         };
         client.add_server(&ids[2], &ipv6_server)?;
 

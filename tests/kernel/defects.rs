@@ -151,9 +151,11 @@ fn strange_service(world: &mut World) -> Result<()> {
         })?;
         client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
         if address == 2 {
-            // A restore would give these the service's port.
-            client.add_server(&id, &server(7, Forwarding::DirectRouting, Tunnel::IPIP))?;
-            client.add_server(&id, &server(8, Forwarding::Tunnel, Tunnel::IPIP))?;
+            // A restore would give these the service's port, and so the client does not add them.
+            for (number, forwarding) in [(7, Forwarding::DirectRouting), (8, Forwarding::Tunnel)] {
+                let misplaced = server(number, forwarding, Tunnel::IPIP);
+                client.put_back(&Change::AddServer(id, misplaced))?;
+            }
         }
     }
     let stderr = "\

@@ -128,7 +128,10 @@ fn service(number: u32) -> Service {
 }
 
 fn server(number: u32) -> Server {
-    Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 8080))
+    Server {
+        forwarding: Forwarding::Masquerade,
+        ..Server::new((Ipv4Addr::from_bits(0x0b00_0000 + number), 8080))
+    }
 }
 
 /// Makes all changes; none may be refused.
