@@ -70,6 +70,9 @@ fn service_to(
     let current = match client.service(&wanted.id) {
         Ok(state) => state.service,
         Err(KernelError::Refused(refusal)) if refusal.not_found() => {
+            if careful.exist {
+                check_kept_service(wanted, careful.flags_of)?;
+            }
             make(client, &careful.change)?;
             return Ok(Vec::new());
         }
@@ -99,6 +102,9 @@ fn server_to(
             id: wanted.placed_in(id),
             ..*wanted
         };
+        if careful.exist {
+            check_kept_server(id, &server, careful.named)?;
+        }
         make(client, &otherwise(*id, server))?;
         return Ok(Vec::new());
     };

@@ -101,10 +101,10 @@ impl Line<'_> {
 
     pub fn whole_service(&self) -> Result<Service, Error> {
         let id = self.service()?;
-        if let ServiceId::Address { protocol, port, .. } = id {
-            if port == 0 && self.persistence.is_none() && !self.keeps() {
-                return Err(Error::ZeroPort(id.family()));
-            }
+        if !self.keeps() {
+            check_port(&id, self.persistence)?;
+        }
+        if let ServiceId::Address { protocol, .. } = id {
             if self.flags.has(Flags::ONE_PACKET) && protocol != Protocol::UDP {
                 return Err(Error::OnePacket);
             }
@@ -268,8 +268,11 @@ impl Line<'_> {
         }
     }
 
+    /// Whether what is not named may be kept: a line that adds has nothing to keep, unless it also
+    /// changes what exists.
     fn keeps(&self) -> bool {
-        self.given.has(KEEP)
+        let only_adds = self.verb.spec().adds.is_some() && !self.given.has(EXIST);
+        self.given.has(KEEP) && !only_adds
     }
 
     pub fn whole_server(&self) -> Result<(ServiceId, Server), Error> {
@@ -332,7 +335,17 @@ pub fn check_kept_service(service: &Service, flags_of: Option<&str>) -> Result<(
         let flags: Vec<&str> = flags.collect();
         return Err(foreign_flags(flags.join(",").as_bytes()));
     }
-    Ok(())
+    check_port(&service.id, service.persistence)
+}
+
+/// Only persistent services can have every port.
+fn check_port(id: &ServiceId, persistence: Option<u32>) -> Result<(), Error> {
+    match *id {
+        ServiceId::Address { port: 0, .. } if persistence.is_none() => {
+            Err(Error::ZeroPort(id.family()))
+        }
+        ServiceId::Address { .. } | ServiceId::Mark { .. } => Ok(()),
+    }
 }
 
 /// Whether a server can get these settings, some of them named and the others kept.
