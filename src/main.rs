@@ -1,15 +1,12 @@
 //! Arguments in, exit status out.
 
-mod process;
+#![no_main]
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
+mod process;
 
 use ipvsadm::app;
 
-fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let arguments: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
-    ExitCode::from(app::run(&arguments, &mut process::env()))
+/// Runs the program with the words that it was called with.
+fn run(arguments: &[&[u8]]) -> u8 {
+    app::run(arguments, &mut process::env())
 }
