@@ -2,7 +2,7 @@
 //!
 //! Values that the kernel itself refuses need no check here. Other programs can set some of these
 //! values: a syncid above 255, persistence of more than 49 days on kernels with fewer ticks, and
-//! servers at ports that no packet reaches. They are reported.
+//! services and servers that no packet reaches. They are reported.
 
 use super::error::{Error, Result};
 use crate::model::{
@@ -10,7 +10,8 @@ use crate::model::{
 };
 
 /// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
-const LONGEST_PERSISTENCE: u32 = u32::MAX / 1000;
+const LONGEST_PERSISTENCE: u32 = 4_294_967;
+const TOO_PERSISTENT: &str = "persistence is at most 4294967 seconds";
 
 /// Whether this change can be sent to the kernel.
 pub fn check(change: &Change) -> Result<()> {
@@ -31,7 +32,11 @@ pub fn check(change: &Change) -> Result<()> {
 
 fn wrong_service(service: &Service) -> Option<&'static str> {
     if service.persistence > Some(LONGEST_PERSISTENCE) {
-        return Some("persistence is at most 4294967 seconds");
+        return Some(TOO_PERSISTENT);
+    }
+    let is_for_every_port = matches!(service.id, ServiceId::Address { port: 0, .. });
+    if is_for_every_port && service.persistence.is_none() {
+        return Some("without persistence, a service has a port");
     }
     match (service.id.family(), service.mask) {
         (Family::V4, Mask::V4(_)) | (Family::V6, Mask::V6(1..=128)) => None,

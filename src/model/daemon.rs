@@ -6,7 +6,6 @@ use super::Interface;
 
 /// Which of the two daemons: the one that sends the table of connections or the one that receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DaemonRole {
     /// It sends the connections of this director.
     Master,

@@ -35,6 +35,8 @@ mod service;
 #[doc(hidden)]
 pub mod settings;
 mod stats;
+#[cfg(feature = "serde")]
+mod strings;
 #[doc(hidden)]
 pub mod terms;
 mod totals;

@@ -88,27 +88,6 @@ impl<const N: usize> fmt::Debug for Name<N> {
     }
 }
 
-/// A name is a string, as it is shown.
-#[cfg(feature = "serde")]
-mod serde {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    use super::Name;
-
-    impl<const N: usize> Serialize for Name<N> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(self)
-        }
-    }
-
-    impl<'de, const N: usize> Deserialize<'de> for Name<N> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let text = String::deserialize(deserializer)?;
-            text.parse().map_err(D::Error::custom)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

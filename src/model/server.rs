@@ -6,7 +6,6 @@ use super::{Family, ServiceId, Stats};
 
 /// The identification of a server within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerId {
     /// The address of the server. It must be a unicast address.
     pub address: IpAddr,
@@ -34,7 +33,6 @@ impl<A: Into<SocketAddr>> From<A> for ServerId {
 
 /// How packets reach a server. The kernel checks nothing and may report any three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Forwarding {
     /// Network address translation: answers come back through the director.
     Masquerade,
@@ -52,7 +50,6 @@ pub enum Forwarding {
 
 /// The kind of a tunnel to a server. The kernel stores whatever byte it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TunnelKind {
     /// IP in IP, or IPv6 in IP and so on.
     Ipip,

@@ -8,7 +8,6 @@ use super::{Engine, Family, Scheduler, Stats};
 
 /// An IP protocol by its number. IPVS balances three of them; the kernel may report others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Protocol(pub u16);
 
 impl Protocol {
@@ -22,9 +21,9 @@ impl Protocol {
 
 /// The identification of a service: an address and port, or a firewall mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ServiceId {
-    /// An address and port. Port 0 is every port, if the service is persistent.
+    /// An address and port. Port 0 is every port; the client refuses it without persistence, since
+    /// the kernel would balance nothing.
     Address {
         /// The protocol.
         protocol: Protocol,
@@ -167,17 +166,7 @@ pub enum Mask {
     /// The mask of an IPv4 service.
     V4(Ipv4Addr),
     /// The length of the prefix, 1 to 128.
-    V6(#[cfg_attr(feature = "serde", serde(deserialize_with = "prefix"))] u32),
-}
-
-#[cfg(feature = "serde")]
-fn prefix<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    use serde::{Deserialize, de::Error};
-
-    match u32::deserialize(deserializer)? {
-        length @ 1..=128 => Ok(length),
-        _ => Err(D::Error::custom("a prefix has 1 to 128 bits")),
-    }
+    V6(#[cfg_attr(feature = "serde", serde(deserialize_with = "super::strings::prefix"))] u32),
 }
 
 impl Mask {
@@ -295,27 +284,5 @@ impl From<Service> for ServiceState {
     fn from(service: Service) -> Self {
         let stats = Stats::default();
         Self { service, stats }
-    }
-}
-
-#[cfg(all(test, feature = "serde", feature = "cli"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_have_1_to_128_bits() {
-        let read = |text| serde_json::from_str::<Mask>(text);
-        for (text, mask) in [
-            (r#"{"V6":1}"#, Mask::V6(1)),
-            (r#"{"V6":128}"#, Mask::V6(128)),
-            (r#"{"V4":"255.0.0.0"}"#, Mask::V4([255, 0, 0, 0].into())),
-        ] {
-            assert_eq!(read(text).unwrap(), mask);
-            assert_eq!(serde_json::to_string(&mask).unwrap(), text);
-        }
-        for text in [r#"{"V6":0}"#, r#"{"V6":129}"#] {
-            let error = read(text).unwrap_err().to_string();
-            assert!(error.starts_with("a prefix has 1 to 128 bits"), "{error}");
-        }
     }
 }

@@ -257,43 +257,88 @@ pub fn flag_by_name(word: &[u8]) -> Option<(Flags, Option<&'static str>)> {
     })
 }
 
-/// `Display` and `FromStr` by the word. A value without one is written and read as its number.
-macro_rules! notation {
-    ($($name:ident: $($other:pat => $number:expr, $read:expr)?, $invalid:literal;)*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match *self {
-                    $($other if self.word().is_none() => $number.fmt(f),)?
-                    _ => f.pad(self.word().unwrap_or_default()),
-                }
-            }
+/// Its word, or its number.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.word() {
+            Some(word) => f.pad(word),
+            None => self.0.fmt(f),
         }
-
-        impl FromStr for $name {
-            type Err = Invalid;
-
-            fn from_str(word: &str) -> Result<Self, Invalid> {
-                let value = Self::from_word(word.as_bytes());
-                $(let value = value.or_else(|| word.parse().ok().and_then($read));)?
-                value.ok_or(Invalid($invalid))
-            }
-        }
-    )*};
+    }
 }
 
-notation! {
-    Protocol:
-        Self(number) => number, |number: u16| Some(Self(number)),
-        "a protocol is tcp, udp, sctp or a number";
-    Forwarding:
-        Self::Unknown(number) => number,
-        |number: u8| matches!(number, 5..=7).then_some(Self::Unknown(number)),
-        "forwarding is masq, local, tunnel, route, bypass or a number from 5 to 7";
-    TunnelKind:
-        Self::Unknown(number) => number,
-        |number: u8| matches!(number, 3..).then_some(Self::Unknown(number)),
-        "a tunnel is ipip, gue, gre or a number from 3 to 255";
-    DaemonRole: , "a daemon is master or backup";
+impl FromStr for Protocol {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let number = || text.parse().ok().map(Self);
+        let protocol = Self::from_word(text.as_bytes()).or_else(number);
+        protocol.ok_or(Invalid("a protocol is tcp, udp, sctp or a number"))
+    }
+}
+
+/// Its word, or its number.
+impl fmt::Display for Forwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unknown(number) => number.fmt(f),
+            method => f.pad(method.word().unwrap_or_default()),
+        }
+    }
+}
+
+impl FromStr for Forwarding {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let unknown = || match text.parse() {
+            Ok(number @ 5..=7) => Some(Self::Unknown(number)),
+            _ => None,
+        };
+        let method = Self::from_word(text.as_bytes()).or_else(unknown);
+        method.ok_or(Invalid(
+            "forwarding is masq, local, tunnel, route, bypass or a number from 5 to 7",
+        ))
+    }
+}
+
+/// Its word, or its number.
+impl fmt::Display for TunnelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unknown(number) => number.fmt(f),
+            kind => f.pad(kind.word().unwrap_or_default()),
+        }
+    }
+}
+
+impl FromStr for TunnelKind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let unknown = || match text.parse() {
+            Ok(number @ 3..) => Some(Self::Unknown(number)),
+            _ => None,
+        };
+        let kind = Self::from_word(text.as_bytes()).or_else(unknown);
+        kind.ok_or(Invalid(
+            "a tunnel is ipip, gue, gre or a number from 3 to 255",
+        ))
+    }
+}
+
+impl fmt::Display for DaemonRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word().unwrap_or_default())
+    }
+}
+
+impl FromStr for DaemonRole {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::from_word(text.as_bytes()).ok_or(Invalid("a daemon is master or backup"))
+    }
 }
 
 #[cfg(test)]

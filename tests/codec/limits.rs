@@ -58,13 +58,16 @@ fn wrong() -> Vec<(Change, &'static str)> {
         ),
     ];
     for seconds in [4_294_968, u32::MAX] {
-        let Change::AddService(service) = added(|it| it.persistence = Some(seconds), tcp()) else {
-            unreachable!()
-        };
+        let mut service = service(tcp());
+        service.persistence = Some(seconds);
         let message = "persistence is at most 4294967 seconds";
         wrong.push((Change::AddService(service), message));
         wrong.push((Change::EditService(service), message));
     }
+    let every_port = Service::new(every_port());
+    let message = "without persistence, a service has a port";
+    wrong.push((Change::AddService(every_port), message));
+    wrong.push((Change::EditService(every_port), message));
     for method in [0, 1, 2, 3, 4, 8, 255] {
         let change = added_server(|it| it.forwarding = Forwarding::Unknown(method));
         wrong.push((change, "an unknown forwarding method is 5, 6 or 7"));
@@ -80,6 +83,10 @@ fn wrong() -> Vec<(Change, &'static str)> {
         ));
     }
     wrong
+}
+
+fn every_port() -> ServiceId {
+    tcp().for_all_ports().expect("a service for one port")
 }
 
 /// A server at a port that its service does not have.
@@ -98,6 +105,7 @@ fn what_the_kernel_showed_is_put_back() {
     let mut daemon = daemon("224.0.0.81");
     daemon.sync_id = 256;
     let changes = [
+        Change::AddService(Service::new(every_port())),
         Change::AddServer(tcp(), elsewhere(Forwarding::DirectRouting)),
         Change::StartDaemon(daemon),
     ];
@@ -131,6 +139,7 @@ fn the_limits_themselves_are_sent() {
         added(|it| it.persistence = Some(4_294_967), tcp()),
         // Other programs can set it.
         added(|it| it.persistence = Some(0), tcp()),
+        added(|it| it.persistence = Some(1), every_port()),
         added(|it| it.mask = Mask::V6(1), udp6()),
         added(|it| it.mask = Mask::V6(128), mark(Family::V6)),
         added_server(|it| it.forwarding = Forwarding::Unknown(5)),

@@ -1,0 +1,114 @@
+//! How `serde` sees the model: what has a notation is a string in it, so that services and servers
+//! can also be the keys of a map.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use super::{DaemonRole, Forwarding, Name, Protocol, ServerId, ServiceId, TunnelKind};
+
+/// Written as `Display` does, read as `FromStr` does.
+macro_rules! strings {
+    ($($name:ty $(where const $N:ident)?;)*) => {$(
+        impl<$(const $N: usize)?> Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de, $(const $N: usize)?> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+strings! {
+    ServiceId;
+    ServerId;
+    Protocol;
+    Forwarding;
+    TunnelKind;
+    DaemonRole;
+    Name<N> where const N;
+}
+
+/// The length of an IPv6 mask.
+pub fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        length @ 1..=128 => Ok(length),
+        _ => Err(D::Error::custom("a prefix has 1 to 128 bits")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fmt;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::model::{Change, Mask, Server, Service, Tunnel};
+
+    fn check<T>(value: &T, text: &str)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + fmt::Debug,
+    {
+        assert_eq!(serde_json::to_string(value).unwrap(), text);
+        assert_eq!(&serde_json::from_str::<T>(text).unwrap(), value);
+    }
+
+    fn refusal<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {
+        serde_json::from_str::<T>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn services_and_servers_are_strings() {
+        let web: ServiceId = "-t [2001:db8::1]:80".parse().unwrap();
+        let server: ServerId = "10.0.0.1:8080".parse().unwrap();
+        let table = HashMap::from([(web, vec![server])]);
+        check(&table, r#"{"-t [2001:db8::1]:80":["10.0.0.1:8080"]}"#);
+        let server = Server {
+            forwarding: Forwarding::Unknown(5),
+            tunnel: Tunnel {
+                kind: TunnelKind::Gue,
+                port: 6080,
+                ..Tunnel::IPIP
+            },
+            ..Server::new(server)
+        };
+        check(
+            &Change::AddServer("-f 7 -6".parse().unwrap(), server),
+            r#"{"AddServer":["-f 7 -6",{"id":"10.0.0.1:8080","forwarding":"5","tunnel":{"kind":"gue","port":6080,"checksum":0},"weight":1,"upper_threshold":0,"lower_threshold":0}]}"#,
+        );
+        check(
+            &Service::tcp("192.0.2.1:80".parse().unwrap()),
+            r#"{"id":"-t 192.0.2.1:80","scheduler":"wlc","flags":0,"persistence":null,"mask":{"V4":"255.255.255.255"},"engine":null}"#,
+        );
+    }
+
+    #[test]
+    fn what_no_kernel_reports_is_refused() {
+        let refused = refusal::<Forwarding>(r#""1""#);
+        assert!(refused.starts_with("forwarding is masq,"), "{refused}");
+        let refused = refusal::<TunnelKind>(r#""2""#);
+        assert!(refused.starts_with("a tunnel is ipip,"), "{refused}");
+        let refused = refusal::<ServiceId>(r#""-f 0""#);
+        assert!(refused.starts_with("a service is written"), "{refused}");
+    }
+
+    #[test]
+    fn prefixes_have_1_to_128_bits() {
+        check(&Mask::V6(1), r#"{"V6":1}"#);
+        check(&Mask::V6(128), r#"{"V6":128}"#);
+        check(&Mask::V4([255, 0, 0, 0].into()), r#"{"V4":"255.0.0.0"}"#);
+        for text in [r#"{"V6":0}"#, r#"{"V6":129}"#] {
+            let refused = refusal::<Mask>(text);
+            assert!(
+                refused.starts_with("a prefix has 1 to 128 bits"),
+                "{refused}"
+            );
+        }
+    }
+}
