@@ -42,7 +42,7 @@ pub struct Facts {
     pub merging: HashSet<String>,
     pub addresses: Vec<Address>,
     pub neighbours: Vec<Neighbour>,
-    /// The route to each address of interest, or `None` if there is none.
+    /// The route to each address of interest, if there is one.
     pub routes: HashMap<IpAddr, Option<Route>>,
     /// By name, as in `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
