@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         let now = current(client, &entries, self.meaning)?;
         let Reversal { changes, kept } = reversal(self.before, &self.execution.made, &now);
         for change in kept {
-            let note = b"not taken back, since somebody else changed the same: ";
+            let note = b"not taken back, since another program changed the same: ";
             env.warn(&[&note[..], &save::line(&change)].concat());
         }
         for change in &changes {

@@ -119,7 +119,7 @@ fn a_list_may_end_without_a_number() {
 }
 
 #[test]
-fn there_is_no_ipvs() {
+fn a_kernel_without_ipvs() {
     let script = Script::new([Step::Sent, received(wire::verdict(0, libc::ENOENT))]);
     let error = script.open().err().unwrap();
     assert!(matches!(error, Error::Absent));
@@ -328,7 +328,7 @@ mod stopping_a_daemon {
     const STOP: u32 = u32::MAX;
 
     #[test]
-    fn is_refused() {
+    fn may_be_refused() {
         let answers = vec![wire::verdict(STOP, 3), wire::info(0)];
         let script = Script::new([Step::Sent, Step::Received(answers)]);
         let error = script.client().stop_daemon(DaemonRole::Master);
@@ -339,14 +339,14 @@ mod stopping_a_daemon {
     }
 
     #[test]
-    fn is_not_answered_but_done() {
+    fn may_be_done_without_an_answer() {
         let script = Script::new([Step::Sent, received(wire::info(0)), Step::Sent, done()]);
         script.client().stop_daemon(DaemonRole::Master).unwrap();
         assert!(script.is_over());
     }
 
     #[test]
-    fn is_not_answered_and_not_done() {
+    fn may_be_neither_answered_nor_done() {
         let script = Script::new([
             Step::Sent,
             received(wire::info(0)),
@@ -387,7 +387,7 @@ mod batches {
     }
 
     #[test]
-    fn are_sent_before_refusals_could_overflow() {
+    fn refusals_never_overflow() {
         let mut script = Script::new([]);
         script.room = Some(Room {
             send: 100_000,
@@ -408,7 +408,7 @@ mod batches {
     }
 
     #[test]
-    fn are_sent_before_they_are_too_long() {
+    fn messages_have_a_longest_length() {
         let mut script = Script::new([]);
         let room = Room {
             send: 4000,

@@ -528,8 +528,8 @@ fn confirming(world: &mut World) -> Result<()> {
     terminal.press("no\r")?;
     let screen = terminal.end()?;
     for kept in [
-        "somebody else changed the same: -A -t 10.0.0.3:80 -s rr",
-        "somebody else changed the same: -e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5",
+        "another program changed the same: -A -t 10.0.0.3:80 -s rr",
+        "another program changed the same: -e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5",
     ] {
         ensure!(screen.contains(kept), "{screen}");
     }

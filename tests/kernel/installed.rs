@@ -17,10 +17,16 @@ use crate::lab::world::{Namespace, Output, Program, Side, Status, World};
 pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("installed::in_a_package", in_a_package),
-        KernelTest::new("installed::and_removed", and_removed),
-        KernelTest::new("installed::or_not_at_all", or_not_at_all),
+        KernelTest::new(
+            "installed::removed_without_a_trace",
+            removed_without_a_trace,
+        ),
+        KernelTest::new("installed::whole_or_not_at_all", whole_or_not_at_all),
         KernelTest::new("installed::next_to_other_files", next_to_other_files),
-        KernelTest::new("installed::as_the_readme_says", as_the_readme_says),
+        KernelTest::new(
+            "installed::the_commands_of_the_readme",
+            the_commands_of_the_readme,
+        ),
         KernelTest::new("installed::a_service_that_starts", a_service_that_starts),
         KernelTest::new("installed::a_service_that_reloads", a_service_that_reloads),
         KernelTest::new("installed::a_service_that_stops", a_service_that_stops),
@@ -154,7 +160,7 @@ fn in_a_package(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn and_removed(world: &mut World) -> Result<()> {
+fn removed_without_a_trace(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let remove = installer().args(["--remove"]);
 
@@ -190,7 +196,7 @@ fn and_removed(world: &mut World) -> Result<()> {
     expect_tree(&parent, &BTreeMap::new())
 }
 
-fn or_not_at_all(world: &mut World) -> Result<()> {
+fn whole_or_not_at_all(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     let fails = |prefix: &Path, program: Program| -> Result<()> {
         let before = tree(prefix)?;
@@ -256,7 +262,7 @@ fn commands() -> Result<Vec<&'static str>> {
 }
 
 /// The commands of the README, pasted into a shell that has run the original before.
-fn as_the_readme_says(world: &mut World) -> Result<()> {
+fn the_commands_of_the_readme(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     // The lab lacks these.
     let stubs = folder("stubs")?;

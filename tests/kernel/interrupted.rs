@@ -25,7 +25,7 @@ pub fn tests() -> Vec<KernelTest> {
     vec![
         named("killed_apply", |world| killed(world, apply)),
         named("killed_restore", |world| killed(world, restore)),
-        named("somebody_else", somebody_else),
+        named("another_program", another_program),
         named("killed_output", killed_output),
     ]
 }
@@ -137,7 +137,7 @@ fn killed(world: &mut World, program: fn(&str) -> Program) -> Result<()> {
 
 /// Another program deletes a server. If that happens before the table is read, it is corrected;
 /// between the two readings of the table, it is reported.
-fn somebody_else(world: &mut World) -> Result<()> {
+fn another_program(world: &mut World) -> Result<()> {
     let old = Target::new(world, "old", OLD, apply)?;
     let new = Target::new(world, "new", NEW, apply)?;
     let here = world.namespace("here")?;

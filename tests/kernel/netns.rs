@@ -11,7 +11,7 @@ use crate::synced::{self, Synced};
 pub fn tests() -> Vec<KernelTest> {
     vec![
         KernelTest::new("netns::each_has_its_own", each_has_its_own),
-        KernelTest::new("netns::that_cannot_be_entered", that_cannot_be_entered),
+        KernelTest::new("netns::missing_or_not_allowed", missing_or_not_allowed),
     ]
 }
 
@@ -84,7 +84,7 @@ fn each_has_its_own(world: &mut World) -> Result<()> {
     ours(&here, "--apply - --netns here", GREEN)?;
     ensure!(ours(&here, "-Sn", "")? == GREEN);
 
-    by_other_names(&here)?;
+    wrappers_enter_too(&here)?;
     let undo = ours(&here, "--drain -r 10.1.0.1:80 --netns green", "")?;
     ensure!(
         undo == "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n",
@@ -100,7 +100,7 @@ fn each_has_its_own(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn by_other_names(here: &Namespace) -> Result<()> {
+fn wrappers_enter_too(here: &Namespace) -> Result<()> {
     let script = "\
 printf '%s\\n' '-A -f 9 -s rr' | ipvsadm-restore --netns here
 ipvsadm -Sn
@@ -156,7 +156,7 @@ fn connection(host: u8) -> Synced {
 
 /// Nothing is changed, not even in the current namespace, and the message says where the namespace
 /// should be.
-fn that_cannot_be_entered(world: &mut World) -> Result<()> {
+fn missing_or_not_allowed(world: &mut World) -> Result<()> {
     let here = world.namespace("here")?;
     ours(&here, "-R", BLUE)?;
     let missing = "network namespace /run/netns/none-such: No such file or directory\n";

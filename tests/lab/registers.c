@@ -1,8 +1,8 @@
 /*
- * Laid before a kernel that runs as a program. Before Linux 6.13 such a kernel keeps the registers of
- * a process in a buffer that is too short for processors with very many of them (AMX), and the
- * machine's kernel takes back the whole state or none. What does not fit the buffer is not in use, so
- * it is zero.
+ * Preloaded into a kernel that runs as a program. Before Linux 6.13 such a kernel saves the registers
+ * of a process in a buffer that is too short for processors with very many of them (AMX), and the
+ * machine's kernel restores the whole state or nothing. The part that does not fit the buffer is not
+ * in use, so it is restored as zeros.
  */
 
 #include <elf.h>
@@ -39,7 +39,7 @@ static long set_state(pid_t pid, struct iovec *part)
 	return syscall(SYS_ptrace, PTRACE_SETREGSET, pid, NT_X86_XSTATE, &whole);
 }
 
-/* As the system call does it, but for a word that is the result. */
+/* The C library's way: the word is the result. */
 static long peek(int request, pid_t pid, void *address)
 {
 	long word;

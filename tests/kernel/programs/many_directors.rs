@@ -39,7 +39,7 @@ virtual_server 198.51.100.1 443 {
 
 const KEEPALIVED_TABLE: [&str; 2] = ["TCP 198.51.100.1:443 wrr", "-> 10.0.0.9:443 Masq 5"];
 
-pub fn as_the_readme_says(world: &mut World) -> Result<()> {
+pub fn check_and_roll_out(world: &mut World) -> Result<()> {
     let directors = ["lb1", "lb2", "lb3"].map(|name| world.namespace(name));
     let [first, drifted, shared] = directors;
     let (first, drifted, shared) = (first?, drifted?, shared?);

@@ -29,7 +29,7 @@ pub fn tests() -> Vec<KernelTest> {
         KernelTest {
             // The kernel makes no difference; this one starts programs quickly.
             kernels: vec![Kernel::V7_2],
-            ..test("many_directors", many_directors::as_the_readme_says)
+            ..test("many_directors", many_directors::check_and_roll_out)
         },
         test("packaged_init_script", packaged::init_script),
         test("packaged_wrappers", packaged::wrappers),

@@ -24,7 +24,7 @@ pub fn tests() -> Vec<KernelTest> {
         named("gone_servers", gone_servers),
         named("persistence", persistence),
         named("wider_services", wider_services),
-        named("somebody_else", somebody_else),
+        named("another_program_or_a_signal", another_program_or_a_signal),
     ]
 }
 
@@ -471,7 +471,7 @@ fn wider_services(world: &mut World) -> Result<()> {
 }
 
 /// Another program raises the weight, or the user stops the wait.
-fn somebody_else(world: &mut World) -> Result<()> {
+fn another_program_or_a_signal(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
     let service = lan.service("rr", &["-w 5"])?;
     let held = lan.hold(&service)?;
