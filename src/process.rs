@@ -10,9 +10,9 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use ipvsadm::app::{Env, Input, Locking, Medium, Pause, Stream, Terminal};
+use ipvsadm::app::{Clock, Env, Input, Locking, Medium, Pause, Stream, Terminal};
 use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
 use ipvsadm::render::screen::Size;
@@ -45,6 +45,10 @@ pub fn env() -> Env {
         names: Names::system,
         broken_pipe,
         unbroken,
+        clock: Clock {
+            now: Instant::now,
+            date: SystemTime::now,
+        },
         pause,
         terminal: controlling_terminal,
         console: terminal::console,

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Env, Pause};
 
@@ -16,7 +16,7 @@ pub const TAKEN_BACK: &str = "the changes are taken back";
 /// Asks, and waits at most this many seconds; returns why there was no yes.
 pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'static str> {
     const GONE: &str = "the terminal is gone: the changes are taken back";
-    let limit = Instant::now() + Duration::from_secs(seconds.into());
+    let limit = (env.clock.now)() + Duration::from_secs(seconds.into());
     let mut terminal = (env.terminal)().map_err(|_| GONE)?;
     let left = match deletions {
         0 => String::new(),
@@ -27,7 +27,7 @@ pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'st
     terminal.write_all(question.as_bytes()).map_err(|_| GONE)?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\n") && answer.len() < LONGEST {
-        let remaining = limit.saturating_duration_since(Instant::now());
+        let remaining = limit.saturating_duration_since((env.clock.now)());
         if remaining.is_zero() {
             return Err("\nno answer in time: the changes are taken back");
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::mem;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::asked;
 use crate::cli::advice::advice;
@@ -31,6 +31,7 @@ pub struct Env {
     pub broken_pipe: fn(),
     /// Runs a function; signals that would end the process wait until it returns.
     pub unbroken: fn(&mut dyn FnMut()),
+    pub clock: Clock,
     /// Waits for a time, or until a signal arrives that `unbroken` blocks, or a file is readable.
     pub pause: fn(Duration, Option<&File>) -> Pause,
     /// Opens the terminal of this process, whatever the standard files are. Drops earlier input,
@@ -64,6 +65,13 @@ pub enum Happening {
     Redraw,
     /// The terminal is gone, or a signal ends the process.
     End,
+}
+
+#[derive(Clone, Copy)]
+pub struct Clock {
+    /// A time that nobody sets.
+    pub now: fn() -> Instant,
+    pub date: fn() -> SystemTime,
 }
 
 /// How a pause ends.
@@ -159,6 +167,10 @@ impl Env {
             names: Names::numeric,
             broken_pipe: || {},
             unbroken: |act| act(),
+            clock: Clock {
+                now: Instant::now,
+                date: || UNIX_EPOCH,
+            },
             pause: |_, _| Pause::Over,
             terminal: || Err(io::ErrorKind::NotFound.into()),
             console: || None,

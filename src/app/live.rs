@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use super::Env;
 use super::env::{Console, Happening};
 use super::list;
 use super::watch::{Kernel, Pace};
+use super::{Clock, Env};
 use crate::command::{Columns, Format, Listing, Subject, Watch};
 use crate::error::Error;
 use crate::kernel::Client;
@@ -40,6 +40,7 @@ struct Live<'a> {
     painter: Painter,
     manner: Manner,
     trouble: Option<String>,
+    clock: Clock,
     start: Instant,
 }
 
@@ -76,7 +77,8 @@ pub fn live(
             exact: watch.listing.view.exact,
         },
         trouble: None,
-        start: Instant::now(),
+        clock: env.clock,
+        start: (env.clock.now)(),
     };
     match live.look(env, kernel, true) {
         Err(error @ Error::Unloaded) => live.tell(&error),
@@ -101,7 +103,7 @@ impl Live<'_> {
         console: &mut dyn Console,
     ) -> io::Result<()> {
         let looks = looks(self.watch.period);
-        let mut pace = Pace::new(self.watch.period / looks);
+        let mut pace = Pace::new(self.clock, self.watch.period / looks);
         let mut count = 0;
         self.draw(console)?;
         loop {
@@ -176,12 +178,11 @@ impl Live<'_> {
         let listing = &self.watch.listing;
         if is_table(listing) {
             let counted = kernel.ask(env, |client| client.counted().map_err(Error::Read))?;
-            self.watched.count(self.start.elapsed(), counted);
+            self.watched.count(self.elapsed(), counted);
             let table = kernel.ask(env, |client| list::table(client, listing))?;
-            let names = &mut *self.names;
-            self.watched.look(self.start.elapsed(), table, |place| {
-                screen::name(names, place)
-            });
+            let (now, names) = (self.elapsed(), &mut *self.names);
+            self.watched
+                .look(now, table, |place| screen::name(names, place));
         }
         if let Some(listing) = self.text_listing().filter(|_| is_refresh) {
             let names = &mut *self.names;
@@ -222,6 +223,10 @@ impl Live<'_> {
 }
 
 impl Live<'_> {
+    fn elapsed(&self) -> Duration {
+        (self.clock.now)() - self.start
+    }
+
     fn frame<'a>(
         &'a self,
         console: &dyn Console,
@@ -257,10 +262,10 @@ impl Live<'_> {
     }
 
     fn lines(&mut self, console: &dyn Console) -> Vec<Spans> {
-        let time = render::utc(SystemTime::now());
+        let time = render::utc((self.clock.date)());
         // The time of day is enough.
         let time = time.split_once('T').map_or("", |(_, time)| time);
-        let now = self.start.elapsed();
+        let now = self.elapsed();
         let news = self
             .watched
             .news()

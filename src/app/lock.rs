@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Env;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
         Ok(opened) => opened,
         Err(reason) => return without(env, &reason),
     };
-    let start = Instant::now();
+    let start = (env.clock.now)();
     let mut is_told = false;
     loop {
         match (env.locking.try_lock)(&file) {
@@ -32,7 +32,7 @@ pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
             Err(reason) if reason.kind() == io::ErrorKind::WouldBlock => {}
             Err(reason) => return without(env, &reason),
         }
-        let waited = start.elapsed();
+        let waited = (env.clock.now)() - start;
         if waited >= env.locking.patience {
             return Err(Error::Locked {
                 holder: holder(&mut file),

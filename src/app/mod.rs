@@ -21,7 +21,9 @@ mod wait;
 mod watch;
 mod wrappers;
 
-pub use env::{Apart, Console, Env, Happening, Input, Locking, Medium, Pause, Stream, Terminal};
+pub use env::{
+    Apart, Clock, Console, Env, Happening, Input, Locking, Medium, Pause, Stream, Terminal,
+};
 
 use crate::cli::{self, help};
 use crate::command::{Command, Request, Save};

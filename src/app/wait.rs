@@ -1,8 +1,8 @@
 //! Waits until the connections of drained servers have ended.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Env, Pause, asked};
+use super::{Clock, Env, Pause, asked};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, Error as KernelError};
 use crate::model::drain::{Left, Member, Progress, Remaining, Rest, Tally};
@@ -43,6 +43,7 @@ pub fn wait(
         services: services(places),
         places: places.iter().copied().collect(),
         is_large: false,
+        clock: env.clock,
     };
     let mut report = Report {
         timeout: timeouts.tcp.into(),
@@ -65,6 +66,7 @@ struct Watch {
     places: Set<Member>,
     /// Reading the connection table takes too long to do it only for the states.
     is_large: bool,
+    clock: Clock,
 }
 
 impl Watch {
@@ -75,10 +77,11 @@ impl Watch {
         limit: Duration,
         report: &mut Report,
     ) -> Result<End, Error> {
-        let start = Instant::now();
+        let start = (self.clock.now)();
         let (mut first, mut was_empty) = (None, false);
         loop {
-            let remaining = limit.saturating_sub(start.elapsed());
+            let elapsed = (self.clock.now)() - start;
+            let remaining = limit.saturating_sub(elapsed);
             let Seen { left, raised } = self.look(client, remaining.is_zero())?;
             let first = *first.get_or_insert(left.total());
             if let Some((place, weight)) = raised {
@@ -90,7 +93,7 @@ impl Watch {
                 (true, false) => DOUBT,
                 (false, _) if remaining.is_zero() => return Ok(End::Over(Rest { left, first })),
                 (false, _) => {
-                    report.progress(env, &left, first, start.elapsed(), remaining);
+                    report.progress(env, &left, first, elapsed, remaining);
                     PERIOD.min(remaining)
                 }
             };
@@ -139,7 +142,7 @@ impl Watch {
         };
         let mut tally = Tally::new(servers);
         if is_wanted {
-            let start = Instant::now();
+            let start = (self.clock.now)();
             let table = client.connections().map_err(Error::NoConnections)?;
             let mut table = table.ok_or(Error::EmptyConnections)?;
             while let Some(connection) = table.read().map_err(Error::Read)? {
@@ -147,7 +150,7 @@ impl Watch {
                     tally.add(&connection);
                 }
             }
-            self.is_large = start.elapsed() > LONG;
+            self.is_large = (self.clock.now)() - start > LONG;
         }
         Ok(tally.left())
     }

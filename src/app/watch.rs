@@ -1,10 +1,10 @@
 //! Shows a listing repeatedly.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use super::Env;
 use super::list::{self, warn_of_marks};
 use super::live::live;
+use super::{Clock, Env};
 use crate::command::{Format, Listing, Watch};
 use crate::error::{Action, Error};
 use crate::kernel::{Client, has_ipvs};
@@ -38,7 +38,7 @@ fn print_again(
     names: &mut Names,
     watch: &Watch,
 ) -> Result<(), Error> {
-    let mut pace = Pace::new(watch.period);
+    let mut pace = Pace::new(env.clock, watch.period);
     let mut trouble = None;
     let mut is_first = true;
     loop {
@@ -68,7 +68,7 @@ fn print_again(
 }
 
 fn print(env: &mut Env, listing: &Listing, text: &[u8]) -> Result<(), Error> {
-    let time = render::utc(SystemTime::now());
+    let time = render::utc((env.clock.date)());
     env.print(|out| match listing.format {
         Format::Json => Ok(line_of_json(out, &time, text)?),
         Format::Classic | Format::Table | Format::Prometheus => {
@@ -113,26 +113,28 @@ impl Kernel {
 
 /// Keeps a steady interval, however long the work takes.
 pub struct Pace {
+    clock: Clock,
     next: Instant,
     period: Duration,
 }
 
 impl Pace {
-    pub fn new(period: Duration) -> Self {
+    pub fn new(clock: Clock, period: Duration) -> Self {
         Self {
-            next: Instant::now() + period,
+            next: (clock.now)() + period,
+            clock,
             period,
         }
     }
 
     /// The time until the next turn.
     pub fn left(&self) -> Duration {
-        self.next.saturating_duration_since(Instant::now())
+        self.next.saturating_duration_since((self.clock.now)())
     }
 
     /// Takes a turn, and skips missed ones.
     pub fn turn(&mut self) {
-        while self.next <= Instant::now() {
+        while self.next <= (self.clock.now)() {
             self.next += self.period;
         }
     }

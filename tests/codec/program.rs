@@ -1,10 +1,11 @@
 //! The output of the whole program, over a kernel with a table: `program.case` has lines and their
 //! output, in the format of `tests/cases`. `UPDATE_CASES=1` rewrites the output.
 
+use std::cell::Cell;
+use std::env;
 use std::fs::{self, File};
 use std::io::Cursor;
-use std::time::Duration;
-use std::{env, thread};
+use std::time::{Duration, Instant};
 
 use ipvsadm::app::Pause;
 use ipvsadm::kernel::Client;
@@ -91,10 +92,12 @@ fn lines(world: &Shared<World>, text: &str) -> String {
             input += &line[2..];
         }
         let inside = world.clone();
+        WAITED.set(Duration::ZERO);
         let ran = run(words.trim_end(), |env| {
             env.stdin.source = Box::new(Cursor::new(input));
             env.terminal = || File::open("/dev/null");
             env.open = Box::new(move |_| Client::over(Box::new(Visitor(inside.clone()))));
+            env.clock.now = now;
             env.pause = pause;
         });
         played += &ran.to_string();
@@ -102,11 +105,22 @@ fn lines(world: &Shared<World>, text: &str) -> String {
     played
 }
 
-/// Ends a wait for connections with a signal, if more than a second of it is left.
+thread_local! {
+    static START: Instant = Instant::now();
+    /// The time that the line has waited so far.
+    static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+fn now() -> Instant {
+    START.with(|start| *start + WAITED.get())
+}
+
+/// Ends a wait with a signal after more than 5 s.
 fn pause(time: Duration, _: Option<&File>) -> Pause {
-    if time >= Duration::from_secs(1) {
-        return Pause::Signal;
+    WAITED.set(WAITED.get() + time);
+    if WAITED.get() > Duration::from_secs(5) {
+        Pause::Signal
+    } else {
+        Pause::Over
     }
-    thread::sleep(time);
-    Pause::Over
 }
