@@ -1,12 +1,15 @@
 //! Arguments in, exit status out.
 
-#![no_main]
-
 mod process;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
 
 use ipvsadm::app;
 
-/// Runs the program with the words that it was called with.
-fn run(arguments: &[&[u8]]) -> u8 {
-    app::run(arguments, &mut process::env())
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
+    ExitCode::from(app::run(&arguments, &mut process::env()))
 }

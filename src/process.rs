@@ -1,8 +1,9 @@
-//! This process: how it starts, its files, signals and terminal.
+//! The state in which this process was started, recorded before Rust's runtime changes it: the
+//! runtime ignores SIGPIPE and opens `/dev/null` for standard files that are closed, and both would
+//! hide lost output.
 
 #![allow(unsafe_code)]
 
-mod start;
 mod terminal;
 
 use std::ffi::{c_int, c_short};
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ipvsadm::app::{Clock, Env, Input, Locking, Medium, Pause, Stream, Terminal};
@@ -18,24 +20,45 @@ use ipvsadm::names::Names;
 use ipvsadm::render::screen::Size;
 
 // Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a start.
-// The same functions are in this archive, which comes with every such library.
+// The same functions are in this archive, which GCC installs.
 #[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
 #[link(name = "gcc_eh", kind = "static")]
 unsafe extern "C" {}
+
+static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+static DIES_OF_BROKEN_PIPES: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: the section holds pointers to functions that the C library calls before `main`, with
+// arguments that this one ignores.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static LOOK: extern "C" fn() = look;
+
+extern "C" fn look() {
+    // SAFETY: asks for the flags of a descriptor, which is allowed for any number.
+    let closed = |descriptor| unsafe { libc::fcntl(descriptor, libc::F_GETFD) } < 0;
+    STDIN_CLOSED.store(closed(libc::STDIN_FILENO), Ordering::Relaxed);
+    STDOUT_CLOSED.store(closed(libc::STDOUT_FILENO), Ordering::Relaxed);
+
+    let default = disposition(libc::SIGPIPE) == Some(libc::SIG_DFL);
+    DIES_OF_BROKEN_PIPES.store(default, Ordering::Relaxed);
+}
 
 /// This process's own world.
 pub fn env() -> Env {
     Env {
         stdin: Input {
-            source: Box::new(Standard(standard(libc::STDIN_FILENO))),
+            source: Box::new(given(&STDIN_CLOSED, libc::STDIN_FILENO)),
             medium: || Medium::of(&standard(libc::STDIN_FILENO)),
         },
         stdout: Stream {
-            sink: Box::new(Standard(standard(libc::STDOUT_FILENO))),
+            sink: Box::new(given(&STDOUT_CLOSED, libc::STDOUT_FILENO)),
             terminal: || terminal(libc::STDOUT_FILENO),
         },
+        // If it was closed, Rust's runtime has opened a substitute.
         stderr: Stream {
-            sink: Box::new(Standard(standard(libc::STDERR_FILENO))),
+            sink: Box::new(Standard(Some(standard(libc::STDERR_FILENO)))),
             terminal: || terminal(libc::STDERR_FILENO),
         },
         colour: || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
@@ -73,8 +96,14 @@ fn open(netns: Option<&Netns>) -> kernel::Result<Client> {
     }
 }
 
-/// A standard file. If it does not block, reading and writing wait all the same.
-struct Standard(ManuallyDrop<File>);
+/// A standard file as it was inherited, or `None` if it was closed. If it does not block, reading
+/// and writing wait all the same.
+struct Standard(Option<ManuallyDrop<File>>);
+
+fn given(closed: &AtomicBool, descriptor: RawFd) -> Standard {
+    let is_closed = closed.load(Ordering::Relaxed);
+    Standard((!is_closed).then(|| standard(descriptor)))
+}
 
 /// Not a copy of the descriptor: there may be no room for another one.
 fn standard(descriptor: RawFd) -> ManuallyDrop<File> {
@@ -89,9 +118,11 @@ impl Standard {
         events: c_short,
         mut act: impl FnMut(&mut File) -> io::Result<T>,
     ) -> io::Result<T> {
+        let closed = || io::Error::from_raw_os_error(libc::EBADF);
+        let file = self.0.as_mut().ok_or_else(closed)?;
         loop {
-            match act(&mut self.0) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(&self.0, events)?,
+            match act(file) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(file, events)?,
                 done => return done,
             }
         }
@@ -164,7 +195,7 @@ fn size_of_terminal(terminal: RawFd) -> Option<Size> {
 /// The reader of our output is gone: ends this process by SIGPIPE as usual, unless its parent
 /// ignores that signal.
 fn broken_pipe() {
-    if start::dies_of_broken_pipes() {
+    if DIES_OF_BROKEN_PIPES.load(Ordering::Relaxed) {
         // SAFETY: restores the default action, which needs no handler, and ends the process.
         unsafe {
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
