@@ -103,7 +103,7 @@ pub enum Error {
     #[error("the kernel has no IPVS; waiting until its module is loaded")]
     Unloaded,
     #[error("cannot open file /proc/net/ip_vs_conn")]
-    NoConnections(#[source] io::Error),
+    NoConnections(#[source] kernel::Error),
     #[error("unexpected input from /proc/net/ip_vs_conn")]
     EmptyConnections,
     #[error("unexpected line in /proc/net/ip_vs_conn: {0}")]
@@ -153,6 +153,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why there is no table of connections.
+    pub fn of_connections(error: kernel::Error) -> Self {
+        match error {
+            kernel::Error::Malformed(_) => Self::EmptyConnections,
+            error => Self::NoConnections(error),
+        }
+    }
+
     /// What a kernel's answer to a command means.
     pub fn from_kernel(action: Action, error: kernel::Error) -> Self {
         match error {
@@ -164,6 +172,7 @@ impl Error {
                 errno: libc::ENOPROTOOPT,
             },
             source @ kernel::Error::Netns { .. } => Self::Netns(source),
+            kernel::Error::File(reason) => Self::Read(reason),
             source => Self::Kernel { action, source },
         }
     }

@@ -1,7 +1,6 @@
 //! Reports what keeps traffic from arriving. It changes nothing, and sends packets only if allowed.
 
 use std::collections::HashSet;
-use std::io;
 
 use super::Env;
 use super::source::Source;
@@ -9,7 +8,7 @@ use crate::command::Doctor;
 use crate::doctor::facts::{Facts, Named, Passing, RealServer};
 use crate::doctor::{Level, all_is_well, examine, gather, json, text};
 use crate::error::{Action, Error};
-use crate::kernel::{Client, Detail, Netns, has_ipvs, plain};
+use crate::kernel::{self, Client, Detail, Netns, has_ipvs};
 use crate::model::Change;
 use crate::names::Names;
 use crate::rules::{self, Meaning};
@@ -145,17 +144,13 @@ fn ask(client: &mut Client, facts: &mut Facts) {
     }
     match connections(client) {
         Ok(connections) => facts.connections = connections,
-        Err(error) => facts
-            .unseen
-            .push(format!("connections ({})", plain(&error))),
+        Err(error) => facts.unseen.push(format!("connections ({error})")),
     }
 }
 
-fn connections(client: &mut Client) -> io::Result<Vec<Passing>> {
+fn connections(client: &mut Client) -> kernel::Result<Vec<Passing>> {
     let mut passing = Vec::new();
-    let Some(mut table) = client.connections()? else {
-        return Ok(passing);
-    };
+    let mut table = client.connections()?;
     while passing.len() < ENOUGH {
         match table.read()? {
             None => break,

@@ -187,7 +187,7 @@ fn totals(
     client: &mut Client,
     format: &mut dyn render::Format,
 ) -> Result<(), Error> {
-    let totals = client.totals().map_err(Error::Read)?;
+    let totals = asked(Action::Read, client.totals())?;
     Ok(format.totals(out, &totals)?)
 }
 
@@ -342,8 +342,7 @@ fn for_each(
 }
 
 fn open_connections(client: &mut Client) -> Result<Connections, Error> {
-    let table = client.connections().map_err(Error::NoConnections)?;
-    table.ok_or(Error::EmptyConnections)
+    client.connections().map_err(Error::of_connections)
 }
 
 fn save_table(

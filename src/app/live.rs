@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::env::{Console, Happening};
 use super::list;
 use super::watch::{Kernel, Pace};
-use super::{Clock, Env};
+use super::{Clock, Env, asked};
 use crate::command::{Columns, Format, Listing, Subject, Watch};
-use crate::error::Error;
+use crate::error::{Action, Error};
 use crate::kernel::Client;
 use crate::model::rates::looks;
 use crate::model::watch::keys::keys;
@@ -177,7 +177,7 @@ impl Live<'_> {
     fn look(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) -> Result<(), Error> {
         let listing = &self.watch.listing;
         if is_table(listing) {
-            let counted = kernel.ask(env, |client| client.counted().map_err(Error::Read))?;
+            let counted = kernel.ask(env, |client| asked(Action::Read, client.counted()))?;
             self.watched.count(self.elapsed(), counted);
             let table = kernel.ask(env, |client| list::table(client, listing))?;
             let (now, names) = (self.elapsed(), &mut *self.names);

@@ -143,9 +143,8 @@ impl Watch {
         let mut tally = Tally::new(servers);
         if is_wanted {
             let start = (self.clock.now)();
-            let table = client.connections().map_err(Error::NoConnections)?;
-            let mut table = table.ok_or(Error::EmptyConnections)?;
-            while let Some(connection) = table.read().map_err(Error::Read)? {
+            let mut table = client.connections().map_err(Error::of_connections)?;
+            while let Some(connection) = asked(Action::Read, table.read())? {
                 if let Ok(connection) = connection {
                     tally.add(&connection);
                 }

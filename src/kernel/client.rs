@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
@@ -115,7 +114,15 @@ impl Client {
         Ok(client)
     }
 
-    /// Sets how long one answer may take in all. The default is a minute.
+    /// Whether the kernel allows this process the older socket options only, as [`Client::open`]
+    /// says: engines and tunnels are not seen then, and an edit of a server with a tunnel would make
+    /// it a plain one.
+    pub fn is_restricted(&self) -> bool {
+        self.way == Way::SocketOptions
+    }
+
+    /// Sets how long an answer may take once it has begun; the default is a minute. If nothing
+    /// arrives for five seconds, it is lost.
     pub fn set_time_limit(&mut self, limit: Duration) {
         self.netlink.set_time_limit(limit);
     }
@@ -239,25 +246,27 @@ impl Client {
         }
     }
 
-    /// The connection table; `None` if it has no title.
+    /// The connection table.
     ///
     /// It is a file: if no descriptor is left for it, the sockets are closed until they are
     /// needed again.
-    pub fn connections(&mut self) -> io::Result<Option<Connections>> {
-        match Connections::open(&self.home) {
+    pub fn connections(&mut self) -> Result<Connections> {
+        let table = match Connections::open(&self.home) {
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
                 self.netlink.release();
                 Connections::open(&self.home)
             }
             table => table,
-        }
+        };
+        let table = table.map_err(Error::of_file)?;
+        table.ok_or(Error::Malformed("the connection table has no title"))
     }
 
     /// The sums over all services, and how full the kernel's tables are.
-    pub fn totals(&mut self) -> io::Result<Totals> {
+    pub fn totals(&mut self) -> Result<Totals> {
         // There may be no descriptor left.
         self.netlink.release();
-        proc::read_totals(&self.home)
+        proc::read_totals(&self.home).map_err(Error::of_file)
     }
 
     /// Makes one change. With [`Error::Invalid`] nothing was sent.
@@ -295,8 +304,8 @@ impl Client {
 
     /// The counters over all services. Only these do not lag behind by up to two seconds.
     #[doc(hidden)]
-    pub fn counted(&self) -> io::Result<Counted> {
-        proc::read_counted(&self.home)
+    pub fn counted(&self) -> Result<Counted> {
+        proc::read_counted(&self.home).map_err(Error::File)
     }
 
     /// The settings that drains depend on.

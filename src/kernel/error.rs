@@ -37,6 +37,9 @@ pub enum Error {
         /// Why not.
         reason: io::Error,
     },
+    /// A file in which the kernel shows connections or counters cannot be read.
+    #[error("cannot read: {}", plain(.0))]
+    File(io::Error),
     /// A system call failed.
     #[error("talking to the kernel failed: {}", plain(.0))]
     Io(io::Error),
@@ -62,7 +65,17 @@ impl Error {
             Self::NoAnswer => Some(libc::ETIMEDOUT),
             Self::Lost => Some(libc::ENOBUFS),
             Self::Malformed(_) => Some(libc::EBADMSG),
-            Self::Netns { reason, .. } | Self::Io(reason) => reason.raw_os_error(),
+            Self::Netns { reason, .. } | Self::File(reason) | Self::Io(reason) => {
+                reason.raw_os_error()
+            }
+        }
+    }
+
+    /// Without IPVS there are no files of it.
+    pub(super) fn of_file(reason: io::Error) -> Self {
+        match reason.kind() {
+            io::ErrorKind::NotFound => Self::Absent,
+            _ => Self::File(reason),
         }
     }
 

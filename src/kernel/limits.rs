@@ -36,7 +36,7 @@ fn wrong_service(service: &Service) -> Option<&'static str> {
     }
     let is_for_every_port = matches!(service.id, ServiceId::Address { port: 0, .. });
     if is_for_every_port && service.persistence.is_none() {
-        return Some("without persistence, a service has a port");
+        return Some("a service for every port must be persistent");
     }
     match (service.id.family(), service.mask) {
         (Family::V4, Mask::V4(_)) | (Family::V6, Mask::V6(1..=128)) => None,
@@ -56,9 +56,13 @@ fn wrong_server(server: &Server) -> Option<&'static str> {
     }
 }
 
-/// Direct routing and tunnels leave the port of a packet as it is.
 fn misplaced(id: &ServiceId, server: &Server) -> Option<&'static str> {
-    let is_misplaced = server.placed_in(id) != server.id;
+    let is_misplaced = match id {
+        ServiceId::Address { port, .. } => {
+            server.forwarding.keeps_port() && server.id.port != *port
+        }
+        ServiceId::Mark { .. } => false,
+    };
     is_misplaced.then_some("without masquerading, a server has the port of its service")
 }
 

@@ -343,7 +343,7 @@ impl Netlink {
         mut hear: impl FnMut(std::result::Result<Message<'_>, Malformed>) -> Result<ControlFlow<()>>,
     ) -> Result<Heard> {
         let mut heard = Heard::default();
-        let mut deadline = None;
+        let mut first = None;
         loop {
             match self.receive() {
                 Ok(()) => {}
@@ -369,8 +369,7 @@ impl Netlink {
                     }
                 }
             }
-            let now = Instant::now();
-            if now > *deadline.get_or_insert(now + self.time_limit) {
+            if first.get_or_insert_with(Instant::now).elapsed() > self.time_limit {
                 return Err(Error::NoAnswer);
             }
         }

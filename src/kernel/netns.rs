@@ -150,7 +150,7 @@ impl Home {
             return Ok(());
         }
         Err(io::Error::other(
-            "this is another network namespace than the client was opened in",
+            "the client was opened in a different network namespace",
         ))
     }
 }

@@ -96,6 +96,10 @@ mod tests {
                  ip_vs 1 12 ip_vs_rr,ip_vs_wrr,ip_vs_pe_sip, Live 0x0",
                 Some(6),
             ),
+            (
+                "ip_vs_twos 1 1 - Live 0x0\nip_vs 1 3 ip_vs_twos, Live 0x0",
+                Some(1),
+            ),
             // A module not known to register itself counts once.
             (
                 "xt_ipvs 1 0 - Live 0x0\n\

@@ -1,5 +1,6 @@
 //! Short names that the kernel knows things by: schedulers, persistence engines, interfaces.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU8;
 use std::str::FromStr;
@@ -64,6 +65,19 @@ impl<const N: usize> Name<N> {
     /// The bytes of the name.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length.get())]
+    }
+}
+
+/// By their bytes.
+impl<const N: usize> Ord for Name<N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl<const N: usize> PartialOrd for Name<N> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

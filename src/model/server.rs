@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Family, ServiceId, Stats};
 
 /// The identification of a server within its service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId {
     /// The address of the server. It must be a unicast address.
     pub address: IpAddr,
-    /// The port of the server. Only masquerading can change the port of a connection.
+    /// The port of the server. Only masquerading can change the port of a connection: with other
+    /// methods it is that of the service, or the client refuses to add the server.
     pub port: u16,
 }
 
@@ -168,14 +169,24 @@ impl Server {
     }
 }
 
+impl Forwarding {
+    /// Whether packets keep the port that clients sent them to, whatever the server's is.
+    pub(crate) fn keeps_port(self) -> bool {
+        match self {
+            Self::Local | Self::Tunnel | Self::DirectRouting | Self::Bypass => true,
+            Self::Masquerade | Self::Unknown(_) => false,
+        }
+    }
+}
+
 impl Server {
     /// Whether it gets new connections.
     pub fn is_usable(&self) -> bool {
         self.weight > 0
     }
 
-    /// Its identity in this service. Direct routing and tunnels do not change the port of packets:
-    /// there the port is always that of the service.
+    /// Its identity in this service, as the command line adds it: with direct routing and tunnels
+    /// the port is always that of the service, since packets keep theirs.
     pub fn placed_in(&self, service: &ServiceId) -> ServerId {
         let mut id = self.id;
         if let (ServiceId::Address { port, .. }, Forwarding::DirectRouting | Forwarding::Tunnel) =

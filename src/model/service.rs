@@ -20,7 +20,7 @@ impl Protocol {
 }
 
 /// The identification of a service: an address and port, or a firewall mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ServiceId {
     /// An address and port. Port 0 is every port; the client refuses it without persistence, since
     /// the kernel would balance nothing.
@@ -97,8 +97,9 @@ impl ServiceId {
 /// Flags of a service: one-packet scheduling, and those whose meaning depends on the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "u32", into = "u32"))]
-pub struct Flags(u32);
+pub struct Flags(
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::strings::flags"))] u32,
+);
 
 impl Flags {
     /// No flags.

@@ -1,20 +1,24 @@
 //! How `serde` sees the model: what has a notation is a string in it, so that services and servers
 //! can also be the keys of a map.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::str;
 
-use super::{DaemonRole, Forwarding, Name, Protocol, ServerId, ServiceId, TunnelKind};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{DaemonRole, Flags, Forwarding, Name, Protocol, ServerId, ServiceId, TunnelKind};
 
 /// Written as `Display` does, read as `FromStr` does.
 macro_rules! strings {
-    ($($name:ty $(where const $N:ident)?;)*) => {$(
-        impl<$(const $N: usize)?> Serialize for $name {
+    ($($name:ty;)*) => {$(
+        impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de, $(const $N: usize)?> Deserialize<'de> for $name {
+        impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
                 text.parse().map_err(D::Error::custom)
@@ -30,7 +34,30 @@ strings! {
     Forwarding;
     TunnelKind;
     DaemonRole;
-    Name<N> where const N;
+}
+
+/// A name that is not UTF-8 would come back as another one.
+impl<const N: usize> Serialize for Name<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = str::from_utf8(self.as_bytes());
+        serializer.serialize_str(text.map_err(|_| S::Error::custom("a name is not UTF-8"))?)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Name<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The kernel's bits of flags.
+pub fn flags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let bits = u32::deserialize(deserializer)?;
+    if Flags::from_bits(bits).bits() == bits {
+        return Ok(bits);
+    }
+    Err(D::Error::custom("bits 1 and 2 are no flags"))
 }
 
 /// The length of an IPv6 mask.
@@ -96,6 +123,21 @@ mod tests {
         assert!(refused.starts_with("a tunnel is ipip,"), "{refused}");
         let refused = refusal::<ServiceId>(r#""-f 0""#);
         assert!(refused.starts_with("a service is written"), "{refused}");
+    }
+
+    #[test]
+    fn what_would_come_back_as_another_value_is_refused() {
+        let name = Name::<15>::new(b"\xff").unwrap();
+        let refused = serde_json::to_string(&name).unwrap_err().to_string();
+        assert_eq!(refused, "a name is not UTF-8");
+        check(&Flags::ONE_PACKET, "4");
+        for bits in ["1", "2", "7"] {
+            let refused = refusal::<Flags>(bits);
+            assert!(
+                refused.starts_with("bits 1 and 2 are no flags"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn wrong() -> Vec<(Change, &'static str)> {
         wrong.push((Change::EditService(service), message));
     }
     let every_port = Service::new(every_port());
-    let message = "without persistence, a service has a port";
+    let message = "a service for every port must be persistent";
     wrong.push((Change::AddService(every_port), message));
     wrong.push((Change::EditService(every_port), message));
     for method in [0, 1, 2, 3, 4, 8, 255] {
@@ -76,7 +76,13 @@ fn wrong() -> Vec<(Change, &'static str)> {
         let change = added_server(|it| it.tunnel.kind = TunnelKind::Unknown(kind));
         wrong.push((change, "an unknown kind of tunnel is 3 to 255"));
     }
-    for forwarding in [Forwarding::DirectRouting, Forwarding::Tunnel] {
+    let methods = [
+        Forwarding::DirectRouting,
+        Forwarding::Tunnel,
+        Forwarding::Local,
+        Forwarding::Bypass,
+    ];
+    for forwarding in methods {
         wrong.push((
             Change::AddServer(tcp(), elsewhere(forwarding)),
             "without masquerading, a server has the port of its service",

@@ -171,7 +171,7 @@ fn ipv6_services_are_not_hidden_by_others_that_come_and_go() {
         |turn| turn == 2,
         |turn| turn % 3 == 2 && turn < 23,
         |turn| turn % 4 > 1,
-        |turn| turn > 7,
+        |turn| turn > 1,
     ] {
         let staying = mixed(300, 1);
         let (mut turn, comes_and_goes) = (0, entry(v4(1000), 0));

@@ -252,6 +252,15 @@ fn a_list_that_never_ends() {
 }
 
 #[test]
+fn a_time_limit_may_be_endless() {
+    let late = received(timeouts(NEVER));
+    let script = Script::new([Step::Sent, late, received(wire::verdict(0, 0))]);
+    let mut client = script.client();
+    client.set_time_limit(Duration::MAX);
+    client.flush().unwrap();
+}
+
+#[test]
 fn a_list_of_our_own_that_never_ends() {
     let daemon = || Step::Received(vec![running_daemon()]);
     let mut script = Script::new([Step::Sent, daemon(), daemon()]);

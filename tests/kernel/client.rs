@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use ipvsadm::kernel::{self, Batch, Client, Detail, Error, Netns, Refusal};
 use ipvsadm::model::*;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
@@ -513,7 +513,7 @@ fn another_namespace(world: &mut World) -> Result<()> {
     ensure!(client_servers(&mut blue, &echo.id)? == [server]);
     ensure!(client.services()?.is_empty());
     let count = |client: &mut Client| -> Result<usize> {
-        let mut connections = client.connections()?.context("a title")?;
+        let mut connections = client.connections()?;
         let mut count = 0;
         while connections.read()?.is_some() {
             count += 1;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str;
 
 use crate::kernel::netns::Home;
+use crate::kernel::{self, Error};
 use crate::lines::Lines;
 use crate::model::{Connection, Fields};
 
@@ -26,8 +27,8 @@ impl Connections {
     }
 
     /// The next connection, or the line that is there instead of one.
-    pub fn read(&mut self) -> io::Result<Option<Result<Connection<'_>, &[u8]>>> {
-        let line = self.line()?;
+    pub fn read(&mut self) -> kernel::Result<Option<Result<Connection<'_>, &[u8]>>> {
+        let line = self.line().map_err(Error::File)?;
         Ok(line.map(|line| line.connection().ok_or(line.text)))
     }
 
