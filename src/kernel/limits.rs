@@ -6,7 +6,7 @@
 
 use super::error::{Error, Result};
 use crate::model::{
-    Change, Daemon, Family, Forwarding, Mask, Server, Service, ServiceId, TunnelKind,
+    Change, Daemon, Family, Forwarding, Mask, Protocol, Server, Service, ServiceId, TunnelKind,
 };
 
 /// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
@@ -16,7 +16,8 @@ const TOO_PERSISTENT: &str = "persistence is at most 4294967 seconds";
 /// Whether this change can be sent to the kernel.
 pub fn check(change: &Change) -> Result<()> {
     let wrong = match change {
-        Change::AddService(service) | Change::EditService(service) => wrong_service(service),
+        Change::AddService(service) => unbalanced(&service.id).or_else(|| wrong_service(service)),
+        Change::EditService(service) => wrong_service(service),
         Change::AddServer(id, server) => wrong_server(server).or_else(|| misplaced(id, server)),
         Change::EditServer(_, server) => wrong_server(server),
         Change::StartDaemon(daemon) => wrong_daemon(daemon),
@@ -28,6 +29,15 @@ pub fn check(change: &Change) -> Result<()> {
         | Change::StopDaemon(_) => None,
     };
     wrong.map_or(Ok(()), |wrong| Err(Error::Invalid(wrong)))
+}
+
+/// The kernel lists services of other protocols, and sends nothing to their servers.
+fn unbalanced(id: &ServiceId) -> Option<&'static str> {
+    let is_balanced = matches!(
+        id.protocol(),
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP
+    );
+    (!is_balanced).then_some("a service is one of TCP, UDP or SCTP, or of a mark")
 }
 
 fn wrong_service(service: &Service) -> Option<&'static str> {

@@ -6,7 +6,8 @@ use std::ops::BitOr;
 
 use super::{Engine, Family, Scheduler, Stats};
 
-/// An IP protocol by its number. IPVS balances three of them; the kernel may report others.
+/// An IP protocol by its number. IPVS balances three of them, and the client adds services of no
+/// others; the kernel may report them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Protocol(pub u16);
 

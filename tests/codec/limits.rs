@@ -64,6 +64,14 @@ fn wrong() -> Vec<(Change, &'static str)> {
         wrong.push((Change::AddService(service), message));
         wrong.push((Change::EditService(service), message));
     }
+    for number in [0, 47, 65535] {
+        let address = "192.0.2.1:80".parse().unwrap();
+        let id = ServiceId::address(Protocol(number), address);
+        wrong.push((
+            Change::AddService(service(id)),
+            "a service is one of TCP, UDP or SCTP, or of a mark",
+        ));
+    }
     let every_port = Service::new(every_port());
     let message = "a service for every port must be persistent";
     wrong.push((Change::AddService(every_port), message));

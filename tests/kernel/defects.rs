@@ -144,14 +144,14 @@ fn strange_service(world: &mut World) -> Result<()> {
             address: [10, 0, 0, address].into(),
             port: 80,
         };
-        client.add_service(&Service {
+        client.put_back(&Change::AddService(Service {
             scheduler: "rr".parse()?,
             persistence,
             ..Service::new(id)
-        })?;
+        }))?;
         client.add_server(&id, &server(9, Forwarding::Masquerade, Tunnel::IPIP))?;
         if address == 2 {
-            // A restore would give these the service's port, and so the client does not add them.
+            // A restore would give these the service's port.
             for (number, forwarding) in [(7, Forwarding::DirectRouting), (8, Forwarding::Tunnel)] {
                 let misplaced = server(number, forwarding, Tunnel::IPIP);
                 client.put_back(&Change::AddServer(id, misplaced))?;
