@@ -61,6 +61,7 @@ impl Daemon {
 /// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Timeouts {
     /// Established TCP connections.
     pub tcp: u32,

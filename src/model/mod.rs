@@ -29,14 +29,14 @@ pub mod rates;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod reversal;
+#[cfg(feature = "serde")]
+mod serialized;
 mod server;
 mod service;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod settings;
 mod stats;
-#[cfg(feature = "serde")]
-mod strings;
 #[doc(hidden)]
 pub mod terms;
 mod totals;

@@ -95,6 +95,7 @@ impl Checksum {
 /// Fields may be added: begin with the default, a plain tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Tunnel {
     /// The kind of the tunnel.
     pub kind: TunnelKind,
@@ -138,6 +139,7 @@ impl Default for Tunnel {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "super::serialized::Server"))]
 pub struct Server {
     /// The server's address and port. They cannot be changed.
     pub id: ServerId,
@@ -214,12 +216,16 @@ pub struct ServerState {
     /// The settings.
     pub server: Server,
     /// Connections that are established.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub active: u32,
     /// Connections in other states.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub inactive: u32,
     /// Clients that are kept at this server.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub persistent: u32,
     /// The counters. The kernel updates them every two seconds.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub stats: Stats,
 }
 

@@ -99,7 +99,11 @@ impl ServiceId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Flags(
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::strings::flags"))] u32,
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "super::serialized::flags")
+    )]
+    u32,
 );
 
 impl Flags {
@@ -168,7 +172,13 @@ pub enum Mask {
     /// The mask of an IPv4 service.
     V4(Ipv4Addr),
     /// The length of the prefix, 1 to 128.
-    V6(#[cfg_attr(feature = "serde", serde(deserialize_with = "super::strings::prefix"))] u32),
+    V6(
+        #[cfg_attr(
+            feature = "serde",
+            serde(deserialize_with = "super::serialized::prefix")
+        )]
+        u32,
+    ),
 }
 
 impl Mask {
@@ -200,6 +210,7 @@ impl Mask {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "super::serialized::Service"))]
 pub struct Service {
     /// The address or mark that clients connect to. It cannot be changed.
     pub id: ServiceId,
@@ -278,6 +289,7 @@ pub struct ServiceState {
     /// The settings.
     pub service: Service,
     /// The counters. The kernel updates them every two seconds.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub stats: Stats,
 }
 

@@ -5,6 +5,7 @@
 /// Fields may be added: begin with the default, which has counted nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Stats {
     /// Connections that were scheduled.
     pub connections: u64,

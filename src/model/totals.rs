@@ -7,6 +7,7 @@ use super::Stats;
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Totals {
     /// Counters and rates over all services, deleted ones included.
     pub stats: Stats,
@@ -21,6 +22,7 @@ pub struct Totals {
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Status {
     /// The table of connections.
     pub connections: HashTable,
@@ -35,6 +37,7 @@ pub struct Status {
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct HashTable {
     /// The number of entries.
     pub entries: u64,
@@ -52,6 +55,7 @@ pub struct HashTable {
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Estimators {
     /// The number of running threads.
     pub threads: u64,
@@ -64,6 +68,7 @@ pub struct Estimators {
 /// Fields may be added: begin with the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Limits {
     /// `conn_max`: the most connections.
     pub most_connections: Option<i64>,

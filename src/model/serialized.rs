@@ -1,5 +1,6 @@
-//! How `serde` sees the model: what has a notation is a string in it, so that services and servers
-//! can also be the keys of a map.
+//! How `serde` sees the model. What has a notation is a string in it, so that services and servers
+//! can also be the keys of a map. What is missing has its usual value, so that documents stay
+//! readable when fields are added.
 
 use std::str;
 
@@ -7,7 +8,10 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DaemonRole, Flags, Forwarding, Name, Protocol, ServerId, ServiceId, TunnelKind};
+use super::{
+    DaemonRole, Engine, Flags, Forwarding, Mask, Name, Protocol, Scheduler, ServerId, ServiceId,
+    Tunnel, TunnelKind,
+};
 
 /// Written as `Display` does, read as `FromStr` does.
 macro_rules! strings {
@@ -34,6 +38,60 @@ strings! {
     Forwarding;
     TunnelKind;
     DaemonRole;
+}
+
+/// A service as it may be written.
+#[derive(Deserialize)]
+pub struct Service {
+    id: ServiceId,
+    scheduler: Option<Scheduler>,
+    #[serde(default)]
+    flags: Flags,
+    persistence: Option<u32>,
+    mask: Option<Mask>,
+    engine: Option<Engine>,
+}
+
+impl From<Service> for super::Service {
+    fn from(written: Service) -> Self {
+        let usual = Self::new(written.id);
+        Self {
+            scheduler: written.scheduler.unwrap_or(usual.scheduler),
+            flags: written.flags,
+            persistence: written.persistence,
+            mask: written.mask.unwrap_or(usual.mask),
+            engine: written.engine,
+            ..usual
+        }
+    }
+}
+
+/// A server as it may be written.
+#[derive(Deserialize)]
+pub struct Server {
+    id: ServerId,
+    forwarding: Option<Forwarding>,
+    #[serde(default)]
+    tunnel: Tunnel,
+    weight: Option<i32>,
+    #[serde(default)]
+    upper_threshold: u32,
+    #[serde(default)]
+    lower_threshold: u32,
+}
+
+impl From<Server> for super::Server {
+    fn from(written: Server) -> Self {
+        let usual = Self::new(written.id);
+        Self {
+            forwarding: written.forwarding.unwrap_or(usual.forwarding),
+            tunnel: written.tunnel,
+            weight: written.weight.unwrap_or(usual.weight),
+            upper_threshold: written.upper_threshold,
+            lower_threshold: written.lower_threshold,
+            ..usual
+        }
+    }
 }
 
 /// A name that is not UTF-8 would come back as another one.
@@ -76,7 +134,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::model::{Change, Mask, Server, Service, Tunnel};
+    use crate::model::{Change, Server, ServerState, Service, Timeouts};
 
     fn check<T>(value: &T, text: &str)
     where
@@ -113,6 +171,32 @@ mod tests {
             &Service::tcp("192.0.2.1:80".parse().unwrap()),
             r#"{"id":"-t 192.0.2.1:80","scheduler":"wlc","flags":0,"persistence":null,"mask":{"V4":"255.255.255.255"},"engine":null}"#,
         );
+    }
+
+    #[test]
+    fn what_is_missing_has_its_usual_value() {
+        let service: Service = serde_json::from_str(r#"{"id":"-t [2001:db8::1]:80"}"#).unwrap();
+        assert_eq!(service, Service::tcp("[2001:db8::1]:80".parse().unwrap()));
+        let text = r#"{"server":{"id":"10.0.0.1:80","tunnel":{"port":7}}}"#;
+        let state: ServerState = serde_json::from_str(text).unwrap();
+        let server = Server {
+            tunnel: Tunnel {
+                port: 7,
+                ..Tunnel::IPIP
+            },
+            ..Server::new(([10, 0, 0, 1], 80))
+        };
+        assert_eq!(state, server.into());
+        let timeouts: Timeouts = serde_json::from_str(r#"{"udp":9}"#).unwrap();
+        assert_eq!(
+            timeouts,
+            Timeouts {
+                udp: 9,
+                ..Timeouts::default()
+            }
+        );
+        let refused = refusal::<Service>("{}");
+        assert!(refused.starts_with("missing field `id`"), "{refused}");
     }
 
     #[test]
