@@ -29,9 +29,13 @@
 //! # Features
 //!
 //! - `cli`, on by default: the program `ipvsadm`. As a dependency, turn it off with
-//!   `default-features = false`. Its modules are public only because the program and its tests are
-//!   crates of their own. They are hidden here, and change at any time.
-//! - `serde`: `Serialize` and `Deserialize` for the types of [`model`].
+//!   `default-features = false`.
+//! - `serde`: `Serialize` and `Deserialize` for the values of [`model`], all but
+//!   [`Connection`](model::Connection), which borrows its line. Services and servers are strings,
+//!   as `Display` writes them. Fields that are missing have their usual values.
+//!
+//! What is hidden here is public only because the program and its tests are crates of their own. It
+//! changes at any time.
 
 #![warn(missing_docs)]
 
