@@ -8,57 +8,84 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use ipvsadm::kernel::{Batch, Client, Detail};
-use ipvsadm::model::{Change, Protocol, Server, ServerId, ServiceId};
+use ipvsadm::kernel::{self, Client, Detail, Error};
+use ipvsadm::model::{Protocol, Server, ServerId, ServiceId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(1);
+const TCP: Protocol = Protocol::TCP;
 
 /// The weights of the servers that are out.
 type Out = HashMap<(ServiceId, ServerId), i32>;
 
 fn main() -> Result<()> {
-    let mut client = Client::open()?;
-    let mut out = Out::new();
+    let (mut client, mut out) = (Client::open()?, Out::new());
     loop {
-        check(&mut client, &mut out)?;
+        check(&mut client, &mut out, answers)?;
         thread::sleep(INTERVAL);
     }
 }
 
-pub fn check(client: &mut Client, out: &mut Out) -> Result<()> {
-    let table = client.table(Detail::Settings)?;
-    let mut batch = Batch::new(client)?;
-    let refused = |id: ServerId, refusal| eprintln!("{id}: {refusal}");
-    for entry in table {
+pub fn answers(id: ServerId) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::new(id.address, id.port), TIMEOUT).is_ok()
+}
+
+pub fn check(
+    client: &mut Client,
+    out: &mut Out,
+    mut answers: impl FnMut(ServerId) -> bool,
+) -> Result<()> {
+    let mut all = Vec::new();
+    for entry in client.table(Detail::Settings)? {
         let service = entry.service.service.id;
-        if !matches!(
+        if matches!(
             service,
             ServiceId::Address {
-                protocol: Protocol::TCP,
+                protocol: TCP,
                 port: 1..,
                 ..
             }
         ) {
-            continue;
-        }
-        for state in entry.servers {
-            let (server, key) = (state.server, (service, state.server.id));
-            let address = SocketAddr::new(server.id.address, server.id.port);
-            let is_alive = TcpStream::connect_timeout(&address, TIMEOUT).is_ok();
-            let weight = match (is_alive, out.get(&key)) {
-                (true, Some(weight)) => *weight,
-                (false, None) => 0,
-                _ => continue,
-            };
-            if is_alive {
-                out.remove(&key)
-            } else {
-                out.insert(key, server.weight)
-            };
-            let change = Change::EditServer(service, Server { weight, ..server });
-            batch.push(server.id, &change, refused)?;
+            all.extend(entry.servers.iter().map(|state| (service, state.server.id)));
         }
     }
-    Ok(batch.send(refused)?)
+    out.retain(|key, _| all.contains(key));
+    for (service, id) in all {
+        let is_alive = answers(id);
+        match update(client, out, (service, id), is_alive) {
+            Err(Error::Refused(refusal)) => eprintln!("{service} {id}: {refusal}"),
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads the server again: somebody else may have changed or deleted it during the probe.
+fn update(
+    client: &mut Client,
+    out: &mut Out,
+    key: (ServiceId, ServerId),
+    is_alive: bool,
+) -> kernel::Result<()> {
+    let (service, id) = key;
+    let servers = client.servers(&service)?;
+    let mut servers = servers.iter().map(|state| state.server);
+    let Some(server) = servers.find(|server| server.id == id) else {
+        return Ok(());
+    };
+    if server.weight > 0 {
+        out.remove(&key);
+    }
+    let weight = match (is_alive, server.weight, out.get(&key)) {
+        (true, 0, Some(weight)) => *weight,
+        (false, 1.., _) => 0,
+        _ => return Ok(()),
+    };
+    client.edit_server(&service, &Server { weight, ..server })?;
+    if is_alive {
+        out.remove(&key);
+    } else {
+        out.insert(key, server.weight);
+    }
+    Ok(())
 }

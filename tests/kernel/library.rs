@@ -73,14 +73,18 @@ fn web(client: &mut Client, ports: &[u16]) -> Result<ServiceId> {
     let web = Service::tcp("192.0.2.1:80".parse()?);
     client.add_service(&web)?;
     for (port, weight) in ports.iter().zip(1..) {
-        let server = Server {
-            forwarding: Forwarding::Masquerade,
-            weight,
-            ..Server::new((Ipv4Addr::LOCALHOST, *port))
-        };
-        client.add_server(&web.id, &server)?;
+        client.add_server(&web.id, &server(*port, weight, 0))?;
     }
     Ok(web.id)
+}
+
+fn server(port: u16, weight: i32, upper_threshold: u32) -> Server {
+    Server {
+        forwarding: Forwarding::Masquerade,
+        weight,
+        upper_threshold,
+        ..Server::new((Ipv4Addr::LOCALHOST, port))
+    }
 }
 
 fn weights(client: &mut Client, service: &ServiceId) -> Result<Vec<i32>> {
@@ -101,30 +105,53 @@ fn show_tree(world: &mut World) -> Result<()> {
     Ok(())
 }
 
+fn thresholds(client: &mut Client, service: &ServiceId) -> Result<Vec<u32>> {
+    let servers = client.servers(service)?.into_iter();
+    Ok(servers.map(|state| state.server.upper_threshold).collect())
+}
+
+/// What somebody else changes during the update stays.
 fn deploy(world: &mut World) -> Result<()> {
     world.namespace("director")?.enter()?;
-    let mut client = Client::open()?;
-    let service = web(&mut client, &[8001, 8002, 8003])?;
+    let (mut client, mut other) = (Client::open()?, Client::open()?);
+    let service = web(&mut client, &[8001, 8002, 8003, 8004])?;
     let mut during = Vec::new();
-    let update = |server: &Server| {
-        during.push((server.weight, weights(&mut Client::open()?, &service)?));
-        match server.weight {
-            1 => bail!("it does not start"),
-            _ => Ok(()),
+    let update = |id: ServerId| {
+        during.push((id.port, weights(&mut other, &service)?));
+        match id.port {
+            8004 => {
+                other.edit_server(&service, &server(8004, 0, 100))?;
+                other.edit_server(&service, &server(8003, 7, 0))?;
+            }
+            8003 => other.edit_server(&service, &server(8003, 9, 0))?,
+            8002 => other.delete_server(&service, &id)?,
+            _ => bail!("it does not start"),
         }
+        Ok(())
     };
     let failure = rolling_deploy::deploy(&mut client, &service, update).unwrap_err();
-    ensure!(failure.to_string() == "it does not start");
-    let expected = [(3, vec![0, 2, 1]), (2, vec![3, 0, 1]), (1, vec![3, 2, 0])];
+    let failure = format!("{failure:#}");
+    ensure!(
+        failure == "127.0.0.1:8001 stays out: it does not start",
+        "{failure}"
+    );
+    let expected = [
+        (8004, vec![0, 3, 2, 1]),
+        (8003, vec![4, 0, 2, 1]),
+        (8002, vec![4, 9, 0, 1]),
+        (8001, vec![4, 9, 0]),
+    ];
     ensure!(during == expected, "{during:?}");
-    ensure!(weights(&mut client, &service)? == [3, 2, 0]);
+    ensure!(weights(&mut client, &service)? == [4, 9, 0]);
+    ensure!(thresholds(&mut client, &service)? == [100, 0, 0]);
     Ok(())
 }
 
+/// What somebody else changes while a server is probed stays.
 fn check_health(world: &mut World) -> Result<()> {
     world.namespace("director")?.enter()?;
     sys::loopback_up()?;
-    let mut client = Client::open()?;
+    let (mut client, mut other) = (Client::open()?, Client::open()?);
     let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 8001));
     let _always = TcpListener::bind((Ipv4Addr::LOCALHOST, 8002))?;
     let service = web(&mut client, &[8001, 8002])?;
@@ -132,18 +159,35 @@ fn check_health(world: &mut World) -> Result<()> {
     client.add_service(&marked)?;
     client.add_server(&marked.id, &Server::new((Ipv4Addr::LOCALHOST, 0)))?;
     let mut out = HashMap::new();
-    let mut check = |expected: [i32; 2]| -> Result<()> {
-        health::check(&mut client, &mut out)?;
+    let mut check = |mut meanwhile: Option<Change>, expected: &[i32]| -> Result<()> {
+        health::check(&mut client, &mut out, |id| {
+            if let Some(change) = meanwhile.take() {
+                other.apply(&change).unwrap();
+            }
+            health::answers(id)
+        })?;
         let found = weights(&mut client, &service)?;
         ensure!(found == expected, "{found:?} instead of {expected:?}");
         ensure!(weights(&mut client, &marked.id)? == [1]);
         Ok(())
     };
-    let server = listen()?;
-    check([2, 1])?;
-    drop(server);
-    check([2, 0])?;
-    check([2, 0])?;
-    let _server = listen()?;
-    check([2, 1])
+    let edit = |server| Some(Change::EditServer(service, server));
+    let add = |server| Some(Change::AddServer(service, server));
+    let delete = |server: Server| Some(Change::DeleteServer(service, server.id));
+    let listener = listen()?;
+    check(None, &[2, 1])?;
+    drop(listener);
+    check(edit(server(8001, 7, 100)), &[2, 0])?;
+    check(edit(server(8002, 5, 0)), &[5, 0])?;
+    let listener = listen()?;
+    check(edit(server(8001, 0, 200)), &[5, 7])?;
+    ensure!(thresholds(&mut Client::open()?, &service)? == [0, 200]);
+    drop(listener);
+    check(None, &[5, 0])?;
+    // One that was deleted and added again is another server.
+    check(delete(server(8001, 0, 0)), &[5])?;
+    check(add(server(8001, 3, 0)), &[3, 5])?;
+    check(None, &[0, 5])?;
+    let _listener = listen()?;
+    check(None, &[3, 5])
 }
