@@ -13,10 +13,10 @@ use ipvsadm::model::{Protocol, Server, ServerId, ServiceId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(1);
-const TCP: Protocol = Protocol::TCP;
 
+type Key = (ServiceId, ServerId);
 /// The weights of the servers that are out.
-type Out = HashMap<(ServiceId, ServerId), i32>;
+type Out = HashMap<Key, i32>;
 
 fn main() -> Result<()> {
     let (mut client, mut out) = (Client::open()?, Out::new());
@@ -38,14 +38,7 @@ pub fn check(
     let mut all = Vec::new();
     for entry in client.table(Detail::Settings)? {
         let service = entry.service.service.id;
-        if matches!(
-            service,
-            ServiceId::Address {
-                protocol: TCP,
-                port: 1..,
-                ..
-            }
-        ) {
+        if service.protocol() == Protocol::TCP && service.port() > 0 {
             all.extend(entry.servers.iter().map(|state| (service, state.server.id)));
         }
     }
@@ -61,12 +54,7 @@ pub fn check(
 }
 
 /// Reads the server again: somebody else may have changed or deleted it during the probe.
-fn update(
-    client: &mut Client,
-    out: &mut Out,
-    key: (ServiceId, ServerId),
-    is_alive: bool,
-) -> kernel::Result<()> {
+fn update(client: &mut Client, out: &mut Out, key: Key, is_alive: bool) -> kernel::Result<()> {
     let (service, id) = key;
     let servers = client.servers(&service)?;
     let mut servers = servers.iter().map(|state| state.server);
@@ -82,9 +70,7 @@ fn update(
         _ => return Ok(()),
     };
     client.edit_server(&service, &Server { weight, ..server })?;
-    if is_alive {
-        out.remove(&key);
-    } else {
+    if !is_alive {
         out.insert(key, server.weight);
     }
     Ok(())
