@@ -158,7 +158,7 @@ fn look_in_files_and_dns_alone() {
             (c"services", c"files"),
             (c"protocols", c"files"),
         ] {
-            // SAFETY: both are C strings that live for ever.
+            // SAFETY: both are C strings that live forever.
             unsafe { __nss_configure_lookup(database.as_ptr(), sources.as_ptr()) };
         }
     });

@@ -11,11 +11,11 @@ use super::{Env, Pause};
 const LONGEST: usize = 64;
 
 /// What happens to changes without a yes.
-pub const TAKEN_BACK: &str = "the changes are taken back";
+pub const UNDONE: &str = "the changes are undone";
 
 /// Asks, and waits at most this many seconds; returns why there was no yes.
 pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'static str> {
-    const GONE: &str = "the terminal is gone: the changes are taken back";
+    const GONE: &str = "the terminal is gone: the changes are undone";
     let limit = (env.clock.now)() + Duration::from_secs(seconds.into());
     let mut terminal = (env.terminal)().map_err(|_| GONE)?;
     let left = match deletions {
@@ -29,21 +29,21 @@ pub fn confirm(env: &mut Env, seconds: u32, deletions: usize) -> Result<(), &'st
     while !answer.ends_with(b"\n") && answer.len() < LONGEST {
         let remaining = limit.saturating_duration_since((env.clock.now)());
         if remaining.is_zero() {
-            return Err("\nno answer in time: the changes are taken back");
+            return Err("\nno answer in time: the changes are undone");
         }
         match (env.pause)(remaining, Some(&terminal)) {
             Pause::Over => {}
-            Pause::Signal => return Err("\nstopped: the changes are taken back"),
+            Pause::Signal => return Err("\nstopped: the changes are undone"),
             Pause::Input => match read(&mut terminal, &mut answer) {
                 Some(()) => {}
-                None => return Err("\nno answer: the changes are taken back"),
+                None => return Err("\nno answer: the changes are undone"),
             },
         }
     }
     let answer = answer.trim_ascii().to_ascii_lowercase();
     match &answer[..] {
         b"y" | b"yes" => Ok(()),
-        _ => Err(TAKEN_BACK),
+        _ => Err(UNDONE),
     }
 }
 

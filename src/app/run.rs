@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::apply::{current, entries};
-use super::confirm::{TAKEN_BACK, confirm};
+use super::confirm::{UNDONE, confirm};
 use super::drain;
 use super::execution::{Execution, News, Reach, Refused};
 use super::{Env, asked};
@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
             // A half-finished change cannot be confirmed.
             Err(error) => {
                 env.complain(b"", &error);
-                TAKEN_BACK
+                UNDONE
             }
             Ok(()) if is_nothing && deletions.is_empty() => return Ok(End::Done),
             Ok(()) => match confirm(env, seconds, deletions.len()) {
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         let now = current(client, &entries, self.meaning)?;
         let Reversal { changes, kept } = reversal(self.before, &self.execution.made, &now);
         for change in kept {
-            let note = b"not taken back, since another program changed the same: ";
+            let note = b"not undone, because another program has changed it: ";
             env.warn(&[&note[..], &save::line(&change)].concat());
         }
         for change in &changes {

@@ -321,14 +321,21 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
 ];
 
-/// Does not compile if a command is missing or out of order.
+/// Does not compile if a command is missing or out of order, as long as `Version` is the last verb:
+/// nothing notices a verb behind it that has no declaration.
 const _: () = {
     let mut index = 0;
     while index < COMMANDS.len() {
-        assert!(COMMANDS[index].verb as usize == index);
+        assert!(
+            COMMANDS[index].verb as usize == index,
+            "a new command goes to the same place in `Verb` and `COMMANDS`, before `Version`"
+        );
         index += 1;
     }
-    assert!(Verb::Version as usize + 1 == index);
+    assert!(
+        Verb::Version as usize + 1 == index,
+        "`Version` is the last verb and the last command"
+    );
 };
 
 impl Verb {

@@ -86,7 +86,7 @@ fn remaining_changes_are_reported() {
 fn unconfirmed_changes_are_undone() {
     let (ran, table) = apply("ipvsadm --apply --confirm 9");
     let expected = "! talking to the kernel failed: Input/output error\n\
-                    ! the changes are taken back\n= 1\n";
+                    ! the changes are undone\n= 1\n";
     assert_eq!(ran.to_string(), expected);
     assert_eq!(table, [entry(v4(1), 0)]);
 }

@@ -490,10 +490,10 @@ fn confirming(world: &mut World) -> Result<()> {
     );
 
     for (keys, said) in [
-        ("no\r", "the changes are taken back"),
-        ("\r", "the changes are taken back"),
-        ("\x04", "no answer: the changes are taken back"),
-        ("\x03", "stopped: the changes are taken back"),
+        ("no\r", "the changes are undone"),
+        ("\r", "the changes are undone"),
+        ("\x04", "no answer: the changes are undone"),
+        ("\x03", "stopped: the changes are undone"),
     ] {
         let mut terminal = asked(&here, 60)?;
         terminal.press(keys)?;
@@ -528,8 +528,8 @@ fn confirming(world: &mut World) -> Result<()> {
     terminal.press("no\r")?;
     let screen = terminal.end()?;
     for kept in [
-        "another program changed the same: -A -t 10.0.0.3:80 -s rr",
-        "another program changed the same: -e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5",
+        "another program has changed it: -A -t 10.0.0.3:80 -s rr",
+        "another program has changed it: -e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5",
     ] {
         ensure!(screen.contains(kept), "{screen}");
     }

@@ -1,4 +1,4 @@
-//! How a change treats what already exists.
+//! How carefully a command works: what it keeps, reports, tries, waits for and asks.
 
 use crate::cli::commands::Verb;
 use crate::cli::line::{SECONDS, timeout};
@@ -114,7 +114,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.confirm = Some(timeout(text.unwrap_or_default(), 1)?);
             Ok(())
         },
-        help: "or undo it",
+        help: "undo the changes without a yes",
         manual: "\
             Makes all changes except the deletions, then asks on the terminal whether to go on. \
             Without a yes within this many seconds, it undoes the changes. See MANAGING A DIRECTOR \

@@ -129,7 +129,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.flags = line.flags | Flags::ONE_PACKET;
             Ok(())
         },
-        help: "one packet (UDP)",
+        help: "schedule each packet by itself (UDP)",
         manual: "\
             One-packet scheduling: schedules each packet by itself and remembers no connection. \
             For UDP services and firewall marks only.",

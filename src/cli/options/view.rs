@@ -197,7 +197,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.output = text;
             Ok(())
         },
-        help: "into a file",
+        help: "write to a file",
         manual: "\
             Writes the listing or the save to this file. It writes a temporary file in the same \
             directory first, and renames it once everything is on disk. So others see either the \
@@ -226,7 +226,7 @@ const OPTIONS: &[OptionSpec] = &[
         }),
         take: |line, text| line.client(text.unwrap_or_default()),
         is_useful: |line| line.given.has(CONNECTIONS),
-        help: "-c: from there",
+        help: "-c: from this address",
         manual: "\
             With -c: lists the connections from this address, or from a network such as \
             10.0.0.0/8.",
@@ -280,7 +280,7 @@ const OPTIONS: &[OptionSpec] = &[
             Ok(())
         },
         is_useful: |line| line.given.has(WATCH),
-        help: "--watch: the order",
+        help: "--watch: the sort column",
         manual: "\
             With --watch: the column that the screen is first sorted by, largest first. The \
             default is the name.",
