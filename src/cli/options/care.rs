@@ -114,7 +114,7 @@ const OPTIONS: &[OptionSpec] = &[
             line.confirm = Some(timeout(text.unwrap_or_default(), 1)?);
             Ok(())
         },
-        help: "undo the changes without a yes",
+        help: "undo without a yes in time",
         manual: "\
             Makes all changes except the deletions, then asks on the terminal whether to go on. \
             Without a yes within this many seconds, it undoes the changes. See MANAGING A DIRECTOR \

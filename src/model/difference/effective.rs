@@ -1,5 +1,5 @@
 //! Which settings have an effect. Only these are compared, or a table would differ from its file
-//! for ever.
+//! forever.
 //!
 //! Two things need nothing here: the ports that `-g` and `-i` replace and the defaults of options
 //! are settled when a line is read, and the kernel's own flags when its answer is.
