@@ -266,7 +266,7 @@ impl Client {
     pub fn totals(&mut self) -> Result<Totals> {
         // There may be no descriptor left.
         self.netlink.release();
-        proc::read_totals(&self.home).map_err(Error::of_file)
+        proc::read_totals(&self.home).map_err(Error::File)
     }
 
     /// Makes one change. With [`Error::Invalid`] nothing was sent.
