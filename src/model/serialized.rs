@@ -2,16 +2,23 @@
 //! can also be the keys of a map. What is missing has its usual value, so that documents stay
 //! readable when fields are added.
 
-use std::str;
+use std::str::{self, FromStr};
 
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    DaemonRole, Engine, Flags, Forwarding, Mask, Name, Protocol, Scheduler, ServerId, ServiceId,
-    Tunnel, TunnelKind,
+    DaemonRole, Engine, Flags, Forwarding, Invalid, Mask, Name, Protocol, Scheduler, ServerId,
+    ServiceId, Tunnel, TunnelKind,
 };
+
+fn parsed<'de, T: FromStr<Err = Invalid>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
+}
 
 /// Written as `Display` does, read as `FromStr` does.
 macro_rules! strings {
@@ -24,8 +31,7 @@ macro_rules! strings {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(D::Error::custom)
+                parsed(deserializer)
             }
         }
     )*};
@@ -104,8 +110,7 @@ impl<const N: usize> Serialize for Name<N> {
 
 impl<'de, const N: usize> Deserialize<'de> for Name<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        parsed(deserializer)
     }
 }
 

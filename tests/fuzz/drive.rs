@@ -80,7 +80,7 @@ impl Surface {
     }
 }
 
-/// A thread that kills the process if it hangs on an input.
+/// A thread that ends the process if one input takes too long.
 struct Watch {
     at: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
