@@ -141,8 +141,12 @@ fn under_requests(lan: &Lan, service: &str, method: &str) -> Result<()> {
 /// of a service stay until then.
 fn waits(world: &mut World) -> Result<()> {
     let lan = Lan::new(world)?;
-    // The server does not receive the client's packets for a while.
+    // The server does not receive the client's packets for a while, and the director goes on asking
+    // for its address: after three seconds it would answer the client itself.
     let service = lan.service("rr", &[""])?;
+    let patient =
+        "for limit in /proc/sys/net/ipv4/neigh/*/mcast_solicit; do echo 60 > $limit; done";
+    sh(&lan.director, patient)?;
     lan::ip(&lan.servers[0], "link set eth0 down\n")?;
     let (address, port) = service.split_once(':').context("a port")?;
     let ask = "read -r answer 3<>/dev/tcp/$0/$1 <&3";
