@@ -8,7 +8,7 @@ use std::str;
 use std::time::Duration;
 
 use crate::model::terms::Vocabulary;
-use crate::model::{Network, Protocol, States};
+use crate::model::{Mask, Network, Protocol, States};
 use crate::names::Names;
 
 /// A host, and the text of its port.
@@ -86,7 +86,8 @@ pub fn ipv6_mask(text: &[u8]) -> Option<u32> {
         .iter()
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(digits.len());
-    number(&digits[..end], 1..=128).map(|prefix| prefix as u32)
+    let prefix = number(&digits[..end], 0..=u32::MAX.into())? as u32;
+    Mask::PREFIXES.contains(&prefix).then_some(prefix)
 }
 
 /// A decimal number as `strtol` reads it, the whole text and within the range.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::firewall::{Firewall, Network};
 use crate::kernel::{Address, Link, Neighbour, Route};
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{ESTABLISHED, FIN_WAIT, SYN_RECV, TIME_WAIT, Vocabulary, state_by_name};
 use crate::model::{
     Connection, Daemon, DaemonRole, Entry, Family, Forwarding, Host, Protocol, ServerId,
     ServerState, ServiceId, Timeouts, Tunnel,
@@ -109,10 +109,10 @@ impl Passing {
     /// A connection of the table; `None` for templates of persistence and for other protocols.
     pub fn of(connection: &Connection) -> Option<Self> {
         let protocol = Protocol::from_title(connection.protocol)?;
-        let is_half_open = connection.state == b"SYN_RECV";
-        let timeout = match connection.state {
-            b"SYN_RECV" => Some(60_u32),
-            b"TIME_WAIT" | b"FIN_WAIT" => Some(120),
+        let state = state_by_name(connection.state).map_or("", |state| state.word);
+        let timeout = match state {
+            SYN_RECV => Some(60_u32),
+            TIME_WAIT | FIN_WAIT => Some(120),
             _ => None,
         };
         (connection.client.port() != 0).then_some(Self {
@@ -120,8 +120,8 @@ impl Passing {
             client: connection.client,
             service: connection.virtual_service,
             server: connection.server,
-            is_half_open,
-            is_established: connection.state == b"ESTABLISHED",
+            is_half_open: state == SYN_RECV,
+            is_established: state == ESTABLISHED,
             age: timeout.map(|timeout| timeout.saturating_sub(connection.expires)),
             expires: connection.expires,
         })

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use netlink_packet_core::{NLA_F_NESTED, NLA_HEADER_SIZE, NLA_TYPE_MASK};
 
 use super::error::Malformed;
-use crate::model::Family;
+use crate::model::{Engine, Family};
 
 type Result<T> = std::result::Result<T, Malformed>;
 
@@ -59,9 +59,8 @@ pub trait Attributes {
 
     /// A name with the NUL byte that the kernel requires.
     fn name(&mut self, kind: u16, name: &[u8]) {
-        /// The longest name, which is that of an engine, and its NUL.
-        const LONGEST: usize = 16 + 1;
-        let mut text = [0; LONGEST];
+        // The longest name is that of an engine.
+        let mut text = [0; Engine::LONGEST + 1];
         text[..name.len()].copy_from_slice(name);
         self.bytes(kind, &text[..=name.len()]);
     }

@@ -49,20 +49,22 @@ fn wrong_service(service: &Service) -> Option<&'static str> {
         return Some("a service for every port must be persistent");
     }
     match (service.id.family(), service.mask) {
-        (Family::V4, Mask::V4(_)) | (Family::V6, Mask::V6(1..=128)) => None,
+        (Family::V4, Mask::V4(_)) => None,
+        (Family::V6, Mask::V6(length)) if Mask::PREFIXES.contains(&length) => None,
         (Family::V4, Mask::V6(_)) => Some("the mask of an IPv4 service is an IPv4 address"),
         (Family::V6, _) => Some("the mask of an IPv6 service is a prefix of 1 to 128 bits"),
     }
 }
 
 fn wrong_server(server: &Server) -> Option<&'static str> {
-    match server.forwarding {
-        // The kernel takes three bits. The others are flags of connections.
-        Forwarding::Unknown(0..=4 | 8..) => Some("an unknown forwarding method is 5, 6 or 7"),
-        _ => match server.tunnel.kind {
-            TunnelKind::Unknown(0..=2) => Some("an unknown kind of tunnel is 3 to 255"),
-            _ => None,
-        },
+    match (server.forwarding, server.tunnel.kind) {
+        (Forwarding::Unknown(method), _) if !Forwarding::UNKNOWN.contains(&method) => {
+            Some("an unknown forwarding method is 5, 6 or 7")
+        }
+        (_, TunnelKind::Unknown(kind)) if !TunnelKind::UNKNOWN.contains(&kind) => {
+            Some("an unknown kind of tunnel is 3 to 255")
+        }
+        _ => None,
     }
 }
 

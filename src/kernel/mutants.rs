@@ -3,10 +3,7 @@
 //! `IPVSADM_MUTANT` defines the mistake with four numbers: the outer attribute or 0, the attribute,
 //! the position of a byte in its value, and the bits to flip there.
 
-use netlink_packet_core::NLA_HEADER_SIZE;
-
-/// Masks out the flag of nested attributes.
-const NLA_TYPE_MASK: u16 = 0x3fff;
+use netlink_packet_core::{NLA_HEADER_SIZE, NLA_TYPE_MASK};
 
 /// Flips the bits, if these attributes contain the byte.
 pub fn flip(attributes: &mut [u8]) {

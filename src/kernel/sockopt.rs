@@ -11,7 +11,7 @@ use std::io;
 use std::mem;
 
 use self::structures::{
-    Fields, NOT_HERE, SERVER, SERVERS_HEADER, SERVICE, SERVICES_HEADER, Writer,
+    Fields, NAME, NOT_HERE, SERVER, SERVERS_HEADER, SERVICE, SERVICES_HEADER, Writer,
 };
 use super::daemon;
 use super::error::{Error, Malformed, Result};
@@ -53,7 +53,7 @@ const INFO: usize = 3 * 4;
 const TIMEOUTS: usize = 3 * 4;
 
 /// Two daemons: the role, the name of the interface and the syncid of each.
-const DAEMONS: usize = 2 * (4 + 16 + 4);
+const DAEMONS: usize = 2 * (4 + NAME + 4);
 
 /// A service's structure without any: 44 bytes.
 const NO_SERVICE: [u32; 11] = [0; 11];

@@ -8,7 +8,8 @@ pub use left::{Left, Progress, Remaining, Rest, Tally, fate};
 use std::fmt;
 
 use super::hash::{Map, Set};
-use super::{Change, Entry, Flags, Host, Server, ServerId, ServerState, Service, ServiceId};
+use super::terms::{DESTINATION_HASH, SchedulerFlag, fallback_of};
+use super::{Change, Entry, Host, Server, ServerId, ServerState, Service, ServiceId};
 
 /// A server of a service.
 pub type Member = (ServiceId, ServerId);
@@ -153,17 +154,18 @@ fn is_usable(state: &&ServerState) -> bool {
 pub enum TurnsAway {
     /// It has no other way.
     Always,
-    /// It has a flag to choose another server, and the flag is not set.
-    WithoutFallback,
+    /// It has this flag to choose another server, and the flag is not set.
+    Without(&'static SchedulerFlag),
 }
 
 /// Whether and why the service turns clients away from a server of weight 0.
 pub fn turns_away(service: &Service) -> Option<TurnsAway> {
-    match service.scheduler.as_bytes() {
-        b"dh" => Some(TurnsAway::Always),
-        b"sh" | b"mh" if !service.flags.has(Flags::SCHEDULER_1) => Some(TurnsAway::WithoutFallback),
-        _ => None,
+    let scheduler = service.scheduler.as_bytes();
+    if scheduler == DESTINATION_HASH.as_bytes() {
+        return Some(TurnsAway::Always);
     }
+    let fallback = fallback_of(scheduler)?;
+    (!service.flags.has(fallback.flag)).then_some(TurnsAway::Without(fallback))
 }
 
 fn always_turns_away(service: &Service) -> bool {
@@ -173,11 +175,13 @@ fn always_turns_away(service: &Service) -> bool {
 /// The service with the flag by which its scheduler passes over servers of weight 0, if that is
 /// missing.
 fn falling_back(service: &Service) -> Option<Service> {
-    let needs = turns_away(service) == Some(TurnsAway::WithoutFallback);
-    needs.then(|| Service {
-        flags: service.flags | Flags::SCHEDULER_1,
-        ..*service
-    })
+    match turns_away(service)? {
+        TurnsAway::Always => None,
+        TurnsAway::Without(fallback) => Some(Service {
+            flags: service.flags | fallback.flag,
+            ..*service
+        }),
+    }
 }
 
 /// Deletions, by when they are done.

@@ -90,15 +90,15 @@ impl States {
     /// With one more state, by its name in letters of either case.
     pub fn with(self, name: &[u8]) -> Option<Self> {
         let mut names = STATES.iter();
-        let at = names.position(|(state, _)| name.eq_ignore_ascii_case(state.as_bytes()))?;
+        let at = names.position(|state| name.eq_ignore_ascii_case(state.word.as_bytes()))?;
         Some(Self(self.0 | 1 << at))
     }
 
     fn has(self, name: &[u8]) -> bool {
         let mut left = self.0;
         while left != 0 {
-            let (state, _) = STATES[left.trailing_zeros() as usize];
-            if state.as_bytes() == name {
+            let state = STATES[left.trailing_zeros() as usize];
+            if state.word.as_bytes() == name {
                 return true;
             }
             left &= left - 1;

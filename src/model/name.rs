@@ -29,6 +29,9 @@ pub type Engine = Name<16>;
 pub type Interface = Name<15>;
 
 impl<const N: usize> Name<N> {
+    /// The most bytes.
+    pub(crate) const LONGEST: usize = N;
+
     /// The length is kept in a byte.
     const LENGTH_FITS: () = assert!(N <= u8::MAX as usize);
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use super::terms::{protocol_of, service_option};
 use super::{Family, Protocol, ServerId, ServiceId};
 
 /// A text that cannot be parsed.
@@ -22,12 +23,9 @@ impl fmt::Display for ServiceId {
                 port,
             } => {
                 let address = SocketAddr::new(address, port);
-                match protocol {
-                    Protocol::TCP => format!("-t {address}"),
-                    Protocol::UDP => format!("-u {address}"),
-                    Protocol::SCTP => format!("--sctp-service {address}"),
-                    // No option names these; only other programs can add them.
-                    Protocol(number) => format!("protocol {number} {address}"),
+                match service_option(protocol) {
+                    Some(option) => format!("{option} {address}"),
+                    None => format!("protocol {} {address}", protocol.0),
                 }
             }
             Self::Mark {
@@ -52,9 +50,6 @@ impl FromStr for ServiceId {
         let mut words = text.split_whitespace();
         let mut next = || words.next().ok_or(INVALID);
         let protocol = match next()? {
-            "-t" => Protocol::TCP,
-            "-u" => Protocol::UDP,
-            "--sctp-service" => Protocol::SCTP,
             "protocol" => Protocol(next()?.parse().map_err(|_| INVALID)?),
             "-f" => {
                 let mark: NonZeroU32 = next()?.parse().map_err(|_| INVALID)?;
@@ -65,7 +60,7 @@ impl FromStr for ServiceId {
                 };
                 return Ok(Self::Mark { mark, family });
             }
-            _ => return Err(INVALID),
+            option => protocol_of(option).ok_or(INVALID)?,
         };
         let address = address_and_port(next()?).ok_or(INVALID)?;
         match words.next() {

@@ -125,10 +125,11 @@ pub fn flags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error
 
 /// The length of an IPv6 mask.
 pub fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    match u32::deserialize(deserializer)? {
-        length @ 1..=128 => Ok(length),
-        _ => Err(D::Error::custom("a prefix has 1 to 128 bits")),
+    let length = u32::deserialize(deserializer)?;
+    if Mask::PREFIXES.contains(&length) {
+        return Ok(length);
     }
+    Err(D::Error::custom("a prefix has 1 to 128 bits"))
 }
 
 #[cfg(test)]

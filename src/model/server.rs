@@ -1,6 +1,7 @@
 //! A real server: where a service's connections go.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use super::{Family, ServiceId, Stats};
 
@@ -172,6 +173,9 @@ impl Server {
 }
 
 impl Forwarding {
+    /// The methods without a name of their own: the kernel has three bits for a method.
+    pub(crate) const UNKNOWN: RangeInclusive<u8> = 5..=7;
+
     /// Whether packets keep the port that clients sent them to, whatever the server's is.
     pub(crate) fn keeps_port(self) -> bool {
         match self {
@@ -179,6 +183,11 @@ impl Forwarding {
             Self::Masquerade | Self::Unknown(_) => false,
         }
     }
+}
+
+impl TunnelKind {
+    /// The kinds without a name of their own.
+    pub(crate) const UNKNOWN: RangeInclusive<u8> = 3..=u8::MAX;
 }
 
 impl Server {

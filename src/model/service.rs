@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::ops::BitOr;
+use std::ops::{BitOr, RangeInclusive};
 
 use super::{Engine, Family, Scheduler, Stats};
 
@@ -182,11 +182,14 @@ pub enum Mask {
 }
 
 impl Mask {
+    /// The lengths of prefixes.
+    pub(crate) const PREFIXES: RangeInclusive<u32> = 1..=u128::BITS;
+
     /// The mask that keeps every client apart.
     pub fn whole(family: Family) -> Self {
         match family {
             Family::V4 => Self::V4(Ipv4Addr::BROADCAST),
-            Family::V6 => Self::V6(128),
+            Family::V6 => Self::V6(u128::BITS),
         }
     }
 }

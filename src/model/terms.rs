@@ -128,6 +128,35 @@ impl Vocabulary for DaemonRole {
     ];
 }
 
+/// The options that name services of a protocol.
+const SERVICE_OPTIONS: &[(Protocol, &str)] = &[
+    (Protocol::TCP, "-t"),
+    (Protocol::UDP, "-u"),
+    (Protocol::SCTP, "--sctp-service"),
+];
+
+/// The option that names services of this protocol. Only other programs add services of protocols
+/// without one.
+pub fn service_option(protocol: Protocol) -> Option<&'static str> {
+    let mut options = SERVICE_OPTIONS.iter();
+    options.find_map(|&(of, option)| (of == protocol).then_some(option))
+}
+
+/// The protocol of the services that this option names.
+pub fn protocol_of(service_option: &str) -> Option<Protocol> {
+    let mut options = SERVICE_OPTIONS.iter();
+    options.find_map(|&(of, option)| (option == service_option).then_some(of))
+}
+
+/// The kernel's word for a service with a firewall mark, in place of a protocol.
+pub const MARK: &str = "FWM";
+
+/// The scheduler that maps each destination address to one server.
+pub const DESTINATION_HASH: &str = "dh";
+
+/// The kernel's word for a service without a scheduler.
+pub const NO_SCHEDULER: &str = "none";
+
 /// The schedulers of the kernel, and how each chooses.
 pub const SCHEDULERS: &[(&str, &str)] = &[
     ("rr", "one after the other"),
@@ -136,7 +165,7 @@ pub const SCHEDULERS: &[(&str, &str)] = &[
     ("wlc", "fewest connections, by weight"),
     ("lblc", "by destination, fewest connections"),
     ("lblcr", "by destination, sets of servers"),
-    ("dh", "hash of the destination"),
+    (DESTINATION_HASH, "hash of the destination"),
     ("sh", "hash of the client"),
     ("mh", "hash of the client, stable"),
     ("sed", "shortest expected delay"),
@@ -148,38 +177,87 @@ pub const SCHEDULERS: &[(&str, &str)] = &[
 /// The persistence engines of the kernel.
 pub const ENGINES: &[(&str, &str)] = &[("sip", "by the Call-ID")];
 
+/// A state of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// The kernel's word.
+    pub word: &'static str,
+    /// A few words of explanation.
+    pub about: &'static str,
+    /// How far a connection in it is.
+    pub phase: Phase,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The kernel counts it as active: it is established, or a handshake of TCP.
+    Active,
+    /// It has not ended, although the kernel does not count it as active: TCP on which the client
+    /// has sent everything and waits for the rest of the answer, UDP, which has no end of a
+    /// connection, and handshakes of SCTP.
+    Unfinished,
+    /// It has ended, or is none.
+    Over,
+}
+
+/// The state of established connections.
+pub const ESTABLISHED: &str = "ESTABLISHED";
+/// The state of TCP handshakes that the client has not finished.
+pub const SYN_RECV: &str = "SYN_RECV";
+/// A state at the end of TCP connections.
+pub const FIN_WAIT: &str = "FIN_WAIT";
+/// A state at the end of TCP connections.
+pub const TIME_WAIT: &str = "TIME_WAIT";
+/// The state of every UDP connection.
+pub const OF_UDP: &str = "UDP";
+
+const fn state(word: &'static str, phase: Phase, about: &'static str) -> State {
+    State { word, about, phase }
+}
+
 /// The states of connections as the kernel names them: of TCP, UDP and SCTP, and of what
 /// persistence remembers.
-pub const STATES: &[(&str, &str)] = &[
-    ("NONE", "not seen yet, or remembered by persistence"),
-    ("ESTABLISHED", ""),
-    ("SYN_SENT", "TCP"),
-    ("SYN_RECV", "TCP"),
-    ("FIN_WAIT", "TCP"),
-    ("TIME_WAIT", "TCP"),
-    ("CLOSE", "TCP"),
-    ("CLOSE_WAIT", "TCP"),
-    ("LAST_ACK", "TCP"),
-    ("LISTEN", "TCP"),
-    ("SYNACK", "TCP"),
-    ("UDP", "UDP"),
-    ("INIT1", "SCTP"),
-    ("INIT", "SCTP"),
-    ("C-SENT", "SCTP"),
-    ("C-REPLIED", "SCTP"),
-    ("C-WAIT", "SCTP"),
-    ("COOKIE", "SCTP"),
-    ("C-ECHOED", "SCTP"),
-    ("S-SENT", "SCTP"),
-    ("S-RECEIVED", "SCTP"),
-    ("S-ACK-SENT", "SCTP"),
-    ("REJECTED", "SCTP"),
-    ("CLOSED", "SCTP"),
-    ("ASSURED", "remembered by persistence"),
+pub const STATES: &[State] = &[
+    state(
+        "NONE",
+        Phase::Over,
+        "not seen yet, or remembered by persistence",
+    ),
+    state(ESTABLISHED, Phase::Active, ""),
+    state("SYN_SENT", Phase::Active, "TCP"),
+    state(SYN_RECV, Phase::Active, "TCP"),
+    state(FIN_WAIT, Phase::Over, "TCP"),
+    state(TIME_WAIT, Phase::Over, "TCP"),
+    state("CLOSE", Phase::Over, "TCP"),
+    state("CLOSE_WAIT", Phase::Unfinished, "TCP"),
+    state("LAST_ACK", Phase::Over, "TCP"),
+    state("LISTEN", Phase::Over, "TCP"),
+    state("SYNACK", Phase::Active, "TCP"),
+    state(OF_UDP, Phase::Unfinished, "UDP"),
+    state("INIT1", Phase::Unfinished, "SCTP"),
+    state("INIT", Phase::Unfinished, "SCTP"),
+    state("C-SENT", Phase::Unfinished, "SCTP"),
+    state("C-REPLIED", Phase::Unfinished, "SCTP"),
+    state("C-WAIT", Phase::Unfinished, "SCTP"),
+    state("COOKIE", Phase::Unfinished, "SCTP"),
+    state("C-ECHOED", Phase::Unfinished, "SCTP"),
+    state("S-SENT", Phase::Over, "SCTP"),
+    state("S-RECEIVED", Phase::Over, "SCTP"),
+    state("S-ACK-SENT", Phase::Over, "SCTP"),
+    state("REJECTED", Phase::Over, "SCTP"),
+    state("CLOSED", Phase::Over, "SCTP"),
+    state("ASSURED", Phase::Over, "remembered by persistence"),
 ];
 
+/// The state of this name.
+pub fn state_by_name(name: &[u8]) -> Option<&'static State> {
+    let mut states = STATES.iter();
+    states.find(|state| state.word.as_bytes() == name)
+}
+
 /// A flag of a scheduler. Only `sh` and `mh` give theirs a meaning and a name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchedulerFlag {
     /// The flag.
     pub flag: Flags,
@@ -193,7 +271,9 @@ const fn flag(flag: Flags, word: &'static str, about: &'static str) -> Scheduler
     SchedulerFlag { flag, word, about }
 }
 
-const FALLBACK: &str = "pass over servers of weight 0";
+/// The flag of `sh` and `mh` with which they pass over servers of weight 0.
+const FALLBACK: Flags = Flags::SCHEDULER_1;
+const FALLBACK_MEANS: &str = "pass over servers of weight 0";
 const PORT: &str = "hash the port too";
 
 /// The names that fit every scheduler.
@@ -207,25 +287,33 @@ const OWN_FLAGS: &[(&str, &[SchedulerFlag])] = &[
     (
         "sh",
         &[
-            flag(Flags::SCHEDULER_1, "sh-fallback", FALLBACK),
+            flag(FALLBACK, "sh-fallback", FALLBACK_MEANS),
             flag(Flags::SCHEDULER_2, "sh-port", PORT),
         ],
     ),
     (
         "mh",
         &[
-            flag(Flags::SCHEDULER_1, "mh-fallback", FALLBACK),
+            flag(FALLBACK, "mh-fallback", FALLBACK_MEANS),
             flag(Flags::SCHEDULER_2, "mh-port", PORT),
         ],
     ),
 ];
 
+fn own_flags(scheduler: &[u8]) -> Option<&'static [SchedulerFlag]> {
+    let mut own = OWN_FLAGS.iter();
+    own.find_map(|(name, flags)| (name.as_bytes() == scheduler).then_some(*flags))
+}
+
 /// The flags of a scheduler by their best names.
 pub fn flags_of(scheduler: &[u8]) -> &'static [SchedulerFlag] {
-    let own = OWN_FLAGS
-        .iter()
-        .find(|(name, _)| name.as_bytes() == scheduler);
-    own.map_or(PLAIN_FLAGS, |(_, flags)| flags)
+    own_flags(scheduler).unwrap_or(PLAIN_FLAGS)
+}
+
+/// The flag with which a scheduler passes over servers of weight 0, if it has one.
+pub fn fallback_of(scheduler: &[u8]) -> Option<&'static SchedulerFlag> {
+    let mut own = own_flags(scheduler)?.iter();
+    own.find(|own| own.flag == FALLBACK)
 }
 
 /// The names of the flags that are set.
@@ -291,10 +379,8 @@ impl FromStr for Forwarding {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let unknown = || match text.parse() {
-            Ok(number @ 5..=7) => Some(Self::Unknown(number)),
-            _ => None,
-        };
+        let is_unknown = |number: &u8| Self::UNKNOWN.contains(number);
+        let unknown = || text.parse().ok().filter(is_unknown).map(Self::Unknown);
         let method = Self::from_word(text.as_bytes()).or_else(unknown);
         method.ok_or(Invalid(
             "forwarding is masq, local, tunnel, route, bypass or a number from 5 to 7",
@@ -316,10 +402,8 @@ impl FromStr for TunnelKind {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let unknown = || match text.parse() {
-            Ok(number @ 3..) => Some(Self::Unknown(number)),
-            _ => None,
-        };
+        let is_unknown = |number: &u8| Self::UNKNOWN.contains(number);
+        let unknown = || text.parse().ok().filter(is_unknown).map(Self::Unknown);
         let kind = Self::from_word(text.as_bytes()).or_else(unknown);
         kind.ok_or(Invalid(
             "a tunnel is ipip, gue, gre or a number from 3 to 255",

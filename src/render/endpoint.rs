@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::address::address as write_address;
 use super::out::Out;
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{MARK, Vocabulary};
 use crate::model::{Family, Protocol, ServerId, ServiceId};
 use crate::names::Names;
 
@@ -59,7 +59,7 @@ pub fn service(out: &mut Out, names: &mut Names, id: &ServiceId, cut: Cut) {
     let mark = out.mark();
     match *id {
         ServiceId::Mark { mark, family } => {
-            out.text("FWM  ").number(mark.get());
+            out.text(MARK).text("  ").number(mark.get());
             if family == Family::V6 {
                 out.text(" IPv6");
             }

@@ -185,10 +185,10 @@ fn notes_on_service(entry: &Configured) -> Vec<String> {
         let name = &entry.service.scheduler;
         notes.push(format!("no known kernel has the scheduler {name}"));
     }
-    if turns_away(&entry.service) == Some(TurnsAway::WithoutFallback) {
-        let name = &entry.service.scheduler;
+    if let Some(TurnsAway::Without(flag)) = turns_away(&entry.service) {
         notes.push(format!(
-            "without {name}-fallback a server of weight 0 refuses its clients"
+            "without {} a server of weight 0 refuses its clients",
+            flag.word
         ));
     }
     if entry.servers.is_empty() {

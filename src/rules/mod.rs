@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use crate::cli;
 use crate::command::{Command, Drain, Drained, Globals, Request};
 use crate::error::Error;
+use crate::model::terms::service_option;
 use crate::model::{Change, Protocol, ServiceId};
 use crate::names::Names;
 
@@ -55,12 +56,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
 
 /// The address and port of this text, as read from a line, if it is a single word there.
 pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAddr, u16)> {
-    let option = match protocol {
-        Protocol::TCP => "-t",
-        Protocol::UDP => "-u",
-        Protocol::SCTP => "--sctp-service",
-        _ => return None,
-    };
+    let option = service_option(protocol)?;
     if text.iter().any(u8::is_ascii_control) {
         return None;
     }

@@ -32,7 +32,11 @@ pub fn values(
             let flags: Vec<_> = flags.map(|flag| (flag.word, flag.about)).collect();
             list_of(&flags, value)
         }
-        Completes::States => list_of(terms::STATES, value),
+        Completes::States => {
+            let states = terms::STATES.iter();
+            let states: Vec<_> = states.map(|state| (state.word, state.about)).collect();
+            list_of(&states, value)
+        }
         Completes::Interfaces => interfaces(&live.interfaces),
         Completes::Namespaces => namespaces(&live.namespaces),
     }

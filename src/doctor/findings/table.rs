@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Check, Found, Level};
 use crate::doctor::facts::{Facts, Named};
 use crate::model::drain::{TurnsAway, turns_away};
-use crate::model::terms::names_of_flags;
+use crate::model::terms::{NO_SCHEDULER, names_of_flags};
 use crate::model::{Entry, Family, Mask, ServerId, ServerState, Service, ServiceId};
 
 pub const CHECKS: &[Check] = &[
@@ -157,14 +157,14 @@ fn live(entry: &Entry) -> usize {
 fn no_scheduler(facts: &Facts) -> Vec<Found> {
     let without = facts
         .entries()
-        .filter(|entry| entry.service.service.scheduler.as_bytes() == b"none");
+        .filter(|entry| entry.service.service.scheduler.as_bytes() == NO_SCHEDULER.as_bytes());
     without
         .map(|entry| {
             let id = entry.service.service.id;
             Found {
                 level: Level::Certain,
                 what: format!("{id} has no scheduler"),
-                evidence: vec![(format!("ipvsadm -Ln {id}"), "none".to_owned())],
+                evidence: vec![(format!("ipvsadm -Ln {id}"), NO_SCHEDULER.to_owned())],
                 fix: vec![format!("ipvsadm -E {id} --keep -s {}", Service::SCHEDULER)],
             }
         })
@@ -214,7 +214,7 @@ fn hash_weight_0(facts: &Facts) -> Vec<Found> {
     let refuses = |entry: &&Entry| {
         let refuses = match turns_away(&entry.service.service) {
             Some(TurnsAway::Always) => true,
-            Some(TurnsAway::WithoutFallback) => !facts.is_brief,
+            Some(TurnsAway::Without(_)) => !facts.is_brief,
             None => false,
         };
         refuses && (1..entry.servers.len()).contains(&live(entry))
@@ -230,16 +230,14 @@ fn hashes_to_0(entry: &Entry) -> Found {
         .iter()
         .filter(|state| state.server.weight == 0);
     let idle: Vec<String> = idle.map(|state| state.server.id.to_string()).collect();
-    let fix = if turns_away(service) == Some(TurnsAway::Always) {
+    let fix = if let Some(TurnsAway::Without(flag)) = turns_away(service) {
+        let kept = names_of_flags(service.scheduler.as_bytes(), service.flags);
+        let kept: String = kept.map(|flag| format!(",{flag}")).collect();
+        vec![format!("ipvsadm -E {id} --keep -b {}{kept}", flag.word)]
+    } else {
         let idle = idle.iter();
         idle.map(|server| format!("ipvsadm -d {id} -r {server}"))
             .collect()
-    } else {
-        let kept = names_of_flags(service.scheduler.as_bytes(), service.flags);
-        let kept: String = kept.map(|flag| format!(",{flag}")).collect();
-        vec![format!(
-            "ipvsadm -E {id} --keep -b {scheduler}-fallback{kept}"
-        )]
     };
     Found {
         level: Level::Certain,

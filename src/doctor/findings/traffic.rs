@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::{Check, Found, Level, setting};
 use crate::doctor::facts::{Facts, Passing, is_in_network};
+use crate::model::terms::SYN_RECV;
 use crate::model::{DaemonRole, Forwarding, Protocol, ServerId, ServerState, ServiceId};
 use crate::render::screen::count;
 
@@ -128,7 +129,7 @@ fn evidence(connections: &[&Passing]) -> Vec<(String, String)> {
     clients
         .map(|passing| {
             let place = format!("ipvsadm -Lnc --client {}", passing.client.ip());
-            (place, "SYN_RECV".to_owned())
+            (place, SYN_RECV.to_owned())
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::kernel::netns::PROC;
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{MARK, Vocabulary};
 use crate::model::{
     Entry, Family, Forwarding, Protocol, Server, ServerState, Service, ServiceId, ServiceState,
     Stats,
@@ -61,7 +61,7 @@ fn tell_family(entry: &mut Entry) {
 
 fn service<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Service> {
     let protocol = match words.next()? {
-        "FWM" => {
+        MARK => {
             let mark = NonZeroU32::new(u32::from_str_radix(words.next()?, 16).ok()?)?;
             let service = Service::mark(mark, Family::V4);
             return with_settings(service, words);

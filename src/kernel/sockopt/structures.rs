@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 
 use crate::kernel::error::{Action, Error, Refusal, Result};
 use crate::kernel::{daemon, server, service};
+use crate::model::terms;
 use crate::model::{
     Daemon, Family, Mask, Name, Protocol, Scheduler, Server, ServerId, ServerState, Service,
     ServiceId, ServiceState, Stats, Tunnel,
 };
 
 /// The bytes of a name and its NUL.
-const NAME: usize = 16;
+pub const NAME: usize = Scheduler::LONGEST + 1;
 
 /// The error for requests that only netlink can do.
 pub const NOT_HERE: Error = Error::Refused(Refusal {
@@ -34,7 +35,7 @@ const SCHEDULER: usize = 16;
 const ADDRESS: usize = 4;
 
 /// The kernel's value for a service without a scheduler.
-const NO_SCHEDULER: Scheduler = Scheduler::new(b"none").unwrap();
+const NO_SCHEDULER: Scheduler = Scheduler::new(terms::NO_SCHEDULER.as_bytes()).unwrap();
 
 /// Writes the fields of a C structure, with its alignment.
 pub struct Writer<'a>(pub &'a mut Vec<u8>);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Member, Tuning};
 use crate::model::hash::Map;
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{ESTABLISHED, OF_UDP, Phase, Vocabulary, state_by_name};
 use crate::model::{Connection, Protocol, ServiceId};
 
 /// The connections of drained servers that have not ended, by state.
@@ -33,7 +33,7 @@ impl Left {
 
     /// Whether there is TCP or SCTP that may be idle.
     pub fn may_be_idle(&self) -> bool {
-        self.has(&["ESTABLISHED", ANY])
+        self.has(&[ESTABLISHED, ANY])
     }
 }
 
@@ -52,28 +52,6 @@ impl fmt::Display for Left {
         f.write_str(")")
     }
 }
-
-/// TCP connections that the kernel counts as active: established ones and handshakes. Of SCTP it
-/// counts only those that are established.
-const ACTIVE: &[&str] = &["ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK"];
-
-/// Connections that have not ended although the kernel does not count them as active: TCP on which
-/// the client has sent everything and waits for the rest of the answer, UDP, which has no end of a
-/// connection, and handshakes of SCTP.
-const UNFINISHED: &[&str] = &[
-    "CLOSE_WAIT",
-    UDP,
-    "INIT1",
-    "INIT",
-    "C-SENT",
-    "C-REPLIED",
-    "C-WAIT",
-    "COOKIE",
-    "C-ECHOED",
-];
-
-/// The state of every UDP connection.
-const UDP: &str = "UDP";
 
 /// Active connections whose state is not known.
 const ANY: &str = "active";
@@ -125,10 +103,9 @@ impl Tally {
 
     /// Adds a connection of the connection table, if it belongs to a drained server.
     pub fn add(&mut self, connection: &Connection) {
-        let is_in = |states: &[&str]| states.iter().any(|s| s.as_bytes() == connection.state);
-        let (is_active, is_unfinished) = (is_in(ACTIVE), is_in(UNFINISHED));
+        let phase = state_by_name(connection.state).map_or(Phase::Over, |state| state.phase);
         // Entries of persistence have no client port.
-        if connection.client.port() == 0 || !(is_active || is_unfinished) {
+        if connection.client.port() == 0 || phase == Phase::Over {
             return;
         }
         let (service, server) = (connection.virtual_service, connection.server.ip());
@@ -139,7 +116,7 @@ impl Tally {
             .flatten()
         {
             let server = &mut self.servers[at];
-            let count = if is_active {
+            let count = if phase == Phase::Active {
                 &mut server.active
             } else {
                 &mut server.inactive
@@ -198,7 +175,7 @@ impl Rest {
     /// Why connections may be left.
     pub fn reasons(&self, tuning: &Tuning) -> Vec<&'static str> {
         let mut reasons = Vec::new();
-        if self.left.has(&[UDP]) {
+        if self.left.has(&[OF_UDP]) {
             reasons.push(
                 "UDP has no end of a connection: an entry stays while its client sends from the \
                  same port, and for the timeout after that",

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::left::is_at;
 use super::*;
-use crate::model::{Connection, Forwarding, Protocol, ServiceState, Stats};
+use crate::model::{Connection, Flags, Forwarding, Protocol, ServiceState, Stats};
 
 const KEEPING: Tuning = Tuning {
     expire_quiescent_template: Some(0),

@@ -3,7 +3,7 @@
 use std::iter;
 use std::net::IpAddr;
 
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{MARK, Vocabulary};
 use crate::model::{Entry, Family, ServerId, ServiceId};
 use crate::render::Out;
 use crate::render::address::ipv4;
@@ -105,7 +105,7 @@ impl Labels {
                     .with("local_address", "")
                     .with("local_mark", format!("{mark:08X}"))
                     .with("local_port", "0")
-                    .with("proto", "FWM");
+                    .with("proto", MARK);
                 match family {
                     Family::V4 => labels,
                     Family::V6 => labels.with("family", "ipv6"),
