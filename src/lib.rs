@@ -34,8 +34,8 @@
 //!   [`Connection`](model::Connection), which borrows its line. Services and servers are strings,
 //!   as `Display` writes them. Fields that are missing have their usual values.
 //!
-//! What is hidden here is public only because the program and its tests are crates of their own. It
-//! changes at any time.
+//! With `cli`, more is public: for the program and its tests, which are crates of their own. The
+//! documentation hides it, and it changes at any time.
 
 #![warn(missing_docs)]
 
@@ -45,8 +45,12 @@
 struct Readme;
 
 pub mod kernel;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod lines;
+#[cfg(not(feature = "cli"))]
+#[expect(dead_code, reason = "the program uses all of it")]
+mod lines;
 pub mod model;
 
 #[cfg(feature = "cli")]

@@ -45,6 +45,7 @@ const CHANGE_SIZE: usize = 256;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Debug)]
 #[must_use]
 pub struct Batch<C, T> {
     client: C,
@@ -55,7 +56,7 @@ pub struct Batch<C, T> {
     most_bytes: usize,
 }
 
-impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
+impl<C: BorrowMut<Client>, T> Batch<C, T> {
     /// An empty batch over a client or `&mut` client. It enlarges the buffers of the socket.
     pub fn new(mut client: C) -> Result<Self> {
         let room = client.borrow_mut().netlink.room()?;
@@ -106,19 +107,19 @@ impl<C: BorrowMut<Client>, T: Copy> Batch<C, T> {
         if self.sent.is_empty() {
             return Ok(());
         }
-        let sent = &self.sent;
-        let mut known = 0;
+        let count = self.sent.len();
+        let (mut sent, mut known) = (self.sent.drain(..), 0);
         let netlink = &mut self.client.borrow_mut().netlink;
-        let outcome = netlink.send_queue(sent.len(), |place, errno| {
+        let outcome = netlink.send_queue(count, |place, errno| {
+            let change = sent.nth(place - known);
             known = place + 1;
-            if errno != 0 {
-                let (tag, action) = sent[place];
-                refused(tag, Refusal { action, errno });
+            match change {
+                Some((tag, action)) if errno != 0 => refused(tag, Refusal { action, errno }),
+                _ => {}
             }
         });
-        let unknown = self.sent.drain(..).skip(known).map(|(tag, _)| tag);
         if outcome.is_err() {
-            self.unknown.extend(unknown);
+            self.unknown.extend(sent.map(|(tag, _)| tag));
         }
         outcome
     }

@@ -88,6 +88,7 @@ impl Client {
     }
 
     /// A client over another transport than the usual sockets, for tests.
+    #[cfg(feature = "cli")]
     #[doc(hidden)]
     pub fn over(transport: Box<dyn Transport>) -> Result<Self> {
         let home = Home::here().with_proc(transport.proc());

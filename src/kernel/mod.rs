@@ -36,18 +36,17 @@ pub use module::load as load_module;
 pub(crate) use netns::HERE;
 pub use netns::Netns;
 pub use proc::Connections;
-#[doc(hidden)]
-pub use proc::parse_connection;
 #[cfg(feature = "cli")]
 pub(crate) use proc::{ConnectionLine, has_ipvs};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use proc::{parse_table, read_table};
+pub use proc::{parse_connection, parse_table, read_table};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
 #[cfg(feature = "cli")]
 pub(crate) use socket::{Wire, keep_descriptors_from};
 pub use table::Detail;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use transport::{Inbox, Room, Transport};

@@ -241,7 +241,7 @@ impl Netlink {
     }
 
     /// Sends the queue of `count` changes and waits until all are done. `verdict` gets each
-    /// answer with its place in the queue, from 0. Changes without an answer succeeded.
+    /// answer with its place in the queue, from 0, in this order. Changes without an answer succeeded.
     pub fn send_queue(&mut self, count: usize, mut verdict: impl FnMut(usize, i32)) -> Result<()> {
         // A question behind the changes: the kernel works in order, so once it has answered this
         // one, all changes are done, and their answers were received before.

@@ -97,6 +97,7 @@ type Id = (u64, u64);
 
 impl Home {
     /// Where this thread is.
+    #[cfg(feature = "cli")]
     pub fn here() -> Self {
         Self::there(None)
     }
@@ -121,6 +122,7 @@ impl Home {
     }
 
     /// The same with another folder in place of `/proc`, for tests.
+    #[cfg(feature = "cli")]
     pub fn with_proc(self, proc: &'static str) -> Self {
         Self { proc, ..self }
     }

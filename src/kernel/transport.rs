@@ -2,6 +2,7 @@
 
 use std::io;
 
+#[cfg(feature = "cli")]
 use super::netns::PROC;
 
 /// Datagrams that one call can receive: many answers, or two for a short list and its end.
@@ -37,6 +38,7 @@ pub trait Transport: Send {
     fn uses(&mut self) -> Option<usize>;
 
     /// Where the kernel shows files.
+    #[cfg(feature = "cli")]
     fn proc(&self) -> &'static str {
         PROC
     }

@@ -16,10 +16,16 @@ pub mod difference;
 #[doc(hidden)]
 pub mod drain;
 #[cfg(feature = "cli")]
+mod fields;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod filter;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod hash;
+#[cfg(not(feature = "cli"))]
+#[expect(dead_code, reason = "the program uses all of it")]
+pub(crate) mod hash;
 mod name;
 mod notation;
 mod order;
@@ -37,8 +43,12 @@ mod service;
 #[doc(hidden)]
 pub mod settings;
 mod stats;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod terms;
+#[cfg(not(feature = "cli"))]
+#[expect(dead_code, reason = "the program uses all of it")]
+pub(crate) mod terms;
 mod totals;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -46,12 +56,13 @@ pub mod watch;
 
 pub use change::Change;
 pub use connection::Connection;
-#[doc(hidden)]
-pub use connection::Fields;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use count::{ClientCount, ConnectionCounts, ServiceCounts, StateCount};
 pub use daemon::{Daemon, DaemonRole, Timeouts};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use fields::Fields;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use filter::{Filter, Host, Network, States, Wanted};

@@ -34,6 +34,8 @@ impl<A: Into<SocketAddr>> From<A> for ServerId {
 }
 
 /// How packets reach a server. The kernel checks nothing and may report any three bits.
+///
+/// These are all that three bits can be: no variant will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Forwarding {
     /// Network address translation: answers come back through the director.
@@ -51,7 +53,10 @@ pub enum Forwarding {
 }
 
 /// The kind of a tunnel to a server. The kernel stores whatever byte it is given.
+///
+/// Variants may be added for kinds that are [`Unknown`](Self::Unknown) so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TunnelKind {
     /// IP in IP, or IPv6 in IP and so on.
     Ipip,

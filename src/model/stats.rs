@@ -32,7 +32,7 @@ pub struct Stats {
 impl Stats {
     /// Whether the counters surely fit in 32 bits. Each connection and each packet adds at least
     /// 20 bytes, the size of the shortest header.
-    pub fn fit_32_bits(&self) -> bool {
+    pub(crate) fn fit_32_bits(&self) -> bool {
         self.in_bytes.saturating_add(self.out_bytes) < 20 << 32
     }
 }

@@ -83,6 +83,7 @@ pub fn server(state: &ServerState) -> Vec<Attr> {
                 TunnelKind::Gue => 1,
                 TunnelKind::Gre => 2,
                 TunnelKind::Unknown(kind) => kind,
+                kind => unreachable!("{kind} has no number here"),
             },
         ),
         big(14, server.tunnel.port),

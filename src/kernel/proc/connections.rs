@@ -1,5 +1,6 @@
 //! The connection table, which the kernel shows as text in `/proc/net/ip_vs_conn`.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,13 +9,21 @@ use std::str;
 use crate::kernel::netns::Home;
 use crate::kernel::{self, Error};
 use crate::lines::Lines;
-use crate::model::{Connection, Fields};
+use crate::model::Connection;
+#[cfg(feature = "cli")]
+use crate::model::Fields;
 
 /// The connection table, read connection by connection.
 ///
 /// The kernel writes it page by page, so it is not a snapshot.
 pub struct Connections {
     lines: Lines<File>,
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
 }
 
 impl Connections {
@@ -40,6 +49,7 @@ impl Connections {
 }
 
 /// Reads one line: nine fields, and perhaps the persistence engine and its data.
+#[cfg(feature = "cli")]
 #[inline]
 pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
     ConnectionLine::new(line).connection()
@@ -80,6 +90,7 @@ impl<'a> ConnectionLine<'a> {
     }
 }
 
+#[cfg(feature = "cli")]
 impl Fields for ConnectionLine<'_> {
     #[inline]
     fn protocol(&self) -> Option<&[u8]> {
@@ -215,6 +226,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The text of the server and the state, and with its end that of the protocol.
+    #[cfg(feature = "cli")]
     #[inline]
     fn group(&self) -> Option<[u64; 4]> {
         let text = &self.rest[2 * END..3 * END + STATE];
@@ -346,5 +358,5 @@ static DIGITS: [u8; 256] = {
 
 const NO_DIGIT: u8 = 0xff;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;

@@ -17,7 +17,9 @@ use super::netns::{Netns, PROC};
 
 #[cfg(feature = "cli")]
 pub(crate) use connections::ConnectionLine;
-pub use connections::{Connections, parse as parse_connection};
+pub use connections::Connections;
+#[cfg(feature = "cli")]
+pub use connections::parse as parse_connection;
 #[cfg(feature = "cli")]
 pub(super) use cpus::read as read_counted;
 #[cfg(feature = "cli")]
