@@ -9,32 +9,29 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ipvsadm::kernel::{self, Client, Detail, Error};
-use ipvsadm::model::{Protocol, Server, ServerId, ServiceId};
+use ipvsadm::model::{Protocol, Server, ServerId, ServerState, ServiceId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
-const TIMEOUT: Duration = Duration::from_secs(1);
 
 type Key = (ServiceId, ServerId);
 /// The weights of the servers that are out.
 type Out = HashMap<Key, i32>;
+type Probe<'a> = &'a mut dyn FnMut(ServerId) -> bool;
 
 fn main() -> Result<()> {
     let (mut client, mut out) = (Client::open()?, Out::new());
     loop {
-        check(&mut client, &mut out, answers)?;
+        check(&mut client, &mut out, &mut answers)?;
         thread::sleep(INTERVAL);
     }
 }
 
 pub fn answers(id: ServerId) -> bool {
-    TcpStream::connect_timeout(&SocketAddr::new(id.address, id.port), TIMEOUT).is_ok()
+    let address = SocketAddr::new(id.address, id.port);
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
 }
 
-pub fn check(
-    client: &mut Client,
-    out: &mut Out,
-    mut answers: impl FnMut(ServerId) -> bool,
-) -> Result<()> {
+pub fn check(client: &mut Client, out: &mut Out, answers: Probe) -> Result<()> {
     let mut all = Vec::new();
     for entry in client.table(Detail::Settings)? {
         let service = entry.service.service.id;
@@ -56,9 +53,8 @@ pub fn check(
 /// Reads the server again: somebody else may have changed or deleted it during the probe.
 fn update(client: &mut Client, out: &mut Out, key: Key, is_alive: bool) -> kernel::Result<()> {
     let (service, id) = key;
-    let servers = client.servers(&service)?;
-    let mut servers = servers.iter().map(|state| state.server);
-    let Some(server) = servers.find(|server| server.id == id) else {
+    let mut servers = client.servers(&service)?.into_iter();
+    let Some(ServerState { server, .. }) = servers.find(|state| state.server.id == id) else {
         return Ok(());
     };
     if server.weight > 0 {

@@ -1,4 +1,5 @@
-//! The program under its other names, `ipvsadm-save` and `ipvsadm-restore`.
+//! The program under its other names, `ipvsadm-save` and `ipvsadm-restore`. As in the original, an
+//! option of these is a whole word: `-n`, but not `-nn` or `--numeric`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -160,7 +160,7 @@ fn check_health(world: &mut World) -> Result<()> {
     client.add_server(&marked.id, &Server::new((Ipv4Addr::LOCALHOST, 0)))?;
     let mut out = HashMap::new();
     let mut check = |mut meanwhile: Option<Change>, expected: &[i32]| -> Result<()> {
-        health::check(&mut client, &mut out, |id| {
+        health::check(&mut client, &mut out, &mut |id| {
             if let Some(change) = meanwhile.take() {
                 other.apply(&change).unwrap();
             }
