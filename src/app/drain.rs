@@ -2,7 +2,7 @@
 //! perhaps deletes them.
 
 use super::apply::entries;
-use super::wait::{End, wait};
+use super::wait::{Waited, wait};
 use super::{Env, asked, change, make, trouble};
 use crate::command::{Drain, Drained};
 use crate::error::{Action, Error};
@@ -51,19 +51,19 @@ fn drain_host(
             return Ok(0);
         };
         match wait(env, &mut client, &places, seconds)? {
-            End::Empty => {
+            Waited::Empty => {
                 env.tell_people("no connections left");
                 return Ok(0);
             }
-            End::Over(rest) => {
+            Waited::Over(rest) => {
                 let text = format!("after {seconds} s: {} left; the weight stays 0", rest.left);
                 env.warn(text.as_bytes());
                 tell_reasons(env, &rest, &tuning);
             }
-            End::Stopped(left) => {
+            Waited::Stopped(left) => {
                 env.warn(format!("stopped: {left} left; the weight stays 0").as_bytes());
             }
-            End::Raised(place, weight) => tell_raised(env, place, weight),
+            Waited::Raised(place, weight) => tell_raised(env, place, weight),
         }
         Ok(LEFT)
     })
@@ -133,20 +133,20 @@ fn outlast(
         return Ok(true);
     }
     match wait(env, client, places, seconds)? {
-        End::Empty => Ok(true),
-        End::Over(rest) => {
+        Waited::Empty => Ok(true),
+        Waited::Over(rest) => {
             let fate = drain::fate(tuning);
             let text = format!("after {seconds} s: {} left: {fate}", rest.left);
             env.warn(text.as_bytes());
             tell_reasons(env, &rest, tuning);
             Ok(true)
         }
-        End::Stopped(left) => {
+        Waited::Stopped(left) => {
             let text = format!("stopped: {left} left; nothing more is deleted");
             env.warn(text.as_bytes());
             Ok(false)
         }
-        End::Raised(place, weight) => {
+        Waited::Raised(place, weight) => {
             tell_raised(env, place, weight);
             Ok(false)
         }

@@ -20,7 +20,7 @@ const DOUBT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_millis(500);
 
 /// How a wait ends.
-pub enum End {
+pub enum Waited {
     /// No connection is left.
     Empty,
     /// The time is up.
@@ -37,21 +37,21 @@ pub fn wait(
     client: &mut Client,
     places: &[Member],
     seconds: u32,
-) -> Result<End, Error> {
+) -> Result<Waited, Error> {
     let timeouts = asked(Action::Read, client.timeouts())?;
-    let mut watch = Watch {
+    let mut watcher = Watcher {
         services: services(places),
         places: places.iter().copied().collect(),
         is_large: false,
         clock: env.clock,
     };
-    let mut report = Report {
+    let mut reporter = Reporter {
         timeout: timeouts.tcp.into(),
-        ..Report::default()
+        ..Reporter::default()
     };
     let limit = Duration::from_secs(seconds.into());
-    let end = watch.wait(env, client, limit, &mut report);
-    report.end(env);
+    let end = watcher.wait(env, client, limit, &mut reporter);
+    reporter.end(env);
     end
 }
 
@@ -61,7 +61,7 @@ struct Seen {
 }
 
 /// Checks servers.
-struct Watch {
+struct Watcher {
     services: Vec<ServiceId>,
     places: Set<Member>,
     /// Reading the connection table takes too long to do it only for the states.
@@ -69,14 +69,14 @@ struct Watch {
     clock: Clock,
 }
 
-impl Watch {
+impl Watcher {
     fn wait(
         &mut self,
         env: &mut Env,
         client: &mut Client,
         limit: Duration,
-        report: &mut Report,
-    ) -> Result<End, Error> {
+        reporter: &mut Reporter,
+    ) -> Result<Waited, Error> {
         let start = (self.clock.now)();
         let (mut first, mut was_empty) = (None, false);
         loop {
@@ -85,21 +85,21 @@ impl Watch {
             let Seen { left, raised } = self.look(client, remaining.is_zero())?;
             let first = *first.get_or_insert(left.total());
             if let Some((place, weight)) = raised {
-                return Ok(End::Raised(place, weight));
+                return Ok(Waited::Raised(place, weight));
             }
             let is_empty = left.total() == 0;
             let pause = match (is_empty, was_empty) {
-                (true, true) => return Ok(End::Empty),
+                (true, true) => return Ok(Waited::Empty),
                 (true, false) => DOUBT,
-                (false, _) if remaining.is_zero() => return Ok(End::Over(Rest { left, first })),
+                (false, _) if remaining.is_zero() => return Ok(Waited::Over(Rest { left, first })),
                 (false, _) => {
-                    report.progress(env, &left, first, elapsed, remaining);
+                    reporter.progress(env, &left, first, elapsed, remaining);
                     PERIOD.min(remaining)
                 }
             };
             was_empty = is_empty;
             if (env.pause)(pause, None) == Pause::Signal {
-                return Ok(End::Stopped(left));
+                return Ok(Waited::Stopped(left));
             }
         }
     }
@@ -172,14 +172,14 @@ fn servers_of(client: &mut Client, id: &ServiceId) -> Result<Vec<ServerState>, E
 /// Reports the progress of a wait: on a terminal in a line that is rewritten, elsewhere in a new
 /// line for each change.
 #[derive(Default)]
-struct Report {
+struct Reporter {
     /// After this many idle seconds a TCP connection is forgotten.
     timeout: u64,
     said: Option<Left>,
     is_on_screen: bool,
 }
 
-impl Report {
+impl Reporter {
     fn progress(
         &mut self,
         env: &mut Env,

@@ -179,18 +179,18 @@ pub const ENGINES: &[(&str, &str)] = &[("sip", "by the Call-ID")];
 
 /// A state of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct State {
+pub struct ConnectionState {
     /// The kernel's word.
     pub word: &'static str,
     /// A few words of explanation.
     pub about: &'static str,
     /// How far a connection in it is.
-    pub phase: Phase,
+    pub stage: Stage,
 }
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum Stage {
     /// The kernel counts it as active: it is established, or a handshake of TCP.
     Active,
     /// It has not ended, although the kernel does not count it as active: TCP on which the client
@@ -212,46 +212,46 @@ pub const TIME_WAIT: &str = "TIME_WAIT";
 /// The state of every UDP connection.
 pub const OF_UDP: &str = "UDP";
 
-const fn state(word: &'static str, phase: Phase, about: &'static str) -> State {
-    State { word, about, phase }
+const fn state(word: &'static str, stage: Stage, about: &'static str) -> ConnectionState {
+    ConnectionState { word, about, stage }
 }
 
 /// The states of connections as the kernel names them: of TCP, UDP and SCTP, and of what
 /// persistence remembers.
-pub const STATES: &[State] = &[
+pub const STATES: &[ConnectionState] = &[
     state(
         "NONE",
-        Phase::Over,
+        Stage::Over,
         "not seen yet, or remembered by persistence",
     ),
-    state(ESTABLISHED, Phase::Active, ""),
-    state("SYN_SENT", Phase::Active, "TCP"),
-    state(SYN_RECV, Phase::Active, "TCP"),
-    state(FIN_WAIT, Phase::Over, "TCP"),
-    state(TIME_WAIT, Phase::Over, "TCP"),
-    state("CLOSE", Phase::Over, "TCP"),
-    state("CLOSE_WAIT", Phase::Unfinished, "TCP"),
-    state("LAST_ACK", Phase::Over, "TCP"),
-    state("LISTEN", Phase::Over, "TCP"),
-    state("SYNACK", Phase::Active, "TCP"),
-    state(OF_UDP, Phase::Unfinished, "UDP"),
-    state("INIT1", Phase::Unfinished, "SCTP"),
-    state("INIT", Phase::Unfinished, "SCTP"),
-    state("C-SENT", Phase::Unfinished, "SCTP"),
-    state("C-REPLIED", Phase::Unfinished, "SCTP"),
-    state("C-WAIT", Phase::Unfinished, "SCTP"),
-    state("COOKIE", Phase::Unfinished, "SCTP"),
-    state("C-ECHOED", Phase::Unfinished, "SCTP"),
-    state("S-SENT", Phase::Over, "SCTP"),
-    state("S-RECEIVED", Phase::Over, "SCTP"),
-    state("S-ACK-SENT", Phase::Over, "SCTP"),
-    state("REJECTED", Phase::Over, "SCTP"),
-    state("CLOSED", Phase::Over, "SCTP"),
-    state("ASSURED", Phase::Over, "remembered by persistence"),
+    state(ESTABLISHED, Stage::Active, ""),
+    state("SYN_SENT", Stage::Active, "TCP"),
+    state(SYN_RECV, Stage::Active, "TCP"),
+    state(FIN_WAIT, Stage::Over, "TCP"),
+    state(TIME_WAIT, Stage::Over, "TCP"),
+    state("CLOSE", Stage::Over, "TCP"),
+    state("CLOSE_WAIT", Stage::Unfinished, "TCP"),
+    state("LAST_ACK", Stage::Over, "TCP"),
+    state("LISTEN", Stage::Over, "TCP"),
+    state("SYNACK", Stage::Active, "TCP"),
+    state(OF_UDP, Stage::Unfinished, "UDP"),
+    state("INIT1", Stage::Unfinished, "SCTP"),
+    state("INIT", Stage::Unfinished, "SCTP"),
+    state("C-SENT", Stage::Unfinished, "SCTP"),
+    state("C-REPLIED", Stage::Unfinished, "SCTP"),
+    state("C-WAIT", Stage::Unfinished, "SCTP"),
+    state("COOKIE", Stage::Unfinished, "SCTP"),
+    state("C-ECHOED", Stage::Unfinished, "SCTP"),
+    state("S-SENT", Stage::Over, "SCTP"),
+    state("S-RECEIVED", Stage::Over, "SCTP"),
+    state("S-ACK-SENT", Stage::Over, "SCTP"),
+    state("REJECTED", Stage::Over, "SCTP"),
+    state("CLOSED", Stage::Over, "SCTP"),
+    state("ASSURED", Stage::Over, "remembered by persistence"),
 ];
 
 /// The state of this name.
-pub fn state_by_name(name: &[u8]) -> Option<&'static State> {
+pub fn state_by_name(name: &[u8]) -> Option<&'static ConnectionState> {
     let mut states = STATES.iter();
     states.find(|state| state.word.as_bytes() == name)
 }

@@ -104,12 +104,12 @@ pub struct Watched {
     known: Map<RowId, Known>,
     totals: Option<(LiveMeter, Pace)>,
     looks: u64,
-    news: Option<News>,
+    news: Option<LastEvent>,
 }
 
 /// The latest events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
+pub struct LastEvent {
     pub time: Duration,
     pub text: String,
 }
@@ -230,7 +230,7 @@ impl Watched {
             is_there
         });
         if let Some(text) = summary(&news) {
-            self.news = Some(News { time: now, text });
+            self.news = Some(LastEvent { time: now, text });
         }
     }
 
@@ -252,7 +252,7 @@ impl Watched {
     }
 
     /// The latest events.
-    pub fn news(&self) -> Option<&News> {
+    pub fn news(&self) -> Option<&LastEvent> {
         self.news.as_ref()
     }
 

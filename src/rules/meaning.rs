@@ -22,7 +22,7 @@ pub struct Meaning {
     servers: Map<(u32, ServerId), u32>,
     timeouts: usize,
     daemons: Map<DaemonRole, usize>,
-    notes: Vec<Note>,
+    notes: Vec<LineNote>,
     is_empty: bool,
 }
 
@@ -36,7 +36,7 @@ struct Place {
 
 /// Something that loads but is surely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct LineNote {
     pub line: usize,
     pub text: String,
 }
@@ -131,7 +131,7 @@ impl Meaning {
     }
 
     fn note(&mut self, line: usize, text: String) {
-        self.notes.push(Note { line, text });
+        self.notes.push(LineNote { line, text });
     }
 
     /// The line that a change comes from, if it comes from one.
@@ -157,18 +157,18 @@ impl Meaning {
     }
 
     /// What loads but is surely a mistake, in the order of lines.
-    pub fn notes(&self) -> Vec<Note> {
+    pub fn notes(&self) -> Vec<LineNote> {
         let mut notes = self.notes.clone();
         for entry in &self.table.services {
             let place = &self.services[&entry.service.id];
             let line = place.line as usize;
             let texts = notes_on_service(entry);
-            notes.extend(texts.into_iter().map(|text| Note { line, text }));
+            notes.extend(texts.into_iter().map(|text| LineNote { line, text }));
             for server in &entry.servers {
                 if server.lower_threshold > server.upper_threshold && server.upper_threshold > 0 {
                     let line = self.line_of_server(place, server).unwrap_or(line);
                     let text = "the lower threshold is above the upper one".to_owned();
-                    notes.push(Note { line, text });
+                    notes.push(LineNote { line, text });
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 mod meaning;
 
-pub use meaning::{Meaning, Note};
+pub use meaning::{LineNote, Meaning};
 
 use std::net::IpAddr;
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Member, Tuning};
 use crate::model::hash::Map;
-use crate::model::terms::{ESTABLISHED, OF_UDP, Phase, Vocabulary, state_by_name};
+use crate::model::terms::{ESTABLISHED, OF_UDP, Stage, Vocabulary, state_by_name};
 use crate::model::{Connection, Protocol, ServiceId};
 
 /// The connections of drained servers that have not ended, by state.
@@ -103,9 +103,9 @@ impl Tally {
 
     /// Adds a connection of the connection table, if it belongs to a drained server.
     pub fn add(&mut self, connection: &Connection) {
-        let phase = state_by_name(connection.state).map_or(Phase::Over, |state| state.phase);
+        let stage = state_by_name(connection.state).map_or(Stage::Over, |state| state.stage);
         // Entries of persistence have no client port.
-        if connection.client.port() == 0 || phase == Phase::Over {
+        if connection.client.port() == 0 || stage == Stage::Over {
             return;
         }
         let (service, server) = (connection.virtual_service, connection.server.ip());
@@ -116,7 +116,7 @@ impl Tally {
             .flatten()
         {
             let server = &mut self.servers[at];
-            let count = if phase == Phase::Active {
+            let count = if stage == Stage::Active {
                 &mut server.active
             } else {
                 &mut server.inactive
