@@ -59,6 +59,8 @@ match (change, it) {
     other => 2,
 }";
     assert_eq!(wildcards(example), ["other"]);
+    let own = "impl Verb {\n    match self {\n        Self::Zero => 1,\n        _ => 2,\n    }\n}";
+    assert_eq!(wildcards(own), ["_"]);
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -77,7 +79,11 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// The patterns that match anything next to others that match a command or a change.
 fn wildcards(text: &str) -> Vec<String> {
-    const ENUMS: [&str; 3] = ["Command::", "Change::", "Verb::"];
+    const ENUMS: [&str; 4] = ["Command", "Change", "Verb", "Subject"];
+    let is_one = |name: &&str, pattern: &str| {
+        let is_self = || pattern.contains("Self::") && text.contains(&format!("impl {name} {{"));
+        pattern.contains(&format!("{name}::")) || is_self()
+    };
     let lines: Vec<&str> = text.lines().collect();
     let mut wildcards = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -85,7 +91,7 @@ fn wildcards(text: &str) -> Vec<String> {
             continue;
         }
         let patterns = patterns(&lines[number + 1..], indent(line));
-        let is_ours = |pattern: &String| ENUMS.iter().any(|name| pattern.contains(name));
+        let is_ours = |pattern: &String| ENUMS.iter().any(|name| is_one(name, pattern));
         if patterns.iter().any(is_ours) {
             let is_name = |c: char| c == '_' || c.is_ascii_lowercase();
             let takes_all = |pattern: &String| pattern.chars().all(is_name);
