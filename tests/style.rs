@@ -35,7 +35,8 @@ fn clippy_is_silent() {
     }
 }
 
-/// A wildcard would silently cover commands and changes that are added later.
+/// A wildcard would silently cover commands and changes that are added later. An `if let` may ask
+/// for one of them.
 #[test]
 fn commands_and_changes_are_matched_without_wildcards() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -59,6 +60,12 @@ match (change, it) {
     other => 2,
 }";
     assert_eq!(wildcards(example), ["other"]);
+    let second = "\
+match (way, change) {
+    (Way::Netlink, Change::Flush | Change::Zero(a, b)) => 1,
+    (Way::Netlink, _) => 2,
+}";
+    assert_eq!(wildcards(second), ["_"]);
     let own = "impl Verb {\n    match self {\n        Self::Zero => 1,\n        _ => 2,\n    }\n}";
     assert_eq!(wildcards(own), ["_"]);
 }
@@ -91,14 +98,41 @@ fn wildcards(text: &str) -> Vec<String> {
             continue;
         }
         let patterns = patterns(&lines[number + 1..], indent(line));
-        let is_ours = |pattern: &String| ENUMS.iter().any(|name| is_one(name, pattern));
-        if patterns.iter().any(is_ours) {
-            let is_name = |c: char| c == '_' || c.is_ascii_lowercase();
-            let takes_all = |pattern: &String| pattern.chars().all(is_name);
-            wildcards.extend(patterns.into_iter().filter(takes_all));
+        let is_ours = |pattern: &str| ENUMS.iter().any(|name| is_one(name, pattern));
+        let takes_all = |pattern: &str| {
+            let mut letters = pattern.chars();
+            letters.all(|c| c == '_' || c.is_ascii_lowercase())
+        };
+        let parts: Vec<Vec<&str>> = patterns.iter().map(|pattern| parts(pattern)).collect();
+        let places = 0..parts.iter().map(Vec::len).max().unwrap_or_default();
+        for place in places {
+            // A name in place of a tuple takes all of it.
+            let there = parts.iter().map(|parts| parts.get(place).or(parts.first()));
+            let there: Vec<&str> = there.flatten().copied().collect();
+            if there.iter().any(|part| is_ours(part)) {
+                let found = there.into_iter().filter(|part| takes_all(part));
+                wildcards.extend(found.map(str::to_owned));
+            }
         }
     }
     wildcards
+}
+
+/// The patterns in a tuple, or the only one.
+fn parts(pattern: &str) -> Vec<&str> {
+    let tuple = pattern
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    let Some(tuple) = tuple else {
+        return vec![pattern];
+    };
+    let mut depth = 0;
+    let is_between = |c: char| {
+        depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+        depth == 0 && c == ','
+    };
+    let parts = tuple.split(is_between).map(str::trim);
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 /// The patterns of a `match`. In formatted code its arms are indented by four columns, and their

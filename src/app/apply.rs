@@ -16,7 +16,7 @@ use crate::model::difference::{Configured, Difference, Step, Table, difference};
 use crate::model::drain::fate;
 use crate::model::{Change, Entry, ServerId, ServerState, ServiceId, sort_table};
 use crate::names::Names;
-use crate::render::steps::{self, Cut};
+use crate::render::steps::{self, CutConnections};
 use crate::render::{report, save};
 use crate::rules::{self, Meaning};
 
@@ -84,7 +84,7 @@ fn conclude(
         true
     };
     // If the kernel failed, it is unknown which changes were made.
-    let has_summary = is_done || end == End::Stopped && !execution.made.is_empty();
+    let has_summary = is_done || (end == End::Stopped && !execution.made.is_empty());
     if has_summary && (apply.verbose || env.stderr.is_terminal()) {
         env.warn(execution.summary.to_string().as_bytes());
     }
@@ -145,7 +145,7 @@ pub fn diff(env: &mut Env, names: &Names, diff: &Diff) -> Result<u8, Error> {
     let fate = fate(&client.tuning());
     let by_id: HashMap<ServiceId, &Entry> =
         entries.iter().map(|e| (e.service.service.id, e)).collect();
-    let cut = |step: &Step| Cut {
+    let cut = |step: &Step| CutConnections {
         connections: connections(&by_id, &step.change),
         fate,
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Env, Medium};
 use crate::cli::complete::{self, Answer};
-use crate::cli::live::Live;
+use crate::cli::surroundings::Surroundings;
 use crate::error::Error;
 use crate::kernel::{Netns, read_table};
 use crate::model::sort_table;
@@ -45,11 +45,11 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
         None => Vec::new(),
     };
     let netns = complete::globals(&words).netns.map(Netns::new);
-    let live = Live {
+    let surroundings = Surroundings {
         namespaces: Netns::names(),
-        ..live(netns.as_ref())
+        ..surroundings(netns.as_ref())
     };
-    env.print(|out| Ok(print(out, complete::answer(&words, &live))?))?;
+    env.print(|out| Ok(print(out, complete::answer(&words, &surroundings))?))?;
     Ok(0)
 }
 
@@ -69,19 +69,19 @@ fn print(out: &mut Out, answer: Answer) -> io::Result<()> {
 }
 
 /// The contents of a network namespace, or nothing if it cannot be entered.
-fn live(netns: Option<&Netns>) -> Live {
+fn surroundings(netns: Option<&Netns>) -> Surroundings {
     match netns {
-        Some(netns) => netns.run(|| Ok(read_live())).unwrap_or_default(),
-        None => read_live(),
+        Some(netns) => netns.run(|| Ok(read_surroundings())).unwrap_or_default(),
+        None => read_surroundings(),
     }
 }
 
-fn read_live() -> Live {
+fn read_surroundings() -> Surroundings {
     let mut services = read_table(Some(PATIENCE)).unwrap_or_default();
     sort_table(&mut services);
-    Live {
+    Surroundings {
         services,
         interfaces: fs::read(INTERFACES).unwrap_or_default(),
-        ..Live::default()
+        ..Surroundings::default()
     }
 }

@@ -105,7 +105,7 @@ fn write(
     client: &mut Client,
     names: &mut Names,
     listing: &Listing,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     match listing.subject {
         Subject::Services(id) if listing.count => {
@@ -135,7 +135,7 @@ fn services(
     names: &mut Names,
     id: Option<ServiceId>,
     listing: &Listing,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     let info = asked(Action::Read, client.info())?;
     let extent = Extent {
@@ -167,7 +167,7 @@ fn services(
 fn timeouts(
     out: &mut Out,
     client: &mut Client,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     let timeouts = asked(Action::Read, client.timeouts())?;
     Ok(format.timeouts(out, &timeouts)?)
@@ -176,7 +176,7 @@ fn timeouts(
 fn daemons(
     out: &mut Out,
     client: &mut Client,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     let daemons = asked(Action::Read, client.daemons())?;
     Ok(format.daemons(out, &daemons)?)
@@ -185,7 +185,7 @@ fn daemons(
 fn totals(
     out: &mut Out,
     client: &mut Client,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     let totals = asked(Action::Read, client.totals())?;
     Ok(format.totals(out, &totals)?)
@@ -202,7 +202,7 @@ fn in_order(listing: &Listing, mut table: Vec<Entry>) -> Vec<Entry> {
 fn rest_of_director(
     out: &mut Out,
     client: &mut Client,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
     table: &[Entry],
 ) -> Result<(), Error> {
     format.service_counts(out, &ServiceCounts::of(table))?;
@@ -228,7 +228,7 @@ fn count_services(
     client: &mut Client,
     id: Option<ServiceId>,
     filter: &Filter,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
 ) -> Result<(), Error> {
     let mut table = entries(client, id, Detail::Brief)?;
     keep_wanted(&mut table, filter);
@@ -291,7 +291,7 @@ fn connections(
     out: &mut Out,
     client: &mut Client,
     names: &mut Names,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
     wanted: &Wanted,
 ) -> Result<(), Error> {
     let mut table = open_connections(client)?;
@@ -308,7 +308,7 @@ fn count_connections(
     out: &mut Out,
     client: &mut Client,
     names: &mut Names,
-    format: &mut dyn render::Format,
+    format: &mut dyn render::Renderer,
     wanted: &Wanted,
 ) -> Result<(), Error> {
     let mut counts = ConnectionCounts::default();

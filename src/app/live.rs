@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::env::{Console, Happening};
 use super::list;
-use super::watch::{Kernel, Pace};
+use super::watch::{Kernel, Ticker};
 use super::{Clock, Env, asked};
 use crate::command::{Columns, Format, Listing, Subject, Watch};
 use crate::error::{Action, Error};
@@ -103,11 +103,11 @@ impl Live<'_> {
         console: &mut dyn Console,
     ) -> io::Result<()> {
         let looks = looks(self.watch.period);
-        let mut pace = Pace::new(self.clock, self.watch.period / looks);
+        let mut ticker = Ticker::new(self.clock, self.watch.period / looks);
         let mut count = 0;
         self.draw(console)?;
         loop {
-            match console.wait(pace.left())? {
+            match console.wait(ticker.left())? {
                 Happening::End => return Ok(()),
                 Happening::Redraw => self.painter.forget(),
                 Happening::Keys(bytes) => match self.press(&bytes, console) {
@@ -122,7 +122,7 @@ impl Live<'_> {
                     count += 1;
                     let is_refresh = count % looks == 0;
                     self.look_and_tell(env, kernel, is_refresh);
-                    pace.turn();
+                    ticker.turn();
                     if !is_refresh {
                         continue;
                     }

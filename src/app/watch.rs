@@ -38,7 +38,7 @@ fn print_again(
     names: &mut Names,
     watch: &Watch,
 ) -> Result<(), Error> {
-    let mut pace = Pace::new(env.clock, watch.period);
+    let mut ticker = Ticker::new(env.clock, watch.period);
     let mut trouble = None;
     let mut is_first = true;
     loop {
@@ -62,8 +62,8 @@ fn print_again(
             }
         }
         is_first = false;
-        (env.pause)(pace.left(), None);
-        pace.turn();
+        (env.pause)(ticker.left(), None);
+        ticker.turn();
     }
 }
 
@@ -112,13 +112,13 @@ impl Kernel {
 }
 
 /// Keeps a steady interval, however long the work takes.
-pub struct Pace {
+pub struct Ticker {
     clock: Clock,
     next: Instant,
     period: Duration,
 }
 
-impl Pace {
+impl Ticker {
     pub fn new(clock: Clock, period: Duration) -> Self {
         Self {
             next: (clock.now)() + period,

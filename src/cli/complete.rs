@@ -1,7 +1,7 @@
 //! Completion for shells: suggests the next word of a line, from the declarations of options
 //! and world-readable kernel files.
 //!
-//! It does not talk to the kernel and loads nothing. Without IPVS the live values are missing.
+//! It does not talk to the kernel and loads nothing. Without IPVS the services are missing.
 
 mod values;
 
@@ -11,10 +11,10 @@ use std::os::unix::ffi::OsStrExt;
 use self::values::values;
 use super::commands::COMMANDS;
 use super::line::Line;
-use super::live::Live;
 use super::options::NETNS;
 use super::slots::{Needs, Slots};
 use super::spec::{self, OptionSpec, Spec, Value};
+use super::surroundings::Surroundings;
 use super::whole::competing;
 use super::words::{Event, Words};
 use crate::command::Globals;
@@ -83,7 +83,7 @@ pub fn globals(words: &[&[u8]]) -> Globals {
 }
 
 /// The completions of the last of these words.
-pub fn answer(words: &[&[u8]], live: &Live) -> Answer {
+pub fn answer(words: &[&[u8]], surroundings: &Surroundings) -> Answer {
     let Some((current, before)) = words.split_last() else {
         return Answer::Words(Vec::new());
     };
@@ -100,7 +100,8 @@ pub fn answer(words: &[&[u8]], live: &Live) -> Answer {
             if let Some(Completes::Files) = completes {
                 return Answer::File;
             }
-            let values = completes.map(|completes| values(line.as_ref(), completes, value, live));
+            let values =
+                completes.map(|completes| values(line.as_ref(), completes, value, surroundings));
             let values = values.unwrap_or_default().into_iter();
             values.map(|value| prefixed(attached, value)).collect()
         }
@@ -207,17 +208,17 @@ FWM  00000007 wrr
   -> [2001:0db8:0001:0000:0000:0000:0000:0001]:0000 Tunnel  1      0          0
 ";
 
-    fn live() -> Live {
-        Live {
+    fn surroundings() -> Surroundings {
+        Surroundings {
             services: parse_table(TABLE),
             namespaces: ["blue", "green", "$(reboot)"].map(Into::into).to_vec(),
-            ..Live::default()
+            ..Surroundings::default()
         }
     }
 
     fn answer_to(line: &str) -> Answer {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        answer(&words, &live())
+        answer(&words, &surroundings())
     }
 
     fn candidates(line: &str) -> Vec<Candidate> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use netlink_packet_core::NLM_F_ACK;
@@ -77,7 +78,8 @@ impl Client {
     }
 
     /// Connects to the kernel's IPVS in another network namespace, and stays there. This thread
-    /// stays where it is. It needs `CAP_SYS_ADMIN`.
+    /// stays where it is. It needs `CAP_SYS_ADMIN`; so do [`connections`](Self::connections) and
+    /// [`totals`](Self::totals) later, which enter the namespace again.
     pub fn open_in(namespace: &Netns) -> Result<Self> {
         let socket = Socket::open(Some(namespace.clone()));
         Self::with(socket.map_err(|reason| namespace.error(reason))?)
@@ -229,6 +231,22 @@ impl Client {
         self.apply(&Change::StopDaemon(role))
     }
 
+    fn send(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::StopDaemon(role) => self.stop_and_see(*role),
+            Change::AddService(_)
+            | Change::EditService(_)
+            | Change::DeleteService(_)
+            | Change::AddServer(..)
+            | Change::EditServer(..)
+            | Change::DeleteServer(..)
+            | Change::Flush
+            | Change::Zero(_)
+            | Change::SetTimeouts(_)
+            | Change::StartDaemon(_) => self.netlink.change(change),
+        }
+    }
+
     /// The kernel does not answer if the thread of the daemon has not run yet: then the list of
     /// daemons shows whether it stopped.
     fn stop_and_see(&mut self, role: DaemonRole) -> Result<()> {
@@ -249,25 +267,51 @@ impl Client {
 
     /// The connection table.
     ///
-    /// It is a file: if no descriptor is left for it, the sockets are closed until they are
-    /// needed again.
+    /// It is a file, which is opened where the client was opened. If no descriptor is left for it,
+    /// the sockets are closed until they are needed again.
+    ///
+    /// ```no_run
+    /// use ipvsadm::kernel::Client;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut connections = Client::open()?.connections()?;
+    /// while let Some(line) = connections.read()? {
+    ///     match line {
+    ///         Ok(connection) => println!("{} is at {}", connection.client, connection.server),
+    ///         Err(line) => eprintln!("unknown: {}", line.escape_ascii()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connections(&mut self) -> Result<Connections> {
-        let table = match Connections::open(&self.home) {
-            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
-                self.netlink.release();
-                Connections::open(&self.home)
-            }
-            table => table,
-        };
-        let table = table.map_err(Error::of_file)?;
-        table.ok_or(Error::Malformed("the connection table has no title"))
+        self.read_file(Connections::open)
     }
 
-    /// The sums over all services, and how full the kernel's tables are.
+    /// The sums over all services, and how full the kernel's tables are. It reads files, as
+    /// [`connections`](Self::connections) does.
     pub fn totals(&mut self) -> Result<Totals> {
-        // There may be no descriptor left.
-        self.netlink.release();
-        proc::read_totals(&self.home).map_err(Error::File)
+        self.read_file(proc::read_totals)
+    }
+
+    /// Without IPVS there are no files of it.
+    fn read_file<T>(&mut self, read: impl Fn(&Home) -> Result<T>) -> Result<T> {
+        let outcome = match read(&self.home) {
+            Err(error) if error.errno() == Some(libc::EMFILE) => {
+                self.netlink.release();
+                read(&self.home)
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Err(Error::File(reason)) if reason.kind() == io::ErrorKind::NotFound => {
+                match self.info() {
+                    Err(Error::Absent) => Err(Error::Absent),
+                    _ => Err(Error::File(reason)),
+                }
+            }
+            outcome => outcome,
+        }
     }
 
     /// Makes one change. With [`Error::Invalid`] nothing was sent.
@@ -277,10 +321,9 @@ impl Client {
     }
 
     fn make(&mut self, change: &Change) -> Result<()> {
-        let outcome = match (self.way, *change) {
-            (Way::SocketOptions, _) => self.netlink.socket_options().apply(change),
-            (Way::Netlink, Change::StopDaemon(role)) => self.stop_and_see(role),
-            (Way::Netlink, _) => self.netlink.change(change),
+        let outcome = match self.way {
+            Way::SocketOptions => self.netlink.socket_options().apply(change),
+            Way::Netlink => self.send(change),
         };
         outcome.map_err(|error| error.about(change.into()))
     }
@@ -306,7 +349,7 @@ impl Client {
     /// The counters over all services. Only these do not lag behind by up to two seconds.
     #[doc(hidden)]
     pub fn counted(&self) -> Result<Counted> {
-        proc::read_counted(&self.home).map_err(Error::File)
+        proc::read_counted(&self.home)
     }
 
     /// The settings that drains depend on.

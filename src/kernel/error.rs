@@ -71,14 +71,6 @@ impl Error {
         }
     }
 
-    /// Without IPVS there are no files of it.
-    pub(super) fn of_file(reason: io::Error) -> Self {
-        match reason.kind() {
-            io::ErrorKind::NotFound => Self::Absent,
-            _ => Self::File(reason),
-        }
-    }
-
     /// A question was refused.
     pub(super) fn refused(errno: i32) -> Self {
         let action = Action::Read;

@@ -11,12 +11,11 @@ use crate::model::{
 
 /// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
 const LONGEST_PERSISTENCE: u32 = 4_294_967;
-const TOO_PERSISTENT: &str = "persistence is at most 4294967 seconds";
 
 /// Whether this change can be sent to the kernel.
 pub fn check(change: &Change) -> Result<()> {
     let wrong = match change {
-        Change::AddService(service) => unbalanced(&service.id).or_else(|| wrong_service(service)),
+        Change::AddService(service) => pointless(service).or_else(|| wrong_service(service)),
         Change::EditService(service) => wrong_service(service),
         Change::AddServer(id, server) => wrong_server(server).or_else(|| misplaced(id, server)),
         Change::EditServer(_, server) => wrong_server(server),
@@ -31,18 +30,19 @@ pub fn check(change: &Change) -> Result<()> {
     wrong.map_or(Ok(()), |wrong| Err(Error::Invalid(wrong)))
 }
 
-/// The kernel lists services of other protocols, and sends nothing to their servers.
-fn unbalanced(id: &ServiceId) -> Option<&'static str> {
-    let is_balanced = matches!(
-        id.protocol(),
-        Protocol::TCP | Protocol::UDP | Protocol::SCTP
-    );
-    (!is_balanced).then_some("a service is one of TCP, UDP or SCTP, or of a mark")
+/// The kernel lists services of other protocols, and sends nothing to their servers. Without a time
+/// of persistence, no client stays.
+fn pointless(service: &Service) -> Option<&'static str> {
+    match service.id.protocol() {
+        _ if service.persistence == Some(0) => Some("persistence is at least 1 second"),
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP => None,
+        _ => Some("a service is one of TCP, UDP or SCTP, or of a mark"),
+    }
 }
 
 fn wrong_service(service: &Service) -> Option<&'static str> {
     if service.persistence > Some(LONGEST_PERSISTENCE) {
-        return Some(TOO_PERSISTENT);
+        return Some("persistence is at most 4294967 seconds");
     }
     let is_for_every_port = matches!(service.id, ServiceId::Address { port: 0, .. });
     if is_for_every_port && service.persistence.is_none() {

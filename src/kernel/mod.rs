@@ -43,7 +43,7 @@ pub(crate) use proc::{ConnectionLine, has_ipvs};
 pub use proc::{parse_connection, parse_table, read_table};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Network, Route};
+pub use rtnetlink::{Address, Link, Neighbour, NeighbourState, Route, Rtnetlink};
 #[cfg(feature = "cli")]
 pub(crate) use socket::{Wire, keep_descriptors_from};
 pub use table::Detail;

@@ -132,18 +132,22 @@ impl Home {
     }
 
     /// Runs something there.
-    pub fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-        match &self.netns {
+    pub fn run<T: Send>(&self, run: impl FnOnce() -> T + Send) -> Result<T, Away> {
+        let run_there = || match &self.netns {
             Some(netns) => {
                 let namespace = netns.open()?;
                 self.check(Some(id(&namespace.metadata()?)))?;
-                run_inside(&namespace, run)
+                run_inside(&namespace, || Ok(run()))
             }
             None => {
                 self.check(id_by_name(None).ok())?;
-                run()
+                Ok(run())
             }
-        }
+        };
+        run_there().map_err(|reason| Away {
+            netns: self.netns.clone(),
+            reason,
+        })
     }
 
     /// A `/proc` that does not show the namespace of a thread is no evidence of another one.
@@ -154,6 +158,33 @@ impl Home {
         Err(io::Error::other(
             "the client was opened in a different network namespace",
         ))
+    }
+}
+
+/// Why nothing can be opened where a client was opened.
+pub struct Away {
+    netns: Option<Netns>,
+    reason: io::Error,
+}
+
+impl From<Away> for Error {
+    fn from(Away { netns, reason }: Away) -> Self {
+        match netns {
+            Some(netns) => netns.error(reason),
+            None => Self::File(reason),
+        }
+    }
+}
+
+impl From<Away> for io::Error {
+    fn from(away: Away) -> Self {
+        match away {
+            Away {
+                netns: None,
+                reason,
+            } => reason,
+            away => Self::other(Error::from(away)),
+        }
     }
 }
 

@@ -101,11 +101,11 @@ pub enum NeighbourState {
 }
 
 /// A connection to rtnetlink.
-pub struct Network {
+pub struct Rtnetlink {
     socket: Socket,
 }
 
-impl Network {
+impl Rtnetlink {
     /// Connects to it in the network namespace of this thread.
     pub fn open() -> io::Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE)?;
@@ -379,7 +379,7 @@ mod tests {
     /// The loopback device has its address and its route on every machine.
     #[test]
     fn the_loopback_device_is_known() {
-        let network = Network::open().unwrap();
+        let network = Rtnetlink::open().unwrap();
         let links = network.links().unwrap();
         let lo = links.iter().find(|link| link.is_loopback).unwrap();
         assert_eq!(lo.name, "lo");

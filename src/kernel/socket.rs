@@ -61,7 +61,7 @@ impl Socket {
         let socket = match self.netlink.take() {
             Some(socket) => socket,
             None => {
-                let socket = self.home.run(open_netlink)?;
+                let socket = self.home.run(open_netlink)??;
                 if self.is_large {
                     enlarge(socket.as_raw_fd())?;
                 }
@@ -74,7 +74,7 @@ impl Socket {
     fn plain(&mut self) -> io::Result<RawFd> {
         let socket = match self.plain.take() {
             Some(socket) => socket,
-            None => self.home.run(open_plain)?,
+            None => self.home.run(open_plain)??,
         };
         Ok(self.plain.insert(socket).as_raw_fd())
     }

@@ -122,7 +122,8 @@ impl Client {
             Detail::Brief | Detail::Counters => ONE_PART,
             Detail::Settings | Detail::Full => LIST_IS_FASTER,
         };
-        self.way == Way::SocketOptions || count > few && only_ipv4(&mut self.netlink, count)
+        let is_long = count > few;
+        self.way == Way::SocketOptions || (is_long && only_ipv4(&mut self.netlink, count))
     }
 
     /// The services that netlink lists, and then those of the snapshot that it skipped.

@@ -25,6 +25,7 @@ pub struct Daemon {
     pub interface: Interface,
     /// A number that both directors must use, from 0 to 255. A kernel may report others, which
     /// other programs have set.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub sync_id: u32,
     /// The longest message, in bytes; not 0.
     pub max_length: Option<u16>,

@@ -138,8 +138,8 @@ impl Wanted {
                 address,
                 port,
             } => {
-                let is_there = at.ip() == address
-                    && (at.port() == port || port == 0 && !self.taken_ports.contains(&at.port()));
+                let is_free = || port == 0 && !self.taken_ports.contains(&at.port());
+                let is_there = at.ip() == address && (at.port() == port || is_free());
                 Some(is_there && Protocol::from_title(connection.protocol()?) == Some(protocol))
             }
             // Only what persistence remembers of a mark names it, in place of the address.

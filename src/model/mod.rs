@@ -121,5 +121,6 @@ pub struct Entry {
     /// The service.
     pub service: ServiceState,
     /// Its servers, the newest first.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub servers: Vec<ServerState>,
 }

@@ -54,7 +54,7 @@ impl<const N: usize> Name<N> {
 
     /// The name up to its first NUL byte, and no more than `N` bytes of it; `None` if nothing
     /// is left.
-    pub fn cut(text: &[u8]) -> Option<Self> {
+    pub(crate) fn cut(text: &[u8]) -> Option<Self> {
         const { Self::LENGTH_FITS };
         let text = &text[..text.len().min(N)];
         let end = text.iter().position(|&byte| byte == 0);

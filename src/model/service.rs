@@ -224,8 +224,8 @@ pub struct Service {
     /// How long a client stays with its server, in seconds, if the service is persistent: 1 to
     /// 4,294,967, which is 49 days. A kernel may report others, which other programs have set.
     ///
-    /// The client refuses longer times, since kernels would begin again at 0. The command line
-    /// takes up to 31 days.
+    /// The client refuses longer times, since kernels would begin again at 0, and adds no service
+    /// with 0, with which clients do not stay. The command line takes up to 31 days.
     pub persistence: Option<u32>,
     /// Clients that differ only outside this mask stay with the same server. It is of the
     /// service's family.

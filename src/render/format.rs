@@ -32,7 +32,7 @@ impl Extent {
 
 /// A way to write listings. Each method writes one subject, or a part of one that is written
 /// while it is read.
-pub trait Format {
+pub trait Renderer {
     /// Begins a listing of services.
     fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()>;
 
@@ -75,7 +75,7 @@ pub trait Format {
 pub const TOP_CLIENTS: usize = 10;
 
 /// The format with this name.
-pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Format> {
+pub fn format(name: command::Format, view: View, screen: Screen) -> Box<dyn Renderer> {
     match name {
         command::Format::Classic => Box::new(Classic::new(view)),
         command::Format::Json => Box::new(Json::default()),

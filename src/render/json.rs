@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::flags::names_of_flags;
-use super::format::{Extent, Format, TOP_CLIENTS};
+use super::format::{Extent, Renderer, TOP_CLIENTS};
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{self, Checksum, Family, Flags, Forwarding, Mask, ServiceId};
@@ -54,7 +54,7 @@ impl Json {
     }
 }
 
-impl Format for Json {
+impl Renderer for Json {
     fn begin_services(&mut self, _: &mut Out, info: &model::Info, _: Extent) -> io::Result<()> {
         let [_, major, minor, patch] = info.version.to_be_bytes();
         let size = info.connection_table_size;

@@ -17,7 +17,7 @@ mod sheet;
 pub mod steps;
 mod time;
 
-pub use format::{Extent, Format, format};
+pub use format::{Extent, Renderer, format};
 pub use harmless::harmless;
 pub use json::Json;
 pub use out::Out;

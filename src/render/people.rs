@@ -8,7 +8,7 @@ use tabled::settings::Color;
 
 use super::classic::{longest_chain, rates, service_settings, sysctls, totals, tunnel};
 use super::endpoint::{self, Cut, endpoint};
-use super::format::{Extent, Format, TOP_CLIENTS};
+use super::format::{Extent, Renderer, TOP_CLIENTS};
 use super::out::Out;
 use super::sheet::Sheet;
 use crate::command::{Columns, View};
@@ -61,7 +61,7 @@ impl People {
     }
 }
 
-impl Format for People {
+impl Renderer for People {
     fn begin_services(&mut self, _: &mut Out, _: &Info, _: Extent) -> io::Result<()> {
         Ok(())
     }

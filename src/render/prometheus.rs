@@ -8,7 +8,7 @@ use std::io;
 
 use self::labels::{Labels, LabelsOfServices, NO_LABELS, OfServer, OfService, Sample};
 use super::classic::totals;
-use super::format::{Extent, Format};
+use super::format::{Extent, Renderer};
 use super::out::Out;
 use crate::model::terms::Vocabulary;
 use crate::model::{
@@ -82,7 +82,7 @@ fn limit(threshold: u32) -> Option<i64> {
     (threshold != 0).then_some(threshold.into())
 }
 
-impl Format for Prometheus {
+impl Renderer for Prometheus {
     fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()> {
         self.counts_servers = extent.all_servers;
         if !extent.all_services {

@@ -7,11 +7,15 @@ use serde::Serialize;
 use super::json::Json;
 use super::out::Out;
 use super::save;
-use super::steps::Cut;
+use super::steps::CutConnections;
 use crate::model::difference::{Cost, Step};
 
 /// The steps, with the number of connections that each cuts.
-pub fn steps(out: &mut Out, steps: &[Step], cut: impl Fn(&Step) -> Cut) -> io::Result<()> {
+pub fn steps(
+    out: &mut Out,
+    steps: &[Step],
+    cut: impl Fn(&Step) -> CutConnections,
+) -> io::Result<()> {
     let mut json = Json::default();
     json.begin(out, "", "changes");
     for step in steps {

@@ -7,7 +7,7 @@ use super::endpoint::{Cut, endpoint, server_protocol};
 use super::flags::scheduler_flags;
 use super::out::Out;
 use crate::command::LONGEST_TIMEOUT;
-use crate::model::terms::Vocabulary;
+use crate::model::terms::{Vocabulary, service_option};
 use crate::model::{
     Change, Checksum, Daemon, Entry, Family, Flags, Forwarding, Mask, Protocol, Server, ServerId,
     Service, ServiceId, Timeouts, Tunnel, TunnelKind,
@@ -208,12 +208,11 @@ pub(super) fn service_id(out: &mut Out, names: &mut Names, id: &ServiceId) {
             address,
             port,
         } => {
-            match protocol {
-                Protocol::TCP => out.text("-t "),
-                Protocol::UDP => out.text("-u "),
-                Protocol::SCTP => out.text("--sctp-service "),
-                Protocol(number) => out.text("protocol ").number(number).text(" "),
+            match service_option(protocol) {
+                Some(option) => out.text(option),
+                None => out.text("protocol ").number(protocol.0),
             };
+            out.text(" ");
             endpoint(out, names, address, port, Some(protocol), Cut::Never);
         }
     }

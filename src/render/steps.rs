@@ -11,13 +11,13 @@ use crate::names::Names;
 
 /// Connections that lose their server.
 #[derive(Clone, Copy, Debug)]
-pub struct Cut {
+pub struct CutConnections {
     pub connections: u64,
     /// Their fate.
     pub fate: &'static str,
 }
 
-impl Cut {
+impl CutConnections {
     /// Whether a step really has this cost: without connections none is cut.
     pub fn is_paid(&self, cost: &Cost) -> bool {
         *cost != Cost::Cuts || self.connections > 0
@@ -25,7 +25,7 @@ impl Cut {
 }
 
 /// One step. A step that no line can express becomes a comment.
-pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: Cut) -> io::Result<()> {
+pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: CutConnections) -> io::Result<()> {
     if !save::is_sayable(&step.change) {
         out.text("# no line does this: ");
     }
@@ -39,7 +39,7 @@ pub fn step(out: &mut Out, names: &mut Names, step: &Step, cut: Cut) -> io::Resu
     out.end_row()
 }
 
-fn cost(out: &mut Out, names: &mut Names, step: &Step, cost: &Cost, cut: Cut) {
+fn cost(out: &mut Out, names: &mut Names, step: &Step, cost: &Cost, cut: CutConnections) {
     match cost {
         Cost::Scheduler => out.text("new connections are refused while the scheduler changes"),
         Cost::Mask => out.text("some clients move to another server"),

@@ -64,6 +64,8 @@ fn wrong() -> Vec<(Change, &'static str)> {
         wrong.push((Change::AddService(service), message));
         wrong.push((Change::EditService(service), message));
     }
+    let at_once = added(|it| it.persistence = Some(0), tcp());
+    wrong.push((at_once, "persistence is at least 1 second"));
     for number in [0, 47, 65535] {
         let address = "192.0.2.1:80".parse().unwrap();
         let id = ServiceId::address(Protocol(number), address);
@@ -152,7 +154,10 @@ fn the_limits_themselves_are_sent() {
     let changes = [
         added(|it| it.persistence = Some(4_294_967), tcp()),
         // Other programs can set it.
-        added(|it| it.persistence = Some(0), tcp()),
+        Change::EditService(Service {
+            persistence: Some(0),
+            ..service(tcp())
+        }),
         added(|it| it.persistence = Some(1), every_port()),
         added(|it| it.mask = Mask::V6(1), udp6()),
         added(|it| it.mask = Mask::V6(128), mark(Family::V6)),

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use anyhow::Result;
 use ipvsadm::cli::complete::{self, Answer};
-use ipvsadm::cli::live::Live;
+use ipvsadm::cli::surroundings::Surroundings;
 use ipvsadm::command::{Columns, Format, View};
 use ipvsadm::kernel::{parse_connection, parse_table};
 use ipvsadm::lines::Lines;
@@ -85,10 +85,10 @@ fn open() -> Result<Reader> {
         if random.chance(2) {
             read_in_pieces(text, random);
         }
-        let live = Live {
+        let live = Surroundings {
             services: parse_table(&String::from_utf8_lossy(text)),
             interfaces: text.to_vec(),
-            ..Live::default()
+            ..Surroundings::default()
         };
         for line in LINES {
             let (last, _) = line

@@ -57,7 +57,7 @@ fn v6(number: u32) -> ServiceId {
 
 fn plain(id: ServiceId) -> Service {
     Service {
-        scheduler: Name::cut(b"rr").unwrap_or(Service::SCHEDULER),
+        scheduler: Name::new(b"rr").unwrap_or(Service::SCHEDULER),
         ..Service::new(id)
     }
 }

@@ -1,6 +1,8 @@
 //! Programs that use the library: the examples, and one that works in several namespaces.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::iter;
 use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroU32;
 
@@ -51,21 +53,36 @@ fn stay(world: &mut World) -> Result<()> {
     let refused = client.totals().unwrap_err().to_string();
     ensure!(refused == format!("cannot read: {ELSEWHERE}"), "{refused}");
     named.totals()?;
-    // Its sockets are closed, and reopened in the original namespace.
+    ensure!(client.services()?.len() == 1);
+
+    // Without a free descriptor its sockets are closed, and reopened in the original namespace.
+    without_descriptors(|| named.totals().map(drop))?;
+    without_descriptors(|| client.totals().map(drop)).unwrap_err();
     client.services().unwrap_err();
     client.flush().unwrap_err();
     named.flush()?;
     ensure!(Client::open()?.services()?.len() == 1);
 
-    named.totals()?;
+    without_descriptors(|| named.totals().map(drop))?;
     let shell = |line| moves.run(&Program::new("/bin/sh").args(["-c", line]));
     shell("mount --bind /run/netns/moves /run/netns/stays")?.success()?;
-    let refused = named.flush().unwrap_err().to_string();
-    ensure!(refused.ends_with(ELSEWHERE), "{refused}");
-    ensure!(named.connections().is_err());
+    for refused in [named.flush(), named.connections().map(drop)] {
+        let refused = refused.unwrap_err().to_string();
+        let name = "network namespace /run/netns/stays";
+        ensure!(
+            refused.ends_with(&format!("{name}: {ELSEWHERE}")),
+            "{refused}"
+        );
+    }
     ensure!(Client::open()?.services()?.len() == 1);
     shell("umount /run/netns/stays")?.success()?;
     Ok(())
+}
+
+/// Does something while this process can open no further file.
+fn without_descriptors<T>(act: impl FnOnce() -> T) -> T {
+    let _all: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    act()
 }
 
 /// A service on this machine whose servers have the weights 1, 2, ...

@@ -12,7 +12,7 @@ use ipvsadm::model::{
     Service, ServiceId, Timeouts, Tunnel, TunnelKind,
 };
 use ipvsadm::names::Names;
-use ipvsadm::render::steps::{self, Cut};
+use ipvsadm::render::steps::{self, CutConnections};
 use ipvsadm::render::{Out, save};
 use ipvsadm::rules::{self, Meaning};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ use proptest::sample::select;
 
 use crate::any;
 
-const CUT: Cut = Cut {
+const CUT: CutConnections = CutConnections {
     connections: 3,
     fate: "cut",
 };

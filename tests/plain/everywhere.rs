@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ipvsadm::cli::complete::{Answer, answer};
 use ipvsadm::cli::help::help;
-use ipvsadm::cli::live::Live;
+use ipvsadm::cli::surroundings::Surroundings;
 use ipvsadm::cli::{OptionSpec, Spec, Verb, specs};
 
 /// The spellings of a row.
@@ -47,7 +47,7 @@ fn line_before(row: &OptionSpec, verb: Verb) -> Vec<&'static str> {
 
 fn is_offered(before: &[&str], word: &str) -> bool {
     let words: Vec<&[u8]> = before.iter().chain([&word]).map(|w| w.as_bytes()).collect();
-    let Answer::Words(found) = answer(&words, &Live::default()) else {
+    let Answer::Words(found) = answer(&words, &Surroundings::default()) else {
         return false;
     };
     found

@@ -15,7 +15,7 @@ use ipvsadm::model::{
     sort_table,
 };
 use ipvsadm::names::Names;
-use ipvsadm::render::steps::Cut;
+use ipvsadm::render::steps::CutConnections;
 use ipvsadm::render::{self, Extent, Out, Screen, report, save};
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn rendered(write: impl FnOnce(&mut Out, &mut Names) -> std::io::Result<()>) -> 
 fn shown(
     format: Format,
     columns: Columns,
-    write: impl FnOnce(&mut dyn render::Format, &mut Out, &mut Names) -> std::io::Result<()>,
+    write: impl FnOnce(&mut dyn render::Renderer, &mut Out, &mut Names) -> std::io::Result<()>,
 ) -> Vec<u8> {
     let mut format = render::format(format, view(columns), PAPER);
     rendered(|out, names| write(&mut *format, out, names))
@@ -50,7 +50,7 @@ const PAPER: Screen = Screen {
     colour: false,
 };
 
-fn services(format: &mut dyn render::Format, table: &[Entry]) -> Vec<u8> {
+fn services(format: &mut dyn render::Renderer, table: &[Entry]) -> Vec<u8> {
     rendered(|out, names| {
         format.begin_services(out, &INFO, Extent::ALL)?;
         format.services(out, names, table)
@@ -358,7 +358,7 @@ fn documents_of_reports() -> [String; 2] {
     let finding = [(7, "wrong".to_owned())];
     [
         document(rendered(|out, _| {
-            report::steps(out, &steps, |_| Cut { connections, fate })
+            report::steps(out, &steps, |_| CutConnections { connections, fate })
         })),
         document(rendered(|out, _| report::findings(out, &finding, &[]))),
     ]

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 
 use super::{Candidate, Completes, prefixed};
 use crate::cli::line::Line;
-use crate::cli::live::{self, Live};
 use crate::cli::options::{REAL_SERVER, SERVICE_ADDRESS};
 use crate::cli::spec::ServerWord;
+use crate::cli::surroundings::{self, Surroundings};
 use crate::model::terms::{self, Vocabulary};
 use crate::model::{Entry, Name, Protocol, ServiceId};
 
@@ -17,9 +17,9 @@ pub fn values(
     line: Option<&Line>,
     completes: Completes,
     value: &[u8],
-    live: &Live,
+    surroundings: &Surroundings,
 ) -> Vec<Candidate> {
-    let services = &live.services;
+    let services = &surroundings.services;
     match completes {
         // The shell completes files.
         Completes::Nothing | Completes::Files => Vec::new(),
@@ -37,8 +37,8 @@ pub fn values(
             let states: Vec<_> = states.map(|state| (state.word, state.about)).collect();
             list_of(&states, value)
         }
-        Completes::Interfaces => interfaces(&live.interfaces),
-        Completes::Namespaces => namespaces(&live.namespaces),
+        Completes::Interfaces => interfaces(&surroundings.interfaces),
+        Completes::Namespaces => namespaces(&surroundings.namespaces),
     }
 }
 
@@ -104,7 +104,7 @@ fn servers(line: &Line, services: &[Entry]) -> Vec<Candidate> {
 
 /// The hosts of all servers, each with the number of services that have it.
 fn hosts(services: &[Entry]) -> Vec<Candidate> {
-    let hosts = live::hosts(services).into_iter();
+    let hosts = surroundings::hosts(services).into_iter();
     hosts
         .map(|(host, count)| match count {
             1 => Candidate::new(host, "in 1 service"),

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::facts::{Facts, far, of_device, path, service_address};
-use crate::kernel::{Network, plain, read_table};
+use crate::kernel::{Rtnetlink, plain, read_table};
 use crate::model::Family;
 
 /// Sends packets and listens for some only where that is allowed.
@@ -46,7 +46,7 @@ pub fn gather(facts: &mut Facts, may_probe: bool) {
 }
 
 fn read_network(facts: &mut Facts, may_probe: bool) -> io::Result<()> {
-    let network = Network::open()?;
+    let network = Rtnetlink::open()?;
     facts.links = network.links()?;
     let devices = facts.links.iter().map(|link| link.name.clone());
     facts.merging = devices
@@ -64,7 +64,7 @@ fn read_network(facts: &mut Facts, may_probe: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn probe(network: &Network, facts: &mut Facts) {
+fn probe(network: &Rtnetlink, facts: &mut Facts) {
     if let Err(error) = probe::ask_neighbours(network, facts) {
         facts
             .unseen

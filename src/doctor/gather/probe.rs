@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::doctor::facts::{Facts, Heard};
-use crate::kernel::{Link, NeighbourState, Network, Wire};
+use crate::kernel::{Link, NeighbourState, Rtnetlink, Wire};
 use crate::model::Family;
 
 /// A host that does not answer is asked for three seconds.
@@ -24,7 +24,7 @@ const IPV6: u16 = libc::ETH_P_IPV6 as u16;
 const ARP: u16 = libc::ETH_P_ARP as u16;
 
 /// Has the kernel ask the servers, or the way to clients, for their link-layer addresses.
-pub fn ask_neighbours(network: &Network, facts: &Facts) -> io::Result<()> {
+pub fn ask_neighbours(network: &Rtnetlink, facts: &Facts) -> io::Result<()> {
     let servers = facts
         .live_servers()
         .map(|(_, state)| state.server.id.address);

@@ -27,12 +27,14 @@ impl fmt::Debug for Connections {
 }
 
 impl Connections {
-    /// Opens the table and skips its title. `None` if it has no title.
-    pub(in crate::kernel) fn open(home: &Home) -> io::Result<Option<Self>> {
+    /// Opens the table and skips its title.
+    pub(in crate::kernel) fn open(home: &Home) -> kernel::Result<Self> {
         let table = home.run(|| super::open(home.proc(), "ip_vs_conn"))?;
-        let mut lines = Lines::new(table);
-        let title = lines.read()?.is_some();
-        Ok(title.then_some(Self { lines }))
+        let mut lines = Lines::new(table.map_err(Error::File)?);
+        match lines.read().map_err(Error::File)? {
+            Some(_title) => Ok(Self { lines }),
+            None => Err(Error::Malformed("the connection table has no title")),
+        }
     }
 
     /// The next connection, or the line that is there instead of one.

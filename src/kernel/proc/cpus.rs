@@ -1,15 +1,15 @@
 //! The counters of each CPU over all services, in `/proc/net/ip_vs_stats_percpu`.
 
-use std::io;
-
 use super::totals::{hexadecimal, of_net, parsed};
 use crate::kernel::netns::Home;
+use crate::kernel::{self, Error};
 use crate::model::rates::{Counted, Counters};
 
 const CPUS: &str = "ip_vs_stats_percpu";
 
-pub fn read(home: &Home) -> io::Result<Counted> {
-    home.run(|| parsed(CPUS, of_net(home.proc(), CPUS), parse))
+pub fn read(home: &Home) -> kernel::Result<Counted> {
+    let counted = home.run(|| parsed(CPUS, of_net(home.proc(), CPUS), parse))?;
+    counted.map_err(Error::File)
 }
 
 /// Two lines of titles, and for each CPU a line of its number and hexadecimal counters, which are

@@ -8,12 +8,10 @@ use crate::model::drain::Tuning;
 
 /// The settings that drains depend on; `None` if unreadable.
 pub fn tuning(home: &Home) -> Tuning {
-    let read = || {
-        Ok(Tuning {
-            expire_quiescent_template: number(home, "expire_quiescent_template"),
-            expire_nodest_conn: number(home, "expire_nodest_conn"),
-            conn_reuse_mode: number(home, "conn_reuse_mode"),
-        })
+    let read = || Tuning {
+        expire_quiescent_template: number(home, "expire_quiescent_template"),
+        expire_nodest_conn: number(home, "expire_nodest_conn"),
+        conn_reuse_mode: number(home, "conn_reuse_mode"),
     };
     home.run(read).unwrap_or_default()
 }

@@ -9,13 +9,14 @@ use std::str::FromStr;
 use super::SYSCTLS;
 use crate::kernel::error::plain;
 use crate::kernel::netns::Home;
+use crate::kernel::{self, Error};
 use crate::model::{Estimators, HashTable, Limits, Stats, Status, Totals};
 
 const STATS: &str = "ip_vs_stats";
 const STATUS: &str = "ip_vs_status";
 
-pub fn read(home: &Home) -> io::Result<Totals> {
-    home.run(|| read_from(home.proc()))
+pub fn read(home: &Home) -> kernel::Result<Totals> {
+    home.run(|| read_from(home.proc()))?.map_err(Error::File)
 }
 
 pub fn of_net(proc: &str, name: &str) -> io::Result<String> {
@@ -44,7 +45,11 @@ pub fn parsed<T>(
     text: io::Result<String>,
     parse: impl Fn(&str) -> Option<T>,
 ) -> io::Result<T> {
-    let text = text.map_err(|error| about(file, error.kind(), &error))?;
+    let text = text.map_err(|error| match error.raw_os_error() {
+        // The client knows this one by its number.
+        Some(libc::EMFILE) => error,
+        _ => about(file, error.kind(), &error),
+    })?;
     parse(&text).ok_or_else(|| about(file, io::ErrorKind::InvalidData, &"unexpected input"))
 }
 

@@ -8,7 +8,7 @@ mod totals;
 
 use std::io;
 
-use super::format::{Extent, Format};
+use super::format::{Extent, Renderer};
 use super::out::Out;
 use crate::command::{Columns, View};
 use crate::model::{
@@ -33,7 +33,7 @@ impl Classic {
     }
 }
 
-impl Format for Classic {
+impl Renderer for Classic {
     fn begin_services(&mut self, out: &mut Out, info: &Info, extent: Extent) -> io::Result<()> {
         if extent.all_services {
             services::version(out, info)?;

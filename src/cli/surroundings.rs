@@ -1,4 +1,4 @@
-//! Live values for completion: services, servers and interfaces of a network namespace, and the
+//! What completion knows of its surroundings: services, servers and interfaces of a network namespace, and the
 //! namespaces, from world-readable files.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use crate::model::Entry;
 
 /// The contents of world-readable kernel files; empty without IPVS.
 #[derive(Debug, Default)]
-pub struct Live {
+pub struct Surroundings {
     /// The table, in the order of listings.
     pub services: Vec<Entry>,
     /// The text of the interfaces and their counters.
