@@ -76,7 +76,7 @@ impl Netns {
     /// Runs something in this namespace: in a thread of its own, so that this one never leaves
     /// its namespace. What it opens stays in the namespace.
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-        run_inside(&self.open()?, run)
+        run_inside(self.open()?, run)
     }
 }
 
@@ -137,7 +137,7 @@ impl Home {
             Some(netns) => {
                 let namespace = netns.open()?;
                 self.check(Some(id(&namespace.metadata()?)))?;
-                run_inside(&namespace, || Ok(run()))
+                run_inside(namespace, || Ok(run()))
             }
             None => {
                 self.check(id_by_name(None).ok())?;
@@ -199,11 +199,13 @@ fn id_by_name(netns: Option<&Netns>) -> io::Result<Id> {
 }
 
 fn run_inside<T: Send>(
-    namespace: &File,
+    namespace: File,
     run: impl FnOnce() -> io::Result<T> + Send,
 ) -> io::Result<T> {
     in_a_thread(|| {
-        enter(namespace)?;
+        enter(&namespace)?;
+        // There may be no other descriptor for what follows.
+        drop(namespace);
         run()
     })
 }

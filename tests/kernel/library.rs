@@ -43,6 +43,9 @@ fn stay(world: &mut World) -> Result<()> {
     let service = web(&mut client, &[8001])?;
     client.connections()?;
     let mut named = Client::open_in(&Netns::new("stays"))?;
+    // Without a free descriptor the sockets are closed, and opened again later.
+    let mut closed = Client::open()?;
+    without_descriptors(|| closed.totals())?;
 
     moves.enter()?;
     web(&mut Client::open()?, &[])?;
@@ -55,15 +58,13 @@ fn stay(world: &mut World) -> Result<()> {
     named.totals()?;
     ensure!(client.services()?.len() == 1);
 
-    // Without a free descriptor its sockets are closed, and reopened in the original namespace.
-    without_descriptors(|| named.totals().map(drop))?;
-    without_descriptors(|| client.totals().map(drop)).unwrap_err();
-    client.services().unwrap_err();
-    client.flush().unwrap_err();
+    closed.services().unwrap_err();
+    closed.flush().unwrap_err();
+    without_descriptors(|| named.totals())?;
     named.flush()?;
     ensure!(Client::open()?.services()?.len() == 1);
 
-    without_descriptors(|| named.totals().map(drop))?;
+    without_descriptors(|| named.totals())?;
     let shell = |line| moves.run(&Program::new("/bin/sh").args(["-c", line]));
     shell("mount --bind /run/netns/moves /run/netns/stays")?.success()?;
     for refused in [named.flush(), named.connections().map(drop)] {
