@@ -24,7 +24,7 @@ const PATIENCE_WITHOUT_ANSWER: Duration = Duration::from_secs(15);
 /// Reads an address with a port of a protocol.
 pub type Reader = fn(&[u8], Protocol, &Names) -> Option<(IpAddr, u16)>;
 
-/// The names that numbers are shown by. Each is looked up once.
+/// The names shown in place of numbers. Each is looked up once.
 #[derive(Debug)]
 pub struct Names {
     hosts: HashMap<IpAddr, Option<Vec<u8>>>,

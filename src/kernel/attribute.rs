@@ -32,7 +32,7 @@ pub trait Attributes {
         self.bytes(kind, &value.to_ne_bytes());
     }
 
-    /// A port in network order. Only the port of a daemon is not.
+    /// A port in network order.
     fn port(&mut self, kind: u16, port: u16) {
         self.bytes(kind, &port.to_be_bytes());
     }

@@ -86,8 +86,9 @@ impl Error {
     }
 }
 
-/// A request that the kernel refused. `Display` says why, in the words of `ipvsadm`. It stays these
-/// two fields.
+/// A request that the kernel refused. `Display` says why, in the words of `ipvsadm`.
+///
+/// No fields will be added.
 ///
 /// ```
 /// use ipvsadm::kernel::{Action, Refusal};

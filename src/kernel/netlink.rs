@@ -16,8 +16,8 @@ use super::sockopt::SocketOptions;
 use super::transport::{Datagram, Inbox, Room, Transport, uninterrupted};
 use crate::model::Change;
 
-/// How long an answer may take from its first datagram to its last. Slow machines need ten
-/// seconds for a list of 100,000 services.
+/// How long an answer may take from its first datagram to its last. A list of 100,000 services
+/// takes about six seconds, and longer on slow machines.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 const OTHER_ANSWER: Malformed = Malformed("it answers another question");
@@ -28,8 +28,7 @@ const KERNEL: u32 = 0;
 /// The answers to a question that has any number of them.
 pub struct List<T> {
     pub items: Vec<T>,
-    /// Whether they are a snapshot. The kernel sends a longer list in parts and continues
-    /// after as many items as it has sent: if some were deleted, it silently skips others.
+    /// Whether they are a snapshot. A list in several parts may lack some (see `table.rs`).
     pub at_once: bool,
 }
 

@@ -3,7 +3,7 @@
 //! It knows only IPv4, no persistence engines, tunnels or 64-bit counters, and makes one change
 //! at a time. But it needs fewer rights: in a user namespace the kernel refuses IPVS over netlink
 //! even to root. And it lists all services of one moment, with the number of servers of each, in
-//! linear time. A list over netlink takes quadratic time.
+//! linear time, unlike netlink (see `only_ipv4.rs`).
 
 mod structures;
 

@@ -15,7 +15,7 @@ pub enum DaemonRole {
 
 /// A synchronisation daemon. What is `None` is the kernel's default, or was not reported.
 ///
-/// Fields may be added: begin with [`Daemon::new`].
+/// Fields may be added: start from [`Daemon::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Daemon {

@@ -263,7 +263,7 @@ pub fn deletions(table: &[Entry], changes: &[Change]) -> Deletions {
     deletions
 }
 
-/// A table, and what goes from it.
+/// A table, and what is to be deleted from it.
 struct Outlook<'a> {
     entries: Map<ServiceId, &'a Entry>,
     gone: Set<(ServiceId, Option<ServerId>)>,

@@ -102,8 +102,9 @@ impl Family {
     }
 }
 
-/// The version of IPVS in the running kernel and the size of its connection table. It stays these
-/// two fields.
+/// The version of IPVS in the running kernel and the size of its connection table.
+///
+/// No fields will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Info {
@@ -113,8 +114,9 @@ pub struct Info {
     pub connection_table_size: u32,
 }
 
-/// A service with the servers behind it, as a listing or a save shows them. It stays these two
-/// fields.
+/// A service with the servers behind it, as a listing or a save shows them.
+///
+/// No fields will be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {

@@ -1,7 +1,7 @@
 //! Rates, from counters that the kernel updates every two seconds, each service and each server at
 //! its own moment.
 //!
-//! Dividing the difference between two reads by the time between them alternates between nothing
+//! Dividing the difference between two readings by the time between them alternates between nothing
 //! and double. So a meter finds the kernel's samples: a counter that has changed has been sampled,
 //! and one that has not changed for longer than two seconds has been sampled, too. The rate is an
 //! average over whole samples.
@@ -25,7 +25,7 @@ pub const SAMPLE: Duration = Duration::from_secs(2);
 /// How late a sample may be.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// A look this long after the last one sees one new sample at most, and misses none.
+/// A reading this long after the last one sees one new sample at most, and misses none.
 const LONGEST_GAP: Duration = Duration::from_millis(700);
 
 /// A rate is an average over this many samples: six seconds.
@@ -43,7 +43,7 @@ pub struct Counted {
     pub sampled: Counters,
 }
 
-/// The same a second.
+/// The same numbers, per second.
 pub type Rates = [f64; 5];
 
 impl From<&Stats> for Counters {
@@ -87,7 +87,7 @@ impl Meter {
         }
     }
 
-    /// Takes new counters.
+    /// Adds a reading.
     pub fn look(&mut self, now: Duration, counters: Counters) {
         let pairs = || counters.iter().zip(&self.counters);
         if pairs().any(|(now, before)| now < before) {
@@ -207,7 +207,7 @@ mod tests {
     /// The load began before that.
     const START: f64 = 10.0;
 
-    /// A meter that looks at a kernel for a while, and after each refresh is shown.
+    /// A meter with the readings of a kernel for a while. It is shown after each refresh.
     fn watch(
         kernel: &Kernel,
         period: f64,

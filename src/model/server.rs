@@ -98,7 +98,7 @@ impl Checksum {
 
 /// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
 ///
-/// Fields may be added: begin with the default, a plain tunnel.
+/// Fields may be added: start from the default, a plain tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -129,7 +129,7 @@ impl Default for Tunnel {
 
 /// A real server as it is configured.
 ///
-/// Fields may be added: begin with [`Server::new`].
+/// Fields may be added: start from [`Server::new`].
 ///
 /// ```
 /// use ipvsadm::model::{Forwarding, Server};
@@ -216,7 +216,7 @@ impl Server {
 
 /// A real server as the kernel reports it.
 ///
-/// Fields may be added: begin with one made from a server.
+/// Fields may be added: start from `server.into()`.
 ///
 /// ```
 /// use ipvsadm::model::{Server, ServerState};

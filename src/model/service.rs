@@ -196,7 +196,7 @@ impl Mask {
 
 /// A virtual service as it is configured.
 ///
-/// Fields may be added: begin with a constructor.
+/// Fields may be added: start from a constructor.
 ///
 /// ```
 /// use ipvsadm::model::Service;
@@ -274,7 +274,7 @@ impl Service {
 
 /// A virtual service as the kernel reports it.
 ///
-/// Fields may be added: begin with one made from a service.
+/// Fields may be added: start from `service.into()`.
 ///
 /// ```
 /// use ipvsadm::model::{Service, ServiceState, Stats};

@@ -2,7 +2,7 @@
 
 /// The counters of a service or a server.
 ///
-/// Fields may be added: begin with the default, which has counted nothing.
+/// Fields may be added: start from the default, which has counted nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]

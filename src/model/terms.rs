@@ -197,7 +197,7 @@ pub enum Stage {
     /// has sent everything and waits for the rest of the answer, UDP, which has no end of a
     /// connection, and handshakes of SCTP.
     Unfinished,
-    /// It has ended, or is none.
+    /// It has ended, or the entry is not a connection.
     Over,
 }
 

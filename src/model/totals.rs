@@ -4,7 +4,7 @@ use super::Stats;
 
 /// The sums over all services, and what the kernel reports about its tables.
 ///
-/// Fields may be added: begin with the default.
+/// Fields may be added: start from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -19,7 +19,7 @@ pub struct Totals {
 
 /// The load of the tables.
 ///
-/// Fields may be added: begin with the default.
+/// Fields may be added: start from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -34,7 +34,7 @@ pub struct Status {
 
 /// The load of a hash table.
 ///
-/// Fields may be added: begin with the default.
+/// Fields may be added: start from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -52,7 +52,7 @@ pub struct HashTable {
 
 /// The threads that add counters up.
 ///
-/// Fields may be added: begin with the default.
+/// Fields may be added: start from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -65,7 +65,7 @@ pub struct Estimators {
 
 /// The sysctls that size the tables, where the kernel has them: since Linux 7.2.
 ///
-/// Fields may be added: begin with the default.
+/// Fields may be added: start from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]

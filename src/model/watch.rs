@@ -121,7 +121,7 @@ struct Known {
     meter: Meter,
     now: Values,
     changed: Changed,
-    /// The last look that saw it.
+    /// The number of the last reading that had it.
     look: u64,
 }
 

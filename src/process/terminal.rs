@@ -13,7 +13,7 @@ use ipvsadm::render::screen::Size;
 
 use super::{ENDING, is_ignored, signals, size_of_terminal};
 
-/// Another screen, without a cursor, and on which a full line does not begin the next one.
+/// Enters the alternate screen, hides the cursor and turns line wrap off.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
@@ -75,7 +75,7 @@ impl Taken {
         }
     }
 
-    /// Lets them do what they do.
+    /// Unblocks the signals, so that pending ones take effect.
     fn release(&self) {
         // SAFETY: the set outlives the call.
         unsafe {

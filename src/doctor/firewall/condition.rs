@@ -115,7 +115,7 @@ fn among(networks: &[Network], address: Option<IpAddr>) -> Fit {
     }
 }
 
-/// A packet of every port meets each range.
+/// Port 0 stands for every port, so it may be in any range.
 fn within(ranges: &[(u16, u16)], port: Option<u16>) -> Fit {
     match port {
         None | Some(0) => Fit::Maybe,

@@ -84,7 +84,7 @@ fn rule(words: &[String], text: &str) -> (Rule, bool) {
                 is_negated = true;
                 continue;
             }
-            // The matches show themselves in their options, and a comment asks for nothing.
+            // Skipped: the options of a match identify it, and a comment sets no condition.
             "-m" | "--comment" => {
                 words.next();
                 continue;
@@ -136,7 +136,7 @@ fn networks(text: &str) -> Option<Vec<Network>> {
 
 fn protocol(text: &str) -> Option<Protocol> {
     match text {
-        // Those of no service.
+        // Protocols that IPVS does not balance.
         "icmp" => Some(Protocol(1)),
         "ipv6-icmp" => Some(Protocol(58)),
         text => text.parse().ok(),
@@ -151,7 +151,8 @@ fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
     text.split(',').map(range).collect()
 }
 
-/// Packets of services never have another state.
+/// Reads a word of connection tracking, not of IPVS: both have an ESTABLISHED. Packets of services
+/// never have another state.
 fn state(text: &str) -> Option<State> {
     Some(match text {
         "NEW" => State::New,

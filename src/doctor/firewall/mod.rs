@@ -138,7 +138,7 @@ enum Fate<'a> {
     Unclear,
 }
 
-/// Chains do not call each other deeper.
+/// The deepest nesting of chains that is followed.
 const DEPTH: usize = 16;
 
 impl Firewall {

@@ -254,7 +254,7 @@ fn ports(value: &Value) -> Option<(u16, u16)> {
 
 fn protocol(value: &Value) -> Option<Protocol> {
     match value.as_str() {
-        // Those of no service.
+        // Protocols that IPVS does not balance.
         Some("icmp") => Some(Protocol(1)),
         Some("ipv6-icmp" | "icmpv6") => Some(Protocol(58)),
         Some("vrrp") => Some(Protocol(112)),

@@ -16,7 +16,7 @@ const ANSWERS: Duration = Duration::from_secs(4);
 /// A master sends updates every two seconds.
 const MESSAGES: Duration = Duration::from_secs(5);
 
-/// Between two looks.
+/// The pause between two readings, and the longest wait for one packet.
 const PAUSE: Duration = Duration::from_millis(100);
 
 const IPV4: u16 = libc::ETH_P_IP as u16;

@@ -14,7 +14,7 @@ const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// The time limit for programs, long enough for a slow and busy host.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most that one may print.
+/// The most output read from one program, in bytes.
 const MOST: u64 = 64 << 20;
 
 pub struct Running {

@@ -37,7 +37,7 @@ impl Listings {
         Self(listings.collect())
     }
 
-    /// The rules that they list. What fails is unseen.
+    /// The rules that they list. Programs that fail are noted in `unseen`.
     pub fn finish(self, unseen: &mut Vec<String>) -> Firewall {
         let mut firewall = Firewall::default();
         firewall.is_whole = !self.0.is_empty();

@@ -80,7 +80,7 @@ impl Clients {
     }
 }
 
-/// Counts one more; whether it is the first.
+/// Counts a connection; returns whether the client was not in the table before.
 fn count<K: Eq + Hash>(counts: &mut Map<K, u64>, client: K) -> bool {
     if counts.capacity() == 0 {
         // Growing the table takes more memory, and much of the counting time.

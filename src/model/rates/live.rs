@@ -11,7 +11,7 @@ const AVERAGED: Duration = Duration::from_secs(4);
 /// A meter for such counters.
 #[derive(Clone, Debug)]
 pub struct LiveMeter {
-    /// The looks since the beginning of the average.
+    /// The readings since the beginning of the average.
     looks: VecDeque<(Duration, Counters)>,
     /// When the last sample of the history ended, and how many connections there were.
     sampled: (Duration, f64),
@@ -27,7 +27,7 @@ impl LiveMeter {
         }
     }
 
-    /// Takes in what a look has seen.
+    /// Adds a reading.
     pub fn look(&mut self, now: Duration, counters: Counters) {
         let Some(&(before, counted)) = self.looks.back() else {
             return;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     proptest! {
-        /// Looks come when they are due or later.
+        /// Readings come when they are due or later.
         #[test]
         fn a_steady_load_is_shown_at_once_and_as_steady(
             load in 500.0..1_000_000.0,

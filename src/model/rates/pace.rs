@@ -8,7 +8,7 @@ use super::{Counters, SAMPLE, push};
 /// The time is an average over this many samples, half a minute.
 const AVERAGED: usize = 15;
 
-/// The looks between which a sample was taken.
+/// The readings between which a sample was taken.
 type Between = (Duration, Duration);
 
 /// Measures it with counters that change with every sample. Older kernels wait for two seconds
@@ -30,7 +30,7 @@ impl Pace {
         }
     }
 
-    /// Takes in what a look has seen.
+    /// Adds a reading.
     pub fn look(&mut self, now: Duration, counters: Counters) {
         if counters != self.counters {
             let was_missed = |(_, last): &Between| *last + SAMPLE * 3 / 2 < now;
