@@ -31,8 +31,9 @@
 //! - `cli`, on by default: the program `ipvsadm`. As a dependency, turn it off with
 //!   `default-features = false`.
 //! - `serde`: `Serialize` and `Deserialize` for the values of [`model`], all but
-//!   [`Connection`](model::Connection), which borrows its line. Services and servers are strings,
-//!   as `Display` writes them. Fields that are missing have their usual values.
+//!   [`Connection`](model::Connection), which borrows its line. The ids of services and servers are
+//!   strings, as `Display` writes them. Settings and counters that are missing have their usual
+//!   values.
 //!
 //! With `cli`, more is public: for the program and its tests, which are crates of their own. The
 //! documentation hides it, and it changes at any time.
