@@ -14,7 +14,8 @@ const CHANGE_SIZE: usize = 256;
 /// Changes on their way to the kernel, in order, each with a tag to recognise it.
 ///
 /// They are sent together: when there are enough of them, and by [`send`](Self::send). Nothing
-/// else is kept, so a batch may be of any length. What is pushed last may wait for it.
+/// else is kept, so a batch may be of any length. What is pushed last waits for `send`: a batch that
+/// is dropped without it, as by a `?` on an error, loses that.
 ///
 /// There is no transaction: the kernel makes one change after another, and goes on after one that
 /// it refuses. A batch has its client, or borrows it.

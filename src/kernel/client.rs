@@ -145,12 +145,15 @@ impl Client {
         self.apply(&Change::AddService(*service))
     }
 
-    /// Replaces all settings of a service.
+    /// Replaces all settings of a service: one without an engine loses its engine. Connections
+    /// stay. If a new scheduler cannot start, the old one stays; on Linux 5.10 the service has none
+    /// then.
     pub fn edit_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::EditService(*service))
     }
 
-    /// Deletes a service and its servers. Connections remain until they time out.
+    /// Deletes a service and its servers. Connections remain until they time out, unless the sysctl
+    /// `net.ipv4.vs.expire_nodest_conn` is 1; their packets are dropped.
     pub fn delete_service(&mut self, id: &ServiceId) -> Result<()> {
         self.apply(&Change::DeleteService(*id))
     }
@@ -165,7 +168,10 @@ impl Client {
 
     /// Adds a server to a service.
     ///
-    /// The kernel remembers deleted servers for about three minutes: one that comes back has its
+    /// The kernel refuses addresses that are not unicast. It refuses a server of another family
+    /// than its service, except in a tunnel and as long as no daemon runs.
+    ///
+    /// It remembers deleted servers for about three minutes: one that comes back has its
     /// connections, and in the same service its counters.
     pub fn add_server(&mut self, id: &ServiceId, server: &Server) -> Result<()> {
         self.apply(&Change::AddServer(*id, *server))
@@ -176,13 +182,14 @@ impl Client {
         self.apply(&Change::EditServer(*id, *server))
     }
 
-    /// Deletes a server. Packets of its connections are dropped from then on. To let them end, set
-    /// its weight to 0 and wait.
+    /// Deletes a server. Its connections end as those of [a deleted service](Self::delete_service).
+    /// To let them end by themselves, set [its weight](Server::weight) to 0 before, and wait.
     pub fn delete_server(&mut self, id: &ServiceId, server: &ServerId) -> Result<()> {
         self.apply(&Change::DeleteServer(*id, *server))
     }
 
-    /// Deletes all services and servers. Connections remain until they time out.
+    /// Deletes all services and servers. Their connections end as those of
+    /// [a deleted service](Self::delete_service).
     pub fn flush(&mut self) -> Result<()> {
         self.apply(&Change::Flush)
     }
@@ -201,7 +208,9 @@ impl Client {
         }
     }
 
-    /// Sets the timeouts of connections. A timeout of 0 stays as it is.
+    /// Sets the timeouts of connections. A timeout of 0 stays as it is. Kernels refuse those above
+    /// 2,147,483 seconds, which is 24 days, if they count a thousand ticks a second, and longer
+    /// ones if they count fewer.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
         self.apply(&Change::SetTimeouts(*timeouts))
     }
@@ -221,12 +230,15 @@ impl Client {
         }
     }
 
-    /// Starts a synchronisation daemon.
+    /// Starts a synchronisation daemon. The kernel refuses a second one of the same role, an unknown
+    /// interface, a master on an interface that is down, and any daemon while a server is of
+    /// another family than its service.
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<()> {
         self.apply(&Change::StartDaemon(*daemon))
     }
 
-    /// Stops a synchronisation daemon.
+    /// Stops a synchronisation daemon. A refusal is [`not_found`](Refusal::not_found) if none of this
+    /// role runs.
     pub fn stop_daemon(&mut self, role: DaemonRole) -> Result<()> {
         self.apply(&Change::StopDaemon(role))
     }

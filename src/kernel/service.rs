@@ -31,9 +31,6 @@ const STATS: u16 = 10;
 const PE_NAME: u16 = 11;
 const STATS64: u16 = 12;
 
-/// The bit of `FLAGS` that gives `TIMEOUT` a meaning.
-const PERSISTENT: u32 = 0x01;
-
 pub fn write_key(out: &mut impl Attributes, id: &ServiceId) {
     out.nest(SERVICE, |out| key(out, id));
 }
@@ -83,7 +80,7 @@ fn flags_and_mask(service: &Service) -> [u8; 8] {
 /// would believe that a new service is in its table already, and never find it there.
 pub fn flag_bits(service: &Service) -> u32 {
     let persistent = match service.persistence {
-        Some(_) => PERSISTENT,
+        Some(_) => Flags::PERSISTENT,
         None => 0,
     };
     service.flags.bits() | persistent
@@ -91,7 +88,7 @@ pub fn flag_bits(service: &Service) -> u32 {
 
 /// The flags among the kernel's bits, and the time of persistence if the service is persistent.
 pub fn flags(bits: u32, timeout: u32) -> (Flags, Option<u32>) {
-    let is_persistent = bits & PERSISTENT != 0;
+    let is_persistent = bits & Flags::PERSISTENT != 0;
     (Flags::from_bits(bits), is_persistent.then_some(timeout))
 }
 

@@ -38,7 +38,8 @@ const TOGETHER: usize = 128;
 #[non_exhaustive]
 pub enum Detail {
     /// Enough for a plain listing, and fast. Counters may be cut to 32 bits. Tunnels may be
-    /// missing, and the engines of services that are not persistent.
+    /// missing, and the engines of services that are not persistent: an edit with such settings
+    /// would remove them.
     Brief,
     /// Counters are whole, though not the rates. The rest is as in a brief table.
     Counters,

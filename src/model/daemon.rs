@@ -27,9 +27,10 @@ pub struct Daemon {
     /// other programs have set.
     #[cfg_attr(feature = "serde", serde(default))]
     pub sync_id: u32,
-    /// The longest message, in bytes; not 0.
+    /// The longest message, in bytes; not 0. By default it fits a packet of 1500 bytes, and on a
+    /// backup one of its interface if that is longer. A backup has at least 1024.
     pub max_length: Option<u16>,
-    /// The multicast group: 224.0.0.81 by default; not 0.
+    /// The multicast group: 224.0.0.81 by default. The kernel refuses other addresses.
     pub group: Option<IpAddr>,
     /// The UDP port: 8848 by default; not 0.
     pub port: Option<u16>,
@@ -59,7 +60,8 @@ impl Daemon {
     }
 }
 
-/// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout.
+/// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout, and so the default here
+/// keeps all. Those of the kernel are 900, 120 and 300 at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]

@@ -1,5 +1,5 @@
-//! How `serde` sees the model. What has a notation is a string in it, so that services and servers
-//! can also be the keys of a map. What is missing has its usual value, so that documents stay
+//! How `serde` sees the model. What has a notation is a string in it, so that the ids of services and
+//! servers can also be the keys of a map. What is missing has its usual value, so that documents stay
 //! readable when fields are added.
 
 use std::str::{self, FromStr};

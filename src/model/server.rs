@@ -33,7 +33,7 @@ impl<A: Into<SocketAddr>> From<A> for ServerId {
     }
 }
 
-/// How packets reach a server. The kernel checks nothing and may report any three bits.
+/// How packets reach a server. The kernel does not check it, and may report any three bits.
 ///
 /// These are all that three bits can be: no variant will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,9 +153,12 @@ pub struct Server {
     pub forwarding: Forwarding,
     /// The tunnel, for [`Forwarding::Tunnel`].
     pub tunnel: Tunnel,
-    /// Its share of the connections. 0 gets no new ones; negative weights are refused.
+    /// Its share of the connections; the kernel refuses negative weights. With 0 it gets no new
+    /// clients, but those that persistence keeps at it stay unless the sysctl
+    /// `net.ipv4.vs.expire_quiescent_template` is 1.
     pub weight: i32,
-    /// Connections above which the server gets no new ones; 0 for no limit.
+    /// With as many connections the server gets no new ones; 0 for no limit. Newer kernels refuse
+    /// more than 2,147,483,647.
     pub upper_threshold: u32,
     /// Connections below which it gets new ones again; 0 for three quarters of the upper threshold.
     ///
@@ -229,10 +232,11 @@ impl Server {
 pub struct ServerState {
     /// The settings.
     pub server: Server,
-    /// Connections that are established.
+    /// Connections that the kernel counts as active: established ones of TCP and SCTP, and the
+    /// handshakes of TCP.
     #[cfg_attr(feature = "serde", serde(default))]
     pub active: u32,
-    /// Connections in other states.
+    /// Connections in other states, and all of UDP.
     #[cfg_attr(feature = "serde", serde(default))]
     pub inactive: u32,
     /// Clients that are kept at this server.

@@ -120,13 +120,16 @@ impl Flags {
     /// Every flag that belongs to the scheduler.
     pub const SCHEDULER: Self = Self(0x38);
 
-    /// Not flags of this kind: a service is persistent if it has a time of persistence, and
-    /// "hashed" is the kernel's own.
-    const OTHERS: u32 = 0x03;
+    /// Not a flag here: a service is persistent if it has a time of persistence.
+    pub(crate) const PERSISTENT: u32 = 0x01;
 
-    /// The flags among the kernel's bits.
+    /// The kernel's own.
+    const HASHED: u32 = 0x02;
+
+    /// The flags among the kernel's bits, without those that tell whether a service is persistent
+    /// and listed.
     pub const fn from_bits(bits: u32) -> Self {
-        Self(bits & !Self::OTHERS)
+        Self(bits & !(Self::PERSISTENT | Self::HASHED))
     }
 
     /// The kernel's bits of the flags.

@@ -192,7 +192,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline(always)]
-    pub fn name(&mut self) -> Option<Name<15>> {
+    pub fn name(&mut self) -> Option<Scheduler> {
         let field: [u8; NAME] = self.take(1);
         Name::cut(&field)
     }
