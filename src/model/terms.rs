@@ -448,6 +448,20 @@ mod tests {
     }
 
     #[test]
+    fn refusals_name_all_words() {
+        fn check<T: Vocabulary + FromStr<Err = Invalid> + fmt::Debug>() {
+            let refusal = "?".parse::<T>().unwrap_err().to_string();
+            for term in T::TERMS {
+                assert!(refusal.contains(term.word), "{refusal}");
+            }
+        }
+        check::<Protocol>();
+        check::<Forwarding>();
+        check::<TunnelKind>();
+        check::<DaemonRole>();
+    }
+
+    #[test]
     fn numbers_are_read_as_they_are_written() {
         for number in 0..=u16::MAX {
             let protocol = Protocol(number);
