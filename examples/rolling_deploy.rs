@@ -1,5 +1,6 @@
 //! Updates the servers of a service one by one: takes one out, waits until its connections have
-//! ended, updates it, and puts it back with its weight.
+//! ended, updates it, and puts it back with its weight. Known clients of a persistent service still
+//! come to the server that is out, unless the sysctl `net.ipv4.vs.expire_quiescent_template` is 1.
 //!
 //! `rolling_deploy 192.0.2.1:80 ./update` runs `./update ADDRESS:PORT` for each server.
 
