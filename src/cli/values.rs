@@ -158,10 +158,7 @@ pub fn network(text: &[u8], names: &Names) -> Option<Network> {
     else {
         return None;
     };
-    let most = match address {
-        IpAddr::V4(_) => u32::BITS,
-        IpAddr::V6(_) => u128::BITS,
-    };
+    let most = Network::bits_of(address);
     let bits = match slash {
         Some(slash) => bounded(Some(&text[slash + 1..]), 0, most)?,
         None => most,

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::firewall::{Firewall, Network};
+use super::firewall::Firewall;
 use crate::kernel::{Address, Link, Neighbour, Route};
 use crate::model::terms::{ESTABLISHED, FIN_WAIT, SYN_RECV, TIME_WAIT, Vocabulary, state_by_name};
 use crate::model::{
-    Connection, Daemon, DaemonRole, Entry, Family, Forwarding, Host, Protocol, ServerId,
+    Connection, Daemon, DaemonRole, Entry, Family, Forwarding, Host, Network, Protocol, ServerId,
     ServerState, ServiceId, Timeouts, Tunnel,
 };
 
@@ -225,7 +225,7 @@ pub fn service_address(entry: &Entry) -> Option<IpAddr> {
 pub fn is_in_network(own: &Address, address: IpAddr) -> bool {
     let network = Network {
         address: own.address,
-        bits: own.bits,
+        bits: own.bits.into(),
     };
     network.has(address)
 }

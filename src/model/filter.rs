@@ -67,6 +67,26 @@ pub struct Network {
 }
 
 impl Network {
+    /// An address, or one with the length of its prefix: `10.0.0.0/8`.
+    pub fn read(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = Self::bits_of(address);
+        let bits = bits.unwrap_or(most);
+        (bits <= most).then_some(Self { address, bits })
+    }
+
+    /// The number of bits of an address.
+    pub fn bits_of(address: IpAddr) -> u32 {
+        match address {
+            IpAddr::V4(_) => u32::BITS,
+            IpAddr::V6(_) => u128::BITS,
+        }
+    }
+
     /// Whether an address is one of them.
     pub fn has(&self, address: IpAddr) -> bool {
         let same_bits = match (self.address, address) {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
-use super::{Check, Found, Level, bits, listed, setting};
+use super::{Check, Found, Level, listed, setting};
 use crate::doctor::facts::{Facts, Passing, far, of_device, service_address};
 use crate::kernel::{Link, Neighbour, NeighbourState};
-use crate::model::{Family, Forwarding, ServerId, ServiceId};
+use crate::model::{Family, Forwarding, Network, ServerId, ServiceId};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -111,7 +111,7 @@ fn vip_not_local(facts: &Facts) -> Vec<Found> {
             evidence: vec![(format!("ip route get {address}"), leads)],
             fix: vec![format!(
                 "ip addr add {address}/{} dev {device}",
-                bits(address)
+                Network::bits_of(address)
             )],
         });
     }

@@ -9,7 +9,6 @@ mod table;
 mod traffic;
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
 use super::facts::{Facts, path};
 use crate::model::{ServerId, ServiceId, sort_by_key};
@@ -126,11 +125,6 @@ fn grouped(found: Vec<Found>) -> Vec<Found> {
         group.fix.retain(|command| done.insert(command.clone()));
     }
     groups
-}
-
-/// The prefix length of a single address.
-fn bits(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// The evidence that a service has a server.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{Check, Found, Level, bits, setting};
+use super::{Check, Found, Level, setting};
 use crate::doctor::facts::{Facts, RealServer, far, of_device};
 use crate::kernel::{Address, Link};
-use crate::model::{Checksum, Family, Forwarding, Tunnel, TunnelKind};
+use crate::model::{Checksum, Family, Forwarding, Network, Tunnel, TunnelKind};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -112,7 +112,7 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
                 found.evidence.extend(told.evidence);
                 found.fix.extend(told.fix);
             }
-            let bits = bits(vip);
+            let bits = Network::bits_of(vip);
             found.fix.push(format!("ip addr add {vip}/{bits} dev lo"));
             vec![found]
         }
@@ -132,7 +132,8 @@ fn places(facts: &Facts) -> impl Iterator<Item = (&Address, &Link)> {
 }
 
 fn vip_too_wide(facts: &Facts) -> Vec<Found> {
-    let wide = places(facts).filter(|(at, link)| link.is_loopback && at.bits < bits(at.address));
+    let wide = places(facts)
+        .filter(|(at, link)| link.is_loopback && u32::from(at.bits) < Network::bits_of(at.address));
     wide.map(|(at, link)| {
         moved(
             at,
@@ -162,7 +163,7 @@ fn moved(at: &Address, link: &Link, what: String) -> Found {
         evidence: vec![(format!("ip addr show dev {device}"), here.clone())],
         fix: vec![
             format!("ip addr del {here} dev {device}"),
-            format!("ip addr add {address}/{} dev lo", bits(address)),
+            format!("ip addr add {address}/{} dev lo", Network::bits_of(address)),
         ],
     }
 }

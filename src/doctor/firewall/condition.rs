@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Packet, State};
-use crate::model::{Family, Protocol};
+use crate::model::{Family, Network, Protocol};
 
 /// Whether a rule fits a packet; of several conditions the least counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,42 +16,6 @@ pub enum Fit {
 impl Fit {
     fn of(is_so: bool) -> Self {
         if is_so { Self::Yes } else { Self::No }
-    }
-}
-
-/// Addresses with a common beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    pub address: IpAddr,
-    pub bits: u8,
-}
-
-impl Network {
-    /// An address, or one with the length of its prefix.
-    pub fn read(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let whole = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(whole);
-        (bits <= whole).then_some(Self { address, bits })
-    }
-
-    pub fn has(&self, address: IpAddr) -> bool {
-        let same = |ours: u128, theirs: u128, whole: u8| {
-            let rest = u32::from(whole.saturating_sub(self.bits));
-            let cut = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
-            cut(ours) == cut(theirs)
-        };
-        match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                same(ours.to_bits().into(), theirs.to_bits().into(), 32)
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.to_bits(), theirs.to_bits(), 128),
-            _ => false,
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The rules of iptables, as `iptables-save` prints them.
 
-use super::condition::{Condition, Network};
+use super::condition::Condition;
 use super::{Chain, Firewall, Hook, Rule, State, Tool, Verdict};
-use crate::model::Protocol;
+use crate::model::{Network, Protocol};
 
 pub fn read(tool: Tool, text: &str) -> Firewall {
     let mut firewall = Firewall::default();

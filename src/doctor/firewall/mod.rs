@@ -10,7 +10,7 @@ mod nft;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-pub use condition::{Condition, Fit, Network};
+pub use condition::{Condition, Fit};
 pub use iptables::read as read_iptables;
 pub use nft::read as read_nft;
 

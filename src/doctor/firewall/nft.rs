@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::condition::{Condition, Network};
+use super::condition::Condition;
 use super::{Chain, Firewall, Hook, Rule, State, Tool, Verdict};
-use crate::model::{Family, Protocol};
+use crate::model::{Family, Network, Protocol};
 
 /// The elements of named sets, by table and name.
 type Sets<'a> = HashMap<(String, &'a str), &'a Value>;
@@ -238,7 +238,7 @@ fn element(value: &Value) -> &Value {
 fn network(value: &Value) -> Option<Network> {
     if let Some(prefix) = value.get("prefix") {
         let address = prefix.get("addr")?.as_str()?.parse().ok()?;
-        let bits = u8::try_from(prefix.get("len")?.as_u64()?).ok()?;
+        let bits = u32::try_from(prefix.get("len")?.as_u64()?).ok()?;
         return Some(Network { address, bits });
     }
     Network::read(value.as_str()?)
