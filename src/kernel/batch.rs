@@ -8,17 +8,17 @@ use super::error::{Action, Error, Refusal, Result};
 use super::limits;
 use crate::model::Change;
 
-/// More room than any change needs in a send, or the question after the last change.
+/// The most bytes that one change, or the question after the last change, can take.
 const CHANGE_SIZE: usize = 256;
 
-/// Changes on their way to the kernel, in order, each with a tag to recognise it.
+/// Changes that are sent to the kernel together, in order. Each has a tag that identifies it.
 ///
-/// They are sent together: when there are enough of them, and by [`send`](Self::send). Nothing
-/// else is kept, so a batch may be of any length. What is pushed last waits for `send`: a batch that
-/// is dropped without it, as by a `?` on an error, loses that.
+/// A batch is sent when it is full, and by [`send`](Self::send). It keeps nothing after that, so it
+/// may be of any length. The last changes wait for `send`: a batch that is dropped without it, such
+/// as by a `?` on an error, loses them.
 ///
-/// There is no transaction: the kernel makes one change after another, and goes on after one that
-/// it refuses. A batch has its client, or borrows it.
+/// There is no transaction: the kernel makes one change after another, and continues after one that
+/// it refuses. A batch owns its client, or borrows it.
 ///
 /// ```no_run
 /// use ipvsadm::kernel::{Batch, Client};
@@ -70,8 +70,9 @@ impl<C: BorrowMut<Client>, T> Batch<C, T> {
         })
     }
 
-    /// Adds a change. If that makes the batch full it is sent, and `refused` is called with
-    /// the tag of each change that was refused. A change that is [`Error::Invalid`] is not added.
+    /// Adds a change. If that makes the batch full, it is sent, and `refused` is called with the
+    /// tag of each change that was refused. A change that fails with [`Error::Invalid`] is not
+    /// added.
     pub fn push(
         &mut self,
         tag: T,
@@ -103,7 +104,7 @@ impl<C: BorrowMut<Client>, T> Batch<C, T> {
 
     /// Sends everything pushed so far, and waits until the kernel has done it.
     ///
-    /// With [`Error::Lost`] it is done too, but some answers did not arrive.
+    /// After [`Error::Lost`] it is done too, but some answers did not arrive.
     pub fn send(&mut self, mut refused: impl FnMut(T, Refusal)) -> Result<()> {
         if self.sent.is_empty() {
             return Ok(());
@@ -131,7 +132,7 @@ impl<C: BorrowMut<Client>, T> Batch<C, T> {
         mem::take(&mut self.unknown)
     }
 
-    /// The client, once everything pushed so far is done.
+    /// Sends everything pushed so far, waits until it is done, and returns the client.
     pub fn client(&mut self, refused: impl FnMut(T, Refusal)) -> Result<&mut Client> {
         self.send(refused)?;
         Ok(self.client.borrow_mut())

@@ -35,7 +35,7 @@ pub(super) enum Way {
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
-/// Each call is answered by the kernel when it returns. The client keeps no copy of the table.
+/// Each call waits for the kernel's answer. The client keeps no copy of the table.
 ///
 /// ```no_run
 /// use ipvsadm::kernel::Client;
@@ -62,16 +62,17 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to the kernel's IPVS in the network namespace of this thread, and stays there. A
-    /// thread in another namespace cannot read from `/proc` with it.
+    /// Connects to the kernel's IPVS in the network namespace of this thread, and stays there.
+    /// [`connections`](Self::connections) and [`totals`](Self::totals) fail in a thread of another
+    /// namespace.
     ///
     /// No program is started: without the module this is [`Error::Absent`], and the caller may
     /// [load it](super::load_module). (Kernels since 6.1 load it themselves.)
     ///
     /// Without `CAP_NET_ADMIN` in the initial user namespace the kernel refuses netlink. Root of
-    /// another user namespace may still use the older socket options of IPVS, and so the client
-    /// does then: for IPv4 only, without engines, tunnels and most settings of daemons. Without any
-    /// right the error is a [`Refusal`](super::Refusal) that is
+    /// another user namespace may still use the older socket options of IPVS, so the client uses
+    /// them then: for IPv4 only, without engines, tunnels and most settings of daemons. Without
+    /// such a right, the error is a [`Refusal`](super::Refusal) that is
     /// [`not_permitted`](super::Refusal::not_permitted).
     pub fn open() -> Result<Self> {
         Self::with(Socket::open(None)?)
@@ -117,15 +118,15 @@ impl Client {
         Ok(client)
     }
 
-    /// Whether the kernel allows this process the older socket options only, as [`Client::open`]
-    /// says: engines and tunnels are not seen then, and an edit of a server with a tunnel would make
-    /// it a plain one.
+    /// Whether the kernel allows this process only the older socket options (see [`Client::open`]).
+    /// They do not show engines and tunnels, and editing a server with a tunnel turns the tunnel
+    /// into plain IPIP.
     pub fn is_restricted(&self) -> bool {
         self.way == Way::SocketOptions
     }
 
-    /// Sets how long an answer may take once it has begun; the default is a minute. If nothing
-    /// arrives for five seconds, it is lost.
+    /// Sets how long an answer may take after its first part has arrived; the default is a minute.
+    /// If nothing arrives for five seconds, the call fails.
     pub fn set_time_limit(&mut self, limit: Duration) {
         self.netlink.set_time_limit(limit);
     }
@@ -138,16 +139,16 @@ impl Client {
         }
     }
 
-    /// Adds a service. A refusal [`already_exists`](Refusal::already_exists) if it is there, or is
-    /// [`not_found`](Refusal::not_found) if the kernel has no such scheduler or engine. The kernel
-    /// loads the modules of both if it can.
+    /// Adds a service. The refusal is [`already_exists`](Refusal::already_exists) if the service
+    /// exists, and [`not_found`](Refusal::not_found) if the kernel has no such scheduler or engine.
+    /// The kernel loads the modules of both if it can.
     pub fn add_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::AddService(*service))
     }
 
     /// Replaces all settings of a service: one without an engine loses its engine. Connections
-    /// stay. If a new scheduler cannot start, the old one stays; on Linux 5.10 the service has none
-    /// then.
+    /// stay. If a new scheduler cannot start, the old one stays; on Linux 5.10 the service then has
+    /// no scheduler.
     pub fn edit_service(&mut self, service: &Service) -> Result<()> {
         self.apply(&Change::EditService(*service))
     }
@@ -182,20 +183,21 @@ impl Client {
         self.apply(&Change::EditServer(*id, *server))
     }
 
-    /// Deletes a server. Its connections end as those of [a deleted service](Self::delete_service).
-    /// To let them end by themselves, set [its weight](Server::weight) to 0 before, and wait.
+    /// Deletes a server. Its connections end like those of
+    /// [a deleted service](Self::delete_service). To let them end normally, first set
+    /// [its weight](Server::weight) to 0 and wait.
     pub fn delete_server(&mut self, id: &ServiceId, server: &ServerId) -> Result<()> {
         self.apply(&Change::DeleteServer(*id, *server))
     }
 
-    /// Deletes all services and servers. Their connections end as those of
+    /// Deletes all services and servers. Their connections end like those of
     /// [a deleted service](Self::delete_service).
     pub fn flush(&mut self) -> Result<()> {
         self.apply(&Change::Flush)
     }
 
-    /// Zeroes the counters of a service and its servers, or of all. The kernel counts every two
-    /// seconds, so what came since the last time shows up afterwards.
+    /// Zeroes the counters of a service and its servers, or of all services. The kernel updates
+    /// counters every two seconds, so traffic since the last update shows up afterwards.
     pub fn zero(&mut self, id: Option<&ServiceId>) -> Result<()> {
         self.apply(&Change::Zero(id.copied()))
     }
@@ -208,9 +210,9 @@ impl Client {
         }
     }
 
-    /// Sets the timeouts of connections. A timeout of 0 stays as it is. Kernels refuse those above
-    /// 2,147,483 seconds, which is 24 days, if they count a thousand ticks a second, and longer
-    /// ones if they count fewer.
+    /// Sets the timeouts of connections. A timeout of 0 leaves the current value. Kernels with a
+    /// thousand ticks a second refuse timeouts above 2,147,483 seconds (24 days); the limit is
+    /// higher with fewer ticks.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
         self.apply(&Change::SetTimeouts(*timeouts))
     }
@@ -230,15 +232,15 @@ impl Client {
         }
     }
 
-    /// Starts a synchronisation daemon. The kernel refuses a second one of the same role, an unknown
-    /// interface, a master on an interface that is down, and any daemon while a server is of
-    /// another family than its service.
+    /// Starts a synchronisation daemon. The kernel refuses a second one of the same role, an
+    /// unknown interface, a master on an interface that is down, and any daemon while a server is
+    /// of another family than its service.
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<()> {
         self.apply(&Change::StartDaemon(*daemon))
     }
 
-    /// Stops a synchronisation daemon. A refusal is [`not_found`](Refusal::not_found) if none of this
-    /// role runs.
+    /// Stops a synchronisation daemon. The refusal is [`not_found`](Refusal::not_found) if no
+    /// daemon of this role runs.
     pub fn stop_daemon(&mut self, role: DaemonRole) -> Result<()> {
         self.apply(&Change::StopDaemon(role))
     }
@@ -279,8 +281,8 @@ impl Client {
 
     /// The connection table.
     ///
-    /// It is a file, which is opened where the client was opened. If no descriptor is left for it,
-    /// the sockets are closed until they are needed again.
+    /// It is a file in the client's network namespace. If the process has no free descriptor for
+    /// it, the client closes its sockets until it needs them again.
     ///
     /// ```no_run
     /// use ipvsadm::kernel::Client;
@@ -306,7 +308,7 @@ impl Client {
         self.read_file(proc::read_totals)
     }
 
-    /// Without IPVS there are no files of it.
+    /// Reads a file of IPVS. If it does not exist, this asks the kernel whether IPVS is gone.
     fn read_file<T>(&mut self, read: impl Fn(&Home) -> Result<T>) -> Result<T> {
         let outcome = match read(&self.home) {
             Err(error) if error.errno() == Some(libc::EMFILE) => {
@@ -341,24 +343,24 @@ impl Client {
     }
 }
 
-/// Further requests of the program.
+/// Requests that only the program needs.
 #[cfg(feature = "cli")]
 impl Client {
-    /// Lends a client in a new network namespace, whose table is empty and is gone afterwards. It
-    /// needs `CAP_SYS_ADMIN`.
+    /// Calls a function with a client in a new network namespace. Its table is empty, and is gone
+    /// afterwards. This needs `CAP_SYS_ADMIN`.
     #[doc(hidden)]
     pub fn apart<T: Send>(act: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
         run_apart(|| Ok(Self::open().and_then(|mut client| act(&mut client))))?
     }
 
-    /// Makes a change that puts back what the kernel showed, whoever set it. Its values are those of
-    /// the kernel, so they are not checked.
+    /// Makes a change that restores a state that the kernel reported, even if another program set
+    /// it. The values come from the kernel, so they are not checked.
     #[doc(hidden)]
     pub fn put_back(&mut self, change: &Change) -> Result<()> {
         self.make(change)
     }
 
-    /// The counters over all services. Only these do not lag behind by up to two seconds.
+    /// The counters over all services. All other counters lag behind by up to two seconds.
     #[doc(hidden)]
     pub fn counted(&self) -> Result<Counted> {
         proc::read_counted(&self.home)

@@ -10,7 +10,7 @@ pub const NEW: u8 = 9;
 pub const DELETE: u8 = 10;
 pub const GET: u8 = 11;
 
-/// The attribute of a message that holds those below.
+/// The attribute that contains the ones below.
 const DAEMON: u16 = 3;
 
 const STATE: u16 = 1;

@@ -1,4 +1,4 @@
-//! The errors between the client and the kernel.
+//! The errors of the client.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use super::netns::Netns;
 use crate::model::Change;
 
-/// Why something was not done, or could not be read.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -32,9 +32,9 @@ pub enum Error {
     /// A network namespace cannot be entered.
     #[error("network namespace {netns}: {}", reason_of(.reason))]
     Netns {
-        /// Where it should be.
+        /// The namespace.
         netns: Netns,
-        /// Why not.
+        /// Why it cannot be entered.
         reason: io::Error,
     },
     /// A file in which the kernel shows connections or counters cannot be read.
@@ -56,7 +56,7 @@ impl From<io::Error> for Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The error number for this, as C programs would have it.
+    /// The error number, as in the `errno` of C programs.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused(refusal) => Some(refusal.errno),
@@ -71,13 +71,13 @@ impl Error {
         }
     }
 
-    /// A question was refused.
+    /// The error for a refused question.
     pub(super) fn refused(errno: i32) -> Self {
         let action = Action::Read;
         Self::Refused(Refusal { action, errno })
     }
 
-    /// The same error, about this action if it is a refusal.
+    /// The same error; a refusal now names this action.
     pub(super) fn about(self, action: Action) -> Self {
         match self {
             Self::Refused(refusal) => Self::Refused(Refusal { action, ..refusal }),
@@ -101,12 +101,12 @@ impl Error {
 pub struct Refusal {
     /// The requested action.
     pub action: Action,
-    /// The error number of the kernel. It means something else for each action.
+    /// The kernel's error number. Its meaning depends on the action.
     pub errno: i32,
 }
 
 impl Refusal {
-    /// Whether the service or server is there already, or the daemon runs.
+    /// Whether the service or server already exists, or the daemon already runs.
     pub fn already_exists(&self) -> bool {
         self.errno == libc::EEXIST
     }
@@ -116,7 +116,7 @@ impl Refusal {
         matches!(self.errno, libc::ESRCH | libc::ENOENT)
     }
 
-    /// Whether this process lacks the right to it: root, or `CAP_NET_ADMIN` in the initial user
+    /// Whether this process lacks the required right: root, or `CAP_NET_ADMIN` in the initial user
     /// namespace.
     pub fn not_permitted(&self) -> bool {
         self.errno == libc::EPERM
@@ -184,7 +184,7 @@ pub enum Action {
     StartDaemon,
     /// [`Change::StopDaemon`]
     StopDaemon,
-    /// A question.
+    /// A question, which changes nothing.
     Read,
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Values that the kernel itself refuses need no check here. Other programs can set some of these
 //! values: a syncid above 255, persistence of more than 49 days on kernels with fewer ticks, and
-//! services and servers that no packet reaches. They are reported.
+//! services and servers that no packet reaches. The client reads and returns such values unchanged.
 
 use super::error::{Error, Result};
 use crate::model::{
     Change, Daemon, Family, Forwarding, Mask, Protocol, Server, Service, ServiceId, TunnelKind,
 };
 
-/// The kernel keeps the time of persistence as 32 bits of ticks, up to a thousand a second.
+/// The kernel stores the time of persistence in 32 bits, in ticks: up to a thousand a second.
 const LONGEST_PERSISTENCE: u32 = 4_294_967;
 
 /// Whether this change can be sent to the kernel.
@@ -30,8 +30,8 @@ pub fn check(change: &Change) -> Result<()> {
     wrong.map_or(Ok(()), |wrong| Err(Error::Invalid(wrong)))
 }
 
-/// The kernel lists services of other protocols, and sends nothing to their servers. Without a time
-/// of persistence, no client stays.
+/// The kernel accepts services of other protocols, but forwards nothing to their servers. With a
+/// persistence of 0 seconds, no client stays with its server.
 fn pointless(service: &Service) -> Option<&'static str> {
     match service.id.protocol() {
         _ if service.persistence == Some(0) => Some("persistence is at least 1 second"),
@@ -78,7 +78,7 @@ fn misplaced(id: &ServiceId, server: &Server) -> Option<&'static str> {
     is_misplaced.then_some("without masquerading, a server has the port of its service")
 }
 
-/// For 0 the kernel uses its defaults.
+/// The kernel replaces a value of 0 with its default.
 fn wrong_daemon(daemon: &Daemon) -> Option<&'static str> {
     if daemon.sync_id > u8::MAX.into() {
         return Some("the syncid of a daemon is at most 255");

@@ -14,7 +14,7 @@ use super::error::Malformed;
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// Appends a request to a family to `buffer`.
+/// Appends a request for this netlink family to `buffer`.
 pub fn write<R>(buffer: &mut Vec<u8>, family: u16, flags: u16, sequence: u32, request: R)
 where
     R: GenlFamily + Emitable + std::fmt::Debug,

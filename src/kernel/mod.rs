@@ -1,4 +1,4 @@
-//! Everything that speaks to Linux.
+//! The client of IPVS, and the other interfaces of Linux that the program uses.
 
 mod attribute;
 mod batch;

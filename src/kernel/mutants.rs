@@ -1,4 +1,4 @@
-//! Changes with one mistake each, to prove that tests notice. Releases do not include this.
+//! Puts one mistake into each change, to prove that tests notice it. Releases do not include this.
 //!
 //! `IPVSADM_MUTANT` defines the mistake with four numbers: the outer attribute or 0, the attribute,
 //! the position of a byte in its value, and the bits to flip there.

@@ -25,14 +25,14 @@ const OTHER_ANSWER: Malformed = Malformed("it answers another question");
 /// The netlink port of the kernel.
 const KERNEL: u32 = 0;
 
-/// The answers to a question that has any number of them.
+/// The answers to a question that may have many.
 pub struct List<T> {
     pub items: Vec<T>,
-    /// Whether they are a snapshot. A list in several parts may lack some (see `table.rs`).
+    /// Whether they are a snapshot. A list in several parts may lack some items (see `table.rs`).
     pub at_once: bool,
 }
 
-/// How listening went.
+/// What arrived while listening.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     datagrams: usize,
@@ -54,7 +54,7 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Finds the family: `Error::Absent` where the kernel has none.
+    /// Looks up the family. This is `Error::Absent` if the kernel does not have it.
     pub fn new(transport: Box<dyn Transport>) -> Result<Self> {
         let mut netlink = Self {
             transport,
@@ -177,7 +177,7 @@ impl Netlink {
         Ok(answers)
     }
 
-    /// Asks a question that has any number of answers.
+    /// Asks a question that may have many answers.
     pub fn list<T>(
         &mut self,
         query: Query,
@@ -187,7 +187,7 @@ impl Netlink {
         let expected = query.answer();
         let mut items = Vec::new();
         let mut outcome = Ok(());
-        // Read to its end even if it is malformed: the kernel starts no other list before.
+        // Read to the end even if it is malformed: the kernel starts no other list before that.
         let heard = self.listen(|message| {
             let item = match message {
                 Ok(message) if message.sequence != sequence => {
@@ -239,10 +239,10 @@ impl Netlink {
         self.outbox.len()
     }
 
-    /// Sends the queue of `count` changes and waits until all are done. `verdict` gets each
-    /// answer with its place in the queue, from 0, in this order. Changes without an answer succeeded.
+    /// Sends the queue of `count` changes and waits until all are done. `verdict` gets each answer
+    /// with its place in the queue, from 0, in this order. Changes without an answer succeeded.
     pub fn send_queue(&mut self, count: usize, mut verdict: impl FnMut(usize, i32)) -> Result<()> {
-        // A question behind the changes: the kernel works in order, so once it has answered this
+        // A question after the changes: the kernel works in order, so once it has answered this
         // one, all changes are done, and their answers were received before.
         let barrier = self.next_sequence();
         let question = Payload::Query(Query::Info);
@@ -276,7 +276,7 @@ impl Netlink {
         match heard {
             Ok(Heard { lost: false, .. }) => Ok(()),
             Ok(_) => Err(Error::Lost),
-            // The barrier's own answer may be among the lost ones: is the kernel still there?
+            // The answer to the barrier may be lost too, so check that the kernel still has IPVS.
             Err(Error::Lost) => self.get(Query::Info, info::read).and(Err(Error::Lost)),
             Err(error) => Err(error),
         }
@@ -335,8 +335,8 @@ impl Netlink {
         answer.ok_or(Error::NoAnswer)
     }
 
-    /// Passes each message to `hear` until it breaks. Late answers to earlier requests are
-    /// among them.
+    /// Passes each message to `hear` until it returns `Break`. This includes late answers to
+    /// earlier requests.
     fn listen(
         &mut self,
         mut hear: impl FnMut(std::result::Result<Message<'_>, Malformed>) -> Result<ControlFlow<()>>,
@@ -389,8 +389,8 @@ impl Netlink {
     }
 }
 
-/// The error for a refused question. No question is refused with `ENOENT`: it means that there
-/// is no such family.
+/// The error for a refused question. `ENOENT` means that the family does not exist: the kernel
+/// refuses no question with it.
 fn no_answer(errno: i32) -> Error {
     match errno {
         libc::ENOENT => Error::Absent,

@@ -19,7 +19,7 @@ use crate::model::sort_by_key;
 /// Where `ip netns` keeps namespaces by name.
 const NAMED: &str = "/run/netns";
 
-/// Where the kernel shows files.
+/// Where procfs is mounted.
 pub const PROC: &str = "/proc";
 
 /// The network namespace of this thread.
@@ -30,8 +30,8 @@ pub const HERE: &str = "/proc/thread-self/ns/net";
 pub struct Netns(PathBuf);
 
 impl Netns {
-    /// The namespace with a name from `ip netns`. A text with a slash is the path of a namespace,
-    /// such as `/proc/4711/ns/net`.
+    /// The namespace with a name from `ip netns`. A name with a slash is the path of a namespace
+    /// file, such as `/proc/4711/ns/net`.
     pub fn new(name: impl AsRef<Path>) -> Self {
         let name = name.as_ref();
         if name.parent().is_none_or(|parent| parent == Path::new("")) {
@@ -40,12 +40,12 @@ impl Netns {
         Self(name.to_owned())
     }
 
-    /// Its file.
+    /// The path of its file.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The names of those that have one, sorted.
+    /// The names of all namespaces that have one, sorted.
     #[cfg(feature = "cli")]
     pub(crate) fn names() -> Vec<OsString> {
         let files = fs::read_dir(NAMED).into_iter().flatten().flatten();
@@ -54,14 +54,14 @@ impl Netns {
         names
     }
 
-    /// An error if it does not exist.
+    /// Returns an error if the file does not exist.
     #[cfg(feature = "cli")]
     pub(crate) fn find(&self) -> Result<(), Error> {
         fs::metadata(&self.0).map_err(|reason| self.error(reason))?;
         Ok(())
     }
 
-    /// Without waiting: it may be a pipe.
+    /// Opens the file without blocking, because it may be a named pipe.
     fn open(&self) -> io::Result<File> {
         let mut options = File::options();
         options.read(true).custom_flags(libc::O_NONBLOCK);
@@ -73,22 +73,22 @@ impl Netns {
         Error::Netns { netns, reason }
     }
 
-    /// Runs something in this namespace: in a thread of its own, so that this one never leaves
-    /// its namespace. What it opens stays in the namespace.
+    /// Runs a function in this namespace, in a new thread, so that the calling thread never leaves
+    /// its own namespace. Files and sockets that the function opens stay in the namespace.
     pub(crate) fn run<T: Send>(&self, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         run_inside(self.open()?, run)
     }
 }
 
-/// The namespace in which a client was opened. It opens further sockets there or not at all: its
-/// thread may have moved by then, and the file of a namespace may belong to another one.
+/// The namespace in which a client was opened. The client opens further sockets in this namespace
+/// or not at all: by then its thread may be in another one, and the file may belong to another one.
 #[derive(Clone)]
 pub struct Home {
-    /// Where it is, if not where its thread was.
+    /// `None` if the client was opened in the namespace of its thread.
     netns: Option<Netns>,
-    /// `None` if the kernel does not show it.
+    /// `None` if the kernel does not report it.
     id: Option<Id>,
-    /// Where the kernel shows files.
+    /// Where procfs is mounted.
     proc: &'static str,
 }
 
@@ -96,7 +96,7 @@ pub struct Home {
 type Id = (u64, u64);
 
 impl Home {
-    /// Where this thread is.
+    /// The namespace of this thread.
     #[cfg(feature = "cli")]
     pub fn here() -> Self {
         Self::there(None)
@@ -108,8 +108,8 @@ impl Home {
         Self { netns, id, proc }
     }
 
-    /// Where a socket was opened: in a namespace, or where its thread was. The socket itself knows,
-    /// and is faster than `/proc`. It needs a free descriptor for the answer.
+    /// The namespace of a socket, which was opened in `netns` or in the namespace of its thread.
+    /// Asking the socket is faster than reading `/proc`, but needs a free descriptor.
     pub fn of(socket: RawFd, netns: Option<Netns>) -> Self {
         match namespace_of(socket).and_then(|namespace| namespace.metadata()) {
             Ok(namespace) => Self {
@@ -121,7 +121,7 @@ impl Home {
         }
     }
 
-    /// The same with another folder in place of `/proc`, for tests.
+    /// The same with another folder instead of `/proc`, for tests.
     #[cfg(feature = "cli")]
     pub fn with_proc(self, proc: &'static str) -> Self {
         Self { proc, ..self }
@@ -131,7 +131,7 @@ impl Home {
         self.proc
     }
 
-    /// Runs something there.
+    /// Runs a function in this namespace.
     pub fn run<T: Send>(&self, run: impl FnOnce() -> T + Send) -> Result<T, Away> {
         let run_there = || match &self.netns {
             Some(netns) => {
@@ -150,7 +150,8 @@ impl Home {
         })
     }
 
-    /// A `/proc` that does not show the namespace of a thread is no evidence of another one.
+    /// Returns an error if `found` is another namespace. If `/proc` does not show the namespace of
+    /// the thread, it is assumed to be the right one.
     fn check(&self, found: Option<Id>) -> io::Result<()> {
         if found.is_none() || found == self.id {
             return Ok(());
@@ -161,7 +162,7 @@ impl Home {
     }
 }
 
-/// Why nothing can be opened where a client was opened.
+/// Why nothing can be opened in the namespace of a client.
 pub struct Away {
     netns: Option<Netns>,
     reason: io::Error,
@@ -204,14 +205,14 @@ fn run_inside<T: Send>(
 ) -> io::Result<T> {
     in_a_thread(|| {
         enter(&namespace)?;
-        // There may be no other descriptor for what follows.
+        // The function may need this descriptor, if no other one is free.
         drop(namespace);
         run()
     })
 }
 
-/// Runs something in a new network namespace, in a thread of its own. The namespace lasts as long
-/// as something is open in it.
+/// Runs a function in a new network namespace, in a new thread. The namespace exists as long as
+/// something is open in it.
 #[cfg(feature = "cli")]
 pub(super) fn run_apart<T: Send>(run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     in_a_thread(|| {
@@ -245,18 +246,18 @@ fn enter(namespace: &File) -> io::Result<()> {
 
 /// The network namespace of a socket.
 fn namespace_of(socket: RawFd) -> io::Result<File> {
-    /// The C libraries do not name it on every processor.
+    /// Some C libraries do not define it for every processor.
     const SIOCGSKNS: u32 = 0x894c;
     // SAFETY: the call takes numbers only.
     let namespace = unsafe { libc::ioctl(socket, SIOCGSKNS as _) };
     if namespace < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was just opened, and nobody else has it.
+    // SAFETY: the descriptor was just opened, and nothing else owns it.
     Ok(unsafe { File::from_raw_fd(namespace) })
 }
 
-/// Leaves for a new network namespace.
+/// Moves this thread to a new network namespace.
 #[cfg(feature = "cli")]
 fn leave() -> io::Result<()> {
     // SAFETY: the call takes a number only, and concerns this thread alone.
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It has no pipes with names.
+    #[cfg_attr(miri, ignore)] // Miri has no named pipes.
     fn a_pipe_is_no_namespace() {
         let path = std::env::temp_dir().join(format!("netns.{}", std::process::id()));
         let text = CString::new(path.as_os_str().as_bytes()).unwrap();

@@ -1,24 +1,24 @@
-//! Whether a table of so many IPv4 services has no others.
+//! Checks whether a table with this many IPv4 services has no IPv6 services.
 //!
 //! The socket options list all IPv4 services at once, in linear time, but no IPv6 services. A list
 //! over netlink has both, but takes quadratic time: six seconds for 100,000 services. Nothing
-//! before Linux 7.2 counts both, `/proc/net/ip_vs` is quadratic too, and a list over netlink
-//! cannot begin in its middle. So a large table would have to be listed the slow way, just to
-//! learn that all of it is there already.
+//! before Linux 7.2 counts both, `/proc/net/ip_vs` is quadratic too, and a list over netlink cannot
+//! begin in the middle. So a large table would have to be listed the slow way, just to learn that
+//! it has no IPv6 services.
 //!
 //! But each service of either family is a use of the module `ip_vs`, and `/proc/modules` shows how
-//! many uses there are. Without any beyond the IPv4 services, there are no IPv6 services.
+//! many uses there are. If there are no more uses than IPv4 services, there are no IPv6 services.
 //!
-//! The answer may only be wrong in one direction, "no": then the list is just slow.
+//! A wrong answer must be "no": then the list is just slow.
 //!
 //! - Services and daemons of other network namespaces, and modules that hold `ip_vs` in ways
 //!   unknown here, are further uses: the answer is no.
 //! - The module is built into the kernel, or `/proc/modules` cannot be read: no.
-//! - A scheduler that is loaded or unloaded at this moment holds one use less than later or
-//!   before. It counts as if it held only that one.
-//! - Services are added and deleted between reading one number and the other, so that a deleted
-//!   IPv4 service makes up for an IPv6 service, or a daemon that stops does. All numbers are read
-//!   again and again: this would have to happen each time.
+//! - A scheduler that is being loaded or unloaded may be one use or two. It counts as one, so the
+//!   answer may be no.
+//! - Other programs may change services or daemons between two readings: a deleted IPv4 service or
+//!   a stopped daemon can then hide a new IPv6 service. All numbers are read several times, and
+//!   this would have to happen each time.
 
 use std::collections::HashSet;
 use std::fs;
@@ -26,16 +26,16 @@ use std::fs;
 use super::netlink::Netlink;
 use crate::model::terms::{ENGINES, SCHEDULERS};
 
-/// Whether a module `ip_vs_NAME` registers itself with IPVS. It is two uses then: as a module that
-/// needs `ip_vs`, and as a scheduler or engine that is in its lists. (The scheduler `twos` is in the
-/// kernel's sources, but no distribution builds it.)
+/// Whether a module `ip_vs_NAME` registers itself with IPVS. It then counts as two uses: as a
+/// module that needs `ip_vs`, and as a registered scheduler or engine. (The scheduler `twos` is in
+/// the kernel's sources, but no distribution builds it.)
 fn registers(name: &str) -> bool {
     let is_in = |words: &[(&str, &str)], name| words.iter().any(|(word, _)| *word == name);
     let engine = name.strip_prefix("pe_");
     name == "twos" || is_in(SCHEDULERS, name) || engine.is_some_and(|name| is_in(ENGINES, name))
 }
 
-/// How often all numbers are read.
+/// How many times all numbers are read.
 const READINGS: usize = 8;
 
 /// Whether there are `count` services, all of them IPv4.
@@ -53,13 +53,14 @@ pub fn only_ipv4(netlink: &mut Netlink, count: usize) -> bool {
     })
 }
 
-/// The services and daemons of both families in all network namespaces, or more than that.
+/// The number of services and daemons of both families in all network namespaces, or a larger
+/// number.
 pub fn uses() -> Option<usize> {
     uses_in(&fs::read_to_string("/proc/modules").ok()?)
 }
 
 /// Reads lines such as `ip_vs 184320 12 ip_vs_wrr,ip_vs_rr, Live 0x00000000`. The newest modules
-/// stand first, and so do all that need `ip_vs`.
+/// come first, so all modules that need `ip_vs` come before it.
 fn uses_in(modules: &str) -> Option<usize> {
     let mut registered = HashSet::new();
     for line in modules.lines() {

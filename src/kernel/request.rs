@@ -17,7 +17,6 @@ pub enum Payload<'a> {
     Query(Query<'a>),
 }
 
-/// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query<'a> {
     Service(&'a ServiceId),

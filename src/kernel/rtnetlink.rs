@@ -1,4 +1,4 @@
-//! Addresses, devices, routes and neighbours, which everyone may read.
+//! Addresses, devices, routes and neighbours, which every user may read.
 
 use std::io;
 use std::net::IpAddr;
@@ -19,16 +19,16 @@ const ERROR: u16 = libc::NLMSG_ERROR as u16;
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const DUMP: u16 = libc::NLM_F_DUMP as u16;
 
-/// The metric of a route that is its MTU.
+/// The route metric for the MTU.
 const RTAX_MTU: u16 = 2;
 
-/// The kernel answers at once.
+/// How long to wait for an answer. The kernel answers at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The number that addresses, routes and neighbours name it by.
+    /// The number of the device in addresses, routes and neighbours.
     pub index: u32,
     /// Its name.
     pub name: String,
@@ -36,17 +36,17 @@ pub struct Link {
     pub is_up: bool,
     /// Whether it is the loopback device.
     pub is_loopback: bool,
-    /// Whether it sends to groups.
+    /// Whether it supports multicast.
     pub is_multicast: bool,
-    /// Whether neighbours are asked for link-layer addresses on it.
+    /// Whether the link-layer addresses of neighbours are looked up on it.
     pub has_neighbours: bool,
-    /// The longest packets that it sends.
+    /// The size of the longest packets that it sends.
     pub mtu: u32,
-    /// Its address on the wire, if it is one of Ethernet.
+    /// Its link-layer address, if it is an Ethernet address.
     pub ethernet: Option<[u8; 6]>,
-    /// Whether a gre tunnel takes packets with checksums only, or those without.
+    /// For a GRE tunnel: whether it accepts only packets with checksums, or only those without.
     pub wants_checksums: bool,
-    /// What made it, such as `dummy`, `veth` or `ipip`; nothing for hardware.
+    /// Its kind, such as `dummy`, `veth` or `ipip`; empty for hardware.
     pub kind: String,
 }
 
@@ -55,7 +55,7 @@ pub struct Link {
 pub struct Address {
     /// The address.
     pub address: IpAddr,
-    /// The length of its network's prefix.
+    /// The prefix length of its network.
     pub bits: u8,
     /// The device that has it.
     pub device: u32,
@@ -66,13 +66,13 @@ pub struct Address {
 /// Where packets to an address go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// To this host itself.
+    /// Whether the address is one of this host.
     pub is_local: bool,
     /// The router that they are sent to, if the address is not in a network of this host.
     pub gateway: Option<IpAddr>,
     /// The device through which they leave.
     pub device: u32,
-    /// The longest packets that it takes, if they are shorter than the device's.
+    /// The MTU of the route, if it has its own.
     pub mtu: Option<u32>,
 }
 
@@ -85,7 +85,7 @@ pub struct Neighbour {
     pub device: u32,
     /// Whether its link-layer address is known.
     pub state: NeighbourState,
-    /// That address, if it is known and one of Ethernet.
+    /// The link-layer address, if it is known and an Ethernet address.
     pub ethernet: Option<[u8; 6]>,
 }
 
@@ -96,7 +96,7 @@ pub enum NeighbourState {
     Incomplete,
     /// It has not answered.
     Failed,
-    /// It is known, or nobody has asked.
+    /// The address is known, or nobody has asked for it.
     Other,
 }
 
@@ -106,7 +106,7 @@ pub struct Rtnetlink {
 }
 
 impl Rtnetlink {
-    /// Connects to it in the network namespace of this thread.
+    /// Connects to rtnetlink in the network namespace of this thread.
     pub fn open() -> io::Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE)?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -129,7 +129,7 @@ impl Rtnetlink {
         self.dump(libc::RTM_GETNEIGH, 12, neighbour)
     }
 
-    /// Whether a device has filters for what arrives, which may mark packets.
+    /// Whether a device has filters for incoming packets, which may mark them.
     pub fn has_ingress(&self) -> io::Result<bool> {
         let kinds = self.dump(libc::RTM_GETQDISC, 20, discipline)?;
         Ok(kinds
@@ -137,12 +137,12 @@ impl Rtnetlink {
             .any(|kind| kind == "ingress" || kind == "clsact"))
     }
 
-    /// Whether a device merges packets as they arrive into some that cannot be taken apart again.
+    /// Whether a device merges incoming packets in a way that cannot be undone.
     pub fn merges_packets(&self, device: &str) -> bool {
         merges_packets(self.socket.as_raw_fd(), device)
     }
 
-    /// Where packets to an address go; nothing if no route leads there.
+    /// Where packets to an address go; `None` if there is no route.
     pub fn route(&self, to: IpAddr) -> io::Result<Option<Route>> {
         let (family, octets) = match to {
             IpAddr::V4(to) => (libc::AF_INET, to.octets().to_vec()),
@@ -256,7 +256,7 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
     Ok(Some(link))
 }
 
-/// What a gre tunnel takes.
+/// Whether a GRE tunnel accepts only packets with checksums.
 fn wants_checksums(data: &[u8]) -> Result<bool, Malformed> {
     const INPUT_FLAGS: u16 = 2;
     const CHECKSUM: u16 = 0x8000;

@@ -12,7 +12,7 @@ pub const SET: u8 = 6;
 pub const DELETE: u8 = 7;
 pub const GET: u8 = 8;
 
-/// The attribute of a message that holds those below.
+/// The attribute that contains the ones below.
 const DEST: u16 = 2;
 
 const ADDR: u16 = 1;

@@ -15,7 +15,7 @@ pub const GET: u8 = 4;
 pub const ZERO: u8 = 16;
 pub const FLUSH: u8 = 17;
 
-/// The attribute of a message that holds those below.
+/// The attribute that contains the ones below.
 const SERVICE: u16 = 1;
 
 const AF: u16 = 1;

@@ -30,7 +30,7 @@ const RECEIVE_BUFFER: c_int = 4 * 1024 * 1024;
 
 pub struct Socket {
     home: Home,
-    /// Closed by a release, and opened again when it is next used.
+    /// Closed by `release`, and opened again when it is next used.
     netlink: Option<netlink_sys::Socket>,
     is_large: bool,
     /// The same, but opening it may have failed for lack of descriptors.
@@ -169,7 +169,7 @@ impl Wire {
         address.sll_ifindex = device as _;
         all.mr_ifindex = device as _;
         all.mr_type = libc::PACKET_MR_ALLMULTI as _;
-        // It hears nothing until it is bound to a protocol and a device.
+        // It receives nothing until it is bound to a protocol and a device.
         // SAFETY: the call takes numbers only.
         let socket = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
         if socket < 0 {
@@ -232,8 +232,7 @@ impl Wire {
     }
 }
 
-/// Makes a command start with its standard files only: it inherits nothing else that this process
-/// has open.
+/// Makes a command inherit only its standard files, and nothing else that this process has open.
 pub fn keep_descriptors_from(command: &mut Command) {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let names = entries.flatten().map(|entry| entry.file_name());
@@ -271,10 +270,10 @@ fn open_netlink() -> io::Result<netlink_sys::Socket> {
     Ok(netlink)
 }
 
-/// Whether a device merges packets as they arrive. One without such a driver does not.
+/// Whether a device merges incoming packets. False if its driver does not support the question.
 #[cfg(feature = "cli")]
 pub fn merges_packets(socket: RawFd, device: &str) -> bool {
-    // The command that asks a driver for its flags, and the flag of one that merges packets.
+    // The command that asks a driver for its flags, and the flag for merging packets.
     const ETHTOOL_GFLAGS: u32 = 0x25;
     const ETH_FLAG_LRO: u32 = 1 << 15;
     let mut asked = [ETHTOOL_GFLAGS, 0];
@@ -309,7 +308,7 @@ fn enlarge(socket: RawFd) -> io::Result<()> {
     )
 }
 
-/// Sets the size of a buffer beyond the limit for users, or within it where that is refused.
+/// Sets the size of a buffer: beyond the limit for users, or within it if that is refused.
 fn resize(socket: RawFd, beyond: c_int, within: c_int, size: c_int) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, beyond, &size)
         .or_else(|_| set(socket, libc::SOL_SOCKET, within, &size))

@@ -2,8 +2,8 @@
 //!
 //! It knows only IPv4, no persistence engines, tunnels or 64-bit counters, and makes one change
 //! at a time. But it needs fewer rights: in a user namespace the kernel refuses IPVS over netlink
-//! even to root. And it lists all services of one moment, with the number of servers of each, in
-//! linear time, unlike netlink (see `only_ipv4.rs`).
+//! even to root. It also lists all services as they were at one moment, with the number of servers
+//! of each, in linear time, unlike netlink (see `only_ipv4.rs`).
 
 mod structures;
 
@@ -46,19 +46,19 @@ const SLACK: usize = 4;
 /// The most entries to make room for at first, whatever the kernel counts.
 const FIRST_ROOM: usize = 64 * 1024;
 
-/// The version, the size of the table of connections and the number of services.
+/// The version, the size of the connection table and the number of services.
 const INFO: usize = 3 * 4;
 
-/// Three numbers.
+/// The timeouts for TCP, for TCP after a FIN and for UDP.
 const TIMEOUTS: usize = 3 * 4;
 
 /// Two daemons: the role, the name of the interface and the syncid of each.
 const DAEMONS: usize = 2 * (4 + NAME + 4);
 
-/// A service's structure without any: 44 bytes.
+/// A service structure of zeros, for requests without a service: 44 bytes.
 const NO_SERVICE: [u32; 11] = [0; 11];
 
-/// The numbers of a server behind its key: method, weight and thresholds.
+/// The numbers after the key of a server: method, weight and thresholds.
 const NO_SETTINGS: [u32; 4] = [0; 4];
 
 /// The kernel takes the length of a value as a signed 32-bit number.
@@ -218,7 +218,7 @@ impl<'a> SocketOptions<'a> {
         }
     }
 
-    /// The servers of a service that had `count`. Refused if some of them are IPv6.
+    /// The servers of a service that had `count` servers. Refused if some of them are IPv6.
     pub fn servers(&mut self, id: &ServiceId, mut count: usize) -> Result<Vec<ServerState>> {
         for _ in 0..MOST_RECOUNTS {
             let servers = self.ipv4_servers(id, count)?;
@@ -287,8 +287,8 @@ fn refused(error: io::Error) -> Error {
     }
 }
 
-/// All IPv4 services of one moment. They stay as the kernel wrote them, which takes less memory,
-/// and are read one by one.
+/// All IPv4 services as they were at one moment. They are kept as the kernel wrote them, which
+/// takes less memory, and are read one by one.
 pub struct Snapshot {
     bytes: Vec<u8>,
     count: usize,

@@ -1,9 +1,9 @@
 //! The table: all services and their servers, while others change them.
 //!
 //! Netlink sends a long list in parts and continues after as many items as it has sent: if some
-//! were deleted meanwhile, it silently skips others. The socket options list all IPv4 services of
-//! one moment, but not all about them. So the two are compared, and where only netlink has a list,
-//! as of IPv6 services, it is read until it brings nothing new.
+//! were deleted meanwhile, it silently skips others. The socket options list all IPv4 services as
+//! they were at one moment, but not all their settings. So the two are compared. Lists that only
+//! netlink has, such as that of IPv6 services, are read until they bring nothing new.
 
 use std::collections::hash_map::Entry as Place;
 use std::hash::Hash;
@@ -79,14 +79,14 @@ struct Found {
 }
 
 impl Client {
-    /// All services with their servers. What other programs delete meanwhile may be in it or not.
+    /// All services with their servers. Items that other programs delete meanwhile may be included.
     pub fn table(&mut self, detail: Detail) -> Result<Vec<Entry>> {
         self.each_service(detail, |client, found| {
             existing(client.servers_of(&found.state.service.id, found.servers, detail))
         })
     }
 
-    /// All services. What other programs delete meanwhile may be among them or not.
+    /// All services. Those that other programs delete meanwhile may be included.
     pub fn services(&mut self) -> Result<Vec<ServiceState>> {
         let entries = self.each_service(Detail::Full, |_, _| Ok(Some(Vec::new())))?;
         Ok(entries.into_iter().map(|entry| entry.service).collect())
@@ -105,7 +105,7 @@ impl Client {
         self.servers_of(id, counted, Detail::Full)
     }
 
-    /// The IPv4 services of one moment, if the socket options may be used.
+    /// The IPv4 services as they are at this moment, if the socket options may be used.
     fn snapshot(&mut self) -> Result<Option<Snapshot>> {
         match self.netlink.socket_options().services() {
             Ok(snapshot) => Ok(Some(snapshot)),
@@ -115,8 +115,8 @@ impl Client {
         }
     }
 
-    /// Whether no service is missing, as far as this can be known. Where a list over netlink is as
-    /// fast, it is not asked for.
+    /// Whether the snapshot is known to contain all services. This is not checked, and is false,
+    /// where a list over netlink is as fast.
     fn is_complete(&mut self, snapshot: &Snapshot, detail: Detail) -> bool {
         let count = snapshot.len();
         let few = match detail {
@@ -164,7 +164,8 @@ impl Client {
         Ok(services)
     }
 
-    /// Each service with what `servers` says of it: nothing if it is gone.
+    /// Each service with the servers that `servers` returns. For `None` the service is gone and
+    /// left out.
     fn each_service(
         &mut self,
         detail: Detail,
@@ -187,7 +188,7 @@ impl Client {
         }
     }
 
-    /// Services that may be gone are asked for first, many at once, and left out if they are.
+    /// Queries uncertain services first, many at once, and leaves out those that are gone.
     fn each_found(
         &mut self,
         found: impl ExactSizeIterator<Item = Found>,
@@ -280,7 +281,7 @@ impl Client {
         Ok(gathered.into_iter().map(|(state, _)| state).collect())
     }
 
-    /// The servers by socket option, if it reports enough about them.
+    /// The servers as a socket option reports them, if it reports enough.
     fn counted_servers(
         &mut self,
         id: &ServiceId,
@@ -301,9 +302,9 @@ impl Client {
         }
     }
 
-    /// Reads a list until it is complete: when it came in one part, when all are found, or when
-    /// it brings no more of the sought items. Each item comes with whether it was in the last
-    /// list.
+    /// Reads a list until it is complete: when it arrived in one part, when all items are found, or
+    /// when it brings no more of the sought items. Returns each item, and whether it was in the
+    /// last list.
     fn gather<T, K: Eq + Hash>(
         &mut self,
         list: impl Fn(&mut Self) -> Result<List<T>>,

@@ -8,12 +8,12 @@ use super::netns::PROC;
 /// Datagrams that one call can receive: many answers, or two for a short list and its end.
 const SLOTS: usize = 16;
 
-/// The most that the kernel puts into a datagram of a dump. It looks at the largest buffer ever
-/// offered: a socket that has received once with this one is given as much each time.
+/// The size of the largest datagram in a dump. The kernel remembers the largest buffer that a
+/// socket has offered: once it has received with this one, all further datagrams may be this long.
 pub const SLOT_SIZE: usize = 32 * 1024;
 
 /// What the client needs from an operating system. Each method is one or two system calls, and
-/// none of them waits without limit.
+/// none of them waits forever.
 pub trait Transport: Send {
     /// Sends netlink messages; the kernel has executed them when this returns.
     fn send(&mut self, messages: &[u8]) -> io::Result<()>;
@@ -27,17 +27,17 @@ pub trait Transport: Send {
     /// Gives back the descriptors that it holds, until it needs them again.
     fn release(&mut self) {}
 
-    /// Reads one of the old socket options into `value`, which says what is asked for.
+    /// Reads one of the old socket options into `value`, which contains the request.
     fn get_option(&mut self, option: i32, value: &mut [u8]) -> io::Result<()>;
 
     /// Sets one of the old socket options.
     fn set_option(&mut self, option: i32, value: &[u8]) -> io::Result<()>;
 
-    /// The number of services and daemons of both families in all network namespaces, or more than
-    /// that; `None` if unknown.
+    /// The number of services and daemons of both families in all network namespaces, or a larger
+    /// number; `None` if unknown.
     fn uses(&mut self) -> Option<usize>;
 
-    /// Where the kernel shows files.
+    /// Where procfs is mounted.
     #[cfg(feature = "cli")]
     fn proc(&self) -> &'static str {
         PROC

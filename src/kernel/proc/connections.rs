@@ -37,13 +37,13 @@ impl Connections {
         }
     }
 
-    /// The next connection, or the line that is there instead of one.
+    /// The next connection. A line that cannot be parsed is returned as it is.
     pub fn read(&mut self) -> kernel::Result<Option<Result<Connection<'_>, &[u8]>>> {
         let line = self.line().map_err(Error::File)?;
         Ok(line.map(|line| line.connection().ok_or(line.text)))
     }
 
-    /// The next line; its fields are read only when asked for.
+    /// The next line; its fields are parsed only when asked for.
     #[inline]
     pub(crate) fn line(&mut self) -> io::Result<Option<ConnectionLine<'_>>> {
         Ok(self.lines.read()?.map(ConnectionLine::new))
@@ -57,7 +57,7 @@ pub fn parse(line: &[u8]) -> Option<Connection<'_>> {
     ConnectionLine::new(line).connection()
 }
 
-/// A line of the table. A field is read when it is asked for; with a filter most never are.
+/// A line of the table. A field is parsed when it is asked for; with a filter most never are.
 pub(crate) struct ConnectionLine<'a> {
     /// The whole line.
     pub text: &'a [u8],
@@ -82,7 +82,7 @@ impl<'a> ConnectionLine<'a> {
         }
     }
 
-    /// All of it.
+    /// All fields.
     #[inline]
     pub fn connection(&self) -> Option<Connection<'a>> {
         match &self.columns {
@@ -140,7 +140,7 @@ impl Fields for ConnectionLine<'_> {
     }
 }
 
-/// Reads a line word by word, whatever its columns are.
+/// Reads a line word by word, whatever the widths of its columns.
 fn in_words(line: &[u8]) -> Option<Connection<'_>> {
     let mut rest = line;
     Some(Connection {
@@ -154,7 +154,7 @@ fn in_words(line: &[u8]) -> Option<Connection<'_>> {
     })
 }
 
-/// Takes the next word off a text.
+/// Removes the next word from a text and returns it.
 fn word<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
     let start = text.iter().position(|&byte| byte != b' ')?;
     let rest = &text[start..];
@@ -164,7 +164,7 @@ fn word<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(word)
 }
 
-/// A one in each byte.
+/// The value 1 in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 const EACH_OF_16: u128 = (EACH as u128) << 64 | EACH as u128;
 
@@ -227,7 +227,8 @@ impl<'a> Columns<'a> {
         &self.rest[2 * END..3 * END]
     }
 
-    /// The text of the server and the state, and with its end that of the protocol.
+    /// The text of the protocol, the server and the state, packed into numbers that are fast to
+    /// compare.
     #[cfg(feature = "cli")]
     #[inline]
     fn group(&self) -> Option<[u64; 4]> {
@@ -275,13 +276,13 @@ fn ipv4(column: &[u8]) -> Option<Ipv4Addr> {
     eight_digits(*column.first_chunk()?).map(Ipv4Addr::from_bits)
 }
 
-/// The value of the kernel's hexadecimal digits, all at once: a byte each.
+/// The value of eight hexadecimal digits, written as the kernel does. Handles all bytes at once.
 fn eight_digits(text: [u8; 8]) -> Option<u32> {
     let text = u64::from_be_bytes(text);
     // A letter has a bit that digits lack, and its value is nine more than its low bits.
     let is_letter = text >> 6 & EACH;
     let values = (text & (0x0f * EACH)) + 9 * is_letter;
-    // Anything else has a larger value, or comes out as another text.
+    // Any other byte has a larger value, or does not turn back into the same text.
     let is_above_nine = (values + 6 * EACH) >> 4 & EACH;
     let same = 0x30 * EACH + values + 7 * is_above_nine;
     if values & (0xf0 * EACH) != 0 || text != same {
@@ -292,7 +293,7 @@ fn eight_digits(text: [u8; 8]) -> Option<u32> {
     Some((fours | fours >> 16) as u32)
 }
 
-/// The value of a number of at most eight digits with blanks before it, all at once.
+/// The value of a number of at most eight digits with blanks before it. Handles all bytes at once.
 fn eight_decimals(text: [u8; 8]) -> Option<u32> {
     let text = u64::from_le_bytes(text);
     let blanks = (text ^ (u64::from(b' ') * EACH)).trailing_zeros() / 8;
@@ -319,7 +320,7 @@ fn decimal(text: &[u8]) -> Option<u32> {
     Some(value)
 }
 
-/// Takes an address and a port off a text.
+/// Removes an address and a port from a text and returns them.
 fn end(text: &mut &[u8]) -> Option<SocketAddr> {
     let (address, port) = (word(text)?, word(text)?);
     let address = match hexadecimal(address) {

@@ -39,8 +39,8 @@ pub fn has_ipvs(namespace: Option<&Netns>) -> io::Result<bool> {
     namespace.map_or_else(has_ipvs, |namespace| namespace.run(has_ipvs))
 }
 
-/// Opens a file of the network namespace that the thread is in, and that of the process in a
-/// `/proc` that has no threads.
+/// Opens a file of the network namespace of the thread. If `/proc` has no threads, it opens that of
+/// the process.
 fn open(proc: &str, name: &str) -> io::Result<File> {
     match File::open(format!("{proc}/thread-self/net/{name}")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

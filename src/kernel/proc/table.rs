@@ -1,4 +1,4 @@
-//! The table in `/proc/net/ip_vs`, which everyone may read: without flags, limits or counters.
+//! The table in `/proc/net/ip_vs`, which every user may read: without flags, limits or counters.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,8 +12,8 @@ use crate::model::{
     Stats,
 };
 
-/// Reads it in the network namespace of this thread. Of a huge one this is the beginning, if there
-/// is a limit of time: the kernel starts over for every page, which takes seconds.
+/// Reads the table in the network namespace of this thread. With a time limit, a huge table is cut
+/// short: the kernel starts over for every page, which takes seconds.
 pub fn read(limit: Option<Duration>) -> io::Result<Vec<Entry>> {
     let start = Instant::now();
     let (mut text, mut page) = (Vec::new(), [0; 16 * 1024]);

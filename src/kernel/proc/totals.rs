@@ -46,7 +46,7 @@ pub fn parsed<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> io::Result<T> {
     let text = text.map_err(|error| match error.raw_os_error() {
-        // The client knows this one by its number.
+        // The client checks for this error number.
         Some(libc::EMFILE) => error,
         _ => about(file, error.kind(), &error),
     })?;

@@ -11,10 +11,10 @@ use crate::model::{
     ServiceId, ServiceState, Stats, Tunnel,
 };
 
-/// The bytes of a name and its NUL.
+/// The size of a name with its NUL byte.
 pub const NAME: usize = Scheduler::LONGEST + 1;
 
-/// The error for requests that only netlink can do.
+/// The error for requests that only netlink supports.
 pub const NOT_HERE: Error = Error::Refused(Refusal {
     action: Action::Read,
     errno: libc::EPERM,
@@ -31,7 +31,7 @@ pub const SERVERS_HEADER: usize = 20usize.next_multiple_of(WIDE);
 /// The offset of the name of a service's scheduler, which is never empty.
 const SCHEDULER: usize = 16;
 
-/// The bytes of its address, which a server begins with. They are never all zero.
+/// The length of the address at the start of a server. An address is never all zero.
 const ADDRESS: usize = 4;
 
 /// The kernel's value for a service without a scheduler.
@@ -150,7 +150,7 @@ impl Writer<'_> {
     }
 }
 
-/// Reads the fields of a C structure, with its alignment. Those that read an entry look at its
+/// Reads the fields of a C structure, with its alignment. Functions that read an entry check its
 /// length first and are inlined, so that all offsets are constants: lists take a tenth less time.
 pub struct Fields<'a> {
     bytes: &'a [u8],
@@ -207,7 +207,7 @@ impl<'a> Fields<'a> {
         entries.map(Fields::new)
     }
 
-    /// Whether an entry is a service: the kernel does not fill those after the last.
+    /// Whether an entry is a service: the kernel does not fill the entries after the last one.
     pub fn is_service(&self) -> bool {
         self.bytes[SCHEDULER] != 0
     }

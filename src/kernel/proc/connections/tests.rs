@@ -33,7 +33,7 @@ fn eight_digits_are_read_at_once() {
     assert_eq!(eight_digits(*b"FEDCBA98"), Some(0xfedc_ba98));
     assert_eq!(eight_digits(*b"76543210"), Some(0x7654_3210));
     for byte in 0..=255_u8 {
-        // Lowercase is left to the other way.
+        // Lowercase digits are left to the parser that reads word by word.
         let value = char::from(byte).to_digit(16);
         let value = value.filter(|_| !byte.is_ascii_lowercase());
         for place in 0..8 {
