@@ -1,4 +1,4 @@
-//! Arguments in, exit status out.
+//! Runs the program with the arguments and the environment of this process.
 
 mod process;
 

@@ -19,8 +19,8 @@ use ipvsadm::kernel::{self, Client, Netns};
 use ipvsadm::names::Names;
 use ipvsadm::render::screen::Size;
 
-// Rust's library unwinds by `libgcc_s.so`, and loading that costs a tenth of a millisecond a start.
-// The same functions are in this archive, which GCC installs.
+// Rust's standard library unwinds with `libgcc_s.so`, and loading that takes a tenth of a
+// millisecond at every start. This archive, which GCC installs, contains the same functions.
 #[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
 #[link(name = "gcc_eh", kind = "static")]
 unsafe extern "C" {}
@@ -45,7 +45,7 @@ extern "C" fn look() {
     DIES_OF_BROKEN_PIPES.store(default, Ordering::Relaxed);
 }
 
-/// This process's own world.
+/// The environment of this process.
 pub fn env() -> Env {
     Env {
         stdin: Input {
@@ -84,7 +84,7 @@ pub fn env() -> Env {
     }
 }
 
-/// A client of IPVS. Its module is loaded if the kernel has none.
+/// Opens a client of IPVS. Loads the module if the kernel has no IPVS.
 fn open(netns: Option<&Netns>) -> kernel::Result<Client> {
     let open = || netns.map_or_else(Client::open, Client::open_in);
     match open() {
@@ -96,8 +96,8 @@ fn open(netns: Option<&Netns>) -> kernel::Result<Client> {
     }
 }
 
-/// A standard file as it was inherited, or `None` if it was closed. If it does not block, reading
-/// and writing wait all the same.
+/// A standard file as it was inherited, or `None` if it was closed. Reading and writing wait even
+/// if the file is non-blocking.
 struct Standard(Option<ManuallyDrop<File>>);
 
 fn given(closed: &AtomicBool, descriptor: RawFd) -> Standard {
@@ -105,7 +105,7 @@ fn given(closed: &AtomicBool, descriptor: RawFd) -> Standard {
     Standard((!is_closed).then(|| standard(descriptor)))
 }
 
-/// Not a copy of the descriptor: there may be no room for another one.
+/// A standard file that uses the descriptor itself: there may be none free for a copy.
 fn standard(descriptor: RawFd) -> ManuallyDrop<File> {
     // SAFETY: the descriptor is open, and nothing ever closes it: this file is not dropped.
     ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })
@@ -152,7 +152,7 @@ fn wait(file: &File, events: c_short) -> io::Result<()> {
         events,
         revents: 0,
     };
-    // SAFETY: the pointer is to one entry, as said, which outlives the call.
+    // SAFETY: the pointer is to one entry, which outlives the call.
     match unsafe { libc::poll(&raw mut file, 1, -1) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
@@ -166,7 +166,7 @@ fn terminal(descriptor: RawFd) -> Option<Terminal> {
     })
 }
 
-/// Whether the environment's characters are those of UTF-8.
+/// Whether the locale uses UTF-8.
 fn unicode() -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"];
     let locale = names
@@ -178,10 +178,10 @@ fn unicode() -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// How large a terminal is, if it knows.
+/// The size of a terminal, if it reports one.
 fn size_of_terminal(terminal: RawFd) -> Option<Size> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
-    // SAFETY: the call fills in the size, for which zeros are as good as anything, or fails.
+    // SAFETY: the call fills in the size, which may start as zeros, or fails.
     let size = unsafe {
         if libc::ioctl(terminal, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
             return None;
@@ -192,8 +192,8 @@ fn size_of_terminal(terminal: RawFd) -> Option<Size> {
     (columns > 0).then_some(Size { columns, rows })
 }
 
-/// The reader of our output is gone: ends this process by SIGPIPE as usual, unless its parent
-/// ignores that signal.
+/// Called when the reader of the output is gone: ends this process by SIGPIPE as usual, unless its
+/// parent ignores that signal.
 fn broken_pipe() {
     if DIES_OF_BROKEN_PIPES.load(Ordering::Relaxed) {
         // SAFETY: restores the default action, which needs no handler, and ends the process.
@@ -204,7 +204,7 @@ fn broken_pipe() {
     }
 }
 
-/// The signals with which people and programs end this process.
+/// The signals that users and programs send to end this process.
 const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 fn signals(signals: impl IntoIterator<Item = c_int>) -> libc::sigset_t {
@@ -230,36 +230,36 @@ fn unbroken(act: &mut dyn FnMut()) {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Waits for a time, for a signal that is held back, or for something to read. A signal that was
-/// already ignored, as by `nohup`, stays ignored.
+/// Waits for a time, for a blocked signal, or for something to read. A signal that was already
+/// ignored, as by `nohup`, stays ignored.
 fn pause(time: Duration, input: Option<&File>) -> Pause {
     let ending = signals(ENDING.into_iter().filter(|signal| !is_ignored(*signal)));
-    // SAFETY: the set outlives the call. The new descriptor, if there is one, is nobody else's.
+    // SAFETY: the set outlives the call. Nothing else owns the new descriptor, if there is one.
     let signals = unsafe {
         let descriptor = libc::signalfd(-1, &raw const ending, libc::SFD_CLOEXEC);
         (descriptor >= 0).then(|| File::from_raw_fd(descriptor))
     };
     let entry = |file: Option<&File>| libc::pollfd {
-        // Negative ones are skipped.
+        // `poll` skips negative descriptors.
         fd: file.map_or(-1, |file| file.as_raw_fd()),
         events: libc::POLLIN,
         revents: 0,
     };
     let mut files = [entry(signals.as_ref()), entry(input)];
     let time = c_int::try_from(time.as_millis().max(1)).unwrap_or(c_int::MAX);
-    // SAFETY: the pointer is to as many entries as said, which outlive the call.
+    // SAFETY: pointer and length describe one array, which outlives the call.
     unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, time) };
     let [signal, input] = files.map(|file| file.revents != 0);
     if let (true, Some(mut signals)) = (signal, signals) {
-        // This takes the signal, so that it ends nothing later.
+        // This consumes the signal, so that it does not end the process later.
         let _ = signals.read(&mut [0; size_of::<libc::signalfd_siginfo>()]);
         return Pause::Signal;
     }
     if input { Pause::Input } else { Pause::Over }
 }
 
-/// The terminal that this process belongs to, without what was typed so far. Nothing stops the
-/// process from now on: it would not see the time pass.
+/// Opens the terminal that this process belongs to, and drops earlier input. From now on, job
+/// control cannot stop the process: it would not notice that its time is up.
 fn controlling_terminal() -> io::Result<File> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let stopping = signals([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
@@ -271,15 +271,14 @@ fn controlling_terminal() -> io::Result<File> {
     Ok(terminal)
 }
 
-/// Whether a signal is ignored.
 fn is_ignored(signal: c_int) -> bool {
     disposition(signal) == Some(libc::SIG_IGN)
 }
 
-/// The action at a signal.
+/// The action for a signal.
 fn disposition(signal: c_int) -> Option<libc::sighandler_t> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action this only fills in the present one, as much of it as the kernel
+    // SAFETY: without a new action this only fills in the current one, as much of it as the kernel
     // knows. The rest is not read, so zeros are fine.
     unsafe {
         let known = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0;

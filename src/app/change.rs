@@ -10,7 +10,7 @@ use crate::kernel::{Client, Error as KernelError};
 use crate::model::terms::names_of_flags;
 use crate::model::{Change, Flags, Mask, Server, Service, ServiceId, Settings};
 
-/// Carries out a change with the requested care. At a terminal, users see its side effects.
+/// Makes a change, and treats existing objects as requested. At a terminal, users see side effects.
 pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Result<(), Error> {
     let tells = env.stderr.is_terminal();
     if careful.is_plain() && !tells {

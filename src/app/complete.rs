@@ -1,8 +1,8 @@
 //! Completion, called by the shells' functions.
 //!
 //! They pass the words on standard input. The only argument is an option that no other `ipvsadm`
-//! knows: another one that the shell may find instead refuses it, and gets no word that it could
-//! run as a command.
+//! knows. If the shell finds another `ipvsadm`, that one refuses the option, and gets no word that
+//! it could run as a command.
 
 use std::fs;
 use std::io::{self, Read};
@@ -53,7 +53,7 @@ pub fn complete(env: &mut Env) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Prints `value TAB description` for each candidate. A row without a value asks for the shell's
+/// Prints `value TAB description` for each candidate. A row without a value requests the shell's
 /// own file names.
 fn print(out: &mut Out, answer: Answer) -> io::Result<()> {
     match answer {

@@ -16,10 +16,10 @@ use crate::rules::{self, Meaning};
 /// The number of connections to examine.
 const ENOUGH: usize = 20_000;
 
-/// Something is wrong.
+/// The exit status if something is wrong.
 const ILL: u8 = 1;
 
-/// The table cannot be seen.
+/// The exit status if the table cannot be read.
 const BLIND: u8 = 2;
 
 pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
@@ -62,7 +62,7 @@ pub fn doctor(env: &mut Env, asked: &Doctor) -> Result<u8, Error> {
     Ok(if is_blind { BLIND } else { 0 })
 }
 
-/// The named hosts in a file of commands. Bad lines are left to `--check`.
+/// Looks up the host names in a file of commands. Lines that cannot be read are noted in `unseen`.
 fn look_up_names(env: &mut Env, file: &[u8], facts: &mut Facts) -> Result<(), Error> {
     let path = Some(file).filter(|file| *file != b"-");
     let mut source = Source::open(env, path)?;

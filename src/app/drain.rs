@@ -12,7 +12,7 @@ use crate::model::{Change, Entry, Host, ServiceId};
 use crate::names::Names;
 use crate::render::save;
 
-/// Connections are left, or another program has changed a server.
+/// The exit status if connections are left, or another program has changed a server.
 const LEFT: u8 = 1;
 
 /// Deletes something, once its connections have ended.

@@ -19,10 +19,11 @@ pub struct Env {
     pub stdin: Input,
     pub stdout: Stream,
     pub stderr: Stream,
-    /// Whether a terminal may be given colours.
+    /// Whether colours may be used on a terminal.
     pub colour: fn() -> bool,
     pub open: Box<Open>,
-    /// Lends a client in a new network namespace, or fails without the right to create one.
+    /// Calls a function with a client in a new network namespace. Fails without the right to create
+    /// one.
     pub apart: fn(&mut Apart) -> kernel::Result<()>,
     /// The network namespace to work in, if not the current one.
     pub netns: Option<Netns>,
@@ -38,7 +39,7 @@ pub struct Env {
     /// and job control no longer stops the process.
     pub terminal: fn() -> io::Result<File>,
     /// Takes the terminal of this process to draw on and to read keys from, until it is dropped;
-    /// `None` if standard output is no such terminal.
+    /// `None` if standard output is not such a terminal.
     pub console: fn() -> Option<Box<dyn Console>>,
     /// Whether terminals show characters beyond ASCII.
     pub unicode: fn() -> bool,
@@ -69,7 +70,7 @@ pub enum Happening {
 
 #[derive(Clone, Copy)]
 pub struct Clock {
-    /// A time that nobody sets.
+    /// A time that no clock change affects.
     pub now: fn() -> Instant,
     pub date: fn() -> SystemTime,
 }
@@ -97,7 +98,7 @@ pub struct Locking {
 /// Connects to the kernel in a network namespace, or in that of this process.
 pub type Open = dyn FnMut(Option<&Netns>) -> kernel::Result<Client>;
 
-/// The use of a client in a new network namespace.
+/// A function that uses a client in a new network namespace.
 pub type Apart<'a> = dyn FnMut(&mut Client) -> kernel::Result<()> + Send + 'a;
 
 /// The source of input.
@@ -147,7 +148,7 @@ impl Stream {
 }
 
 impl Env {
-    /// An empty world; tests add what they need.
+    /// An empty environment; tests add what they need.
     pub fn empty() -> Self {
         let nowhere = || Stream {
             sink: Box::new(io::sink()),
@@ -187,8 +188,8 @@ impl Env {
         asked(action, (self.open)(self.netns.as_ref()))
     }
 
-    /// Requests to the kernel now go to the network namespace of the command. Names are not looked
-    /// up there: this process stays where it is.
+    /// Selects the network namespace of the command for requests to the kernel. Names are looked up
+    /// in the namespace of this process, which does not change.
     pub fn enter(&mut self, globals: &Globals) -> Result<(), Error> {
         self.netns = globals.netns.as_ref().map(Netns::new);
         match &self.netns {
@@ -261,7 +262,7 @@ impl Env {
         }
     }
 
-    /// The same for output without foreign text that could control a terminal.
+    /// The same for output that is already safe for a terminal.
     pub fn print_clean(
         &mut self,
         write: impl FnOnce(&mut Out) -> Result<(), Error>,
@@ -276,7 +277,7 @@ impl Env {
         })
     }
 
-    /// The medium on which tables are shown.
+    /// The screen or file that tables are written to.
     pub fn screen(&self) -> Screen {
         let terminal = (self.stdout.terminal)();
         Screen {

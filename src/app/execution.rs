@@ -13,7 +13,7 @@ use crate::render::save;
 /// A refusal, or a note about it.
 pub enum News {
     Refused(Refused),
-    /// A note about the reaction, for people.
+    /// A note for people about how the program reacted.
     Note(Vec<u8>),
 }
 
@@ -34,12 +34,12 @@ impl Refused {
     }
 }
 
-/// What stays because of a refusal.
+/// Which steps are left out after a refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Servers of the same service.
+    /// Steps of the same service.
     Own,
-    /// All servers for its traffic.
+    /// Steps of all services for the same traffic.
     Shared,
 }
 

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It has no links.
+    #[cfg_attr(miri, ignore)] // Miri has no links.
     fn a_file_keeps_its_mode_and_its_links() {
         let folder = folder("replaced");
         let (file, link) = (folder.join("file"), folder.join("link"));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It has no links.
+    #[cfg_attr(miri, ignore)] // Miri has no links.
     fn links_are_followed_to_a_file_that_does_not_exist_yet() {
         let folder = folder("linked");
         for (link, to) in [("one", "two"), ("two", "three")] {
@@ -161,14 +161,14 @@ mod tests {
         let three = fs::symlink_metadata(folder.join("three")).unwrap();
         assert!(three.is_file());
         assert_eq!(names(&folder), ["one", "three", "two"]);
-        // A link to itself ends.
+        // Following a link to itself ends with an error.
         symlink("round", folder.join("round")).unwrap();
         put_text(&folder.join("round"), "text").unwrap_err();
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It has no rename that replaces.
+    #[cfg_attr(miri, ignore)] // Miri has no rename that replaces a file.
     fn what_fails_leaves_the_old_file() {
         let folder = folder("not-replaced");
         let file = folder.join("file");

@@ -59,7 +59,7 @@ pub fn table(client: &mut Client, listing: &Listing) -> Result<Vec<Entry>, Error
     Ok(in_order(listing, table))
 }
 
-/// The kernel shows only the marks of templates.
+/// Warns that a filter by mark finds only templates: the kernel shows no other marks.
 pub fn warn_of_marks(env: &mut Env, listing: &Listing) {
     let Subject::Connections(Some(ServiceId::Mark { mark, family })) = listing.subject else {
         return;
@@ -319,8 +319,8 @@ fn count_connections(
     unread
 }
 
-/// Calls a function with the line of each wanted connection; it returns `None` for a line that
-/// cannot be parsed. Reading continues after one; the first is the error at the end.
+/// Calls a function with the line of each wanted connection. The function returns `None` for a line
+/// that cannot be parsed. Reading then continues, and the first such line is the error at the end.
 fn for_each(
     table: &mut Connections,
     wanted: &Wanted,

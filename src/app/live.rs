@@ -1,4 +1,4 @@
-//! The live screen: reads the kernel and the keyboard, and draws.
+//! The live screen: reads from the kernel and the keyboard, and draws.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -157,7 +157,7 @@ impl Live<'_> {
         lines.filter(|(line, _)| self.state.shows(line))
     }
 
-    /// Reads the kernel, and remembers why if that failed.
+    /// Reads from the kernel, and remembers the error if that failed.
     fn look_and_tell(&mut self, env: &mut Env, kernel: &mut Kernel, is_refresh: bool) {
         self.trouble = None;
         if let Err(error) = self.look(env, kernel, is_refresh) {
@@ -165,7 +165,7 @@ impl Live<'_> {
         }
     }
 
-    /// Shows why there is nothing else to show.
+    /// Shows an error instead of data.
     fn tell(&mut self, error: &Error) {
         self.watched.clear();
         self.page = Text::default();
@@ -290,7 +290,7 @@ impl Live<'_> {
 }
 
 impl Text {
-    /// Takes the new text. Its first lines are the head.
+    /// Replaces the text. Its first lines are the head.
     fn renew(&mut self, title: String, text: &[u8], head: usize) {
         let is_first = self.title != title;
         self.title = title;

@@ -1,4 +1,4 @@
-//! One writer of whole tables at a time, in each network namespace.
+//! A lock for each network namespace: only one process at a time may replace its table.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -11,7 +11,7 @@ use super::Env;
 use crate::error::Error;
 use crate::kernel::{HERE, Netns};
 
-/// How long to wait silently, and between two attempts.
+/// How long to wait without a message, and the pause between two attempts.
 const QUIET: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -49,7 +49,7 @@ pub fn lock(env: &mut Env) -> Result<Option<File>, Error> {
         }
         thread::sleep(PAUSE);
     }
-    // Only the messages of other processes need it.
+    // Errors are ignored: only messages of other processes use the signature.
     let _ = sign(&mut file);
     Ok(Some(file))
 }
@@ -65,7 +65,7 @@ fn path(folder: &Path, netns: Option<&Netns>) -> io::Result<PathBuf> {
     Ok(folder.join(format!("ipvsadm.net-{namespace}.lock")))
 }
 
-/// Anyone who can open the file can lock it, so only root may.
+/// Anyone who can open the file can lock it, so only root may open it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).mode(0o600);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(miri, ignore)] // It has no namespaces.
+    #[cfg_attr(miri, ignore)] // Miri has no namespaces.
     fn the_wait_for_another_process_ends() {
         let folder = std::env::temp_dir().join(format!("locked.{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();

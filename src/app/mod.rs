@@ -1,4 +1,4 @@
-//! The program as a function: arguments in, exit status out. `Env` is the outside world.
+//! The program as a function from arguments to an exit status. `Env` is everything around it.
 
 mod apply;
 mod change;
@@ -101,7 +101,7 @@ fn save_table(env: &mut Env, save: &Save) -> Result<(), Error> {
     list::save(env, &mut client, save)
 }
 
-/// The kernel's answer to a command.
+/// The kernel's answer. An error names the action.
 fn asked<T>(action: Action, answer: kernel::Result<T>) -> Result<T, Error> {
     answer.map_err(|error| Error::from_kernel(action, error))
 }

@@ -51,7 +51,6 @@ fn is_deletion(change: &Change) -> bool {
     )
 }
 
-/// The outcome.
 #[derive(Default)]
 pub struct Outcome {
     /// The lines that failed, in order.

@@ -60,7 +60,7 @@ struct Seen {
     raised: Option<(Member, i32)>,
 }
 
-/// Checks servers.
+/// Checks how many connections the servers still have.
 struct Watcher {
     services: Vec<ServiceId>,
     places: Set<Member>,
@@ -155,7 +155,7 @@ impl Watcher {
     }
 }
 
-/// The services of places that are in the order of a table.
+/// The services of servers that are in the order of a table.
 fn services(places: &[Member]) -> Vec<ServiceId> {
     let mut services: Vec<ServiceId> = places.iter().map(|(id, _)| *id).collect();
     services.dedup();

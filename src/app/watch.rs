@@ -89,7 +89,7 @@ fn line_of_json(out: &mut Out, time: &str, document: &[u8]) -> std::io::Result<(
     out.end_row()
 }
 
-/// The kernel, whose IPVS may come and go.
+/// The kernel, whose IPVS module may be loaded and unloaded at any time.
 #[derive(Default)]
 pub(super) struct Kernel(Option<Client>);
 
@@ -111,7 +111,7 @@ impl Kernel {
     }
 }
 
-/// Keeps a steady interval, however long the work takes.
+/// Keeps a steady interval, no matter how long the work takes.
 pub struct Ticker {
     clock: Clock,
     next: Instant,

@@ -1,5 +1,5 @@
-//! The terminal of this process as a screen and a keyboard. However the process ends, the terminal
-//! is as before: signals wait until it is.
+//! The terminal of this process as a screen and a keyboard. It is restored however the process
+//! ends: signals are blocked until then.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -26,17 +26,18 @@ const USUAL: Size = Size {
 struct Taken {
     terminal: File,
     settings: libc::termios,
-    /// The signals that wait while the terminal is taken, and those that waited before.
+    /// The signals that are blocked while the terminal is taken, and those that were blocked
+    /// before.
     held: libc::sigset_t,
     mask: libc::sigset_t,
-    /// Readable as soon as a signal has come that ends the process. It is never read: the signal
-    /// does what it does when it is not held back any more.
+    /// Readable as soon as a signal is pending that ends the process. It is never read: the signal
+    /// takes effect when it is unblocked.
     ending: File,
-    /// Those that are for the screen.
+    /// Readable when the size has changed or the user stops the process.
     others: File,
 }
 
-/// The terminal, if standard output is one on which things can be drawn.
+/// The terminal, if standard output is one that can show a screen.
 pub fn console() -> Option<Box<dyn Console>> {
     let is_capable = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
     if !is_capable || !io::stdout().is_terminal() {
@@ -52,7 +53,7 @@ impl Taken {
         let ending = ENDING.into_iter().chain([libc::SIGQUIT]);
         let ending = ending.filter(|signal| !is_ignored(*signal));
         let others = [libc::SIGWINCH, libc::SIGTSTP];
-        // In the background this process may not change the terminal, but for putting it back.
+        // A process in the background may not change the terminal, but must be able to restore it.
         let background = [libc::SIGTTOU];
         let held = ending.clone().chain(others).chain(background);
         let mut taken = Self {
@@ -67,7 +68,7 @@ impl Taken {
         Ok(taken)
     }
 
-    /// Lets signals wait.
+    /// Blocks signals.
     fn hold(&mut self) {
         // SAFETY: both sets outlive the call, which fills the second one in.
         unsafe {
@@ -87,7 +88,7 @@ impl Taken {
         }
     }
 
-    /// Keys come one by one and are not shown. Those that send signals still do.
+    /// Keys arrive one by one and are not shown. Those that send signals still do.
     fn enter(&mut self) -> io::Result<()> {
         // This changes nothing, but stops the process here while it is in the background.
         set(&self.terminal, &self.settings)?;
@@ -101,7 +102,7 @@ impl Taken {
         self.terminal.write_all(ENTER)
     }
 
-    /// Puts everything back. A terminal that is gone needs nothing.
+    /// Restores the terminal. Errors are ignored, since it may be gone.
     fn leave(&mut self) {
         let _ = self.terminal.write_all(LEAVE);
         let _ = set(&self.terminal, &self.settings);
@@ -136,7 +137,7 @@ impl Console for Taken {
         // Rounded up: a wait that is too short would be followed by another one.
         let time = time.as_micros().div_ceil(1000);
         let time = c_int::try_from(time).unwrap_or(c_int::MAX);
-        // SAFETY: the pointer is to as many entries as said, which outlive the call.
+        // SAFETY: pointer and length describe one array, which outlives the call.
         unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, time) };
         let [ending, others, terminal] = files.map(|file| file.revents != 0);
         if ending {
@@ -145,7 +146,7 @@ impl Console for Taken {
         if others {
             let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
             self.others.read_exact(&mut signal)?;
-            // The number is its first field.
+            // The number of the signal is the first field.
             let [a, b, c, d, ..] = signal;
             if i32::from_ne_bytes([a, b, c, d]) == libc::SIGTSTP {
                 self.stop()?;
@@ -190,9 +191,9 @@ fn set(terminal: &File, settings: &libc::termios) -> io::Result<()> {
     }
 }
 
-/// A file that can be read when one of these signals has come.
+/// A file that is readable when one of these signals is pending.
 fn descriptor(signals: &libc::sigset_t) -> io::Result<File> {
-    // SAFETY: the set outlives the call. The new descriptor is nobody else's.
+    // SAFETY: the set outlives the call. Nothing else owns the new descriptor.
     unsafe {
         let descriptor: RawFd = libc::signalfd(-1, signals, libc::SFD_CLOEXEC);
         if descriptor < 0 {
