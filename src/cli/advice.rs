@@ -131,7 +131,7 @@ fn is_address(word: &Word) -> bool {
     bytes.iter().all(is_part) && bytes.iter().any(|byte| b".:".contains(byte))
 }
 
-/// A scheduler is easily given without `-s`.
+/// Advice about a scheduler without `-s`, which is easy to forget.
 fn scheduler_without_option(word: &Word) -> Option<String> {
     let mut names = SCHEDULERS.iter().map(|(name, _)| name);
     let name = names.find(|name| name.as_bytes() == word.bytes())?;

@@ -322,7 +322,7 @@ pub const COMMANDS: &[CommandSpec] = &[
 ];
 
 /// Does not compile if a command is missing or out of order, as long as `Version` is the last verb:
-/// nothing notices a verb behind it that has no declaration.
+/// a verb after it without a declaration goes unnoticed.
 const _: () = {
     let mut index = 0;
     while index < COMMANDS.len() {

@@ -374,7 +374,7 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// The family, as far as the line says so far.
+    /// The family, as far as it is known from the line so far.
     fn family(&self) -> Family {
         match self.service {
             Some(service) => service.family(),

@@ -1,4 +1,4 @@
-//! From words to commands.
+//! Turns the words of a command line into commands.
 
 pub mod advice;
 mod commands;

@@ -106,7 +106,7 @@ macro_rules! for_each_option {
 }
 pub(super) use for_each_option;
 
-/// The slots by their order. Two with one number do not compile.
+/// The slots by their order. Two slots with the same number do not compile.
 static SLOTS: [Option<Slot>; 64] = {
     let mut slots = [None; 64];
     for_each_option!(option => {
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Requirements are stored by slot: one option would change the declaration of another.
+    /// Requirements are stored by slot, so one option would change the declaration of another.
     #[test]
     fn options_that_share_a_slot_go_with_the_same_commands() {
         for spec in options() {

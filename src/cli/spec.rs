@@ -25,7 +25,7 @@ pub struct CommandSpec {
     pub server: Option<ServerWord>,
     /// The object on its line that must not exist yet.
     pub adds: Option<Slot>,
-    /// Whether it does the same whatever else is on its line.
+    /// Whether it ignores everything else on its line.
     pub ignores_line: bool,
     /// Reads its value into the line.
     pub take: Take,
@@ -70,11 +70,11 @@ pub struct OptionSpec {
     pub must: &'static [Verb],
     /// The commands that accept it.
     pub may: &'static [Verb],
-    /// The commands that require exactly one of the options that name them here.
+    /// Each of these commands requires exactly one of the options that list it here.
     pub one_of: &'static [Verb],
     /// The settings that it names.
     pub names: Settings,
-    /// Reads it into the line.
+    /// Reads the option into the line.
     pub take: Take,
     /// Whether it has a meaning on the line so far.
     pub is_useful: for<'a> fn(&Line<'a>) -> bool,
@@ -122,7 +122,7 @@ impl From<Error> for Rejection {
     }
 }
 
-/// Options under a common name, as the help shows them.
+/// Options with a common title in the help.
 pub struct Group {
     pub name: &'static str,
     pub options: &'static [OptionSpec],

@@ -1,5 +1,5 @@
-//! What completion knows of its surroundings: services, servers and interfaces of a network namespace, and the
-//! namespaces, from world-readable files.
+//! The data for completion: the services, servers and interfaces of a network namespace, and the
+//! names of namespaces. All of it comes from world-readable files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ pub struct Surroundings {
     pub namespaces: Vec<OsString>,
 }
 
-/// The hosts of all servers in the form to type, each with the number of its services.
+/// The hosts of all servers as users type them, each with the number of its services.
 pub fn hosts(services: &[Entry]) -> Vec<(String, usize)> {
     let mut counts = BTreeMap::new();
     for entry in services {

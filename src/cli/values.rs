@@ -78,7 +78,7 @@ pub fn ipv4_mask(text: &[u8], names: &Names) -> Option<Ipv4Addr> {
     })
 }
 
-/// A mask of IPv6 persistence: a prefix length, whatever follows its digits.
+/// A mask of IPv6 persistence: a prefix length. Text after its digits is ignored.
 pub fn ipv6_mask(text: &[u8]) -> Option<u32> {
     let text = skip_blanks(text);
     let digits = text.strip_prefix(b"+").unwrap_or(text);
@@ -187,7 +187,7 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 }
 
 /// An IPv4 address as `inet_aton` reads it: one to four parts, decimal, octal or hexadecimal,
-/// the last one filling what is left. What follows a blank is ignored.
+/// the last one filling the remaining bytes. Text after a blank is ignored.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     if let Some(address) = usual_ipv4(text) {
         return Some(address);

@@ -18,7 +18,7 @@ use crate::model::{
 const DEFAULT_INTERFACE: Interface = Interface::new(b"eth0").unwrap();
 const BAD_FLAG: &str = "invalid scheduler flag `{}'";
 
-/// The options for tunnel checksums, of which a line accepts one, and all that describe a tunnel.
+/// The options for tunnel checksums, of which a line accepts one, and all options for tunnels.
 const CHECKSUM_SLOTS: Slots = Slots::NONE.with(TUNNEL_NO_CHECKSUM).with(TUNNEL_CHECKSUM);
 const TUNNEL_SLOTS: Slots = CHECKSUM_SLOTS
     .with(TUNNEL_REMOTE)
@@ -268,8 +268,7 @@ impl Line<'_> {
         }
     }
 
-    /// Whether what is not named may be kept: a line that adds has nothing to keep, unless it also
-    /// changes what exists.
+    /// Whether settings that are not named may be kept: a line that only adds has nothing to keep.
     fn keeps(&self) -> bool {
         let only_adds = self.verb.spec().adds.is_some() && !self.given.has(EXIST);
         self.given.has(KEEP) && !only_adds
@@ -327,7 +326,7 @@ fn named(file: Option<&[u8]>) -> Option<Vec<u8>> {
     file.filter(|file| *file != b"-").map(<[u8]>::to_vec)
 }
 
-/// Whether a service can get these settings, some of them named and the others kept.
+/// Checks whether a service can have these settings, some of them named and the others kept.
 pub fn check_kept_service(service: &Service, flags_of: Option<&str>) -> Result<(), Error> {
     let scheduler = service.scheduler.as_bytes();
     if flags_of.is_some_and(|owner| owner.as_bytes() != scheduler) {
@@ -348,7 +347,7 @@ fn check_port(id: &ServiceId, persistence: Option<u32>) -> Result<(), Error> {
     }
 }
 
-/// Whether a server can get these settings, some of them named and the others kept.
+/// Checks whether a server can have these settings, some of them named and the others kept.
 pub fn check_kept_server(
     service: &ServiceId,
     server: &Server,

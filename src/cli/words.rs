@@ -111,7 +111,8 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Words<'a, I> {
 impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Iterator for Words<'a, I> {
     type Item = Result<Event<'a>, Fault<'a>>;
 
-    /// Inlined with everything for short options: the calls would take a tenth of a restore.
+    /// Inlined with everything for short options: the calls would take a tenth of the time of a
+    /// restore.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((word, at)) = self.bundle.take() {

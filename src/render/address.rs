@@ -11,7 +11,7 @@ pub fn address(out: &mut Out, address: IpAddr) {
     }
 }
 
-/// Laid out in one piece: there are more of these than of anything else.
+/// Assembled first and then copied at once, for speed: most of the output may be IPv4 addresses.
 pub fn ipv4(out: &mut Out, address: Ipv4Addr) {
     let mut text = [0; 16];
     let mut end = 0;

@@ -64,8 +64,8 @@ pub trait Renderer {
 
     fn totals(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()>;
 
-    /// Whether the output is safe for a terminal: it replaces control characters in names, and has
-    /// its own, such as colours.
+    /// Whether the output is safe for a terminal: control characters in names are replaced, and all
+    /// others are the format's own, such as colours.
     fn is_clean(&self) -> bool {
         false
     }

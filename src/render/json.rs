@@ -1,5 +1,5 @@
-//! Listings for programs, as `ipvsadm-json.5` describes them. Every key is always there, and
-//! what has no value is null.
+//! Listings for programs, as `ipvsadm-json.5` describes them. Every key is always present; one
+//! without a value is null.
 
 use std::borrow::Cow;
 use std::fmt::Display;

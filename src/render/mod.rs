@@ -1,4 +1,4 @@
-//! From the model to bytes: a file per format over one buffer.
+//! Turns the model into text, with one file for each format. All formats write to the same buffer.
 
 mod address;
 mod classic;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 /// Rows are gathered up to this size.
 const LARGE: usize = 64 * 1024;
 
-/// What is written at once to fill a gap up to this size.
+/// The number of blanks that are written at once. Most gaps are not wider.
 const NARROW: usize = 16;
 
 pub struct Out<'a> {
@@ -36,7 +36,7 @@ impl<'a> Out<'a> {
         self.text(text).pad(start, width)
     }
 
-    /// `%-*u`.
+    /// `%-*u`: a number, then blanks up to a width.
     pub fn left_number(&mut self, number: impl itoa::Integer, width: usize) -> &mut Self {
         self.left(itoa::Buffer::new().format(number), width)
     }
@@ -47,7 +47,7 @@ impl<'a> Out<'a> {
         self.blanks(blanks).text(text)
     }
 
-    /// `%*u`.
+    /// `%*u`: blanks, then a number that ends at a width.
     pub fn right_number(&mut self, number: impl itoa::Integer, width: usize) -> &mut Self {
         self.right(itoa::Buffer::new().format(number), width)
     }

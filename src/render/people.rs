@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::names::Names;
 
-/// The medium of a table.
+/// The terminal or file that a table is written to.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     /// Its width in characters, if limited.
@@ -388,7 +388,7 @@ pub(super) fn cell(write: impl FnOnce(&mut Out)) -> String {
     text(out.unwritten())
 }
 
-/// Text without control characters, new lines among them.
+/// Text with control characters, including line breaks, replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace(char::is_control, "?")
 }

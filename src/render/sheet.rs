@@ -17,7 +17,7 @@ use tabled::settings::Color;
 
 use super::Screen;
 
-/// The separator of two columns: a line with a blank on each side.
+/// The width of the separator of two columns: a line with a blank on each side.
 const BETWEEN: usize = 3;
 
 /// The indentation of the further lines of a row, where there is room for it.
@@ -105,8 +105,8 @@ impl Sheet {
         text
     }
 
-    /// As many columns on each line as fit with texts wrapped between words; these then get the
-    /// remaining room.
+    /// Puts as many columns on each line as fit with texts wrapped between words. The texts then
+    /// get the remaining room.
     fn lines(&self, room: usize) -> Vec<Band> {
         let columns = self.rows[0].cells.len();
         let mut lines: Vec<Band> = Vec::new();
@@ -182,7 +182,7 @@ impl Sheet {
     }
 }
 
-/// The widths of columns, in which numbers are moved to the right.
+/// Aligns numbers to the right, and returns the widths of the columns.
 fn aligned(cells: &mut [Vec<String>], texts: usize) -> Vec<usize> {
     let columns = cells.first().map_or(0, Vec::len);
     let width = |column: usize| {

@@ -13,7 +13,7 @@ use crate::names::Names;
 #[derive(Clone, Copy, Debug)]
 pub struct CutConnections {
     pub connections: u64,
-    /// Their fate.
+    /// What happens to these connections, in words for users.
     pub fate: &'static str,
 }
 

@@ -1,5 +1,4 @@
-//! What the value of an option may be: by what the kernel shows to everyone, and by the words there
-//! are.
+//! The candidates for the value of an option, from fixed words and world-readable kernel files.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -12,7 +11,7 @@ use crate::cli::surroundings::{self, Surroundings};
 use crate::model::terms::{self, Vocabulary};
 use crate::model::{Entry, Name, Protocol, ServiceId};
 
-/// What the value of an option on this line may be.
+/// The candidates for the value of an option on this line.
 pub fn values(
     line: Option<&Line>,
     completes: Completes,
@@ -77,8 +76,8 @@ fn services_of(
     candidates
 }
 
-/// The servers of the service on the line, except for a command that adds one. Where
-/// none is needed, those are the hosts of all.
+/// The servers of the service on the line, except for a command that adds one. If the command needs
+/// no service, the hosts of all servers.
 fn servers(line: &Line, services: &[Entry]) -> Vec<Candidate> {
     if line.adds(REAL_SERVER) {
         return Vec::new();
@@ -128,7 +127,7 @@ fn list_of(words: &[(&str, &str)], value: &[u8]) -> Vec<Candidate> {
     for (word, about) in free.iter().filter(|(word, _)| fits(word)) {
         lists.push(((*word).to_owned(), *about));
     }
-    // Shells add a blank behind the only candidate, which would end a list too early.
+    // Shells add a blank after the only candidate, which would end a list too early.
     if let [(only, _)] = &lists[..] {
         let more = free.iter().filter(|(word, _)| word != only);
         let longer: Vec<_> = more
@@ -161,7 +160,8 @@ fn namespaces(names: &[OsString]) -> Vec<Candidate> {
     names.filter_map(plain).collect()
 }
 
-/// A name that means nothing to shells and terminals: nearly any byte may be in one.
+/// A name, if none of its bytes is special to shells or terminals. Names may contain nearly any
+/// byte.
 fn plain(name: &str) -> Option<Candidate> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
     let all_are = name.bytes().all(is_plain);

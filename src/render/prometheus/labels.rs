@@ -32,7 +32,7 @@ impl LabelsOfServices {
     }
 }
 
-/// The labels of a metric's samples.
+/// The labels of a sample.
 pub trait Sample {
     fn write(&self, out: &mut Out);
 }

@@ -12,7 +12,7 @@ pub fn width_of(text: &str) -> usize {
     }
 }
 
-/// A number in five characters at most, as in `1.23k`, or whole.
+/// A number in at most five characters, as in `1.23k`, or in full if `exact`.
 pub fn short(number: f64, exact: bool) -> String {
     const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     if exact {
@@ -40,7 +40,7 @@ pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{:blanks$}", "")
 }
 
-/// The text, without its middle if it does not fit: the ends tell names apart.
+/// The text, without its middle if it does not fit: names differ most at their ends.
 pub fn fit(text: &str, width: usize, manner: Manner) -> String {
     if width_of(text) <= width {
         return text.to_owned();
@@ -66,7 +66,7 @@ pub fn head(letters: impl Iterator<Item = char>, width: usize) -> String {
     letters.take_while(fits).collect()
 }
 
-/// A curve one character high, scaled to the largest value.
+/// A curve one character high, scaled so that the largest value has full height.
 pub fn curve(values: &[f32], manner: Manner) -> String {
     let levels: [char; 8] = if manner.unicode {
         ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']

@@ -12,7 +12,7 @@ use crate::model::watch::{Column, Configured, Row};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Number(Column),
-    /// The share of the weights, next to that of the connections.
+    /// The share of the weight, next to the share of the connections.
     WeightShare,
     Curve,
 }
@@ -49,11 +49,11 @@ const BY_IMPORTANCE: [&[Place]; 8] = [
     ],
 ];
 
-/// Numbers are right-aligned in at least this width, or that when they are whole.
+/// The minimum width of a number, and of a number in full. Numbers are right-aligned.
 const NUMBER: usize = 6;
 const WHOLE_NUMBER: usize = 12;
 
-/// The narrowest useful curve, and the widest: a sample for each half character.
+/// The narrowest useful curve, and the widest, with two samples for each character.
 const CURVE: usize = 8;
 const WIDE_CURVE: usize = 60;
 
@@ -245,7 +245,7 @@ fn name(row: &Row, naming: Naming) -> String {
     }
 }
 
-/// As wide as the name would be: there may be many, and few are on the screen.
+/// The width of a name without building it: there may be many, and few are on the screen.
 fn width_of_name(row: &Row, naming: Naming) -> usize {
     let kind = match &row.settings {
         Configured::Service(service) => service.scheduler.as_bytes().len(),
@@ -272,7 +272,7 @@ fn title(place: Place) -> &'static str {
     }
 }
 
-/// Behind the blank before it; there is room for the arrow.
+/// The minimum width of a column, without the blank before it but with room for the sort arrow.
 fn least_width(place: Place, manner: Manner) -> usize {
     let least = match place {
         Place::Curve => return CURVE,

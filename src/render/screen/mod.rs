@@ -29,7 +29,7 @@ pub struct Size {
 pub struct Manner {
     pub unicode: bool,
     pub colour: bool,
-    /// Numbers are written whole.
+    /// Numbers are written in full.
     pub exact: bool,
 }
 
@@ -115,7 +115,7 @@ impl Frame<'_> {
         self.size.rows.saturating_sub(around).max(1)
     }
 
-    /// Services and servers.
+    /// The lines of a screen of services and servers.
     pub fn services(&self, rows: &[Row], sums: &Sums) -> Vec<Spans> {
         let layout = Layout::new(rows, self.size.columns, self.manner);
         let selected = rows
@@ -143,7 +143,7 @@ impl Frame<'_> {
         self.ended(lines)
     }
 
-    /// Lines of text.
+    /// The lines of a screen of text.
     pub fn page(&self, page: &Page) -> Vec<Spans> {
         let mut lines = vec![self.top(page.title)];
         for line in page.head {
