@@ -23,19 +23,20 @@ pub struct Facts {
     pub service: Option<ServiceId>,
     /// For a real server: how clients reach it.
     pub real_server: Option<RealServer>,
-    /// The names in a file of commands, as they are looked up now.
+    /// The services and servers that a file of commands names, with the addresses the names have
+    /// now.
     pub named: Vec<Named>,
-    /// Some connections; of many, those that the kernel lists first.
+    /// Connections. If there are many, only those that the kernel lists first.
     pub connections: Vec<Passing>,
     /// The number of buckets of the connection table.
     pub table_size: Option<u32>,
-    /// After how many idle seconds connections are forgotten.
+    /// The timeouts of idle connections.
     pub timeouts: Option<Timeouts>,
     /// The synchronisation daemons that run.
     pub daemons: Vec<Daemon>,
     /// Messages from other masters to their backups.
     pub heard: Vec<Heard>,
-    /// The hosts that say that they have the virtual address, by their addresses on the wire.
+    /// The link-layer addresses of the hosts that answer ARP requests for the virtual address.
     pub owners: Vec<[u8; 6]>,
     pub links: Vec<Link>,
     /// The devices that merge packets as they arrive, by name.
@@ -48,11 +49,11 @@ pub struct Facts {
     pub sysctls: BTreeMap<String, String>,
     /// The number of packets that `rp_filter` has dropped since this host started.
     pub filtered_packets: u64,
-    /// Whether something other than the firewall may give packets marks as they arrive.
+    /// Whether a device has traffic control filters for arriving packets. They may set marks.
     pub has_ingress: bool,
     /// The firewall's rules.
     pub firewall: Firewall,
-    /// The names of the programs that run, if a virtual address is elsewhere.
+    /// The names of the running programs. Read only if a virtual address is not on this host.
     pub programs: HashSet<String>,
     /// The addresses and ports at which programs listen.
     pub listening: HashSet<(IpAddr, u16)>,
@@ -60,7 +61,7 @@ pub struct Facts {
     pub unseen: Vec<String>,
 }
 
-/// A host as a server of a virtual address.
+/// This host as a real server of a virtual address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RealServer {
     pub vip: Host,
@@ -69,7 +70,7 @@ pub struct RealServer {
     pub tunnel: Tunnel,
 }
 
-/// A message of a synchronisation daemon of another host.
+/// A message from a synchronisation daemon on another host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     pub device: String,
@@ -88,25 +89,26 @@ pub struct Named {
     pub server: Option<ServerId>,
 }
 
-/// A connection.
+/// The parts of a connection that the checks look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passing {
     pub protocol: Protocol,
     pub client: SocketAddr,
     pub service: SocketAddr,
     pub server: SocketAddr,
-    /// The server has been asked, and the client has not seen its answer.
+    /// The state is SYN_RECV: the handshake is not complete.
     pub is_half_open: bool,
-    /// The client has seen the server's answer, and neither has ended it.
+    /// The state is ESTABLISHED: the handshake is complete, and neither side has closed.
     pub is_established: bool,
-    /// The seconds since its last packet, if it is half open or has ended.
+    /// The seconds since its last packet, in the states SYN_RECV, FIN_WAIT and TIME_WAIT.
     pub age: Option<u32>,
     /// Seconds until it is forgotten.
     pub expires: u32,
 }
 
 impl Passing {
-    /// A connection of the table; `None` for templates of persistence and for other protocols.
+    /// Converts an entry of the connection table. `None` for persistence templates and for
+    /// protocols other than TCP, UDP and SCTP.
     pub fn of(connection: &Connection) -> Option<Self> {
         let protocol = Protocol::from_title(connection.protocol)?;
         let state = state_by_name(connection.state).map_or("", |state| state.word);
@@ -138,7 +140,7 @@ impl Facts {
         })
     }
 
-    /// Their servers that get connections.
+    /// The servers of these services that get new connections.
     pub fn live_servers(&self) -> impl Iterator<Item = (ServiceId, &ServerState)> {
         self.entries().flat_map(|entry| {
             let servers = entry.servers.iter();
@@ -147,7 +149,7 @@ impl Facts {
         })
     }
 
-    /// Whether packets to the address of a service do not come to this host.
+    /// Whether packets to the address of some service are not delivered to this host.
     pub fn has_vip_elsewhere(&self) -> bool {
         let mut addresses = self.entries().filter_map(service_address);
         addresses.any(|address| {
@@ -156,7 +158,8 @@ impl Facts {
         })
     }
 
-    /// Whether this host may be one of several directors, so that its addresses may be at another.
+    /// Whether this host may be one of several directors. Its virtual addresses may then be on
+    /// another one.
     pub fn may_stand_by(&self) -> bool {
         const MOVE_ADDRESSES: [&str; 5] =
             ["keepalived", "pacemakerd", "corosync", "heartbeat", "ucarp"];
@@ -170,18 +173,19 @@ impl Facts {
         self.sysctls.get(name)?.parse().ok()
     }
 
-    /// A setting of IPv4 for one device. Of this and that of all devices the larger counts.
+    /// The effective value of an IPv4 setting of a device: the larger of its own and that of `all`.
     pub fn larger(&self, device: &str, setting: &str) -> Option<i64> {
         let of = |device| self.sysctl(&of_device(device, setting));
         of("all").max(of(device))
     }
 
-    /// The address leads to this host, elsewhere or nowhere. Nothing if that is not known.
+    /// The route to an address. `None` if it was not looked up, `Some(None)` if no route leads
+    /// there.
     pub fn route(&self, to: IpAddr) -> Option<Option<Route>> {
         self.routes.get(&to).copied()
     }
 
-    /// The default route, if there is one.
+    /// The route to clients in other networks, usually the default route. `None` as for `route`.
     pub fn far_route(&self, family: Family) -> Option<Option<Route>> {
         self.route(far(family))
     }
@@ -190,7 +194,7 @@ impl Facts {
         self.daemons.iter().any(|daemon| daemon.role == role)
     }
 
-    /// Whether it gets what a master sends to its backup, and nothing else.
+    /// Whether a backup daemon runs on this host, and no master.
     pub fn is_mere_backup(&self) -> bool {
         self.has_daemon(DaemonRole::Backup) && !self.has_daemon(DaemonRole::Master)
     }
@@ -205,7 +209,7 @@ impl Facts {
     }
 }
 
-/// An address that is set aside for no host, so that it is as far away as clients are.
+/// A reserved address that no host has. Its route is the one to clients in other networks.
 pub fn far(family: Family) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(192, 0, 0, 8).into(),
@@ -221,7 +225,7 @@ pub fn service_address(entry: &Entry) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address is in the network of one of this host's.
+/// Whether an address is in the network of one of this host's addresses.
 pub fn is_in_network(own: &Address, address: IpAddr) -> bool {
     let network = Network {
         address: own.address,
@@ -230,7 +234,7 @@ pub fn is_in_network(own: &Address, address: IpAddr) -> bool {
     network.has(address)
 }
 
-/// A setting of IPv4 for one device. Names of settings have a slash where a device has a dot.
+/// The name of an IPv4 setting of one device. A dot in the name of the device becomes a slash.
 pub fn of_device(device: &str, setting: &str) -> String {
     format!("net.ipv4.conf.{}.{setting}", device.replace('.', "/"))
 }

@@ -1,4 +1,4 @@
-//! Why nothing arrives: facts about a host, and conclusions from them.
+//! The doctor: gathers facts about a host, and finds out why its traffic may not flow.
 
 pub mod facts;
 mod findings;

@@ -1,4 +1,4 @@
-//! Findings for people and for programs, as `ipvsadm-json.5` describes them.
+//! Writes findings as text and as JSON. `ipvsadm-json.5` describes the JSON.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::render::{Json, Out};
 /// The text shows at most this many places of one finding.
 const SHOWN: usize = 8;
 
-/// The longest line of text that can be wrapped.
+/// Explanations are wrapped at this width, or at that of a narrower terminal.
 const WIDTH: usize = 80;
 
 /// A paragraph for each finding. On a terminal of this width its first line is wrapped too.
@@ -42,7 +42,7 @@ fn paragraph(finding: &Finding, terminal: Option<usize>) -> String {
     lines
 }
 
-/// Lines that begin below each other, behind a label.
+/// Wraps text behind a label. The lines after the first are indented by the length of the label.
 fn wrapped(label: &str, text: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut line = label.to_owned();

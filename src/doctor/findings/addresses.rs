@@ -95,7 +95,7 @@ fn vip_not_local(facts: &Facts) -> Vec<Found> {
         if !seen.insert(address) || is_local || is_duplicate {
             continue;
         }
-        // If the address belongs to the network of a device, that device answers for it.
+        // An address in the network of a device belongs on that device, any other address on lo.
         let on_link = route.filter(|route| route.gateway.is_none());
         let device = on_link.map_or("lo", |route| facts.device(route.device));
         let leads = route.map_or("unreachable".to_owned(), |route| {
@@ -244,7 +244,7 @@ fn forwarding_off(facts: &Facts) -> Vec<Found> {
     found
 }
 
-/// The device of a masqueraded server that also has a client behind it.
+/// The device that leads both to a masqueraded server and to its client, if it is the same.
 fn shared_device<'a>(facts: &'a Facts, passing: &Passing) -> Option<&'a str> {
     let leads = |to| facts.route(to).flatten().filter(|route| !route.is_local);
     let (client, server) = (leads(passing.client.ip())?, leads(passing.server.ip())?);
@@ -374,7 +374,8 @@ fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
                 let what = format!("no packet of {id} fits the tunnel to the server {address}");
                 (what, fix)
             }
-            // Only networks that carry longer packets can do so.
+            // There is no general fix: a larger MTU works only in networks that carry longer
+            // packets.
             Level::Likely | Level::Hint => {
                 let what = format!(
                     "full packets of clients do not fit the tunnel to the server {address}"

@@ -141,7 +141,7 @@ fn remote<'a>(facts: &'a Facts) -> impl Iterator<Item = (ServiceId, &'a Server)>
     })
 }
 
-/// The masqueraded servers.
+/// The masqueraded servers that are not this host.
 fn masqueraded<'a>(facts: &'a Facts) -> impl Iterator<Item = (ServiceId, &'a Server)> + 'a {
     remote(facts).filter(|(_, server)| server.forwarding == Forwarding::Masquerade)
 }
@@ -207,7 +207,8 @@ fn dropped_on_the_way_back(facts: &Facts, for_lack_of_tracking: bool) -> Vec<Fou
     lost.collect()
 }
 
-/// The first packet to a server, as it leaves the director. In a tunnel it is another packet.
+/// The first packet to a server, as it leaves the director. `None` for tunnels, which wrap it in
+/// another packet, and where it is not known.
 fn outgoing(facts: &Facts, id: ServiceId, server: &Server) -> Option<Packet> {
     let (address, port) = match (server.forwarding, id) {
         (Forwarding::Masquerade, _) => (server.id.address, server.id.port),

@@ -87,7 +87,7 @@ pub fn director(scheduler: &str, weights: &[i32]) -> Facts {
     facts
 }
 
-/// A connection of a client to the first server, which has not answered the director yet.
+/// A half-open connection from a client to the first server.
 pub fn half_open(client: &str) -> Passing {
     Passing {
         protocol: Protocol::TCP,
@@ -101,7 +101,6 @@ pub fn half_open(client: &str) -> Passing {
     }
 }
 
-/// An established connection.
 pub fn established(client: &str) -> Passing {
     Passing {
         is_half_open: false,

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use super::facts::{Facts, path};
 use crate::model::{ServerId, ServiceId, sort_by_key};
 
-/// How sure it is that this keeps traffic from flowing.
+/// How certain it is that the problem stops traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     Certain,
@@ -50,7 +50,7 @@ struct Found {
     fix: Vec<String>,
 }
 
-/// The description of the problem in reports.
+/// A problem, as reports describe it.
 pub struct Finding {
     pub name: &'static str,
     pub why: &'static str,

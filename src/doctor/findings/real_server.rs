@@ -86,7 +86,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// If this is a server that has the virtual address.
+/// This host, if it is a real server that needs the virtual address: any but a masqueraded one.
 fn with_vip(facts: &Facts) -> Option<RealServer> {
     facts
         .real_server
@@ -119,7 +119,7 @@ fn vip_missing(facts: &Facts) -> Vec<Found> {
     }
 }
 
-/// The virtual address on a device of this host.
+/// The virtual address on this host, with each device that has it.
 fn places(facts: &Facts) -> impl Iterator<Item = (&Address, &Link)> {
     let vip = with_vip(facts).map(|real| real.vip.address);
     let places = facts.addresses.iter();
@@ -153,7 +153,7 @@ fn vip_announced(facts: &Facts) -> Vec<Found> {
     .collect()
 }
 
-/// An address that belongs on lo, as a single address.
+/// Reports an address that should move to lo, with the prefix of a single host.
 fn moved(at: &Address, link: &Link, what: String) -> Found {
     let (address, device) = (at.address, &link.name);
     let here = format!("{address}/{}", at.bits);
@@ -199,7 +199,7 @@ fn no_tunnel(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// The tunnel of this kind that packets come through.
+/// The director's tunnel to this host, if it is of this kind.
 fn tunnel(facts: &Facts, kind: TunnelKind) -> Option<Tunnel> {
     let is_tunnelled = |real: &RealServer| real.forwarding == Forwarding::Tunnel;
     let tunnel = facts.real_server.filter(is_tunnelled)?.tunnel;
@@ -338,7 +338,7 @@ fn filtered(facts: &Facts, link: &Link) -> Option<Found> {
     };
     let own = of_device(&link.name, "rp_filter");
     let fix = if has_address {
-        // The larger value counts: 2 of a device beats 1 of all.
+        // The larger value counts, so 2 for the device overrides 1 for `all`.
         vec![format!("sysctl -w {own}=2")]
     } else {
         let on = [ALL, &own].into_iter();

@@ -111,7 +111,8 @@ fn on(facts: &Facts, daemon: &Daemon) -> Option<Found> {
     })
 }
 
-/// The ids that a daemon sends or accepts. A backup with id 0 accepts every id.
+/// Whether a message has the sync id, group and port of a daemon. A backup with id 0 accepts every
+/// id.
 fn fits(daemon: &Daemon, heard: &Heard) -> bool {
     let takes_all = daemon.role == DaemonRole::Backup && daemon.sync_id == 0;
     let is_id = takes_all || daemon.sync_id == u32::from(heard.sync_id);
@@ -250,7 +251,7 @@ fn frozen_rates(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// Whether the kernel is older than Linux 5.9, unless it has fixes of later ones.
+/// Whether the kernel's version is below 5.9. A distribution's kernel may still have later fixes.
 fn is_before_5_9(facts: &Facts) -> bool {
     let release = facts.sysctls.get("kernel.osrelease");
     let numbers = release.and_then(|release| {
@@ -340,7 +341,7 @@ fn balanced_twice(facts: &Facts) -> Vec<Found> {
 
 fn sync_threshold(facts: &Facts) -> Vec<Found> {
     const THRESHOLD: &str = "net.ipv4.vs.sync_threshold";
-    /// The kernel's default: a request and its acknowledgements.
+    /// The kernel's default. Even a connection with a single request has this many packets.
     const USUAL: u32 = 3;
     let text = facts.sysctls.get(THRESHOLD);
     let first = text.and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());

@@ -107,7 +107,8 @@ fn empty_table(facts: &Facts) -> Vec<Found> {
     }]
 }
 
-/// The service to look at does not exist, and no other one takes its packets.
+/// The service to look at does not exist. This is only a hint if one for all ports takes its
+/// packets.
 fn no_service(facts: &Facts) -> Vec<Found> {
     let (Some(id), Some(table)) = (facts.service, &facts.table) else {
         return Vec::new();
@@ -117,7 +118,7 @@ fn no_service(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     }
     let wide = all_ports(id).filter(|&wide| has(wide));
-    // Perhaps another port or protocol of it was meant.
+    // Perhaps another port or protocol of the address was meant.
     let is_near = |entry: &&Entry| {
         let near = address(entry.service.service.id);
         near.is_some() && near == address(id)

@@ -65,10 +65,10 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// A consequence of other findings.
+/// Often a symptom: left out if another finding may explain it.
 pub const HALF_OPEN: &str = "half-open";
 
-/// This many connections are no coincidence.
+/// Fewer half-open connections than this may be a coincidence.
 const SEVERAL: usize = 3;
 
 /// The server that a connection goes to, with its service.
@@ -89,7 +89,8 @@ fn by_server(facts: &Facts) -> impl Iterator<Item = Vec<&Passing>> {
     groups.into_values()
 }
 
-/// The half-open connections that are younger than any that got further.
+/// The half-open connections whose last packet is newer than that of any connection that is not
+/// half-open. There are none if some age is not known, as with established connections.
 fn stuck<'a>(connections: &[&'a Passing]) -> Vec<&'a Passing> {
     let mut others = connections.iter().filter(|passing| !passing.is_half_open);
     let further = others.try_fold(u32::MAX, |least, passing| Some(least.min(passing.age?)));
@@ -100,7 +101,7 @@ fn stuck<'a>(connections: &[&'a Passing]) -> Vec<&'a Passing> {
     connections.iter().filter(is_stuck).copied().collect()
 }
 
-/// Judges the unanswered connections to each server that `is_meant` picks.
+/// Reports each server that has several stuck connections among those that `is_meant` picks.
 fn judge_half_open(
     facts: &Facts,
     is_meant: impl Fn(&Passing, &ServerState) -> bool,
@@ -151,7 +152,8 @@ fn is_answered_beside(facts: &Facts, passing: &Passing, state: &ServerState) -> 
     is_masqueraded(state) && is_neighbour(facts, passing)
 }
 
-/// The setting that makes bridges ask the firewall, if the server is on a bridge and it is off.
+/// The setting that passes bridged packets to the firewall, if the server is on a bridge and the
+/// setting is off.
 fn unset_for_bridge(facts: &Facts, server: IpAddr) -> Option<&'static str> {
     let route = facts.route(server)??;
     let mut links = facts.links.iter();

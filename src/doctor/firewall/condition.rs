@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Packet, State};
 use crate::model::{Family, Network, Protocol};
 
-/// Whether a rule fits a packet; of several conditions the least counts.
+/// Whether a rule fits a packet. With several conditions, the lowest result counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
     No,
@@ -27,13 +27,13 @@ pub enum Condition {
     Destinations(Vec<Network>),
     SourcePorts(Vec<(u16, u16)>),
     DestinationPorts(Vec<(u16, u16)>),
-    /// The device through which it comes.
+    /// The device through which the packet arrives.
     From(String),
-    /// The device through which it leaves.
+    /// The device through which the packet leaves.
     Through(String),
     States(Vec<State>),
     Not(Box<Condition>),
-    /// Something else.
+    /// A condition that is not understood.
     Unknown,
 }
 
@@ -62,7 +62,8 @@ impl Condition {
     }
 }
 
-/// A device by its name, or by how its name begins.
+/// Whether a pattern fits the name of a device. If it ends with `+` or `*`, only the beginning
+/// counts.
 fn is_named(pattern: &str, device: &str) -> bool {
     match pattern.strip_suffix(['+', '*']) {
         Some(beginning) => device.starts_with(beginning),

@@ -47,7 +47,7 @@ fn hook(chain: &str) -> Option<Hook> {
     })
 }
 
-/// The words of a rule; a comment in quotes is one.
+/// The words of a rule. A comment in quotes is a single word.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_quoted = false;
@@ -69,7 +69,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The rule, and whether it sets a mark that cannot be told.
+/// The rule, and whether it sets a mark whose value is not known.
 fn rule(words: &[String], text: &str) -> (Rule, bool) {
     let mut rule = Rule {
         conditions: Vec::new(),
@@ -84,7 +84,8 @@ fn rule(words: &[String], text: &str) -> (Rule, bool) {
                 is_negated = true;
                 continue;
             }
-            // Skipped: the options of a match identify it, and a comment sets no condition.
+            // Skipped: the options after `-m` say what is matched, and a comment is not a
+            // condition.
             "-m" | "--comment" => {
                 words.next();
                 continue;
@@ -151,8 +152,8 @@ fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
     text.split(',').map(range).collect()
 }
 
-/// Reads a word of connection tracking, not of IPVS: both have an ESTABLISHED. Packets of services
-/// never have another state.
+/// Reads a state of connection tracking, not of IPVS: both have an ESTABLISHED. Other states do not
+/// matter, because packets of services never have them.
 fn state(text: &str) -> Option<State> {
     Some(match text {
         "NEW" => State::New,
@@ -188,7 +189,7 @@ fn verdict(option: &str, words: &[&str]) -> (Verdict, bool) {
     (verdict, false)
 }
 
-/// A mark that replaces all of the former one.
+/// The mark, if it replaces all bits of the old one.
 fn whole_mark(text: &str) -> Option<u32> {
     let number = |text: &str| match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),

@@ -1,7 +1,7 @@
 //! The firewall's verdict on a packet, as far as it can be predicted.
 //!
-//! A rule fits a packet, does not fit it, or may fit it. Where an accepting rule may fit, nothing
-//! is concluded: what is reported as dropped is dropped.
+//! A rule fits a packet, does not fit it, or may fit it. If an accepting rule may fit, the packet
+//! is not reported as dropped, so a reported drop is certain.
 
 mod condition;
 mod iptables;
@@ -35,7 +35,7 @@ pub enum State {
     Untracked,
 }
 
-/// A packet. What is not known may be anything, but it does not come in through lo.
+/// A packet. Fields that are not known may have any value. It does not arrive through lo.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub protocol: Protocol,
@@ -52,14 +52,14 @@ pub struct Packet {
 pub enum Verdict {
     Accept,
     Drop,
-    /// It goes through another chain, and comes back if it gets to the end of that.
+    /// The packet goes through another chain, and returns if it reaches the end of that chain.
     Jump(String),
-    /// It goes to another chain, and does not come back.
+    /// The packet goes to another chain and does not return.
     Goto(String),
     Return,
     /// The packet gets this mark and goes on.
     Mark(u32),
-    /// Its source address becomes another one.
+    /// The packet's source address is translated.
     TranslateSource,
     /// The packet goes on.
     Nothing,
@@ -80,7 +80,7 @@ pub struct Rule {
 pub enum Tool {
     Iptables,
     Ip6tables,
-    /// Both have their own rules in addition to those in nftables.
+    /// The legacy tools have rules of their own, in addition to those in nftables.
     IptablesLegacy,
     Ip6tablesLegacy,
     Nft,
@@ -117,16 +117,16 @@ pub struct Firewall {
     chains: BTreeMap<(u8, String, String), Chain>,
     /// Whether all rules were seen.
     pub is_whole: bool,
-    /// Whether marks are set that depend on something else.
+    /// Whether a rule sets a mark whose value is not known.
     pub has_other_marks: bool,
 }
 
 /// The rule or policy that drops a packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Culprit<'a> {
-    /// The chain where the kernel began.
+    /// The base chain, where the kernel starts.
     pub chain: &'a Chain,
-    /// The rule that drops it; the chain's policy does without one.
+    /// The rule that drops the packet. `None` if the policy of the base chain does.
     pub rule: Option<(&'a Chain, &'a Rule)>,
 }
 
@@ -211,7 +211,7 @@ impl Firewall {
 
     /// A rule that translates the source address of a packet as it leaves.
     pub fn translates_source(&self, packet: &Packet) -> Option<(&Chain, &Rule)> {
-        // Rules for packets of IPVS are meant for them, whatever else they ask.
+        // Rules that match packets of IPVS are meant for them, whatever their other conditions are.
         let is_meant = |rule: &Rule| rule.text.contains(" -m ipvs ");
         self.rules().find(|(chain, rule)| {
             let fits = rule.fits(packet) == Fit::Yes || is_meant(rule);
@@ -295,7 +295,7 @@ impl Chain {
     }
 }
 
-/// A port; 0 stands for every port.
+/// The port as text. `None` for port 0, which stands for every port.
 fn number(port: Option<u16>) -> Option<String> {
     port.filter(|&port| port != 0).map(|port| port.to_string())
 }

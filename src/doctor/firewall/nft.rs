@@ -11,7 +11,7 @@ use crate::model::{Family, Network, Protocol};
 /// The elements of named sets, by table and name.
 type Sets<'a> = HashMap<(String, &'a str), &'a Value>;
 
-/// Nothing if this is not such a list.
+/// Reads the list. `None` if the text is not one.
 pub fn read(text: &str) -> Option<Firewall> {
     let document: Value = serde_json::from_str(text).ok()?;
     let objects = document.get("nftables")?.as_array()?;
@@ -89,7 +89,7 @@ fn add(firewall: &mut Firewall, object: &Value, sets: &Sets) -> Option<()> {
             kind => match verdict(kind, value) {
                 Some(Verdict::Nothing) => {}
                 Some(verdict) => {
-                    // It decides about a packet that it has marked.
+                    // A rule that sets a mark and also has a verdict becomes two rules.
                     if let Verdict::Mark(_) = rule.verdict {
                         rules.push(rule.clone());
                     }
@@ -128,8 +128,8 @@ fn cases(rule: &Rule, map: &Value, table: &str, sets: &Sets) -> Vec<Rule> {
     })
 }
 
-/// The mark that a statement sets. Nothing if it sets something else; `Some(None)` if the mark
-/// depends on something.
+/// The mark that a statement sets. `None` if it sets something else, `Some(None)` if the value of
+/// the mark is not known.
 fn marks(statement: &Value) -> Option<Option<u32>> {
     let key = statement.get("key")?.get("meta")?.get("key")?;
     if key.as_str() != Some("mark") {

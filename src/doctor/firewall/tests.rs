@@ -42,7 +42,7 @@ fn policies_and_rules_drop() {
             true,
         ),
         ("-A INPUT -i lo -j ACCEPT", false),
-        // It may be so.
+        // These rules may fit.
         ("-A INPUT -i eth0 -j ACCEPT", true),
         ("-A INPUT -s 10.0.0.0/8 -j ACCEPT", true),
         ("-A INPUT -m set --match-set friends src -j ACCEPT", true),
@@ -60,7 +60,7 @@ fn policies_and_rules_drop() {
             "-A INPUT -m recent --rcheck --name x ! --rsource -j ACCEPT",
             true,
         ),
-        // A packet at the end of a chain that it was sent to by `goto` does not return.
+        // After `goto`, a packet does not return from the end of the other chain.
         ("-A INPUT -g ours\n-A INPUT -j ACCEPT", false),
         ("-A INPUT -j ours\n-A INPUT -j ACCEPT", true),
     ] {

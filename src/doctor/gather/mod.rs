@@ -1,7 +1,7 @@
 //! Gathers facts about this host. What cannot be read is noted as unseen.
 //!
-//! Everything here is bounded by what is asked for, and so takes a moment however slow the host.
-//! Only the programs that list the firewall's rules may hang: they have a limit of time.
+//! Reading takes a moment, and probing a few seconds. Only the programs that list the firewall's
+//! rules may hang, so they have a time limit.
 
 mod netstat;
 mod probe;
@@ -19,7 +19,7 @@ use super::facts::{Facts, far, of_device, path, service_address};
 use crate::kernel::{Rtnetlink, plain, read_table};
 use crate::model::Family;
 
-/// Sends packets and listens for some only where that is allowed.
+/// Reads the facts. Sends packets and listens for others only if `may_probe` is set.
 pub fn gather(facts: &mut Facts, may_probe: bool) {
     let listings = rules::Listings::start();
     if facts.has_ipvs && facts.table.is_none() && facts.real_server.is_none() {
@@ -143,7 +143,7 @@ fn read_sysctls(facts: &mut Facts) {
     for name in names {
         match fs::read_to_string(path(&name)) {
             Ok(value) => drop(sysctls.insert(name, value.trim().to_owned())),
-            // A kernel without IPv6 has no settings of it.
+            // A kernel without IPv6 has no IPv6 settings.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => facts.unseen.push(format!("{name} ({})", plain(&error))),
         }

@@ -8,7 +8,7 @@ pub fn filtered_packets() -> u64 {
     counter(&text.unwrap_or_default(), "TcpExt:", "IPReversePathFilter").unwrap_or(0)
 }
 
-/// Of two lines of a group the first has the names, and the second their values.
+/// A counter of a group. The first line of the group has the names, and the second the values.
 fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter(|line| line.starts_with(group));
     let (names, values) = (lines.next()?, lines.next()?);

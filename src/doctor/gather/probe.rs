@@ -10,10 +10,10 @@ use crate::doctor::facts::{Facts, Heard};
 use crate::kernel::{Link, NeighbourState, Rtnetlink, Wire};
 use crate::model::Family;
 
-/// A host that does not answer is asked for three seconds.
+/// How long to wait for answers. The kernel asks a host that does not answer for three seconds.
 const ANSWERS: Duration = Duration::from_secs(4);
 
-/// A master sends updates every two seconds.
+/// How long to listen for messages. A master sends updates every two seconds.
 const MESSAGES: Duration = Duration::from_secs(5);
 
 /// The pause between two readings, and the longest wait for one packet.
@@ -23,7 +23,7 @@ const IPV4: u16 = libc::ETH_P_IP as u16;
 const IPV6: u16 = libc::ETH_P_IPV6 as u16;
 const ARP: u16 = libc::ETH_P_ARP as u16;
 
-/// Has the kernel ask the servers, or the way to clients, for their link-layer addresses.
+/// Makes the kernel ask for the link-layer addresses of the servers, or of the gateway to clients.
 pub fn ask_neighbours(network: &Rtnetlink, facts: &Facts) -> io::Result<()> {
     let servers = facts
         .live_servers()
@@ -36,7 +36,7 @@ pub fn ask_neighbours(network: &Rtnetlink, facts: &Facts) -> io::Result<()> {
         route.is_none_or(|route| !route.is_local)
     });
     for address in remote {
-        // A packet to the port that discards what comes. Where none can be sent, routes say why.
+        // Port 9 is the discard port. If nothing can be sent, the routes show why.
         let own: IpAddr = match address {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -55,7 +55,7 @@ pub fn ask_neighbours(network: &Rtnetlink, facts: &Facts) -> io::Result<()> {
     }
 }
 
-/// Messages from other hosts to the backups of their network.
+/// Adds the messages that masters on other hosts send to their backups.
 pub fn listen(facts: &Facts, heard: &mut Vec<Heard>) -> io::Result<()> {
     let mut wires = HashMap::new();
     for daemon in &facts.daemons {
@@ -146,7 +146,7 @@ fn own_address(facts: &Facts, link: &Link, vip: Ipv4Addr) -> Option<Ipv4Addr> {
     })
 }
 
-/// Ethernet and IPv4, with addresses of 6 and 4 bytes.
+/// The start of an ARP packet: Ethernet and IPv4, with addresses of 6 and 4 bytes.
 const KIND: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
 fn question(ethernet: [u8; 6], own: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {

@@ -52,7 +52,7 @@ impl Running {
         Ok(Self { child, output, end })
     }
 
-    /// Its output.
+    /// Waits for the program to end and returns its output. Kills a program that takes too long.
     pub fn finish(mut self) -> io::Result<String> {
         let rest = self.end.saturating_duration_since(Instant::now());
         let Some(text) = self.output.within(rest) else {

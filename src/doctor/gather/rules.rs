@@ -1,4 +1,4 @@
-//! The firewall's rules, by the programs that list them.
+//! Reads the firewall's rules from the programs that list them.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use super::programs::Running;
 use crate::doctor::firewall::{Firewall, Tool, read_iptables, read_nft};
 use crate::kernel::plain;
 
-/// The words that start a program, and what reads its output.
+/// A program with its arguments, and the function that reads its output.
 type Lister = (&'static [&'static str], fn(&str) -> Option<Firewall>);
 
 const LISTERS: [Lister; 5] = [
@@ -25,7 +25,7 @@ const LISTERS: [Lister; 5] = [
     (&["nft", "-j", "list", "ruleset"], read_nft),
 ];
 
-/// The programs that list rules, as far as they are installed.
+/// The running programs that list rules, of those that are installed.
 pub struct Listings(Vec<(Lister, io::Result<Running>)>);
 
 impl Listings {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses and ports at which programs listen.
 pub fn listening() -> HashSet<(IpAddr, u16)> {
-    // A socket of TCP listens; one of UDP has no peer.
+    // State 0A is a listening TCP socket, and 07 a UDP socket without a peer.
     let files = [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")];
     let texts = files.map(|(file, state)| {
         let text = fs::read_to_string(format!("/proc/thread-self/net/{file}"));
