@@ -26,7 +26,7 @@ pub struct Connection<'a> {
     pub engine: Option<(&'a [u8], &'a [u8])>,
 }
 
-/// Its texts as text.
+/// Shows the byte strings as text.
 impl fmt::Debug for Connection<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |bytes: &[u8]| bytes.escape_ascii().to_string();

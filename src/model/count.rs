@@ -9,7 +9,7 @@ use self::clients::Clients;
 use super::hash::Map;
 use super::{Entry, Fields, Name};
 
-/// Services and servers, and the connections of all servers.
+/// The numbers of services and servers, and of the connections of all servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceCounts {
     /// Virtual services.
@@ -78,9 +78,9 @@ impl StateCount {
 pub struct ClientCount {
     /// Its address.
     pub address: IpAddr,
-    /// The fewest that it can have.
+    /// The minimum number of its connections.
     pub at_least: u64,
-    /// The most that it can have.
+    /// The maximum number of its connections.
     pub at_most: u64,
 }
 
@@ -88,10 +88,10 @@ pub struct ClientCount {
 /// of connections.
 #[derive(Debug, Default)]
 pub struct ConnectionCounts {
-    /// All of them.
+    /// The number of all counted connections.
     pub total: u64,
     groups: Map<Group, StateCount>,
-    /// Those that were in no group.
+    /// The counts of connections without a group, by server.
     servers: Map<Key, Vec<StateCount>>,
     clients: Clients,
 }
@@ -158,8 +158,7 @@ impl ConnectionCounts {
     }
 }
 
-/// An address and a port that things are counted by. As a number it is hashed in a fifth of the
-/// time.
+/// An address and a port as the key of a map. Hashing them as a number takes a fifth of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key(SocketAddr);
 

@@ -4,31 +4,31 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Interface;
 
-/// Which of the two daemons: the one that sends the table of connections or the one that receives.
+/// Which of the two daemons: the one that sends the connection table or the one that receives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DaemonRole {
     /// It sends the connections of this director.
     Master,
-    /// It receives those of another.
+    /// It receives those of another director.
     Backup,
 }
 
-/// A synchronisation daemon. What is `None` is the kernel's default, or was not reported.
+/// A synchronisation daemon. A field that is `None` has the kernel's default, or was not reported.
 ///
 /// Fields may be added: start from [`Daemon::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Daemon {
-    /// Which of the two.
+    /// Master or backup.
     pub role: DaemonRole,
     /// The interface that it sends or listens on.
     pub interface: Interface,
-    /// A number that both directors must use, from 0 to 255. A kernel may report others, which
-    /// other programs have set.
+    /// A number that both directors must use, from 0 to 255. A kernel may report other numbers if
+    /// another program has set them.
     #[cfg_attr(feature = "serde", serde(default))]
     pub sync_id: u32,
-    /// The longest message, in bytes; not 0. By default it fits a packet of 1500 bytes, and on a
-    /// backup one of its interface if that is longer. A backup has at least 1024.
+    /// The longest message, in bytes; not 0. By default it fits a packet of 1500 bytes or, on a
+    /// backup, a longer one if the interface allows it. On a backup it is at least 1024.
     pub max_length: Option<u16>,
     /// The multicast group: 224.0.0.81 by default. The kernel refuses other addresses.
     pub group: Option<IpAddr>,
@@ -39,11 +39,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// The multicast group of a daemon that names no other.
+    /// The default multicast group.
     pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
-    /// The port of a daemon that names no other.
+    /// The default port.
     pub const PORT: u16 = 8848;
-    /// The time to live of a daemon that names no other.
+    /// The default time to live.
     pub const TTL: u8 = 1;
 
     /// A daemon with the kernel's defaults.
@@ -60,8 +60,8 @@ impl Daemon {
     }
 }
 
-/// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout, and so the default here
-/// keeps all. Those of the kernel are 900, 120 and 300 at first.
+/// The timeouts of idle connections, in seconds. Setting 0 keeps a timeout, so the default here
+/// keeps all of them. The kernel starts with 900, 120 and 300.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -75,7 +75,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// The timeouts after setting these over others.
+    /// The timeouts after these are set. A timeout of 0 leaves the current one unchanged.
     pub fn over(self, current: Self) -> Self {
         let kept = |new, current| if new == 0 { current } else { new };
         Self {

@@ -2,12 +2,12 @@
 //!
 //! - What is in both tables is edited in place and never deleted: its connections and counters
 //!   stay.
-//! - Servers come before servers go: a service that has a usable server in both tables has one
-//!   after each step.
-//! - A step that was refused may have brought the only usable server there would be. Whoever runs
-//!   the steps asks for [`left_out`](Difference::left_out),
-//!   [`withdrawn`](Difference::withdrawn) and [`started_again`](Difference::started_again) after
-//!   each phase, and traffic that has a server in both tables still has one.
+//! - Servers are added before others are deleted: a service that has a usable server in both tables
+//!   has one after each step.
+//! - If a step is refused, a service may lack its only usable server. Callers must therefore ask
+//!   for [`left_out`](Difference::left_out), [`withdrawn`](Difference::withdrawn) and
+//!   [`started_again`](Difference::started_again) after each phase, so that traffic that has a
+//!   server in both tables keeps one.
 
 mod effective;
 mod summary;
@@ -64,7 +64,7 @@ pub enum Phase {
 /// A cost of a step that cannot be avoided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// The scheduler changes: the kernel refuses new connections meanwhile.
+    /// The scheduler changes: the kernel refuses new connections during the change.
     Scheduler,
     /// The mask of persistence changes: some clients move to another server.
     Mask,
@@ -77,7 +77,7 @@ pub enum Cost {
     Cuts,
 }
 
-/// Whether a step makes a server usable, or one that is unusable.
+/// Whether a step makes a server usable or unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     Brings,
@@ -121,8 +121,9 @@ pub fn difference(current: &Table, wanted: &Table, keep: bool) -> Difference {
     difference
 }
 
-/// The position of a step among the others. Of services that share traffic, the one that gets it
-/// comes first and goes last: so traffic changes hands once, when everything else is ready.
+/// The position of a step among the others. Of services that share traffic, the one that takes
+/// precedence is added first and deleted last, so traffic moves only once, when everything else is
+/// ready.
 fn place(step: &Step) -> (Phase, u8) {
     let rank = match step.change.service() {
         Some(ServiceId::Mark { .. }) => 0,

@@ -14,7 +14,7 @@ use super::{Change, Entry, Host, Server, ServerId, ServerState, Service, Service
 /// A server of a service.
 pub type Member = (ServiceId, ServerId);
 
-/// The kernel's treatment of connections to a drained server, as far as it is known.
+/// Settings that decide what the kernel does with connections to a drained server, if known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {
     /// Persistence releases clients of a server with weight 0.
@@ -32,7 +32,7 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The changes that restore everything.
     pub undo: Vec<Change>,
-    /// Services that get a flag for as long as it takes: before and meanwhile.
+    /// Services that get a flag during the drain: each as it was before, and as it is meanwhile.
     pub services: Vec<(Service, Service)>,
     /// Notes for the user.
     pub notes: Vec<Note>,
@@ -86,7 +86,7 @@ pub fn places(table: &[Entry], service: Option<ServiceId>, host: Host) -> Vec<Me
     places.collect()
 }
 
-/// How to drain servers so that no client is refused that another server could have.
+/// How to drain servers so that no client is refused while another server could take it.
 pub fn plan(table: &[Entry], places: &[Member], tuning: &Tuning) -> Plan {
     let places: Set<&Member> = places.iter().collect();
     let mut plan = Plan::default();
@@ -152,7 +152,7 @@ fn is_usable(state: &&ServerState) -> bool {
 /// Why a scheduler turns away the clients that its hash sends to a server of weight 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnsAway {
-    /// It has no other way.
+    /// It cannot choose another server.
     Always,
     /// It has this flag to choose another server, and the flag is not set.
     Without(&'static SchedulerFlag),
@@ -172,8 +172,8 @@ fn always_turns_away(service: &Service) -> bool {
     turns_away(service) == Some(TurnsAway::Always)
 }
 
-/// The service with the flag by which its scheduler passes over servers of weight 0, if that is
-/// missing.
+/// The service with the flag that makes its scheduler pass over servers of weight 0. `None` if the
+/// flag is already set or does not exist.
 fn falling_back(service: &Service) -> Option<Service> {
     match turns_away(service)? {
         TurnsAway::Always => None,
@@ -184,14 +184,14 @@ fn falling_back(service: &Service) -> Option<Service> {
     }
 }
 
-/// Deletions, by when they are done.
+/// Deletions to make at once, and deletions that can wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deletions {
-    /// Waiting would refuse clients.
+    /// These cannot wait, because clients would be refused meanwhile.
     pub at_once: Vec<AtOnce>,
-    /// When the connections have ended.
+    /// These are made when the connections have ended.
     pub later: Vec<Change>,
-    /// The servers whose connections these wait for.
+    /// The servers whose connections the later deletions wait for.
     pub places: Vec<Member>,
 }
 
@@ -200,7 +200,7 @@ pub struct Deletions {
 pub struct AtOnce {
     /// The deletion.
     pub change: Change,
-    /// The wider service that then takes the traffic; without it the scheduler is dh.
+    /// The wider service that then takes the traffic. `None` if the reason is the scheduler dh.
     pub wider: Option<ServiceId>,
     /// The number of connections that lose their server.
     pub connections: u64,
@@ -278,8 +278,8 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// Whether a service with a server of weight 0 refuses clients that it would have another
-    /// server for.
+    /// Whether a service would refuse the clients of a server of weight 0 although another server
+    /// could take them.
     fn is_refusing(&self, entry: &Entry) -> bool {
         let service = &entry.service.service;
         let stays =
@@ -288,8 +288,8 @@ impl<'a> Outlook<'a> {
         always_turns_away(service) && staying.any(|state| is_usable(&state))
     }
 
-    /// The service for all ports that takes the traffic of another one once that is gone. Marks do
-    /// not tell which addresses they are on.
+    /// The service for all ports that takes the traffic of another one once that is deleted. Marks
+    /// are left out, because they do not show which addresses they apply to.
     fn takes_over(&self, id: &ServiceId) -> Option<ServiceId> {
         let wider = id.for_all_ports()?;
         let entry = self.entries.get(&wider)?;

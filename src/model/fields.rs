@@ -1,11 +1,11 @@
-//! The fields of connections, for those who need only some.
+//! The fields of connections, for code that needs only some of them.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::Connection;
 
-/// The fields by which connections are chosen and counted. They may be read only when they are
-/// asked for; `None` if one cannot be read.
+/// The fields by which connections are chosen and counted. A field may be parsed only when it is
+/// asked for. It is `None` if it cannot be read.
 pub trait Fields {
     /// The protocol as the kernel writes it.
     fn protocol(&self) -> Option<&[u8]>;
@@ -18,8 +18,8 @@ pub trait Fields {
     /// The state.
     fn state(&self) -> Option<&[u8]>;
 
-    /// A number that only connections of one protocol, server and state share. It avoids reading
-    /// these fields.
+    /// A number that is shared only by connections of the same protocol, server and state. With it,
+    /// these fields need not be read.
     fn group(&self) -> Option<[u64; 4]> {
         None
     }

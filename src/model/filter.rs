@@ -60,7 +60,7 @@ impl Host {
 /// The addresses that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// One of them.
+    /// An address in the network.
     pub address: IpAddr,
     /// The number of bits.
     pub bits: u32,
@@ -87,7 +87,7 @@ impl Network {
         }
     }
 
-    /// Whether an address is one of them.
+    /// Whether an address is in the network.
     pub fn has(&self, address: IpAddr) -> bool {
         let same_bits = match (self.address, address) {
             (IpAddr::V4(one), IpAddr::V4(other)) => {
@@ -107,7 +107,7 @@ impl Network {
 pub struct States(u32);
 
 impl States {
-    /// With one more state, by its name in letters of either case.
+    /// Adds a state by its name, in upper or lower case. `None` if the name is not known.
     pub fn with(self, name: &[u8]) -> Option<Self> {
         let mut names = STATES.iter();
         let at = names.position(|state| name.eq_ignore_ascii_case(state.word.as_bytes()))?;
@@ -130,7 +130,7 @@ impl States {
 /// Which connections are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The required value.
+    /// The conditions for the connection.
     pub filter: Filter,
     /// The service that they came to.
     pub service: Option<ServiceId>,
@@ -139,7 +139,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether a connection is listed; `None` if what decides it cannot be read.
+    /// Whether a connection is listed. `None` if a field that decides it cannot be read.
     pub fn has(&self, connection: &impl Fields) -> Option<bool> {
         Some(
             self.filter.takes(connection)?
@@ -162,7 +162,7 @@ impl Wanted {
                 let is_there = at.ip() == address && (at.port() == port || is_free());
                 Some(is_there && Protocol::from_title(connection.protocol()?) == Some(protocol))
             }
-            // Only what persistence remembers of a mark names it, in place of the address.
+            // Only persistence templates show the mark, in place of the address.
             ServiceId::Mark { mark, family } => {
                 let mark: IpAddr = match family {
                     Family::V4 => Ipv4Addr::from_bits(mark.get()).into(),

@@ -1,7 +1,7 @@
 //! The objects of IPVS as plain values: no text, no kernel, no I/O.
 //!
-//! `Service` and `Server` are identity and settings, as a program asks for them; `ServiceState` and
-//! `ServerState` add what the kernel observed.
+//! `Service` and `Server` hold the identity and the settings that a program asks for;
+//! `ServiceState` and `ServerState` add what the kernel observed.
 
 mod change;
 mod connection;

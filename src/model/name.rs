@@ -1,4 +1,4 @@
-//! Short names that the kernel knows things by: schedulers, persistence engines, interfaces.
+//! Short names in the kernel, of schedulers, persistence engines and interfaces.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::Invalid;
 
-/// A name of 1 to `N` bytes, kept in place. `N` is 255 at most:
+/// A name of 1 to `N` bytes, stored without an allocation. `N` is at most 255:
 ///
 /// ```compile_fail,E0080
 /// let name = ipvsadm::model::Name::<256>::new(b"eth0");
@@ -21,15 +21,15 @@ pub struct Name<const N: usize> {
 /// The name of a scheduler, such as `wlc`.
 pub type Scheduler = Name<15>;
 
-/// The name of a persistence engine, such as `sip`. The kernel takes a byte more of it than of the
-/// others, whose NUL is among their 16 bytes.
+/// The name of a persistence engine, such as `sip`. It may be a byte longer than the other names,
+/// whose 16 bytes in the kernel include a NUL.
 pub type Engine = Name<16>;
 
 /// The name of a network interface, such as `eth0`.
 pub type Interface = Name<15>;
 
 impl<const N: usize> Name<N> {
-    /// The most bytes.
+    /// The maximum number of bytes.
     pub(crate) const LONGEST: usize = N;
 
     /// The length is kept in a byte.
@@ -71,7 +71,7 @@ impl<const N: usize> Name<N> {
     }
 }
 
-/// By their bytes.
+/// Compares the bytes.
 impl<const N: usize> Ord for Name<N> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_bytes().cmp(other.as_bytes())

@@ -1,8 +1,8 @@
-//! The order in which tables are shown: the original's, with its habits.
+//! The order in which tables are shown. It is that of the original `ipvsadm`, quirks included.
 //!
-//! Values are compared as signed 32-bit differences that may wrap around, so 192.168.0.1 stands
-//! before 10.0.0.1 and the order of three items need not be transitive. Its bytes therefore
-//! depend on the sorting algorithm too: the C library's top-down merge sort, repeated here.
+//! Values are compared as signed 32-bit differences that may wrap around, so 192.168.0.1 sorts
+//! before 10.0.0.1 and the order of three items need not be transitive. The output therefore
+//! depends on the sorting algorithm too, so this is the C library's top-down merge sort.
 //! (Rust's own sorts may panic on a comparison that is not an order.)
 
 use std::mem;
@@ -79,15 +79,16 @@ fn quarters(address: IpAddr) -> [u32; 4] {
     }
 }
 
-/// Sorts as the library's sort does, but is a tenth as large: for lists that are short, or made
-/// once.
+/// Sorts like the standard library's sort, in a tenth of the code. It is for lists that are short
+/// or sorted only once.
 #[doc(hidden)]
 #[cfg(feature = "cli")]
 pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     merge_sort(items, key, |left, right| left <= right);
 }
 
-/// Stable, top-down, the left half n/2 long, the left item first where it precedes.
+/// A stable top-down merge sort. The left half has n/2 items, and the left item comes first if it
+/// precedes the right one.
 pub(super) fn merge_sort<T, K>(
     items: &mut [T],
     key: impl Fn(&T) -> K,
@@ -140,10 +141,10 @@ fn merge_halves<K>(
     order[to..next_right].copy_from_slice(&left[next_left..]);
 }
 
-/// Puts the items in this order of their places.
+/// Puts the items in order. `order` holds their current indices.
 fn arrange<T>(items: &mut [T], mut order: Vec<usize>) {
     for first in 0..items.len() {
-        // Each item goes where the one before it came from, round to the first.
+        // Follows a cycle: each item moves to the place that the one before it left.
         let mut to = first;
         loop {
             let from = mem::replace(&mut order[to], to);

@@ -1,10 +1,10 @@
 //! Rates, from counters that the kernel updates every two seconds, each service and each server at
 //! its own moment.
 //!
-//! Dividing the difference between two readings by the time between them alternates between nothing
-//! and double. So a meter finds the kernel's samples: a counter that has changed has been sampled,
-//! and one that has not changed for longer than two seconds has been sampled, too. The rate is an
-//! average over whole samples.
+//! Dividing the difference between two readings by the time between them would give results that
+//! alternate between zero and twice the rate. A meter therefore detects the kernel's samples: a
+//! counter that has changed has been sampled, and one that has not changed for longer than two
+//! seconds has been sampled, too. The rate is an average over whole samples.
 
 mod history;
 mod live;
@@ -25,7 +25,8 @@ pub const SAMPLE: Duration = Duration::from_secs(2);
 /// How late a sample may be.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// A reading this long after the last one sees one new sample at most, and misses none.
+/// The longest time between two readings. It is short enough for a reading to see at most one new
+/// sample.
 const LONGEST_GAP: Duration = Duration::from_millis(700);
 
 /// A rate is an average over this many samples: six seconds.
@@ -37,9 +38,9 @@ pub type Counters = [u64; 5];
 /// The counters over all services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Up to this moment.
+    /// Their current values.
     pub live: Counters,
-    /// When the kernel took its last sample.
+    /// Their values in the kernel's last sample.
     pub sampled: Counters,
 }
 
@@ -63,13 +64,13 @@ pub fn looks(period: Duration) -> u32 {
     period.div_duration_f64(LONGEST_GAP).ceil() as u32
 }
 
-/// The key to the samples of one service or server.
+/// Measures the rates of one service or server.
 #[derive(Clone, Debug)]
 pub struct Meter {
     counters: Counters,
     /// When the last sample was seen.
     last: Duration,
-    /// Nothing had changed when the last sample was due.
+    /// The last sample was assumed, because nothing had changed when it was due.
     is_assumed: bool,
     /// The increases of the last samples.
     recent: VecDeque<Rates>,
@@ -204,10 +205,10 @@ mod tests {
         )
     }
 
-    /// The load began before that.
+    /// When the readings begin. The load begins before.
     const START: f64 = 10.0;
 
-    /// A meter with the readings of a kernel for a while. It is shown after each refresh.
+    /// Reads the counters of a kernel for some seconds. Calls `show` after each period.
     fn watch(
         kernel: &Kernel,
         period: f64,

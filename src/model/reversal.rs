@@ -20,7 +20,7 @@ pub fn reversal(before: &Table, made: &[Change], now: &Table) -> Reversal {
     let mut reversal = Reversal::default();
     let mut seen = Set::default();
     for change in made.iter().rev() {
-        // What was changed again is as it was left only after that.
+        // Of several changes to one target, only the last one shows how it was left.
         let is_last = object(change).is_none_or(|object| seen.insert(object));
         if !is_last {
             continue;
@@ -55,7 +55,7 @@ impl Back {
     }
 }
 
-/// `ours` are the new services that are as they were left.
+/// `ours` are the new services that nobody has changed since.
 fn back(before: &Index, ours: &Set<ServiceId>, now: &Index, change: &Change) -> Back {
     match *change {
         Change::AddService(service) => {
@@ -105,7 +105,7 @@ fn back(before: &Index, ours: &Set<ServiceId>, now: &Index, change: &Change) -> 
             let old = before.daemon(role).map(Change::StartDaemon);
             Back::when(now.daemon(role).is_none(), old)
         }
-        // Nothing brings these back: they come last, when all is confirmed.
+        // These cannot be undone, so they come last, after everything is confirmed.
         Change::DeleteService(_) | Change::DeleteServer(..) | Change::Flush | Change::Zero(_) => {
             Back::No
         }
@@ -185,7 +185,7 @@ fn is_same_server(one: &Server, other: &Server) -> bool {
     effective_server(one) == effective_server(other)
 }
 
-/// A table whose parts are found without a search.
+/// A table with its services and servers indexed by id.
 struct Index<'a> {
     table: &'a Table,
     services: Map<ServiceId, &'a Configured>,
@@ -230,7 +230,7 @@ mod tests {
     use crate::model::Timeouts;
     use crate::model::difference::{Phase, difference};
 
-    /// Does what the kernel does.
+    /// Makes the changes as the kernel would.
     fn carry_out(table: &mut Table, changes: &[Change]) {
         changes.iter().for_each(|change| make(table, change));
     }
@@ -305,7 +305,7 @@ mod tests {
         })
     }
 
-    /// Everything on the way from one table to another but the deletions.
+    /// All changes from one table to another, except deletions.
     fn made(before: &Table, wanted: &Table) -> Vec<Change> {
         let steps = difference(before, wanted, false).steps.into_iter();
         let is_kept = |phase| !matches!(phase, Phase::DeleteServers | Phase::DeleteServices);
@@ -335,7 +335,7 @@ mod tests {
             prop_assert_eq!(sorted(now), sorted(before));
         }
 
-        /// Changes that were never made or are undone already are neither touched nor named.
+        /// Changes that were never made, or are already undone, are neither undone nor reported.
         #[test]
         fn what_is_as_before_needs_nothing(before in table(), wanted in table()) {
             let made = made(&before, &wanted);
@@ -370,7 +370,7 @@ mod tests {
                     prop_assert!(!is_theirs || !(is_touched || is_gone));
                 }
             }
-            // All of it can be done.
+            // All changes can be made.
             carry_out(&mut now, &reversal.changes);
         }
     }

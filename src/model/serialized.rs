@@ -1,6 +1,6 @@
-//! How `serde` sees the model. What has a notation is a string in it, so that the ids of services and
-//! servers can also be the keys of a map. What is missing has its usual value, so that documents stay
-//! readable when fields are added.
+//! How `serde` reads and writes the model. Values with a notation are strings, so that the ids of
+//! services and servers can also be the keys of a map. Missing fields get their usual values, so
+//! that documents stay readable when fields are added.
 
 use std::str::{self, FromStr};
 
@@ -46,7 +46,7 @@ strings! {
     DaemonRole;
 }
 
-/// A service as it may be written.
+/// A service in a document. All fields but the id may be missing.
 #[derive(Deserialize)]
 pub struct Service {
     id: ServiceId,
@@ -72,7 +72,7 @@ impl From<Service> for super::Service {
     }
 }
 
-/// A server as it may be written.
+/// A server in a document. All fields but the id may be missing.
 #[derive(Deserialize)]
 pub struct Server {
     id: ServerId,
@@ -100,7 +100,7 @@ impl From<Server> for super::Server {
     }
 }
 
-/// A name that is not UTF-8 would come back as another one.
+/// Refuses a name that is not UTF-8, because it would be read back as another one.
 impl<const N: usize> Serialize for Name<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = str::from_utf8(self.as_bytes());
@@ -114,7 +114,7 @@ impl<'de, const N: usize> Deserialize<'de> for Name<N> {
     }
 }
 
-/// The kernel's bits of flags.
+/// Reads flags as the kernel's bits.
 pub fn flags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let bits = u32::deserialize(deserializer)?;
     if Flags::from_bits(bits).bits() == bits {
@@ -123,7 +123,7 @@ pub fn flags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error
     Err(D::Error::custom("bits 1 and 2 are no flags"))
 }
 
-/// The length of an IPv6 mask.
+/// Reads the prefix length of an IPv6 mask.
 pub fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let length = u32::deserialize(deserializer)?;
     if Mask::PREFIXES.contains(&length) {

@@ -33,9 +33,10 @@ impl<A: Into<SocketAddr>> From<A> for ServerId {
     }
 }
 
-/// How packets reach a server. The kernel does not check it, and may report any three bits.
+/// How packets reach a server. The kernel does not check it, and may report any value of three
+/// bits.
 ///
-/// These are all that three bits can be: no variant will be added.
+/// These are all values of three bits: no variant will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Forwarding {
     /// Network address translation: answers come back through the director.
@@ -96,7 +97,7 @@ impl Checksum {
     }
 }
 
-/// How a tunnelled packet is wrapped; means something with `Forwarding::Tunnel`.
+/// How a tunnelled packet is wrapped. It has an effect only with `Forwarding::Tunnel`.
 ///
 /// Fields may be added: start from the default, a plain tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,10 +158,11 @@ pub struct Server {
     /// clients, but those that persistence keeps at it stay unless the sysctl
     /// `net.ipv4.vs.expire_quiescent_template` is 1.
     pub weight: i32,
-    /// With as many connections the server gets no new ones; 0 for no limit. Newer kernels refuse
-    /// more than 2,147,483,647.
+    /// The number of connections at which the server gets no new ones; 0 for no limit. Newer
+    /// kernels refuse more than 2,147,483,647.
     pub upper_threshold: u32,
-    /// Connections below which it gets new ones again; 0 for three quarters of the upper threshold.
+    /// The number of connections below which it gets new ones again; 0 for three quarters of the
+    /// upper threshold.
     ///
     /// The kernel refuses one above the upper threshold: "Numerical result out of range".
     pub lower_threshold: u32,
@@ -239,7 +241,7 @@ pub struct ServerState {
     /// Connections in other states, and all of UDP.
     #[cfg_attr(feature = "serde", serde(default))]
     pub inactive: u32,
-    /// Clients that are kept at this server.
+    /// Clients that persistence keeps on this server.
     #[cfg_attr(feature = "serde", serde(default))]
     pub persistent: u32,
     /// The counters. The kernel updates them every two seconds.

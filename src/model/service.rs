@@ -6,8 +6,8 @@ use std::ops::{BitOr, RangeInclusive};
 
 use super::{Engine, Family, Scheduler, Stats};
 
-/// An IP protocol by its number. IPVS balances three of them, and the client adds services of no
-/// others; the kernel may report them.
+/// An IP protocol by its number. IPVS balances three of them. The client refuses to add services of
+/// other protocols, but the kernel may report them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Protocol(pub u16);
 
@@ -61,8 +61,8 @@ impl ServiceId {
         }
     }
 
-    /// The service for all ports of the address of a service for one port: it takes what the other
-    /// one does not.
+    /// The service for all ports of the same address, if this one is for a single port. It takes
+    /// the packets that no service for a single port takes.
     pub fn for_all_ports(&self) -> Option<Self> {
         match *self {
             Self::Address {
@@ -78,7 +78,7 @@ impl ServiceId {
         }
     }
 
-    /// The protocol whose port names apply; the kernel keeps marks as TCP.
+    /// The protocol whose port names apply. For a mark it is TCP, as in the kernel.
     pub fn protocol(&self) -> Protocol {
         match *self {
             Self::Address { protocol, .. } => protocol,
@@ -86,7 +86,7 @@ impl ServiceId {
         }
     }
 
-    /// The port of servers that name no port of their own: 0 for a mark.
+    /// The default port of its servers: that of the service, or 0 for a mark.
     pub fn port(&self) -> u16 {
         match *self {
             Self::Address { port, .. } => port,
@@ -120,14 +120,14 @@ impl Flags {
     /// Every flag that belongs to the scheduler.
     pub const SCHEDULER: Self = Self(0x38);
 
-    /// Not a flag here: a service is persistent if it has a time of persistence.
+    /// Not a flag here: a service is persistent if `Service::persistence` is set.
     pub(crate) const PERSISTENT: u32 = 0x01;
 
-    /// The kernel's own.
+    /// The kernel sets it for the services in its table.
     const HASHED: u32 = 0x02;
 
-    /// The flags among the kernel's bits, without those that tell whether a service is persistent
-    /// and listed.
+    /// The flags among the kernel's bits. The bit of persistent services and the kernel's own bit
+    /// are dropped.
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits & !(Self::PERSISTENT | Self::HASHED))
     }
@@ -185,10 +185,10 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// The lengths of prefixes.
+    /// The valid prefix lengths.
     pub(crate) const PREFIXES: RangeInclusive<u32> = 1..=u128::BITS;
 
-    /// The mask that keeps every client apart.
+    /// The mask of a single address, with which each client counts separately.
     pub fn whole(family: Family) -> Self {
         match family {
             Family::V4 => Self::V4(Ipv4Addr::BROADCAST),
@@ -225,21 +225,22 @@ pub struct Service {
     /// Flags.
     pub flags: Flags,
     /// How long a client stays with its server, in seconds, if the service is persistent: 1 to
-    /// 4,294,967, which is 49 days. A kernel may report others, which other programs have set.
+    /// 4,294,967, which is 49 days. A kernel may report other times if another program has set
+    /// them.
     ///
-    /// The client refuses longer times, since kernels would begin again at 0, and adds no service
-    /// with 0, with which clients do not stay. The command line takes up to 31 days.
+    /// The client refuses longer times, which overflow in the kernel. It also refuses to add a
+    /// service with 0, with which clients do not stay. The command line takes up to 31 days.
     pub persistence: Option<u32>,
     /// Clients that differ only outside this mask stay with the same server. It is of the
     /// service's family.
     pub mask: Mask,
-    /// Identifies clients by something other than their addresses. It has a meaning only for a
-    /// persistent service: the command line wants persistence with it, the kernel does not.
+    /// Identifies clients by something other than their addresses. It has an effect only on a
+    /// persistent service: the command line requires persistence with it, the kernel does not.
     pub engine: Option<Engine>,
 }
 
 impl Service {
-    /// The scheduler of a service that names no other.
+    /// The default scheduler.
     pub const SCHEDULER: Scheduler = Scheduler::new(b"wlc").unwrap();
 
     /// A service as `ipvsadm -A` adds it without more options.
@@ -254,17 +255,17 @@ impl Service {
         }
     }
 
-    /// A service of TCP.
+    /// A TCP service.
     pub fn tcp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::TCP, address))
     }
 
-    /// A service of UDP.
+    /// A UDP service.
     pub fn udp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::UDP, address))
     }
 
-    /// A service of SCTP.
+    /// An SCTP service.
     pub fn sctp(address: SocketAddr) -> Self {
         Self::new(ServiceId::address(Protocol::SCTP, address))
     }

@@ -53,8 +53,8 @@ impl BitOr for Settings {
 }
 
 impl Service {
-    /// This service with its unnamed settings as they are in `current`. The flags of a scheduler
-    /// go with it.
+    /// This service with its unnamed settings as they are in `current`. The flags of the scheduler
+    /// are kept only if the scheduler is.
     #[doc(hidden)]
     pub fn keeping(&self, named: Settings, current: &Self) -> Self {
         let kept = |setting| !named.has(setting);
@@ -84,8 +84,9 @@ impl Service {
 }
 
 impl Server {
-    /// This server with its unnamed settings and its identity taken from `current`.
-    /// A tunnel goes with the forwarding method, its port and checksum with its kind.
+    /// This server with its unnamed settings and its identity taken from `current`. Settings of a
+    /// tunnel are kept only if both servers use one, and its port and checksum only if its kind
+    /// stays.
     #[doc(hidden)]
     pub fn keeping(&self, named: Settings, current: &Self) -> Self {
         let kept = |setting| !named.has(setting);
@@ -145,7 +146,7 @@ mod tests {
     fn a_service_keeps_what_is_not_named() {
         let plain = Service::new(service().id);
         assert_eq!(plain.keeping(Settings::NONE, &service()), service());
-        // The flags of the old scheduler go.
+        // The flags of the old scheduler are dropped.
         let kept = plain.keeping(Settings::SCHEDULER, &service());
         assert_eq!(kept.flags, Flags::ONE_PACKET);
         assert_eq!(kept.scheduler, plain.scheduler);
@@ -184,7 +185,7 @@ mod tests {
                 ..tunnelled
             }
         );
-        // A tunnel goes with its method, its port and checksum with its kind.
+        // Another method drops the tunnel, and another kind its port and checksum.
         let kept = plain.keeping(Settings::FORWARDING, &tunnelled);
         assert_eq!((kept.tunnel, kept.weight), (Tunnel::IPIP, 7));
         let gre = Server {

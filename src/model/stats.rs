@@ -17,7 +17,7 @@ pub struct Stats {
     pub in_bytes: u64,
     /// Bytes to clients.
     pub out_bytes: u64,
-    /// Connections per second. Rates are averages over some eight seconds.
+    /// Connections per second. Rates are averages over about eight seconds.
     pub connection_rate: u64,
     /// Packets from clients per second.
     pub in_packet_rate: u64,
@@ -30,8 +30,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Whether the counters surely fit in 32 bits. Each connection and each packet adds at least
-    /// 20 bytes, the size of the shortest header.
+    /// Whether the numbers of connections and packets are certain to fit in 32 bits. Each
+    /// connection and each packet adds at least 20 bytes, the size of the shortest header.
     pub(crate) fn fit_32_bits(&self) -> bool {
         self.in_bytes.saturating_add(self.out_bytes) < 20 << 32
     }

@@ -61,7 +61,7 @@ pub trait Vocabulary: Copy + PartialEq + 'static {
         Some(term.value)
     }
 
-    /// The value that listings call by this title.
+    /// The value with this title in listings.
     fn from_title(title: &[u8]) -> Option<Self> {
         let mut terms = Self::TERMS.iter();
         let term = terms.find(|term| term.title.as_bytes() == title)?;
@@ -135,8 +135,8 @@ const SERVICE_OPTIONS: &[(Protocol, &str)] = &[
     (Protocol::SCTP, "--sctp-service"),
 ];
 
-/// The option that names services of this protocol. Only other programs add services of protocols
-/// without one.
+/// The option that names services of this protocol. `None` for protocols whose services only other
+/// programs add.
 pub fn service_option(protocol: Protocol) -> Option<&'static str> {
     let mut options = SERVICE_OPTIONS.iter();
     options.find_map(|&(of, option)| (of == protocol).then_some(option))
@@ -184,7 +184,7 @@ pub struct ConnectionState {
     pub word: &'static str,
     /// A few words of explanation.
     pub about: &'static str,
-    /// How far a connection in it is.
+    /// How far a connection in this state is.
     pub stage: Stage,
 }
 
@@ -305,7 +305,7 @@ fn own_flags(scheduler: &[u8]) -> Option<&'static [SchedulerFlag]> {
     own.find_map(|(name, flags)| (name.as_bytes() == scheduler).then_some(*flags))
 }
 
-/// The flags of a scheduler by their best names.
+/// The flags of a scheduler, by the scheduler's own names if it has some.
 pub fn flags_of(scheduler: &[u8]) -> &'static [SchedulerFlag] {
     own_flags(scheduler).unwrap_or(PLAIN_FLAGS)
 }

@@ -41,7 +41,7 @@ pub struct Status {
 pub struct HashTable {
     /// The number of entries.
     pub entries: u64,
-    /// Its size.
+    /// The number of buckets.
     pub buckets: u64,
     /// Buckets with nothing in them.
     pub empty_buckets: u64,

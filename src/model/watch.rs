@@ -97,7 +97,7 @@ impl Column {
     }
 }
 
-/// All data.
+/// All data, and how it changed over time.
 #[derive(Debug, Default)]
 pub struct Watched {
     table: Vec<Entry>,
@@ -147,7 +147,7 @@ struct Changed {
     inactive: Option<Duration>,
 }
 
-/// The latest changes in a row.
+/// What is highlighted in a row, because it changed recently.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lit {
     /// It is new.
@@ -166,7 +166,7 @@ pub struct Row<'a> {
     pub active: u64,
     pub inactive: u64,
     pub rates: Option<Rates>,
-    /// Of a server.
+    /// Only for a server.
     pub shares: Option<Shares>,
     pub meter: &'a Meter,
     pub lit: Lit,
@@ -234,7 +234,7 @@ impl Watched {
         }
     }
 
-    /// Takes the counters over all services.
+    /// Adds a reading of the counters over all services.
     pub fn count(&mut self, now: Duration, counted: Counted) {
         let Counted { live, sampled } = counted;
         match &mut self.totals {
@@ -246,7 +246,7 @@ impl Watched {
         }
     }
 
-    /// Forgets everything, for a kernel that has lost its table.
+    /// Forgets everything, after the kernel's table is gone.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::hash::Map;
 
-/// Counts the connections of clients in limited memory. A table for each family has entries half
-/// as large.
+/// Counts the connections of clients in limited memory. IPv4 has a table of its own, with entries
+/// half as large.
 #[derive(Debug, Default)]
 pub struct Clients {
     ipv4: Map<u32, u64>,
@@ -46,8 +46,8 @@ impl Clients {
     }
 
     /// Makes room: drops the half of the clients with the fewest connections, and subtracts the
-    /// largest of their numbers from the others. Any client with more than its share of all
-    /// connections stays (Misra and Gries, 1982).
+    /// largest of their numbers from the others. Clients with a large share of all connections stay
+    /// (Misra and Gries, 1982).
     fn thin_out(&mut self) {
         self.numbers.clear();
         let numbers = self.ipv4.values().chain(self.ipv6.values());

@@ -1,8 +1,8 @@
 //! Which settings have an effect. Only these are compared, or a table would differ from its file
 //! forever.
 //!
-//! Two things need nothing here: the ports that `-g` and `-i` replace and the defaults of options
-//! are settled when a line is read, and the kernel's own flags when its answer is.
+//! Some things are handled elsewhere: reading a line sets the defaults of options and the ports
+//! that `-g` and `-i` replace, and reading the kernel's answer removes the kernel's own flags.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::model::{
 pub fn effective_service(service: &Service) -> Service {
     let mask = match service.persistence {
         Some(_) => service.mask,
-        // Only persistence looks at it.
+        // Only persistence uses the mask.
         None => Mask::whole(service.id.family()),
     };
     Service { mask, ..*service }
@@ -27,7 +27,7 @@ pub fn effective_server(server: &Server) -> Server {
             port: 0,
             ..server.tunnel
         },
-        // ipip has no checksum, and without a tunnel nothing of it matters.
+        // ipip has no checksum, and without a tunnel its settings have no effect.
         (Forwarding::Tunnel, TunnelKind::Ipip)
         | (
             Forwarding::Masquerade
@@ -45,7 +45,8 @@ pub fn effective_server(server: &Server) -> Server {
     }
 }
 
-/// Whether a running daemon does what is wanted. The older interface does not report all of it.
+/// Whether a running daemon does what is wanted. The kernel's older interface does not report all
+/// settings.
 pub fn runs_as_wanted(running: &Daemon, wanted: &Daemon) -> bool {
     let group = wanted.group.unwrap_or(Daemon::GROUP);
     running.interface == wanted.interface

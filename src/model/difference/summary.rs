@@ -1,4 +1,4 @@
-//! The numbers of changes.
+//! Counts changes by kind.
 
 use crate::model::Change;
 
@@ -8,7 +8,7 @@ pub struct Summary {
     pub services_added: usize,
     pub servers_added: usize,
     pub changed: usize,
-    /// A service counts as one, whatever servers it had.
+    /// A service counts as one, however many servers it had.
     pub deleted: usize,
 }
 

@@ -31,7 +31,7 @@ impl Left {
         states.iter().any(|state| self.0.contains_key(*state))
     }
 
-    /// Whether there is TCP or SCTP that may be idle.
+    /// Whether some are TCP or SCTP connections that may be idle.
     pub fn may_be_idle(&self) -> bool {
         self.has(&[ESTABLISHED, ANY])
     }
@@ -61,9 +61,9 @@ const ANY: &str = "active";
 pub struct Remaining {
     /// The server.
     pub place: Member,
-    /// Connections under way.
+    /// Connections that the kernel counts as active.
     pub active: u64,
-    /// Most of these have ended; the others do not count as active.
+    /// All other connections. Most of them have ended.
     pub inactive: u64,
 }
 
@@ -76,7 +76,7 @@ pub struct Tally {
     left: Left,
 }
 
-/// A virtual service, unless connections do not show it, and a server.
+/// The address and port of a service, if its connections show them, and the address of a server.
 type Ends = (Option<SocketAddr>, IpAddr);
 
 fn ends((service, server): &Member) -> Ends {
@@ -139,8 +139,8 @@ impl Tally {
     }
 }
 
-/// Whether a connection may be one of a server of a service. The address does not tell which
-/// connections belong to a mark.
+/// Whether a connection may belong to a server of a service. Connections do not show marks, so any
+/// connection to the server may belong to the service of a mark.
 pub(super) fn is_at((service, server): &Member, connection: &Connection) -> bool {
     let is_of_service = match *service {
         ServiceId::Address {
@@ -156,13 +156,13 @@ pub(super) fn is_at((service, server): &Member, connection: &Connection) -> bool
     is_of_service && is_endpoint(server.address, server.port, connection.server)
 }
 
-/// Whether this is the address, and the port unless that is 0, which means any.
+/// Whether `at` has this address and port. Port 0 means any port.
 fn is_endpoint(address: IpAddr, port: u16, at: SocketAddr) -> bool {
     let is_port = port == 0 || at.port() == port;
     at.ip() == address && is_port
 }
 
-/// The connections left when the time of a wait is up.
+/// The connections left when a wait has timed out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
     /// The connections that have not ended.
@@ -210,11 +210,11 @@ pub struct Progress<'a> {
     pub elapsed: u64,
     /// Seconds until the wait ends.
     pub remaining: u64,
-    /// After this many seconds without a packet the kernel forgets such a connection.
+    /// Seconds after which the kernel forgets an idle connection, if some may be idle.
     pub idle: Option<u64>,
 }
 
-/// `12 connections (12 ESTABLISHED) left, 4 a second end; idle ones within 900 s; waiting 58 s more`
+/// `2 connections (2 active) left, 4.0 a second end; idle ones end within 900 s; waiting 58 s more`
 impl fmt::Display for Progress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} left", self.left)?;

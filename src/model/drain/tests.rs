@@ -100,7 +100,7 @@ fn hashes_pass_over_the_server_until_the_undo() {
         let unflagged = Change::EditService(before);
         assert_eq!(plan.undo, [weight(&table, 0, 5), unflagged]);
         assert_eq!(plan.services, [(before, meanwhile)]);
-        // Services that do so anyway need no change, and neither do those without another server.
+        // The service does not change if the flag is already set, or if no other server is left.
         assert_eq!(drained(&[entry(meanwhile, &[5, 1])], 1).changes.len(), 1);
         assert_eq!(drained(&[entry(before, &[5, 0])], 1).changes.len(), 1);
     }
@@ -152,7 +152,7 @@ fn a_server_is_deleted_at_once_where_waiting_refuses_clients() {
         "deleted without waiting, since dh would refuse connections meanwhile; \
          3 connections are cut"
     );
-    // The last server, and one that is drained: there is nothing to gain.
+    // Nothing is gained with the last server, or with one that is already drained.
     for weights in [&[1, 0], &[0, 1]] {
         let found = deletions(&[entry(dh, weights)], &[server(dh, 1)]);
         assert_eq!(found.at_once, []);
@@ -173,7 +173,8 @@ fn a_server_is_deleted_at_once_where_waiting_refuses_clients() {
             .to_string()
             .contains("-t 192.0.2.1:0 takes its traffic")
     );
-    // One that goes too, or has no server, takes nothing over; nor does one of another protocol.
+    // A wider service takes nothing over if it is deleted too, has no usable server or has another
+    // protocol.
     let both = [change, Change::DeleteService(wide.id)];
     assert_eq!(deletions(&table, &both).at_once, []);
     let table = [entry(wide, &[0]), entry(web, &[1, 1])];
@@ -340,7 +341,7 @@ fn any_table() -> impl Strategy<Value = Vec<Entry>> {
     })
 }
 
-/// Does what the kernel does.
+/// Makes the changes as the kernel would.
 fn carry_out(table: &mut [Entry], changes: &[Change]) {
     for change in changes {
         for entry in table.iter_mut() {
@@ -362,8 +363,8 @@ fn carry_out(table: &mut [Entry], changes: &[Change]) {
 }
 
 proptest! {
-    /// A drain leaves weight 0, and no hash that refuses clients where others have a server; the
-    /// undo, also of several drains in any order of hosts, leaves what was there.
+    /// A drain sets weight 0, and no hash scheduler refuses clients while another server could
+    /// take them. Undoing drains of several hosts, in any order, restores the table.
     #[test]
     fn an_undo_leads_back(table in any_table(), hosts in prop::collection::vec(1u8..6, 1..4)) {
         let mut now = table.clone();

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 
 use super::{SAMPLE, push};
 
-/// The samples of four minutes.
+/// The number of samples that are kept: four minutes.
 const REMEMBERED: usize = 120;
 
-/// A minute of them.
+/// The number of samples in a minute.
 const RECENT: usize = 30;
 
 #[derive(Clone, Debug, Default)]
 pub struct History {
     connections: VecDeque<f32>,
-    /// The number of samples.
+    /// The number of samples so far, with those that are no longer kept.
     samples: usize,
 }
 
@@ -35,7 +35,7 @@ impl History {
         self.connections.iter().rev().take(RECENT).sum()
     }
 
-    /// Connections a second in the last minutes, in this many equal parts, the latest at the end.
+    /// Connections per second over the last minutes, in this many equal parts, the latest at the end.
     pub fn curve(&self, parts: usize) -> Vec<f32> {
         let size = REMEMBERED.div_ceil(parts.max(1));
         // A part always begins with the same samples, or the curve would flicker.

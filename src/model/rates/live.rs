@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Counters, History, Rates, SAMPLE};
 
-/// A rate is an average over this time, or what has passed of it.
+/// A rate is an average over this time, or over a shorter one at the beginning.
 const AVERAGED: Duration = Duration::from_secs(4);
 
 /// A meter for such counters.
@@ -40,7 +40,7 @@ impl LiveMeter {
             .zip(&counted)
             .any(|(now, before)| now < before)
         {
-            // They began at zero again.
+            // The counters were reset.
             *self = Self::new(now, counters);
             return;
         }

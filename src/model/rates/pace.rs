@@ -11,13 +11,13 @@ const AVERAGED: usize = 15;
 /// The readings between which a sample was taken.
 type Between = (Duration, Duration);
 
-/// Measures it with counters that change with every sample. Older kernels wait for two seconds
-/// after each sample, so a busy machine takes somewhat longer from one to the next.
+/// Measures the time between samples with counters that change with every sample. Older kernels
+/// wait for two seconds after each sample, so on a busy machine the time is somewhat longer.
 #[derive(Clone, Debug)]
 pub struct Pace {
     looked: Duration,
     counters: Counters,
-    /// The last samples, one directly after the other.
+    /// The last samples, without gaps.
     samples: VecDeque<Between>,
 }
 

@@ -88,7 +88,7 @@ mod tests {
             (b"\x1b[1;5Cx", &[Key::Char('x')]),
             (b"\r\x7f\x15", &[Key::Enter, Key::Backspace, Key::Erase]),
             ("ü\u{1}é".as_bytes(), &[Key::Char('ü'), Key::Char('é')]),
-            // It would control the terminal that shows it.
+            // A control character would act on the terminal that shows it.
             ("\u{9b}2J".as_bytes(), &[Key::Char('2'), Key::Char('J')]),
             (b"\xc3\xffa", &[Key::Char('a')]),
         ];

@@ -6,13 +6,13 @@ use crate::model::Filter;
 use crate::model::order::merge_sort;
 use crate::model::terms::Vocabulary;
 
-/// The choices.
+/// What the user has chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// The request of the command line.
+    /// The filter from the command line.
     pub wanted: Filter,
     pub column: Column,
-    /// The smallest first; names in reverse order.
+    /// Sorts the smallest number first, or names in reverse order.
     pub is_reversed: bool,
     pub filter: String,
     /// The filter is being typed.
@@ -26,11 +26,11 @@ pub struct State {
     pub top: usize,
 }
 
-/// A request of a key in addition to a new state.
+/// What a key asks for, besides a new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Nothing,
-    /// Read something else.
+    /// Read again, because something else is shown.
     Look,
     Leave,
 }
@@ -162,7 +162,7 @@ impl State {
         places.iter().position(selected).unwrap_or_default()
     }
 
-    /// Selects an existing row: the one that replaces a deleted row.
+    /// Selects the row in the same place if the selected one no longer exists.
     pub fn keep_selected(&mut self, before: &[RowId], places: &[RowId]) {
         let is_there = |place: &RowId| places.contains(place);
         if self.selected.as_ref().is_some_and(is_there) {
@@ -178,7 +178,7 @@ impl State {
         filter.is_empty() || text.to_lowercase().contains(&filter)
     }
 
-    /// Sorts as chosen, the largest first. Equal rows stay in the order of the table.
+    /// Sorts as chosen, by default the largest first. Equal rows stay in the order of the table.
     pub(super) fn sort<'a, T>(&self, items: &mut [T], row: impl Fn(&T) -> Row<'a>) {
         if self.column == Column::Name {
             if self.is_reversed {
