@@ -1,4 +1,4 @@
-//! The commands of lines: one value for each thing this program can do.
+//! The commands as values: a variant for each thing that this program can do.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::{Change, Filter, Forwarding, Host, ServiceId, Settings, Tunnel
 /// The longest timeout: 31 days, in seconds.
 pub const LONGEST_TIMEOUT: u32 = 31 * 24 * 60 * 60;
 
-/// A whole line: a command, and what goes with every command.
+/// A whole line: a command, and the options that every command takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub command: Command,
@@ -29,7 +29,7 @@ pub enum Command {
     /// A change that may depend on the current table.
     Careful(Careful),
     List(Listing),
-    /// Lists again and again.
+    /// Lists repeatedly.
     Watch(Watch),
     Save(Save),
     /// Runs the commands of a file.
@@ -44,7 +44,7 @@ pub enum Command {
     Check(Check),
     /// Takes servers out of service.
     Drain(Drain),
-    /// Says why nothing arrives.
+    /// Finds out why traffic does not flow.
     Doctor(Doctor),
     Help,
     Version,
@@ -90,13 +90,13 @@ impl From<Change> for Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Careful {
     pub change: Change,
-    /// Something that is already done is not an error, and something that exists is changed.
+    /// A change that is already made is not an error, and an object that already exists is edited.
     pub exist: bool,
-    /// The settings that are not named stay.
+    /// The settings that are not named stay unchanged.
     pub keep: bool,
     /// The settings that are named.
     pub named: Settings,
-    /// The port that was written, where the service's is taken.
+    /// The port on the line, if the port of the service is used instead.
     pub replaced_port: Option<u16>,
     /// The scheduler that the named flags belong to, unless they fit every scheduler.
     pub flags_of: Option<&'static str>,
@@ -121,7 +121,7 @@ pub struct Diff {
     pub json: bool,
 }
 
-/// A file that stands for the table.
+/// A file that describes the whole table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
     /// `None` is standard input.
@@ -136,7 +136,7 @@ pub struct Apply {
     pub confirm: Option<u32>,
 }
 
-/// A file to look at.
+/// A file to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
     pub file: Option<Vec<u8>>,
@@ -145,7 +145,7 @@ pub struct Check {
     pub json: bool,
 }
 
-/// Servers that get no new connections.
+/// Servers to take out of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     pub of: Drained,
@@ -177,7 +177,7 @@ impl Careful {
 pub struct Doctor {
     /// The only service to look at.
     pub service: Option<ServiceId>,
-    /// The virtual address whose real server this host is; it is a director without one.
+    /// The virtual address that this host is a real server of. `None` if it is a director.
     pub real_server: Option<Host>,
     /// How packets reach this real server.
     pub forwarding: Forwarding,
@@ -187,7 +187,7 @@ pub struct Doctor {
     pub probe: bool,
     /// A file of commands whose names are looked up; `-` is standard input.
     pub file: Option<Vec<u8>>,
-    /// For programs.
+    /// Writes JSON instead of text.
     pub json: bool,
 }
 
@@ -196,7 +196,7 @@ pub struct Doctor {
 pub struct Listing {
     pub subject: Subject,
     pub filter: Filter,
-    /// Numbers instead of a line for each.
+    /// Counts instead of a line for each entry.
     pub count: bool,
     pub view: View,
     pub numeric: bool,
@@ -240,18 +240,18 @@ impl Vocabulary for Format {
 pub enum Subject {
     /// One service, or all.
     Services(Option<ServiceId>),
-    /// Those of one service, or all.
+    /// The connections of one service, or all.
     Connections(Option<ServiceId>),
     Timeouts,
     Daemons,
     Totals,
 }
 
-/// How they are shown.
+/// How a listing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     pub columns: Columns,
-    /// Counters whole, not in thousands or millions.
+    /// Counters in full, not in thousands or millions.
     pub exact: bool,
     pub sorted: bool,
 }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, in the words and with the exit status that scripts know.
+//! Everything that can go wrong, with the messages and exit statuses that scripts rely on.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ pub enum Error {
     #[error("Try `{program} -h' or '{program} --help' for more information.")]
     NoCommand {
         program: Word,
-        /// An unknown option in the command's place.
+        /// An unknown option where the command should be.
         instead: Option<Word>,
     },
     #[error("{0}: unknown option")]
@@ -92,7 +92,7 @@ pub enum Error {
         Refusal { action: Action::Read, errno: *errno }
     )]
     NoIpvs { errno: i32 },
-    /// Its network namespace cannot be entered.
+    /// The network namespace cannot be entered.
     #[error("{0}")]
     Netns(#[source] kernel::Error),
     #[error("{}", plain(source))]
@@ -124,7 +124,7 @@ pub enum Error {
     NoSuchServer,
     #[error("not drained, because no line would put it back:\n{0}")]
     NoUndo(Word),
-    // A file that stands for a table.
+    // A file that describes a table.
     #[error("the same service as on line {0}")]
     SameService(usize),
     #[error("the same server as on line {0}")]
@@ -135,7 +135,7 @@ pub enum Error {
         "the file has no service and would empty the table; if that is meant, begin it with -C"
     )]
     WouldEmpty,
-    /// Any error, where they all have status 2.
+    /// Any error of a command whose errors all have status 2.
     #[error("{0}")]
     Trouble(Box<Error>),
     #[error("{holder} has not finished replacing the table: {path} is still locked")]
@@ -153,7 +153,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why there is no table of connections.
+    /// The error for a connection table that cannot be read.
     pub fn of_connections(error: kernel::Error) -> Self {
         match error {
             kernel::Error::Malformed(_) => Self::EmptyConnections,
@@ -161,7 +161,7 @@ impl Error {
         }
     }
 
-    /// What a kernel's answer to a command means.
+    /// The error for an action that failed in the kernel.
     pub fn from_kernel(action: Action, error: kernel::Error) -> Self {
         match error {
             kernel::Error::Refused(Refusal { errno, .. }) => match errno {

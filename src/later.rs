@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The result, once it is there. A thread that takes too long is left behind.
+/// The result, once it is available. A thread that takes too long is left running.
 pub struct Later<T>(Arc<(Mutex<Option<T>>, Condvar)>);
 
 impl<T: Send + 'static> Later<T> {

@@ -1,8 +1,8 @@
 //! The IP virtual servers (IPVS) of the Linux kernel: virtual services, each balanced over real
 //! servers.
 //!
-//! [`kernel::Client`] speaks to the kernel over one netlink socket, in the plain values of
-//! [`model`]. It loads no C library and starts no program.
+//! [`kernel::Client`] speaks to the kernel over one netlink socket. It takes and returns the plain
+//! values of [`model`]. It loads no C library and starts no program.
 //!
 //! ```no_run
 //! use ipvsadm::kernel::{Client, Detail};
@@ -36,7 +36,7 @@
 //!   values.
 //!
 //! With `cli`, more is public: for the program and its tests, which are crates of their own. The
-//! documentation hides it, and it changes at any time.
+//! documentation hides it, and it may change at any time.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Lines of almost any length from anything that can be read, as they arrive.
+//! Reads lines of almost any length, as they arrive.
 
 use std::io::{self, Read};
 
@@ -10,12 +10,12 @@ const CHUNK: usize = 256 * 1024;
 /// The longest line, so that input without newlines does not fill the memory.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// Returns line by line, and keeps only what was read ahead.
+/// Returns one line at a time, and keeps only what was read ahead.
 pub struct Lines<R> {
     input: R,
-    /// What was read ahead, and room behind it.
+    /// The bytes that were read, and free space after them.
     text: Vec<u8>,
-    /// How many bytes of it are filled.
+    /// The number of bytes in `text` that were read.
     length: usize,
     /// Where the next line begins in `text`.
     next: usize,
@@ -69,7 +69,7 @@ impl<R: Read> Lines<R> {
         self.ended
     }
 
-    /// Reads on, as much as there is.
+    /// Reads once, as much as is available.
     pub fn fill(&mut self) -> io::Result<()> {
         if self.next > 0 {
             self.text.copy_within(self.next..self.length, 0);

@@ -1,4 +1,4 @@
-//! Names of hosts and services, both ways, through the C library.
+//! Looks up the names of hosts and services, in both directions, through the C library.
 
 #![allow(unsafe_code)]
 
@@ -33,8 +33,9 @@ pub struct Names {
     /// If set, names that this reader reads as something else are not used.
     reader: Option<Reader>,
     waited: Duration,
-    /// How long lookups without an answer took, and whether the last one was reported.
+    /// How long lookups without an answer took.
     in_vain: Cell<Duration>,
+    /// Whether the last of them is still to be reported.
     is_news: Cell<bool>,
 }
 
@@ -70,7 +71,7 @@ impl Names {
         }
     }
 
-    /// Inlined: with numbers alone, as in most listings, this costs a row nothing.
+    /// Inlined, so that it costs nothing in numeric listings, which are the most common.
     #[inline]
     pub fn host(&mut self, address: IpAddr) -> Option<&[u8]> {
         if self.numeric {
@@ -125,7 +126,7 @@ impl Names {
         address
     }
 
-    /// The port that is known by a name in this protocol.
+    /// The port with this name in a protocol.
     pub fn port_of(&self, name: &[u8], protocol: Protocol) -> Option<u16> {
         if self.numeric {
             return None;
@@ -206,8 +207,7 @@ fn was_unanswered() -> bool {
     unsafe { *__h_errno_location() == TRY_AGAIN }
 }
 
-/// The C library has one place for its answers about hosts and one for those about services,
-/// whichever thread asks.
+/// The C library returns a host or a service in static memory that all threads share.
 static HOST: Mutex<()> = Mutex::new(());
 static SERVICE: Mutex<()> = Mutex::new(());
 
@@ -314,7 +314,7 @@ fn sockaddr_v6(address: SocketAddrV6) -> libc::sockaddr_in6 {
 mod tests {
     use super::*;
 
-    /// A screen may be watched for weeks, and each client has an address.
+    /// A screen may run for weeks and see many clients, so the memory for names must not grow.
     #[test]
     fn what_is_not_looked_up_is_not_remembered() {
         let mut names = Names {

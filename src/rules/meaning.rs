@@ -15,7 +15,7 @@ use crate::model::{Change, Daemon, DaemonRole, Server, ServerId, Service, Servic
 #[derive(Default)]
 pub struct Meaning {
     pub table: Table,
-    /// A `-C` stands before everything.
+    /// The first command is `-C`.
     pub clears: bool,
     services: Map<ServiceId, Place>,
     /// The line of each server, by the index of its service.
@@ -26,15 +26,15 @@ pub struct Meaning {
     is_empty: bool,
 }
 
-/// Where a service stands: in the table, and in the file. Memory never holds more than these
-/// numbers can count, and a smaller size saves much of the memory for a large file.
+/// The index of a service in the table, and its line in the file. 32 bits are enough for any file
+/// that fits in memory, and save much memory with a large one.
 #[derive(Clone, Copy)]
 struct Place {
     index: u32,
     line: u32,
 }
 
-/// Something that loads but is surely a mistake.
+/// Something that loads but is very likely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineNote {
     pub line: usize,
@@ -123,7 +123,7 @@ impl Meaning {
         };
         let servers = &mut self.table.services[place.index as usize].servers;
         if servers.is_empty() {
-            // Left to itself it makes room for four, and many services have one.
+            // A `Vec` would make room for four, but many services have only one server.
             servers.reserve_exact(1);
         }
         servers.push(*server);
@@ -156,7 +156,7 @@ impl Meaning {
         Some(*line as usize)
     }
 
-    /// What loads but is surely a mistake, in the order of lines.
+    /// What loads but is very likely a mistake, in the order of lines.
     pub fn notes(&self) -> Vec<LineNote> {
         let mut notes = self.notes.clone();
         for entry in &self.table.services {

@@ -1,4 +1,4 @@
-//! Commands in a file, one a line.
+//! Commands in a file, one per line.
 
 mod meaning;
 
@@ -54,7 +54,7 @@ pub fn read(line: &[u8], names: &Names) -> Result<Option<Command>, Error> {
     }
 }
 
-/// The address and port of this text, as read from a line, if it is a single word there.
+/// Reads an address and port as on a line. `None` if the text would not be a single word there.
 pub fn endpoint(text: &[u8], protocol: Protocol, names: &Names) -> Option<(IpAddr, u16)> {
     let option = service_option(protocol)?;
     if text.iter().any(u8::is_ascii_control) {
