@@ -42,7 +42,7 @@ pub fn carefully(env: &mut Env, client: &mut Client, careful: &Careful) -> Resul
     };
     if tells && !resets.is_empty() {
         let resets = resets.join(", ");
-        let note = format!("not named and so reset: {resets}; --keep leaves them alone");
+        let note = format!("reset because not named: {resets}; --keep keeps them");
         env.warn(note.as_bytes());
     }
     if let (true, Some(port)) = (tells, careful.replaced_port) {

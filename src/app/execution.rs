@@ -193,7 +193,7 @@ impl<'a> Execution<'a> {
             make(client, &change)?;
             self.made.retain(|made| made.service() != Some(id));
             self.summary.count(&change);
-            let note = b"deleted again, since it has no server and another service has: ";
+            let note = b"deleted again, because it has no servers and takes traffic from a service that has: ";
             self.note(note, &change);
         }
         Ok(())
@@ -208,7 +208,7 @@ impl<'a> Execution<'a> {
                     self.started_again.push(daemon.role);
                     self.made
                         .retain(|made| *made != Change::StopDaemon(daemon.role));
-                    b"started again, since what replaces it was refused: "
+                    b"started again, because its replacement was refused: "
                 }
                 Err(_) => b"stopped, and could not be started again: ",
             };
@@ -226,7 +226,7 @@ impl<'a> Execution<'a> {
 
     fn leave_out(&mut self, place: usize) {
         self.left_out.insert(place);
-        let note = b"left as it was, since what replaces it was refused: ";
+        let note = b"left as it was, because its replacement was refused: ";
         self.note(note, &self.difference.steps[place].change);
     }
 

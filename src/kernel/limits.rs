@@ -36,7 +36,7 @@ fn pointless(service: &Service) -> Option<&'static str> {
     match service.id.protocol() {
         _ if service.persistence == Some(0) => Some("persistence is at least 1 second"),
         Protocol::TCP | Protocol::UDP | Protocol::SCTP => None,
-        _ => Some("a service is one of TCP, UDP or SCTP, or of a mark"),
+        _ => Some("IPVS balances TCP, UDP and SCTP only"),
     }
 }
 
@@ -59,10 +59,10 @@ fn wrong_service(service: &Service) -> Option<&'static str> {
 fn wrong_server(server: &Server) -> Option<&'static str> {
     match (server.forwarding, server.tunnel.kind) {
         (Forwarding::Unknown(method), _) if !Forwarding::UNKNOWN.contains(&method) => {
-            Some("an unknown forwarding method is 5, 6 or 7")
+            Some("the number of an unknown forwarding method is 5, 6 or 7")
         }
         (_, TunnelKind::Unknown(kind)) if !TunnelKind::UNKNOWN.contains(&kind) => {
-            Some("an unknown kind of tunnel is 3 to 255")
+            Some("the number of an unknown kind of tunnel is 3 to 255")
         }
         _ => None,
     }

@@ -71,7 +71,7 @@ fn wrong() -> Vec<(Change, &'static str)> {
         let id = ServiceId::address(Protocol(number), address);
         wrong.push((
             Change::AddService(service(id)),
-            "a service is one of TCP, UDP or SCTP, or of a mark",
+            "IPVS balances TCP, UDP and SCTP only",
         ));
     }
     let every_port = Service::new(every_port());
@@ -80,11 +80,17 @@ fn wrong() -> Vec<(Change, &'static str)> {
     wrong.push((Change::EditService(every_port), message));
     for method in [0, 1, 2, 3, 4, 8, 255] {
         let change = added_server(|it| it.forwarding = Forwarding::Unknown(method));
-        wrong.push((change, "an unknown forwarding method is 5, 6 or 7"));
+        wrong.push((
+            change,
+            "the number of an unknown forwarding method is 5, 6 or 7",
+        ));
     }
     for kind in 0..=2 {
         let change = added_server(|it| it.tunnel.kind = TunnelKind::Unknown(kind));
-        wrong.push((change, "an unknown kind of tunnel is 3 to 255"));
+        wrong.push((
+            change,
+            "the number of an unknown kind of tunnel is 3 to 255",
+        ));
     }
     let methods = [
         Forwarding::DirectRouting,

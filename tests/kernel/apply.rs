@@ -162,7 +162,7 @@ fn refusals(world: &mut World) -> Result<()> {
     let complaint = "\
 line 3: Scheduler or persistence engine not found
 line 2: Invalid operation.  Possibly wrong module version, address not unicast, ...
-left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.1:80
+left as it was, because its replacement was refused: -d -t 10.0.0.1:80 -r 10.1.0.1:80
 ";
     expect(&output, 1, "", complaint)?;
     let saved = save(&here)?;
@@ -301,8 +301,8 @@ fn takeover_of_traffic(world: &mut World) -> Result<()> {
     let complaint = "\
 line 2: Invalid operation.  Possibly wrong module version, address not unicast, ...
 line 3: Invalid operation.  Possibly wrong module version, address not unicast, ...
-deleted again, since it has no server and another service has: -D -t 10.0.0.1:80
-left as it was, since what replaces it was refused: -D -t 10.0.0.1:0
+deleted again, because it has no servers and takes traffic from a service that has: -D -t 10.0.0.1:80
+left as it was, because its replacement was refused: -D -t 10.0.0.1:0
 ";
     let output = ours(&here, &["--apply"], new)?;
     expect(&output, 1, "", complaint)?;
@@ -335,7 +335,7 @@ fn daemons_that_are_refused(world: &mut World) -> Result<()> {
 ";
     let complaint = "\
 line 2: No such device
-started again, since what replaces it was refused: --start-daemon master --mcast-interface lo \
+started again, because its replacement was refused: --start-daemon master --mcast-interface lo \
 --syncid 7 --sync-maxlen 1000 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 3
 ";
     let restore = Program::ipvsadm(Side::Ours).argv0("ipvsadm-restore");

@@ -132,7 +132,7 @@ fn refusals(world: &mut World) -> Result<()> {
 line 3: Invalid operation.  Possibly wrong module version, address not unicast, ...
 line 4: Scheduler or persistence engine not found
 line 7: Service already exists
-left as it was, since what replaces it was refused: -d -t 10.0.0.1:80 -r 10.1.0.1:80
+left as it was, because its replacement was refused: -d -t 10.0.0.1:80 -r 10.1.0.1:80
 ";
     ensure!(output.stderr == complaint.as_bytes(), "{output}");
     let expected = "\
