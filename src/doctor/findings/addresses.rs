@@ -320,7 +320,7 @@ fn strict_filter(facts: &Facts) -> Vec<Found> {
             Found {
                 level: Level::Likely,
                 what: format!(
-                    "rp_filter drops what comes from far away to {address} through {}",
+                    "rp_filter drops packets from distant clients to {address} on {}",
                     link.name
                 ),
                 evidence: vec![

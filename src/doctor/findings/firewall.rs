@@ -275,13 +275,14 @@ fn conntrack_full(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     }
     let evidence = names.iter().map(|name| setting(facts, name));
+    let (level, how_full) = if count < most {
+        (Level::Likely, "almost full")
+    } else {
+        (Level::Certain, "full")
+    };
     vec![Found {
-        level: if count < most {
-            Level::Likely
-        } else {
-            Level::Certain
-        },
-        what: "the connection tracking table is full".to_owned(),
+        level,
+        what: format!("the connection tracking table is {how_full}"),
         evidence: evidence.collect(),
         fix: vec![format!("sysctl -w {}={}", names[1], most.saturating_mul(2))],
     }]

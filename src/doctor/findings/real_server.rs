@@ -147,7 +147,7 @@ fn vip_too_wide(facts: &Facts) -> Vec<Found> {
 fn vip_announced(facts: &Facts) -> Vec<Found> {
     let told = places(facts).filter(|(at, link)| at.address.is_ipv4() && answers(link));
     told.map(|(at, link)| {
-        let what = format!("{} tells others that it has {}", link.name, at.address);
+        let what = format!("{} answers ARP requests for {}", link.name, at.address);
         moved(at, link, what)
     })
     .collect()
@@ -302,7 +302,7 @@ fn tells_of(facts: &Facts, vip: IpAddr) -> Vec<Found> {
         let own = of_device(&link.name, name);
         found.push(Found {
             level: Level::Likely,
-            what: format!("{} tells others that {vip} is here", link.name),
+            what: format!("ARP on {} tells other hosts that {vip} is here", link.name),
             evidence: vec![setting(facts, &all), setting(facts, &own)],
             fix: vec![format!("sysctl -w {all}={least}")],
         });

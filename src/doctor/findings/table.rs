@@ -316,7 +316,7 @@ fn names_moved(facts: &Facts) -> Vec<Found> {
             let server = server.unwrap_or_default();
             Found {
                 level: Level::Likely,
-                what: format!("names in {file} stand for something that the table does not have"),
+                what: format!("names in {file} now mean addresses that the table does not have"),
                 evidence: vec![(
                     format!("line {line} of {file}"),
                     format!("{}{server}", named.service),
